@@ -1,1 +1,8 @@
-//! x
+//! The core of Trellis, an extensible Nostr relay.
+//!
+//! Modules stand in the order in which data meets them; `ARCHITECTURE.md` draws the two flows.
+
+pub mod event;
+pub mod filter;
+pub mod reason;
+pub mod store;

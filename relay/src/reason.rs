@@ -1,0 +1,127 @@
+//! The only text that clients see: NIP-01's machine-readable prefixes and a sentence.
+//!
+//! Invariant: internal error text never becomes a `Reason`; what fails inside is logged and answered
+//! with [`Reason::internal`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why something was refused, as it stands in OK, CLOSED and NOTICE messages.
+///
+/// ```
+/// use trellis_relay::reason::Reason;
+/// assert_eq!(Reason::invalid("kind must be an integer").to_string(), "invalid: kind must be an integer");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The machine-readable part.
+    pub prefix: Prefix,
+    /// One sentence for people: what was wrong and what would be right.
+    pub text: Cow<'static, str>,
+}
+
+/// The standard prefixes of NIP-01, NIP-42 and NIP-45.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Prefix {
+    /// The relay has it already.
+    Duplicate,
+    /// Not enough proof of work (NIP-13).
+    Pow,
+    /// Refused by a policy that logging in does not change.
+    Blocked,
+    /// Too much in too little time.
+    RateLimited,
+    /// The message does not have the required form.
+    Invalid,
+    /// The authenticated user may not do this (NIP-42).
+    Restricted,
+    /// Authenticate first (NIP-42).
+    AuthRequired,
+    /// The relay does not do this.
+    Unsupported,
+    /// The relay failed; trying again may help.
+    Error,
+}
+
+impl Prefix {
+    /// The word before the colon.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Prefix::Duplicate => "duplicate",
+            Prefix::Pow => "pow",
+            Prefix::Blocked => "blocked",
+            Prefix::RateLimited => "rate-limited",
+            Prefix::Invalid => "invalid",
+            Prefix::Restricted => "restricted",
+            Prefix::AuthRequired => "auth-required",
+            Prefix::Unsupported => "unsupported",
+            Prefix::Error => "error",
+        }
+    }
+}
+
+impl Reason {
+    /// A reason with any prefix.
+    pub fn new(prefix: Prefix, text: impl Into<Cow<'static, str>>) -> Self {
+        Reason {
+            prefix,
+            text: text.into(),
+        }
+    }
+
+    /// `invalid: ...`
+    pub fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Invalid, text)
+    }
+
+    /// `blocked: ...`
+    pub fn blocked(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Blocked, text)
+    }
+
+    /// `restricted: ...`
+    pub fn restricted(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Restricted, text)
+    }
+
+    /// `auth-required: ...`
+    pub fn auth_required(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::AuthRequired, text)
+    }
+
+    /// `duplicate: ...`
+    pub fn duplicate(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Duplicate, text)
+    }
+
+    /// `pow: ...`
+    pub fn pow(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Pow, text)
+    }
+
+    /// `rate-limited: ...`
+    pub fn rate_limited(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::RateLimited, text)
+    }
+
+    /// `unsupported: ...`
+    pub fn unsupported(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Unsupported, text)
+    }
+
+    /// `error: ...`
+    pub fn error(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Error, text)
+    }
+
+    /// For failures whose cause is logged and is nobody else's business.
+    pub fn internal() -> Self {
+        Self::error("the relay could not do this now; try again later")
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.prefix.as_str(), self.text)
+    }
+}

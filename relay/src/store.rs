@@ -1,0 +1,337 @@
+//! Where events live: one trait, the in-memory reference and LMDB.
+//!
+//! Calls block and are made from threads that may: the writer thread commits, workers read a first cheap page, the reader
+//! pool reads the rest. Nothing borrowed from the store leaves a call, so that a store across a network fits as well.
+//!
+//! Invariant: what [`Store::commit`] has returned is durable, and rows rise with the order of commits and are never
+//! reused, not after a restart either.
+
+use crate::event::{Event, EventId};
+use crate::filter::Filter;
+use crate::reason::Reason;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store of events and of the extensions' rows.
+///
+/// Replacement, deletion (NIP-09), tombstones and the order of results (`created_at` descending, then `id` ascending)
+/// are the store's work; who may see an event is not.
+pub trait Store: Send + Sync + 'static {
+    /// Commits a batch in one transaction, durably, and answers for every write in order.
+    ///
+    /// Later writes of a batch see earlier ones. A refused write leaves no trace and harms no neighbour. An `Err` means
+    /// that nothing of the batch was committed. Called by one thread at a time.
+    fn commit(
+        &self,
+        batch: &[Write],
+        policy: &dyn CommitPolicy,
+        now: u64,
+    ) -> Result<Vec<Outcome>, StoreError>;
+
+    /// Whether the event is stored. Cheap: asked for every EVENT before its hash is computed.
+    fn contains(&self, id: &EventId) -> Result<bool, StoreError>;
+
+    /// One page of what a filter asks for.
+    fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError>;
+
+    /// Counts what one filter asks for, page by page; same rules as [`Store::scan`] but reads no bodies.
+    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError>;
+
+    /// Ids of events whose expiration (NIP-40) is at or before `now`, the longest expired first.
+    fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError>;
+
+    /// The row of the last commit; 0 for an empty store.
+    fn last_row(&self) -> Result<u64, StoreError>;
+
+    /// What happened after a row, in commit order: at most `max` changes, and the row to ask from next.
+    fn changes(&self, after: u64, max: usize) -> Result<Changes, StoreError>;
+
+    /// A value of an extension's own key space.
+    fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Rows of an extension's key space whose key begins with `prefix` and is greater than `after`, in key order.
+    fn kv_scan(
+        &self,
+        extension: &str,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        max: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+
+    /// Sizes for `/health`, metrics and logs.
+    fn stats(&self) -> Result<StoreStats, StoreError>;
+}
+
+/// One thing to do within a batch.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Store a verified event that is not ephemeral.
+    Put(Arc<Event>),
+    /// Remove an event by id, for a cause other than replacement and NIP-09.
+    Remove(EventId, Cause),
+    /// Set or (with `None`) delete a row of an extension's key space.
+    Kv {
+        /// The extension's name.
+        extension: String,
+        /// At most [`MAX_KEY_BYTES`].
+        key: Vec<u8>,
+        /// `None` deletes.
+        value: Option<Vec<u8>>,
+    },
+}
+
+/// The longest key of an extension's row: LMDB's 511 bytes less our prefix, rounded down.
+pub const MAX_KEY_BYTES: usize = 500;
+
+/// The answer to one [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The event is stored.
+    Stored(Stored),
+    /// The event was stored before (also: earlier in this batch).
+    Duplicate,
+    /// A newer version under the same address is stored (NIP-01).
+    Superseded,
+    /// Its author, or the recipient of a gift wrap, deleted it (NIP-09).
+    Deleted,
+    /// A commit hook or a guard of removal refused it.
+    Refused(Reason),
+    /// A `Remove` or `Kv` is done.
+    Done,
+    /// A `Remove` found nothing, or a guard keeps the event.
+    Kept,
+}
+
+/// A stored event with what the store knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The commit sequence.
+    pub row: u64,
+    /// When it expires; `None` where the event names no expiration or a guard keeps it beyond.
+    pub expires_at: Option<u64>,
+    /// The event itself.
+    pub event: Arc<Event>,
+}
+
+/// Why an event is about to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// NIP-09, by its author.
+    Deletion,
+    /// NIP-40.
+    Expiry,
+    /// NIP-62.
+    Vanish,
+    /// A newer version of a replaceable or addressable event.
+    Replacement,
+    /// The operator's rules of retention.
+    Retention,
+    /// The operator, by hand.
+    Admin,
+}
+
+/// What a store asks of the extensions while its transaction is open. Every answer must be repeatable: a store may run
+/// a batch again, halved after a full map, say.
+pub trait CommitPolicy {
+    /// Whether [`CommitPolicy::on_commit`] wants events of this kind at all.
+    fn wants_commit(&self, kind: u16) -> bool;
+
+    /// May refuse the event or add rows to its transaction.
+    fn on_commit(
+        &self,
+        event: &Event,
+        removes: &[Arc<Event>],
+        txn: &dyn TxnRead,
+    ) -> Result<KvWrites, Reason>;
+
+    /// Whether [`CommitPolicy::may_remove`] wants events of this kind at all.
+    fn guards_removal(&self, kind: u16) -> bool;
+
+    /// Whether the event may go. For replacement a "no" refuses the new event; for expiry it is asked at insert.
+    fn may_remove(&self, event: &Event, cause: Cause) -> bool;
+}
+
+/// No extension has a say.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPolicy;
+
+impl CommitPolicy for NoPolicy {
+    fn wants_commit(&self, _kind: u16) -> bool {
+        false
+    }
+    fn on_commit(
+        &self,
+        _event: &Event,
+        _removes: &[Arc<Event>],
+        _txn: &dyn TxnRead,
+    ) -> Result<KvWrites, Reason> {
+        Ok(KvWrites::default())
+    }
+    fn guards_removal(&self, _kind: u16) -> bool {
+        false
+    }
+    fn may_remove(&self, _event: &Event, _cause: Cause) -> bool {
+        true
+    }
+}
+
+/// Reads of an open write transaction; sees earlier writes of the batch.
+pub trait TxnRead {
+    /// A value of an extension's key space.
+    fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+/// Rows to write with an event: (extension, key) to value, `None` deletes.
+pub type KvWrites = BTreeMap<(String, Vec<u8>), Option<Vec<u8>>>;
+
+/// A request for one page of a filter's events.
+#[derive(Clone, Debug)]
+pub struct Scan<'a> {
+    /// Its `limit` is the caller's affair.
+    pub filter: &'a Filter,
+    /// Newest first unless an export asks otherwise.
+    pub order: Order,
+    /// Go on after this event of an earlier page.
+    pub resume: Option<Position>,
+    /// Events of later rows are left out: live delivery has them.
+    pub max_row: u64,
+    /// Seconds since 1970: events that expired at or before are left out.
+    pub now: u64,
+    /// When to stop.
+    pub budget: Budget,
+}
+
+/// The order of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// `created_at` descending, then `id` ascending (NIP-01).
+    #[default]
+    NewestFirst,
+    /// `created_at` ascending, then `id` ascending, for export.
+    OldestFirst,
+}
+
+/// A place in the order of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Of the last event before the place.
+    pub created_at: u64,
+    /// Of the last event before the place.
+    pub id: EventId,
+}
+
+/// Where a page ends, whichever comes first. A page may end early, but makes some progress unless it is the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Matching events.
+    pub events: usize,
+    /// Index entries looked at.
+    pub entries: usize,
+    /// Bytes of the matching events' JSON.
+    pub bytes: usize,
+    /// Time spent.
+    pub time: Duration,
+}
+
+/// Some of the events, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Matching events; may be empty though more follow.
+    pub events: Vec<Stored>,
+    /// Where to resume; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// Part of a count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CountPage {
+    /// Matching events of this page.
+    pub count: u64,
+    /// Where to resume; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// Some of what happened, in commit order.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// An event that was gone before its reader came appears only as removed.
+    pub changes: Vec<Change>,
+    /// Ask from here next.
+    pub next: u64,
+}
+
+/// One thing that happened in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// An event was stored and still is.
+    Stored(Stored),
+    /// An event was removed.
+    Removed {
+        /// The commit sequence of the removal.
+        row: u64,
+        /// The event that is gone.
+        id: EventId,
+        /// Its kind.
+        kind: u16,
+        /// Its author.
+        pubkey: crate::event::PublicKey,
+        /// Why.
+        cause: Cause,
+    },
+    /// The log was cut: changes from and up to these rows are not known any more.
+    Gap {
+        /// The first row that is missing.
+        from: u64,
+        /// The last row that is missing.
+        to: u64,
+    },
+}
+
+/// Sizes of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Events stored now.
+    pub events: u64,
+    /// Bytes in use on disk; 0 for a store without one.
+    pub used_bytes: u64,
+    /// Bytes it may grow to; 0 where nothing bounds it.
+    pub quota_bytes: u64,
+    /// Whether writes are refused because the quota or the disk is full.
+    pub full: bool,
+}
+
+/// What can go wrong in a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the directory open.
+    #[error(
+        "the data directory {0} is in use by another process; stop it first, or give this one another [data] path"
+    )]
+    InUse(std::path::PathBuf),
+    /// Written by a newer version.
+    #[error(
+        "the data directory has schema version {found}, this program knows {known}; use a newer Trellis"
+    )]
+    Schema {
+        /// As stored.
+        found: u32,
+        /// As compiled in.
+        known: u32,
+    },
+    /// No room: the quota or the disk is full. Reads and removals go on.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// Not reachable now; trying again may help.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Stored bytes do not make sense.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// The key of an extension's row is too long.
+    #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
+    KeyTooLong(usize),
+    /// The file system's word.
+    #[error("input or output failed: {0}")]
+    Io(#[from] std::io::Error),
+}
