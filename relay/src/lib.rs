@@ -2,6 +2,7 @@
 //!
 //! Modules stand in the order in which data meets them; `ARCHITECTURE.md` draws the two flows.
 
+pub mod config;
 pub mod event;
 pub mod filter;
 pub mod reason;

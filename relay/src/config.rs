@@ -1,0 +1,89 @@
+//! The relay's configuration: one typed section a TOML table, read from a file and the environment.
+//!
+//! Invariant: a [`Config`] that was loaded has passed every check, and every key of it is documented, with its default,
+//! in `config/trellis.toml`. Tables below `[extensions]` stay raw: the extension host reads them with the extension's
+//! own type.
+
+mod auth;
+mod byte_size;
+mod data;
+mod information;
+mod ip_range;
+mod kinds;
+mod limitation;
+mod log;
+mod network;
+mod operation;
+mod pow;
+mod protection;
+mod pubkey;
+mod rate_limiter;
+mod secret;
+mod switches;
+mod thread;
+mod time_span;
+mod timestamp;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub use auth::{Auth, EventAccess, ReqAccess};
+pub use byte_size::ByteSize;
+pub use data::Data;
+pub use information::Information;
+pub use ip_range::IpRange;
+pub use kinds::Kinds;
+pub use limitation::Limitation;
+pub use log::{Log, LogFormat};
+pub use network::Network;
+pub use operation::{Mode, Operation};
+pub use pow::Pow;
+pub use protection::Protection;
+pub use pubkey::Pubkey;
+pub use rate_limiter::{Counted, EventRate, RateLimiter};
+pub use secret::Secret;
+pub use switches::{Count, Metrics, Search};
+pub use thread::{Server, Thread};
+pub use time_span::TimeSpan;
+pub use timestamp::Timestamp;
+
+/// Everything an operator can set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "Trellis configuration")]
+pub struct Config {
+    /// What the relay says of itself in its NIP-11 document.
+    pub information: Information,
+    /// Where and how events are stored.
+    pub data: Data,
+    /// Listening, connections, timeouts and proxies.
+    pub network: Network,
+    /// What a client may send; stated in the NIP-11 document.
+    pub limitation: Limitation,
+    /// Metrics for Prometheus at `/metrics`.
+    pub metrics: Metrics,
+    /// Who may read and write.
+    pub auth: Auth,
+    /// How often clients may publish.
+    pub rate_limiter: RateLimiter,
+    /// NIP-45: counting events.
+    pub count: Count,
+    /// NIP-50: searching events.
+    pub search: Search,
+    /// How many threads do the work.
+    pub thread: Thread,
+    /// Other names for `network.host`, `network.port` and `thread.http`.
+    pub server: Server,
+    /// NIP-13: proof of work that events of a kind must show.
+    pub pow: Pow,
+    /// Maintenance and other modes in which the relay takes less than usual.
+    pub operation: Operation,
+    /// Kinds that only their recipients may read.
+    pub protection: Protection,
+    /// What is logged, and how.
+    pub log: Log,
+    /// One table an extension, by the extension's name; each extension checks its own.
+    #[schemars(with = "BTreeMap<String, serde_json::Map<String, serde_json::Value>>")]
+    pub extensions: BTreeMap<String, toml::Table>,
+}
