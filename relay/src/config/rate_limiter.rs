@@ -22,14 +22,16 @@ pub struct RateLimiter {
     pub event: Vec<EventRate>,
 }
 
+// The defaults let one key be read without the others; that the three without a sensible default are there is checked
+// against the schema.
 /// One rule: at most `limit` events of these kinds in each `period`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name", "period", "limit"]))]
 pub struct EventRate {
     /// The rule's name in logs and metrics; no two rules share one.
     pub name: String,
     /// What the rule is for. Default empty.
-    #[serde(default)]
     pub description: String,
     /// The window. A time.
     pub period: TimeSpan,
@@ -37,13 +39,10 @@ pub struct EventRate {
     #[schemars(range(min = 1))]
     pub limit: u32,
     /// Kinds and ranges the rule is about. Default none: every kind.
-    #[serde(default)]
     pub kinds: Option<Kinds>,
     /// Whether events are counted by client address or by authenticated key. Default "ip".
-    #[serde(default)]
     pub per: Counted,
     /// Clients from these addresses are not under this rule; CIDR. Default [].
-    #[serde(default)]
     pub ip_whitelist: Vec<IpRange>,
 }
 
