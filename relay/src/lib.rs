@@ -2,7 +2,9 @@
 //!
 //! Modules stand in the order in which data meets them; `ARCHITECTURE.md` draws the two flows.
 
+pub mod clock;
 pub mod event;
+pub mod extension;
 pub mod filter;
 pub mod reason;
 pub mod store;
