@@ -73,6 +73,11 @@ impl RateTable {
         window.check(now_ms, rate)
     }
 
+    /// Pairs of rule and client that can be remembered.
+    pub fn capacity(&self) -> usize {
+        self.windows.capacity()
+    }
+
     /// Pairs of rule and client that are remembered.
     pub fn tracked(&self) -> usize {
         self.windows.len()
@@ -171,6 +176,17 @@ impl EventLimits {
             rules: if *enabled { event.clone() } else { Vec::new() },
             exempt: ip_whitelist.clone(),
             table: RateTable::new(usize::try_from(*max_tracked).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Takes over the rules of a new configuration. Counts go on where the rules are the same, so that reloading for
+    /// another reason frees nobody.
+    pub fn reconfigure(&mut self, config: &Config) {
+        let new = Self::from_config(config);
+        if new.rules == self.rules && new.table.capacity() == self.table.capacity() {
+            self.exempt = new.exempt;
+        } else {
+            *self = new;
         }
     }
 

@@ -17,10 +17,10 @@ pub const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 pub const RESTART_KEYS: [&str; 8] = [
     "network.host",
     "network.port",
-    "network.max_connections",
     "network.handshake_timeout",
     "data.path",
     "data.map_size",
+    "data.in_flight_bytes",
     "thread",
     "log.format",
 ];

@@ -341,10 +341,12 @@ fn c31_with_defaults_no_key_opens_an_outgoing_connection() {
 
 #[test]
 fn c31_keys_that_open_one_are_listed() {
-    let declared = [(
-        "extensions.mls_gateway.project_id".to_owned(),
-        "Firestore".to_owned(),
-    )];
+    let declared = [
+        ("extensions.mls_gateway.project_id", "Firestore"),
+        ("extensions.mls_gateway", "the registry of groups"),
+        ("extensions.off", "anything"),
+    ]
+    .map(|(key, opens)| (key.to_owned(), opens.to_owned()));
     let file = r#"
         [network]
         relay_url = "wss://relay.example.com"
@@ -361,13 +363,14 @@ fn c31_keys_that_open_one_are_listed() {
     assert_eq!(
         keys,
         [
+            "extensions.mls_gateway",
             "extensions.mls_gateway.acl_url",
             "extensions.mls_gateway.project_id"
         ]
     );
     assert_eq!(
-        outgoing[0].value,
+        outgoing[1].value,
         "\"https://user:********@acl.example.com\""
     );
-    assert_eq!(outgoing[1].opens, "Firestore");
+    assert_eq!(outgoing[2].opens, "Firestore");
 }

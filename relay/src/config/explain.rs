@@ -61,24 +61,31 @@ pub struct Outgoing {
 }
 
 impl Loaded {
-    /// Explains this configuration. `declared` holds what extensions say of their own keys: a key, and what the relay
-    /// connects to when that key is set. Besides those, every network address in the table of an extension that is not
-    /// switched off counts.
+    /// Explains this configuration. `declared` holds what extensions say of themselves: a key, and what the relay
+    /// connects to when that key is set; or `extensions.NAME`, and what it connects to whenever that extension is on.
+    /// Besides those, every network address in the table of an extension that is on counts.
     pub fn explain(&self, declared: &[(String, String)]) -> Explanation {
         let mut keys = Vec::new();
         if let Ok(Value::Object(sections)) = serde_json::to_value(&self.config) {
-            for (section, value) in sections.iter().filter(|(section, _)| *section != "server") {
+            for (section, value) in sections.iter().filter(|(name, _)| *name != "server") {
                 self.flatten(section, value, &mut keys);
             }
         }
-        let outgoing = keys
+        let by_key = keys
             .iter()
-            .filter_map(|effective| outgoing(&self.config, declared, effective))
-            .collect();
+            .filter_map(|effective| outgoing(&self.config, declared, effective));
+        let by_table = declared.iter().filter_map(|(key, opens)| {
+            let name = key.strip_prefix("extensions.")?;
+            is_on(&self.config, name).then(|| Outgoing {
+                key: key.clone(),
+                value: "on".to_owned(),
+                opens: opens.clone(),
+            })
+        });
         Explanation {
-            keys,
-            outgoing,
+            outgoing: by_table.chain(by_key).collect(),
             notes: self.notes.clone(),
+            keys,
         }
     }
 
@@ -123,7 +130,7 @@ fn outgoing(
     };
     let opens = if let Some(rest) = effective.key.strip_prefix("extensions.") {
         let name = rest.split(['.', '[']).next()?;
-        if config.extensions.get(name)?.get("enabled") == Some(&toml::Value::Boolean(false)) {
+        if !is_on(config, name) {
             return None;
         }
         let address = || {
@@ -139,6 +146,12 @@ fn outgoing(
         value: mask::text(&effective.value),
         opens,
     })
+}
+
+/// True if an extension has a table that does not switch it off.
+fn is_on(config: &Config, name: &str) -> bool {
+    let table = config.extensions.get(name);
+    table.is_some_and(|table| table.get("enabled") != Some(&toml::Value::Boolean(false)))
 }
 
 fn holds_address(value: &Value) -> bool {

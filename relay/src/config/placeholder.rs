@@ -75,19 +75,26 @@ fn is_placeholder(text: &str) -> bool {
         .split_once('<')
         .and_then(|(_, rest)| rest.split_once('>'))
         .is_some_and(|(name, _)| !name.is_empty() && !name.contains(char::is_whitespace));
-    // After the scheme of an address, a user or a host may be the part to replace.
     let asks = REQUESTS.iter().any(|request| {
         text.match_indices(request)
-            .any(|(at, _)| at == 0 || matches!(text.as_bytes()[at - 1], b'/' | b'@' | b':' | b'.'))
+            .any(|(at, _)| begins_a_part(&text[..at]))
     });
-    let names_a_key =
-        text.contains("pubkey") && !text.contains(char::is_whitespace) && !text.contains("://");
+    let names_a_key = ["pubkey-", "pubkey_"].iter().any(|word| {
+        text.split_once(word).is_some_and(|(_, rest)| {
+            rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("hex")
+        })
+    });
     bracketed
         || asks
         || names_a_key
         || text == "..."
         || text.starts_with("npub1...")
         || text.starts_with("nsec1...")
+}
+
+/// True at the beginning of a text and, in an address, of a user, password or host name.
+fn begins_a_part(before: &str) -> bool {
+    before.is_empty() || before.ends_with("//") || before.ends_with([':', '@', '.'])
 }
 
 #[cfg(test)]
@@ -118,6 +125,9 @@ mod tests {
             "a < b > c",
             "wss://relay.example.com",
             "colour-your-life",
+            "https://relay.example.com/your-data",
+            "pubkey",
+            "session_pubkey",
             "",
         ] {
             assert!(!is_placeholder(value), "{value}");

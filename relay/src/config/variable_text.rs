@@ -21,7 +21,7 @@ pub(crate) fn read_typed(raw: &str, schema: &Schema) -> Value {
         read_toml(text).filter(Value::is_table)
     } else if takes("boolean") {
         read_switch(text).map(Value::Boolean)
-    } else if takes("integer") && !takes("string") || schema.get("anyOf").is_some() {
+    } else if takes("integer") && !takes("string") {
         text.parse().ok().map(Value::Integer)
     } else {
         None

@@ -39,6 +39,11 @@ impl<K: Clone + Eq + Hash, V> RecencyMap<K, V> {
         }
     }
 
+    /// Entries there can be.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Entries there are.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

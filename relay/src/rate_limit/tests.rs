@@ -134,6 +134,23 @@ fn c16_a_rule_per_pubkey_follows_the_key_across_addresses() {
 }
 
 #[test]
+fn c16_counts_go_on_after_a_reload_that_leaves_the_rules_alone() {
+    let config = |limit: u32| Config {
+        rate_limiter: toml::from_str(&format!(
+            "event = [{{ name = 'n', period = '1m', limit = {limit} }}]"
+        ))
+        .expect("rules"),
+        ..Config::default()
+    };
+    let mut limits = EventLimits::from_config(&config(1));
+    assert!(limits.check(0, ip("192.0.2.1"), None, 1).is_ok());
+    limits.reconfigure(&config(1));
+    assert!(limits.check(0, ip("192.0.2.1"), None, 1).is_err());
+    limits.reconfigure(&config(2));
+    assert!(limits.check(0, ip("192.0.2.1"), None, 1).is_ok());
+}
+
+#[test]
 fn c16_switched_off_rules_limit_nobody() {
     let rule = "enabled = false\n[[event]]\nname = \"k\"\nperiod = 60\nlimit = 1";
     let mut limits = limits(rule);
