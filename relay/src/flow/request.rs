@@ -47,10 +47,11 @@ pub(super) fn narrow(
 ) -> Result<Arc<[Narrowed]>, Reason> {
     let config = session.worker.config();
     let viewer = session.viewer();
-    if config.auth.required && viewer.pubkeys().is_empty() {
-        return Err(Reason::auth_required(
-            "authenticate (NIP-42) before you read",
-        ));
+    let policy = session.worker.access();
+    if !policy.is_open() {
+        policy
+            .may_req(viewer.ip(), viewer.pubkeys())
+            .map_err(Reason::from)?;
     }
     let hooks = session.worker.hooks();
     original
