@@ -37,10 +37,12 @@ mod thread;
 mod time_span;
 mod timestamp;
 mod validate;
+mod variable_text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 pub use auth::{Auth, EventAccess, ReqAccess};
 pub use byte_size::ByteSize;
@@ -69,7 +71,9 @@ pub use time_span::TimeSpan;
 pub use timestamp::Timestamp;
 
 /// Everything an operator can set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+///
+/// `Debug` masks secrets; serializing shows those in extensions' tables, so show people [`Loaded::explain`] instead.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "Trellis configuration")]
 pub struct Config {
@@ -107,3 +111,13 @@ pub struct Config {
     #[schemars(with = "BTreeMap<String, serde_json::Map<String, serde_json::Value>>")]
     pub extensions: BTreeMap<String, toml::Table>,
 }
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        write!(f, "Config {}", mask::masked("", &shown))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,48 @@ fn c23_without_file_and_variables_the_defaults_hold() {
         loaded.notes
     );
 }
+
+#[test]
+fn c11_the_profiles_load_as_they_are_shipped() {
+    let city = load("config/synchrono-city.toml").config;
+    assert_eq!(
+        city.limitation.max_event_time_older_than_now,
+        Some(TimeSpan::from_secs(300))
+    );
+    assert_eq!(
+        city.limitation.max_event_time_newer_than_now,
+        TimeSpan::from_secs(300)
+    );
+    assert!(city.limitation.created_at_exempt_kinds.contains(1059));
+    for (kind, bits) in [
+        (9007, 28),
+        (1020, 24),
+        (0, 20),
+        (30022, 16),
+        (20002, 12),
+        (10006, 12),
+        (20011, 8),
+        (1, 0),
+    ] {
+        assert_eq!(city.pow.bits(kind), bits, "{kind}");
+    }
+    assert_eq!(
+        city.information.extra["synchrono_city"]["version"].as_str(),
+        Some("1.0.0")
+    );
+
+    let sample = load("tests/data/seed-mls-secure.toml").config;
+    let secure = load("config/mls-secure.toml").config;
+    assert!(secure.auth.required);
+    assert_eq!(secure.rate_limiter, sample.rate_limiter);
+    assert_eq!(secure.data, sample.data);
+    assert_eq!((secure.count, secure.search), (sample.count, sample.search));
+    let prefix_dropped = config::Limitation {
+        min_prefix: None,
+        ..sample.limitation
+    };
+    assert_eq!(secure.limitation, prefix_dropped);
+
+    let fleet = load("config/hyperqube.toml").config;
+    assert_eq!(fleet.rate_limiter.event.len(), 2);
+}

@@ -6,7 +6,7 @@
 
 use super::merge::Override;
 use super::schema::{self, TableKeys};
-use super::{Origin, Problem, nearest};
+use super::{Origin, Problem, nearest, variable_text};
 use serde_json::Value as Schema;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -59,8 +59,8 @@ pub(crate) fn overrides(
             continue;
         };
         match read_ours(name, rest, raw, file) {
-            Ok(item) => ours.push(item),
-            Err(problem) => problems.push(problem),
+            Some(item) => ours.push(item),
+            None => problems.push(unknown(name)),
         }
     }
     let mut all: Vec<Override> = PLAIN_NAMES
@@ -71,29 +71,33 @@ pub(crate) fn overrides(
     (all, problems)
 }
 
-/// A variable of our own: its name spells the way to the key.
-fn read_ours(name: &str, rest: &str, raw: &str, file: Option<&Table>) -> Result<Override, Problem> {
+/// A variable of our own: its name spells the way to the key. Nothing if there is no such key.
+fn read_ours(name: &str, rest: &str, raw: &str, file: Option<&Table>) -> Option<Override> {
     let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+    let value = match target(&path)? {
+        Target::Typed(schema) => variable_text::read_typed(raw, schema),
+        Target::Untyped => {
+            variable_text::read_untyped(raw, file.and_then(|table| look_up(table, &path)))
+        }
+    };
+    let variable = name.to_owned();
+    Some(Override {
+        path,
+        value,
+        variable,
+    })
+}
+
+fn unknown(name: &str) -> Problem {
+    let known: Vec<String> = schema::known_keys()
+        .iter()
+        .map(|key| variable_of(key))
+        .collect();
+    let meant = nearest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
     let origin = Origin::Environment {
         name: name.to_owned(),
     };
-    let Some(target) = target(&path) else {
-        let known: Vec<String> = schema::known_keys()
-            .iter()
-            .map(|key| variable_of(key))
-            .collect();
-        let meant = nearest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-        return Err(Problem::new(&origin, "", "unknown variable").nearest(meant));
-    };
-    let value = match target {
-        Target::Typed(schema) => read_typed(raw, schema),
-        Target::Untyped => read_untyped(raw, file.and_then(|table| look_up(table, &path))),
-    };
-    Ok(Override {
-        path,
-        value,
-        variable: name.to_owned(),
-    })
+    Problem::new(&origin, "", "unknown variable").nearest(meant)
 }
 
 /// A name deployments already use. Those for an extension count only where that extension has a table.
@@ -107,7 +111,7 @@ fn read_plain(
     let raw = text(environment, name)?;
     let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
     let value = match target(&path)? {
-        Target::Typed(schema) => read_typed(raw, schema),
+        Target::Typed(schema) => variable_text::read_typed(raw, schema),
         Target::Untyped => {
             let table = path.get(..2)?;
             let in_file = file.is_some_and(|file| look_up(file, table).is_some());
@@ -147,68 +151,6 @@ fn target(path: &[String]) -> Option<Target> {
     Some(Target::Typed(schema))
 }
 
-/// Reads the text of a variable as the type its key wants. What cannot be read stays text, for the check to refuse.
-fn read_typed(raw: &str, schema: &Schema) -> Value {
-    let text = raw.trim();
-    let takes = |json_type| schema::takes(schema, json_type);
-    let read = if takes("array") {
-        let items = &schema::present(schema)["items"];
-        if text.starts_with('[') {
-            read_toml(text)
-        } else {
-            Some(Value::Array(split(text, |item| read_typed(item, items))))
-        }
-    } else if takes("object") {
-        read_toml(text).filter(Value::is_table)
-    } else if takes("boolean") {
-        read_switch(text).map(Value::Boolean)
-    } else if takes("integer") && !takes("string") || schema.get("anyOf").is_some() {
-        text.parse().ok().map(Value::Integer)
-    } else {
-        None
-    };
-    read.unwrap_or_else(|| Value::String(raw.to_owned()))
-}
-
-/// Reads the text of a variable whose key has no known type: as what the file has there, or else as it looks.
-fn read_untyped(raw: &str, in_file: Option<&Value>) -> Value {
-    let text = raw.trim();
-    let read = match in_file {
-        Some(Value::String(_)) => None,
-        Some(Value::Array(_)) if !text.starts_with('[') => {
-            Some(Value::Array(split(text, |item| {
-                Value::String(item.to_owned())
-            })))
-        }
-        _ => read_toml(text),
-    };
-    read.unwrap_or_else(|| Value::String(raw.to_owned()))
-}
-
-fn split(text: &str, read: impl Fn(&str) -> Value) -> Vec<Value> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(read)
-        .collect()
-}
-
-fn read_switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-/// A TOML value standing alone.
-fn read_toml(text: &str) -> Option<Value> {
-    toml::from_str::<Table>(&format!("value = {text}"))
-        .ok()
-        .filter(|table| table.len() == 1)?
-        .remove("value")
-}
-
 fn look_up<'t>(table: &'t Table, path: &[String]) -> Option<&'t Value> {
     let (first, rest) = path.split_first()?;
     let value = table.get(first)?;
@@ -245,7 +187,7 @@ mod tests {
         let typed = |key: &str, raw: &str| {
             let path: Vec<String> = key.split('.').map(str::to_owned).collect();
             match target(&path) {
-                Some(Target::Typed(schema)) => read_typed(raw, schema),
+                Some(Target::Typed(schema)) => variable_text::read_typed(raw, schema),
                 _ => panic!("{key} has a type"),
             }
         };

@@ -46,7 +46,7 @@ pub fn load_text(
     text: &str,
     environment: &Environment,
 ) -> Result<Loaded, ConfigError> {
-    let source = SourceFile::parse(path, text).map_err(ConfigError::Invalid)?;
+    let source = SourceFile::parse(path, text).map_err(ConfigError::invalid)?;
     assemble(Some(source), environment)
 }
 
@@ -127,13 +127,13 @@ fn assemble(source: Option<SourceFile>, environment: &Environment) -> Result<Loa
         None
     };
     let Some(mut config) = config else {
-        return Err(ConfigError::Invalid(problems));
+        return Err(ConfigError::invalid(problems));
     };
     let mut notes = Vec::new();
     choose_host(&mut config, &mut tree, environment);
     problems.extend(validate::problems(&config, &tree));
     if !problems.is_empty() {
-        return Err(ConfigError::Invalid(problems));
+        return Err(ConfigError::invalid(problems));
     }
     notes.extend(validate::notes(&config));
     if file.is_none() {

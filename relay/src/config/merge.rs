@@ -7,9 +7,10 @@ use super::Origin;
 use super::source_file::SourceFile;
 use config::{FileFormat, Format, Map, Source, Value, ValueKind};
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// What file and environment say together.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What file and environment say together; secrets are in the clear, so `Debug` shows keys only.
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Tree {
     /// The values.
     pub(crate) table: toml::Table,
@@ -17,7 +18,7 @@ pub(crate) struct Tree {
 }
 
 /// One value that an environment variable sets.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Override {
     /// The tables and the key.
     pub(crate) path: Vec<String>,
@@ -28,7 +29,6 @@ pub(crate) struct Override {
 }
 
 /// The layers, lowest first.
-#[derive(Debug)]
 pub(crate) struct Layers {
     /// The file.
     pub(crate) file: Option<SourceFile>,
@@ -150,8 +150,20 @@ impl Tree {
     }
 }
 
-#[derive(Clone, Debug)]
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.origins.keys()).finish()
+    }
+}
+
+#[derive(Clone)]
 struct Layer(Map<String, Value>);
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Source for Layer {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {

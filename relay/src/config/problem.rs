@@ -26,6 +26,16 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Problems with the contents, in the order in which an operator will mend them.
+    pub(crate) fn invalid(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_cached_key(|problem| match &problem.origin {
+            Origin::File { line, .. } => (0, line.unwrap_or(0), problem.key.clone()),
+            Origin::Environment { name } => (1, 0, name.clone()),
+            Origin::Default => (2, 0, problem.key.clone()),
+        });
+        Self::Invalid(problems)
+    }
+
     /// Everything that is wrong with the contents; empty where the file could not even be read.
     pub fn problems(&self) -> &[Problem] {
         match self {

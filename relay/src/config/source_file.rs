@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 /// A configuration file that is valid TOML.
-#[derive(Debug)]
 pub(crate) struct SourceFile {
     /// The file, as it was given.
     pub(crate) path: PathBuf,
