@@ -6,9 +6,9 @@
 
 use crate::config::{Auth, Config, IpRange, Pubkey};
 use crate::event::PublicKey;
+use crate::reason::{Prefix, Reason};
 use hashbrown::HashSet;
 use std::net::IpAddr;
-use crate::reason::{Prefix, Reason};
 use thiserror::Error;
 
 /// Why a client may not do what it asked for.

@@ -51,6 +51,5 @@ async fn not_found() -> HttpResponse {
 
 /// An error as every page of the core answers it.
 pub(crate) fn error(status: StatusCode, text: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .json(serde_json::json!({"error": text, "code": status.as_u16()}))
+    HttpResponse::build(status).json(serde_json::json!({"error": text, "code": status.as_u16()}))
 }

@@ -57,7 +57,10 @@ const WORKER_INBOX: usize = 4_096;
 
 impl Relay {
     /// Puts the parts together; threads are started by [`crate::server`].
-    #[allow(clippy::too_many_arguments, reason = "each part is built elsewhere and named once")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each part is built elsewhere and named once"
+    )]
     pub fn new(
         config: Arc<Config>,
         store: Arc<dyn Store>,

@@ -223,8 +223,7 @@ impl Worker {
                 for stored in &batch.events {
                     self.deliver(&stored.event, Some(stored.row), stored.expires_at);
                 }
-                self.boundary
-                    .set(self.boundary.get().max(batch.last_row));
+                self.boundary.set(self.boundary.get().max(batch.last_row));
             }
             WorkerMessage::Ephemeral(event) => {
                 let expires_at = event.expiration();
@@ -312,6 +311,8 @@ async fn tick(worker: std::rc::Weak<Worker>) {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }

@@ -72,6 +72,9 @@ fn escape(text: &str) -> String {
 mod tests {
     #[test]
     fn c24_text_of_the_configuration_is_no_markup() {
-        assert_eq!(super::escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+        assert_eq!(
+            super::escape("<a href=\"x\">&"),
+            "&lt;a href=&quot;x&quot;&gt;&amp;"
+        );
     }
 }

@@ -34,7 +34,10 @@ pub fn document(config: &Config, hooks: &Hooks, public_key: &str) -> Value {
     say("description", Some(information.description.clone().into()));
     say(
         "pubkey",
-        information.pubkey.as_ref().map(|pubkey| pubkey.key().to_hex().into()),
+        information
+            .pubkey
+            .as_ref()
+            .map(|pubkey| pubkey.key().to_hex().into()),
     );
     say("contact", text(&information.contact));
     say("icon", text(&information.icon));
