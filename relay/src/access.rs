@@ -6,6 +6,7 @@
 
 use crate::config::{Auth, Config, IpRange, Pubkey};
 use crate::event::PublicKey;
+use crate::reason::{Prefix, Reason};
 use hashbrown::HashSet;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -25,6 +26,17 @@ pub enum Denied {
     /// The author of the event is not allowed; `blocked:`.
     #[error("the author's public key is not allowed")]
     Author,
+}
+
+impl From<Denied> for Reason {
+    fn from(denied: Denied) -> Self {
+        let prefix = match denied {
+            Denied::AuthRequired => Prefix::AuthRequired,
+            Denied::Address | Denied::Session => Prefix::Restricted,
+            Denied::Author => Prefix::Blocked,
+        };
+        Reason::new(prefix, denied.to_string())
+    }
 }
 
 /// Who may read and who may write.

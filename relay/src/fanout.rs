@@ -90,11 +90,7 @@ impl Fanout {
         fn sum<K>(map: &HashMap<K, Subs>) -> usize {
             map.values().map(|subs| subs.len()).sum()
         }
-        sum(&self.ids)
-            + sum(&self.authors)
-            + sum(&self.tags)
-            + sum(&self.kinds)
-            + self.rest.len()
+        sum(&self.ids) + sum(&self.authors) + sum(&self.tags) + sum(&self.kinds) + self.rest.len()
     }
 }
 

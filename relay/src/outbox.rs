@@ -48,9 +48,7 @@ impl Outbox {
 
     fn push_frame(&mut self, first: u8, payload_bytes: usize, pieces: &[&[u8]]) {
         const MAX_HEADER_BYTES: usize = 10;
-        if self.overflowed
-            || self.buf.len() + payload_bytes + MAX_HEADER_BYTES > self.cap_bytes
-        {
+        if self.overflowed || self.buf.len() + payload_bytes + MAX_HEADER_BYTES > self.cap_bytes {
             self.overflowed = true;
         } else {
             self.buf.reserve(payload_bytes + MAX_HEADER_BYTES);
@@ -161,7 +159,10 @@ pub fn split_frames(mut buf: BytesMut) -> impl Iterator<Item = (u8, bytes::Bytes
     std::iter::from_fn(move || {
         let (first, second) = (*buf.first()?, *buf.get(1)?);
         let (header, len) = match second {
-            126 => (4, usize::from(u16::from_be_bytes([*buf.get(2)?, *buf.get(3)?]))),
+            126 => (
+                4,
+                usize::from(u16::from_be_bytes([*buf.get(2)?, *buf.get(3)?])),
+            ),
             127 => {
                 let len: [u8; 8] = buf.get(2..10)?.try_into().ok()?;
                 (10, usize::try_from(u64::from_be_bytes(len)).ok()?)

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::SharedHooks;
+use crate::rate_limit::EventLimits;
 use crate::readers::Readers;
 use crate::store::Store;
 use crate::worker::WorkerMessage;
@@ -47,6 +48,8 @@ pub struct Relay {
     writer_may_stop: AtomicBool,
     workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
     recent_ephemerals: Mutex<RecentIds>,
+    /// `[[rate_limiter.event]]` with its counts, shared by all workers.
+    pub event_limits: Mutex<EventLimits>,
 }
 
 /// Messages that may wait for a worker before the writer waits and ephemeral events are dropped.
@@ -54,7 +57,10 @@ const WORKER_INBOX: usize = 4_096;
 
 impl Relay {
     /// Puts the parts together; threads are started by [`crate::server`].
-    #[allow(clippy::too_many_arguments, reason = "each part is built elsewhere and named once")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each part is built elsewhere and named once"
+    )]
     pub fn new(
         config: Arc<Config>,
         store: Arc<dyn Store>,
@@ -65,6 +71,7 @@ impl Relay {
         keys: nostr::key::Keys,
     ) -> Self {
         let permits = config.data.in_flight_bytes.as_usize() / PERMIT_BYTES;
+        let event_limits = Mutex::new(EventLimits::from_config(&config));
         Relay {
             in_flight: Arc::new(Semaphore::new(permits.max(1))),
             config: RwLock::new(config),
@@ -81,6 +88,7 @@ impl Relay {
             writer_may_stop: AtomicBool::new(false),
             workers: RwLock::default(),
             recent_ephemerals: Mutex::default(),
+            event_limits,
         }
     }
 
@@ -149,6 +157,21 @@ impl Relay {
     /// Whether [`Relay::stop_writer`] was called.
     pub fn writer_may_stop(&self) -> bool {
         self.writer_may_stop.load(Ordering::Acquire)
+    }
+
+    /// The relay's own public key as hex.
+    pub fn public_key(&self) -> String {
+        self.keys.public_key().to_hex()
+    }
+
+    /// The extensions that are on.
+    pub fn extension_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The health of each extension, and whether none is down.
+    pub fn extension_health(&self) -> (serde_json::Value, bool) {
+        (serde_json::json!({}), true)
     }
 
     /// Whether the relay shuts down.

@@ -18,6 +18,7 @@ use actix_server::ServerHandle;
 use actix_service::{fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
+use actix_web::middleware::from_fn;
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::{Rc, Weak};
@@ -198,7 +199,9 @@ fn serve_connections(
     let worker = worker_of_this_thread(&relay);
     let network = relay.config().network.clone();
     let pages = map_config(
-        App::new().configure(http::pages(relay)),
+        App::new()
+            .configure(http::pages(relay))
+            .wrap(from_fn(http::allow_origins)),
         |_: ()| AppConfig::default(),
     );
     HttpService::build()

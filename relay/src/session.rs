@@ -203,7 +203,11 @@ impl Session {
 
     /// How many subscriptions other than `id` are open.
     pub fn subs_besides(&self, id: &SubId) -> usize {
-        self.subs.borrow().iter().filter(|sub| sub.id != *id).count()
+        self.subs
+            .borrow()
+            .iter()
+            .filter(|sub| sub.id != *id)
+            .count()
     }
 
     /// Ids and keys of all subscriptions.
@@ -283,6 +287,8 @@ impl Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

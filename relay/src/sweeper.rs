@@ -28,10 +28,7 @@ pub(crate) async fn run(relay: Weak<Relay>) {
 /// One chunk; says how many events had expired.
 async fn sweep(relay: &Relay) -> usize {
     let (store, now) = (relay.store.clone(), relay.clock.now_s());
-    let expired = relay
-        .readers
-        .run(move || store.expired(now, CHUNK))
-        .await;
+    let expired = relay.readers.run(move || store.expired(now, CHUNK)).await;
     let expired = match expired {
         Ok(Ok(expired)) => expired,
         Ok(Err(error)) => {

@@ -52,8 +52,7 @@ impl Visibility<'_> {
 fn is_recipient(event: &Event, viewer: &Viewer) -> bool {
     viewer.is_authenticated()
         && event.tag_values(b'p').any(|value| {
-            crate::event::lowercase_hex(&value).is_some_and(|bytes| {
-                viewer.is(&crate::event::PublicKey::from_byte_array(bytes))
-            })
+            crate::event::lowercase_hex(&value)
+                .is_some_and(|bytes| viewer.is(&crate::event::PublicKey::from_byte_array(bytes)))
         })
 }

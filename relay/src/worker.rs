@@ -3,6 +3,7 @@
 //! Invariant: everything here belongs to one thread, so delivery takes no lock. A batch is fanned out exactly once, and
 //! `boundary` is the last row that was: a new subscription gets later rows live and earlier ones from the store.
 
+use crate::access::AccessPolicy;
 use crate::config::Config;
 use crate::event::Event;
 use crate::extension::{Hooks, Local, Narrowed, Viewer};
@@ -51,6 +52,7 @@ pub struct Worker {
     /// What all threads share.
     pub relay: Arc<Relay>,
     config: RefCell<Arc<Config>>,
+    access: RefCell<Rc<AccessPolicy>>,
     hooks: RefCell<Local>,
     sessions: RefCell<HashMap<SessionId, Rc<Session>>>,
     next_session: Cell<SessionId>,
@@ -85,6 +87,7 @@ impl Worker {
         });
         let worker = Rc::new(Worker {
             index,
+            access: RefCell::new(Rc::new(AccessPolicy::from_config(&relay.config()))),
             config: RefCell::new(relay.config()),
             hooks: RefCell::new(Local::new(relay.hooks.clone())),
             relay,
@@ -103,6 +106,11 @@ impl Worker {
     /// The configuration in force on this worker.
     pub fn config(&self) -> Arc<Config> {
         self.config.borrow().clone()
+    }
+
+    /// Who may read and write, as the configuration says.
+    pub fn access(&self) -> Rc<AccessPolicy> {
+        self.access.borrow().clone()
     }
 
     /// The hooks in force now.
@@ -215,14 +223,16 @@ impl Worker {
                 for stored in &batch.events {
                     self.deliver(&stored.event, Some(stored.row), stored.expires_at);
                 }
-                self.boundary
-                    .set(self.boundary.get().max(batch.last_row));
+                self.boundary.set(self.boundary.get().max(batch.last_row));
             }
             WorkerMessage::Ephemeral(event) => {
                 let expires_at = event.expiration();
                 self.deliver(&event, None, expires_at);
             }
-            WorkerMessage::Config(config) => *self.config.borrow_mut() = config,
+            WorkerMessage::Config(config) => {
+                *self.access.borrow_mut() = Rc::new(AccessPolicy::from_config(&config));
+                *self.config.borrow_mut() = config;
+            }
             WorkerMessage::HooksChanged => {
                 for session in self.all_sessions() {
                     flow::req::narrow_again(&session);
@@ -301,6 +311,8 @@ async fn tick(worker: std::rc::Weak<Worker>) {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }

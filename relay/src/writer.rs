@@ -5,7 +5,7 @@
 //!
 //! Not here: what a batch does to the store (`store`), who hears of it (`worker`).
 
-use crate::event::{Event, EventId, KindClass};
+use crate::event::EventId;
 use crate::extension::{Admit, CommitHooks, Local, Viewer};
 use crate::reason::Reason;
 use crate::relay::Relay;
@@ -249,7 +249,13 @@ fn readmit(hooks: &crate::extension::Hooks, submission: &Submission) -> Option<R
 
 /// One message to each worker: its answers and the batch.
 fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
-    let events = surviving(relay, &outcomes);
+    let events: Vec<Stored> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Stored(stored) => Some(stored.clone()),
+            _ => None,
+        })
+        .collect();
     let last_row = events.last().map_or(0, |stored| stored.row);
     let workers = relay.workers();
     let mut acks: Vec<Vec<Ack>> = workers.iter().map(|_| Vec::new()).collect();
@@ -257,7 +263,12 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
     for (submission, outcome) in batch.into_iter().zip(outcomes) {
         permits.extend(submission.permit);
         match (submission.origin, submission.write) {
-            (Origin::Session { worker, session, .. }, Write::Put(event)) => {
+            (
+                Origin::Session {
+                    worker, session, ..
+                },
+                Write::Put(event),
+            ) => {
                 if let Some(acks) = acks.get_mut(worker) {
                     let id = *event.id();
                     acks.push(Ack {
@@ -290,24 +301,6 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
         });
     }
     relay.committed.notify_waiters();
-}
-
-/// The new events, less those that a later write of the same batch has removed again.
-fn surviving(relay: &Relay, outcomes: &[Outcome]) -> Vec<Stored> {
-    let stored = || {
-        outcomes.iter().filter_map(|outcome| match outcome {
-            Outcome::Stored(stored) => Some(stored),
-            _ => None,
-        })
-    };
-    let may_remove = |event: &Event| event.kind() == 5 || event.class() != KindClass::Regular;
-    let removals = outcomes.len() > 1
-        && (outcomes.iter().any(|o| matches!(o, Outcome::Done))
-            || stored().any(|s| may_remove(&s.event)));
-    stored()
-        .filter(|s| !removals || relay.store.contains(s.event.id()).unwrap_or(true))
-        .cloned()
-        .collect()
 }
 
 /// What clients may know of a failed commit.

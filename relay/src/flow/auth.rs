@@ -65,11 +65,7 @@ fn check(session: &Session, event: &Event) -> Result<(), Reason> {
     let challenge = const_hex::encode(session.challenge);
     let expected = Expected {
         challenge: &challenge,
-        relay: config
-            .network
-            .relay_url
-            .as_deref()
-            .unwrap_or(&session.host),
+        relay: config.network.relay_url.as_deref().unwrap_or(&session.host),
         now: session.worker.relay.clock.now_s(),
     };
     nip42::check(event, &expected)?;

@@ -118,7 +118,7 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
 /// Tells the client what became of its event in the store.
 pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
     match outcome {
-        Outcome::Stored(_) | Outcome::Done => {
+        Outcome::Stored(_) | Outcome::StoredThenRemoved | Outcome::Done => {
             metrics::counter!("trellis_events_accepted_total").increment(1);
             ok(session, id, true, None);
         }

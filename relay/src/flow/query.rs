@@ -4,8 +4,8 @@
 //! An event counts against a filter's limit only if its viewer may see it.
 
 use crate::event::EventId;
-use crate::store::{Budget, Order, Page, Position, Scan, Store, StoreError, Stored};
 use crate::extension::Narrowed;
+use crate::store::{Budget, Order, Page, Position, Scan, Store, StoreError, Stored};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -6,13 +6,13 @@
 use super::event::admissions_done;
 use super::query::{Query, Step};
 use super::request;
+use crate::extension::Narrowed;
 use crate::extension::Verb;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
 use crate::store::{Budget, Page, StoreError, Stored};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
-use crate::extension::Narrowed;
 use serde_json::value::RawValue;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -81,7 +81,10 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[crate::filter::Filter]>
     let serial = session.add_sub(id.clone(), key);
     let config = worker.config();
     let max_limit = config.limitation.max_limit as usize;
-    let default_limit = config.limitation.default_limit.map_or(max_limit, |l| l as usize);
+    let default_limit = config
+        .limitation
+        .default_limit
+        .map_or(max_limit, |l| l as usize);
     let limit = |narrowed: &Narrowed| {
         let asked = narrowed.filter.limit.unwrap_or(default_limit);
         asked.min(max_limit)

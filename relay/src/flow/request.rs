@@ -5,16 +5,13 @@ use crate::extension::{Access, AccessRequest, Hooks, Narrowed, Verb, Viewer};
 use crate::filter::{Filter, FilterLimits};
 use crate::reason::Reason;
 use crate::session::Session;
-use serde_json::value::RawValue;
 use futures_util::future::LocalBoxFuture;
+use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Reads the filters of a message.
-pub(super) fn read_filters(
-    session: &Session,
-    raw: &[&RawValue],
-) -> Result<Rc<[Filter]>, Reason> {
+pub(super) fn read_filters(session: &Session, raw: &[&RawValue]) -> Result<Rc<[Filter]>, Reason> {
     let config = session.worker.config();
     let max = config.limitation.max_filters as usize;
     if raw.len() > max {
@@ -47,10 +44,11 @@ pub(super) fn narrow(
 ) -> Result<Arc<[Narrowed]>, Reason> {
     let config = session.worker.config();
     let viewer = session.viewer();
-    if config.auth.required && viewer.pubkeys().is_empty() {
-        return Err(Reason::auth_required(
-            "authenticate (NIP-42) before you read",
-        ));
+    let policy = session.worker.access();
+    if !policy.is_open() {
+        policy
+            .may_req(viewer.ip(), viewer.pubkeys())
+            .map_err(Reason::from)?;
     }
     let hooks = session.worker.hooks();
     original

@@ -66,12 +66,19 @@ mod tests {
         assert_eq!(check(&event([0xff, 0], "[]"), 0), Ok(()));
         for (first, tags, said) in [
             ([0, 0x1f], committed, "the id has 11"),
-            ([0, 0x0f], r#"[["nonce","1","11"]]"#, "the nonce tag says 11"),
+            (
+                [0, 0x0f],
+                r#"[["nonce","1","11"]]"#,
+                "the nonce tag says 11",
+            ),
             ([0, 0x0f], r#"[["nonce","1"]]"#, "needs a committed target"),
             ([0, 0x0f], "[]", "needs a committed target"),
         ] {
             let reason = check(&event(first, tags), 12).unwrap_err().to_string();
-            assert!(reason.starts_with("pow: ") && reason.contains(said), "{reason}");
+            assert!(
+                reason.starts_with("pow: ") && reason.contains(said),
+                "{reason}"
+            );
         }
     }
 }

@@ -110,7 +110,10 @@ mod tests {
         }
         for url in ["wss://evil.com", "wss://relay.example.com:4848", "", "x"] {
             let tags = format!(r#"[["relay","{url}"],["challenge","c0ffee"]]"#);
-            assert!(check(&auth(KIND, 10_000, &tags), &EXPECTED).is_err(), "{url}");
+            assert!(
+                check(&auth(KIND, 10_000, &tags), &EXPECTED).is_err(),
+                "{url}"
+            );
         }
     }
 
@@ -126,7 +129,10 @@ mod tests {
             (auth(KIND, 10_000, "[]"), "challenge"),
         ] {
             let reason = check(&event, &EXPECTED).unwrap_err().to_string();
-            assert!(reason.starts_with("invalid: ") && reason.contains(said), "{reason}");
+            assert!(
+                reason.starts_with("invalid: ") && reason.contains(said),
+                "{reason}"
+            );
         }
         assert!(check(&auth(KIND, 10_600, good), &EXPECTED).is_ok());
     }

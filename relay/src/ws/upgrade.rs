@@ -5,9 +5,9 @@
 
 use super::assembly::{Assembly, Data};
 use crate::client_ip::client_ip;
+use crate::reason::Reason;
 use crate::session::{CloseCause, Session, Wait};
 use crate::wire::RelayMessage;
-use crate::reason::Reason;
 use crate::worker::Worker;
 use actix_codec::{Decoder as _, Framed};
 use actix_http::ws::{Codec, Frame, ProtocolError, hash_key};
@@ -52,7 +52,10 @@ pub(crate) async fn accept(
             );
             match place {
                 Ok(place) => (head, Some(place)),
-                Err(crowded) => (refusal("503 Service Unavailable", &crowded.to_string()), None),
+                Err(crowded) => (
+                    refusal("503 Service Unavailable", &crowded.to_string()),
+                    None,
+                ),
             }
         }
     };
@@ -303,9 +306,7 @@ impl Connection {
                 Frame::Ping(payload) => self.session.outbox().push_control(10, &payload),
                 Frame::Close(reason) => {
                     let code = reason.map_or(1000, |reason| u16::from(reason.code));
-                    self.session
-                        .outbox()
-                        .push_control(8, &code.to_be_bytes());
+                    self.session.outbox().push_control(8, &code.to_be_bytes());
                     self.session.close(CloseCause::Gone);
                 }
                 _ => {}

@@ -36,10 +36,7 @@ pub(super) fn think(session: &Rc<Session>, hooks: Arc<Hooks>, candidate: Candida
     let number = push(session, candidate, None);
     let session = session.clone();
     actix_rt::spawn(async move {
-        let verdict = hooks
-            .plan(request.event.kind())
-            .admit_async(request)
-            .await;
+        let verdict = hooks.plan(request.event.kind()).admit_async(request).await;
         {
             let mut slot = session.admissions.borrow_mut();
             let admissions = slot.get_or_insert_default();

@@ -1,12 +1,13 @@
 //! The core's own checks of an event, in order of their cost: nothing is hashed before it is known to be wanted.
 
 use crate::config::Config;
-use crate::event::{Event, EventId, peek_id};
+use crate::event::{Event, EventId, PublicKey, lowercase_hex, peek_id};
 use crate::nips::{nip13, nip42, nip70};
 use crate::reason::{Prefix, Reason};
 use crate::session::Session;
 use crate::wire::RelayMessage;
 use serde_json::value::RawValue;
+use std::sync::PoisonError;
 
 /// Why an event goes no further.
 pub(super) struct Refusal {
@@ -27,7 +28,8 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
     let checked = form(&event, &config)
         .and_then(|()| time(&event, &config, now))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
-        .and_then(|()| access(session, &event, &config))
+        .and_then(|()| access(session, &event))
+        .and_then(|()| rate(session, &event, &config))
         .and_then(|()| known(session, &event))
         .and_then(|()| {
             event
@@ -122,14 +124,44 @@ fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
 }
 
 /// Who may publish.
-fn access(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+fn access(session: &Session, event: &Event) -> Result<(), Reason> {
     let viewer = session.viewer();
-    if config.auth.required && viewer.pubkeys().is_empty() {
-        return Err(Reason::auth_required(
-            "authenticate (NIP-42) before you publish",
-        ));
+    let policy = session.worker.access();
+    if !policy.is_open() {
+        let mentioned: Vec<PublicKey> = event
+            .tag_values(b'p')
+            .filter_map(|value| lowercase_hex(&value).map(PublicKey::from_byte_array))
+            .collect();
+        policy
+            .may_publish(viewer.ip(), viewer.pubkeys(), event.pubkey(), &mentioned)
+            .map_err(Reason::from)?;
     }
     nip70::check(event, &viewer)
+}
+
+/// `[[rate_limiter.event]]`.
+fn rate(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+    if !config.rate_limiter.enabled || config.rate_limiter.event.is_empty() {
+        return Ok(());
+    }
+    let viewer = session.viewer();
+    let relay = &session.worker.relay;
+    let now_ms = relay.clock.monotonic().as_millis() as u64;
+    let mut limits = relay
+        .event_limits
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    limits
+        .check(now_ms, viewer.ip(), viewer.pubkeys().first(), event.kind())
+        .map_err(|limited| {
+            metrics::counter!("trellis_rate_limited_total", "rule" => limited.rule.to_owned())
+                .increment(1);
+            Reason::rate_limited(format!(
+                "too many events ({}); try again in {} s",
+                limited.rule,
+                limited.retry_after_ms.div_ceil(1000)
+            ))
+        })
 }
 
 /// An event that is stored needs no further work.
