@@ -8,10 +8,7 @@ pub const DEADLINE: Duration = Duration::from_secs(40);
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// Asks again and again until there is an answer; panics at the deadline and says what it waited for.
-pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask().await {
@@ -24,7 +21,7 @@ where
 
 /// The same for a question that takes no time to ask.
 pub async fn until_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    until(what, || std::future::ready(ask())).await
+    until(what, async || ask()).await
 }
 
 /// The same for a plain condition.
