@@ -6,5 +6,6 @@ pub mod clock;
 pub mod event;
 pub mod extension;
 pub mod filter;
+pub mod nips;
 pub mod reason;
 pub mod store;

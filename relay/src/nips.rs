@@ -1,0 +1,3 @@
+//! One file for each NIP with rules of its own.
+
+pub mod nip98;
