@@ -1,2 +1,23 @@
-//! x
-fn main() {}
+//! The `trellis` program: arguments to a command.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration. Errors go to stderr, results to stdout.
+
+mod commands;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = commands::Arguments::parse();
+    match arguments.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trellis: {error:#}");
+            if error.is::<trellis_relay::config::ConfigError>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

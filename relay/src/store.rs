@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod memory;
+mod refusal;
+
 /// A store of events and of the extensions' rows.
 ///
 /// Replacement, deletion (NIP-09), tombstones and the order of results (`created_at` descending, then `id` ascending)
@@ -89,6 +92,9 @@ pub const MAX_KEY_BYTES: usize = 500;
 pub enum Outcome {
     /// The event is stored.
     Stored(Stored),
+    /// The event was stored, and a later write of the same batch removed it: answered like [`Outcome::Stored`], but
+    /// there is nothing left to send to subscribers.
+    StoredThenRemoved,
     /// The event was stored before (also: earlier in this batch).
     Duplicate,
     /// A newer version under the same address is stored (NIP-01).

@@ -12,8 +12,8 @@ use futures_util::future::{BoxFuture, FutureExt};
 use schemars::Schema;
 use std::sync::Arc;
 
-type Build =
-    fn(Table, Host) -> Result<BoxFuture<'static, Result<Arc<dyn Instance>, String>>, String>;
+/// An instance to be, or what went wrong with it.
+type Building = BoxFuture<'static, Result<Arc<dyn Instance>, String>>;
 
 /// An extension that can be switched on. Function pointers of a generic function, so that the list is a plain `const` and
 /// nothing is registered behind anyone's back.
@@ -39,7 +39,7 @@ pub struct Compiled {
     version: &'static str,
     needs: fn(&mut Needs),
     check: fn(Table) -> Result<(), String>,
-    build: Build,
+    build: fn(Table, Host) -> Result<Building, String>,
     schema: fn() -> Schema,
 }
 
@@ -96,11 +96,7 @@ impl Compiled {
     }
 
     /// Reads the author's keys at once; the rest is in the future.
-    pub(super) fn build(
-        &self,
-        own: Table,
-        host: Host,
-    ) -> Result<BoxFuture<'static, Result<Arc<dyn Instance>, String>>, String> {
+    pub(super) fn build(&self, own: Table, host: Host) -> Result<Building, String> {
         (self.build)(own, host)
     }
 }
@@ -111,10 +107,7 @@ impl std::fmt::Debug for Compiled {
     }
 }
 
-fn build<E: Extension>(
-    own: Table,
-    host: Host,
-) -> Result<BoxFuture<'static, Result<Arc<dyn Instance>, String>>, String> {
+fn build<E: Extension>(own: Table, host: Host) -> Result<Building, String> {
     let config = table::parse::<E::Config>(own)?;
     let built = async move {
         let extension = E::build(config, host).await.map_err(|error| error.0)?;

@@ -88,13 +88,14 @@ struct Built {
 
 impl ExtensionHost {
     /// Builds and starts the extensions that have a table which does not say `enabled = false`. Hooks are in force, and
-    /// tasks run, when it returns; from then on `core` is called.
+    /// tasks run, when it returns: only then may clients come. Extensions use `core` while they are built.
     pub async fn start(
-        compiled: &'static [Compiled],
+        handle: HostHandle,
         tables: &Tables,
         core: Arc<dyn Core>,
         options: HostOptions,
     ) -> Result<Self, ExtensionError> {
+        let compiled = handle.compiled();
         check_names(compiled)?;
         panics::install();
         watchdog::start();
@@ -111,7 +112,7 @@ impl ExtensionHost {
             shared,
             tables: Tables::new(),
             running: BTreeMap::new(),
-            handle: HostHandle::new(compiled),
+            handle,
         };
         host.apply_all(tables).await?;
         Ok(host)
@@ -317,7 +318,7 @@ impl ExtensionHost {
         let names: Vec<_> = self.compiled.iter().map(Compiled::name).collect();
         ExtensionError::Unknown {
             found: found.to_owned(),
-            nearest: table::nearest(found, names.iter().copied()),
+            nearest: crate::config::nearest(found, names.iter().copied()),
             compiled_in: names.join(", "),
         }
     }

@@ -22,13 +22,19 @@ pub struct HostHandle {
 }
 
 impl HostHandle {
-    pub(super) fn new(compiled: &'static [Compiled]) -> Self {
+    /// For the extensions of this list. None is in force before [`super::ExtensionHost::start`].
+    pub fn new(compiled: &'static [Compiled]) -> Self {
         HostHandle {
             compiled,
             hooks: SharedHooks::new(),
             members: Arc::default(),
             committed: watch::Sender::new(0),
         }
+    }
+
+    /// The extensions that the program is compiled with.
+    pub fn compiled(&self) -> &'static [Compiled] {
+        self.compiled
     }
 
     /// The hooks in force.

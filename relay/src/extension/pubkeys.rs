@@ -1,7 +1,8 @@
 //! A set of public keys, as config writes it.
 
+use crate::config::Pubkey;
 use crate::event::PublicKey;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 
@@ -57,14 +58,8 @@ impl FromIterator<PublicKey> for Pubkeys {
 
 impl<'de> Deserialize<'de> for Pubkeys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        let pubkeys = texts.iter().map(|text| {
-            PublicKey::parse(text).map_err(|_| {
-                let wanted = "wanted npub1... or 64 hex digits";
-                serde::de::Error::custom(format!("{text:?} is no public key; {wanted}"))
-            })
-        });
-        pubkeys.collect()
+        let keys = Vec::<Pubkey>::deserialize(deserializer)?;
+        Ok(keys.iter().map(|pubkey| *pubkey.key()).collect())
     }
 }
 
@@ -73,11 +68,7 @@ impl JsonSchema for Pubkeys {
         "Pubkeys".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Public keys, each npub1... or 64 hex digits",
-            "type": "array",
-            "items": { "type": "string", "pattern": "^(npub1[02-9ac-hj-np-z]{58}|[0-9a-fA-F]{64})$" }
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<Pubkey>::json_schema(generator)
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a key that nobody reads stops the start, with the nearest key that somebody does.
 
 use super::hook::OnFault;
+use crate::config::nearest;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -108,17 +109,4 @@ fn explain(error: toml::de::Error) -> String {
         Some(key) => format!("{text}; did you mean `{key}`?"),
         None => text,
     }
-}
-
-/// The known word that a misspelt one was probably meant to be.
-pub(super) fn nearest<'k>(
-    found: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<&'k str> {
-    let scored = known.into_iter().map(|word| {
-        let score = strsim::jaro_winkler(found, word);
-        (score, word)
-    });
-    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    best.filter(|(score, _)| *score > 0.8).map(|(_, word)| word)
 }

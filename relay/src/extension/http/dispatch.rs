@@ -166,14 +166,11 @@ async fn unrouted(request: ServiceRequest) -> Result<ServiceResponse, Error> {
 
 /// `{error, code}`, as all errors over HTTP are.
 fn json_error(status: StatusCode) -> HttpResponse<BoxBody> {
-    let (error, code) = match status {
-        StatusCode::NOT_FOUND => ("there is nothing at this path", "not_found"),
-        _ => (
-            "the relay could not do this now; try again later",
-            "internal",
-        ),
+    let error = match status {
+        StatusCode::NOT_FOUND => "there is nothing here",
+        _ => "the relay could not do this now; try again later",
     };
-    HttpResponse::build(status).json(json!({ "error": error, "code": code }))
+    HttpResponse::build(status).json(json!({ "error": error, "code": status.as_u16() }))
 }
 
 /// A future of an extension that runs on a worker's thread; `None` if it panicked.

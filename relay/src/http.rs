@@ -1,0 +1,55 @@
+//! The pages beside the WebSocket: NIP-11, a landing page, health, metrics, and the extensions' scopes.
+//!
+//! Invariant: an error is JSON `{error, code}`, and nothing internal stands in it.
+
+mod cors;
+mod health;
+mod landing;
+mod metrics_page;
+mod nip11;
+
+pub use cors::allow_origins;
+pub use metrics_page::install_recorder;
+pub use nip11::document as nip11_document;
+
+use crate::relay::Relay;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use std::sync::Arc;
+
+/// The relay's own routes, for the server and for embedding.
+pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    move |config| {
+        config
+            .app_data(web::Data::new(relay.clone()))
+            .route("/", web::get().to(root))
+            .route("/livez", web::get().to(health::livez))
+            .route("/health", web::get().to(health::health))
+            .route("/ready", web::get().to(health::ready))
+            .route("/metrics", web::get().to(metrics_page::metrics))
+            .default_service(web::to(not_found));
+    }
+}
+
+/// NIP-11 for who accepts it, a page for everybody else.
+async fn root(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpResponse {
+    let accepts = |kind: &str| {
+        request
+            .headers()
+            .get_all("accept")
+            .any(|value| value.to_str().is_ok_and(|value| value.contains(kind)))
+    };
+    if accepts("application/nostr+json") {
+        return nip11::page(&relay);
+    }
+    landing::page(&relay)
+}
+
+async fn not_found() -> HttpResponse {
+    error(StatusCode::NOT_FOUND, "there is nothing here")
+}
+
+/// An error as every page of the core answers it.
+pub(crate) fn error(status: StatusCode, text: &str) -> HttpResponse {
+    HttpResponse::build(status).json(serde_json::json!({"error": text, "code": status.as_u16()}))
+}

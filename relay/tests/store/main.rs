@@ -1,0 +1,13 @@
+//! What a store must do, run over every store, and what LMDB must survive.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod draft;
+mod subject;
+
+mod addressing;
+mod changes;
+mod deletion;
+mod expiry;
+mod kv;
+mod policy;
+mod scanning;
