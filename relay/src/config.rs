@@ -55,6 +55,7 @@ pub use kinds::Kinds;
 pub use limitation::Limitation;
 pub use load::{Loaded, load, load_text};
 pub use log::{Log, LogFormat};
+pub(crate) use nearest::nearest;
 pub use network::Network;
 pub use operation::{Mode, Operation};
 pub use origin::Origin;

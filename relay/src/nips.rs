@@ -3,3 +3,4 @@
 pub mod nip13;
 pub mod nip42;
 pub mod nip70;
+pub mod nip98;

@@ -9,6 +9,7 @@ use super::commit::CommitTx;
 use super::failure::HookError;
 use super::http::Mount;
 use super::kinds::Kinds;
+use super::loops::Depths;
 use super::narrow::Narrow;
 use super::verdict::{
     Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb,
@@ -20,6 +21,8 @@ use crate::event::Event;
 use crate::store::{Cause, Change};
 use actix_web::web::ServiceConfig;
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,7 +64,8 @@ impl Phase {
 }
 
 /// What happens to the event, the request or the connection when a hook fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum OnFault {
     /// It is refused with `error:`.
     #[default]
@@ -161,6 +165,7 @@ pub(super) struct Owner {
     /// One for each async hook that may run at a time.
     pub(super) permits: Arc<Semaphore>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) depths: Arc<Depths>,
     pub(super) faults: AtomicU64,
 }
 

@@ -1,14 +1,17 @@
-//! A set of kinds, as code and config write it.
+//! A set of kinds: which a hook wants, which a filter may not ask for.
+//!
+//! Config writes it as all of the relay's config does ([`config::Kinds`]); code has more ways.
 //!
 //! Invariant: ranges are sorted, disjoint, not adjacent and not empty, so equal sets are equal values.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::config;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
-/// A set of kinds: one, a range, a list, or ranges written in config as `[1, "440-450"]`.
+/// A set of kinds: one, a range, a list, or from config numbers and half-open ranges, `[1, [440, 451]]`.
 ///
 /// ```
 /// use trellis_relay::extension::Kinds;
@@ -16,7 +19,7 @@ use std::ops::{Range, RangeInclusive};
 /// assert!(Kinds::from([1, 7]).contains(7));
 /// assert_eq!(Kinds::from(1) | Kinds::from(2..4), Kinds::from(1..=3));
 /// assert!((!Kinds::from(1)).contains(0));
-/// let from_config: Kinds = serde_json::from_str(r#"[1, "440-450"]"#)?;
+/// let from_config: Kinds = serde_json::from_str("[1, [440, 451]]")?;
 /// assert_eq!(from_config.to_string(), "1, 440-450");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -182,65 +185,27 @@ impl fmt::Display for Kinds {
     }
 }
 
-/// One entry of a list of kinds in config.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum KindsEntry {
-    One(u16),
-    Range(String),
+impl From<config::Kinds> for Kinds {
+    fn from(kinds: config::Kinds) -> Self {
+        // Half-open there, so an end is at least 1 and at most 65,536.
+        let ranges = kinds.ranges().iter();
+        let ranges = ranges.map(|range| (range.start as u16, (range.end - 1) as u16));
+        Self::from_ranges(ranges.collect())
+    }
 }
 
 impl<'de> Deserialize<'de> for Kinds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entries = Vec::<KindsEntry>::deserialize(deserializer).map_err(|_| {
-            serde::de::Error::custom(
-                r#"kinds are a list of numbers from 0 to 65535 and ranges, such as [1, "440-450"]"#,
-            )
-        })?;
-        let ranges = entries.into_iter().map(|entry| match entry {
-            KindsEntry::One(kind) => Ok((kind, kind)),
-            KindsEntry::Range(text) => parse_range(&text).ok_or_else(|| {
-                serde::de::Error::custom(format!(
-                    r#"{text:?} is no range of kinds; write it as "440-450""#
-                ))
-            }),
-        });
-        Ok(Self::from_ranges(ranges.collect::<Result<_, _>>()?))
-    }
-}
-
-fn parse_range(text: &str) -> Option<(u16, u16)> {
-    let (first, last) = text.split_once('-')?;
-    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    (first <= last).then_some((first, last))
-}
-
-impl Serialize for Kinds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.ranges
-                .iter()
-                .map(|&(first, last)| match first == last {
-                    true => KindsEntry::One(first),
-                    false => KindsEntry::Range(format!("{first}-{last}")),
-                }),
-        )
+        config::Kinds::deserialize(deserializer).map(Self::from)
     }
 }
 
 impl JsonSchema for Kinds {
     fn schema_name() -> Cow<'static, str> {
-        "Kinds".into()
+        config::Kinds::schema_name()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Kinds and ranges of kinds, such as [1, \"440-450\"]",
-            "type": "array",
-            "items": { "anyOf": [
-                { "type": "integer", "minimum": 0, "maximum": 65535 },
-                { "type": "string", "pattern": "^ *[0-9]{1,5} *- *[0-9]{1,5} *$" }
-            ]}
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        config::Kinds::json_schema(generator)
     }
 }

@@ -6,6 +6,7 @@
 use super::audience::Audience;
 use super::commit::CommitTx;
 use super::hook::{Call, Fault, Hook};
+use super::loops;
 use super::verdict::{Admit, AdmitRequest, Commit, Removal};
 use super::viewer::Viewer;
 use crate::event::Event;
@@ -76,7 +77,12 @@ impl Plan {
                 };
                 let timeout = hook.owner.timeout.unwrap_or(*timeout);
                 let (call, request) = (call.clone(), request.clone());
-                match hook.run(timeout, move || call(request)).await {
+                let depth = match request.viewer.is_relay() {
+                    true => hook.owner.depths.of(request.event.id()),
+                    false => 0,
+                };
+                let call = move || loops::at_depth(depth, call(request));
+                match hook.run(timeout, call).await {
                     Ok(Admit::Accept) => {}
                     Ok(verdict) => return verdict,
                     Err(_) if hook.fails_open() => {}

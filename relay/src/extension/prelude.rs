@@ -3,8 +3,8 @@
 pub use super::http::{Current, Mount};
 pub use super::{
     Access, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx, Extension,
-    Health, HookError, Host, Kinds, Narrow, Needs, Phase, Registrar, Reload, Removal, ServiceRef,
-    SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
+    Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkeys, Registrar, Reload, Removal,
+    ServiceRef, SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
 };
 pub use crate::event::{Event, EventId, PublicKey};
 pub use crate::filter::Filter;
