@@ -21,7 +21,7 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -170,17 +170,17 @@ fn tell(worker: &tokio::sync::mpsc::Sender<WorkerMessage>, message: WorkerMessag
 }
 
 thread_local! {
-    static WORKER: RefCell<Weak<Worker>> = const { RefCell::new(Weak::new()) };
+    static WORKER: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
 }
 
 /// The worker of this thread; the first call makes it.
 pub(crate) fn worker_of_this_thread(relay: &Arc<Relay>) -> Rc<Worker> {
-    let known = WORKER.with_borrow(Weak::upgrade);
+    let known = WORKER.with_borrow(Clone::clone);
     match known {
         Some(worker) if Arc::ptr_eq(&worker.relay, relay) => worker,
         _ => {
             let worker = Worker::start(relay.clone());
-            WORKER.set(Rc::downgrade(&worker));
+            WORKER.set(Some(worker.clone()));
             worker
         }
     }

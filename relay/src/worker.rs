@@ -18,21 +18,20 @@ use crate::writer::{Ack, Batch};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::mpsc::Receiver;
 
 /// What other threads tell a worker.
 #[derive(Debug)]
 pub enum WorkerMessage {
-    /// A batch is durable.
-    Committed {
-        /// Answers for sessions of this worker.
-        acks: Vec<Ack>,
-        /// The new events, for every worker.
-        batch: Arc<Batch>,
-    },
+    /// A batch is durable: the new events, for every worker.
+    Committed(Arc<Batch>),
+    /// What became of the events of this worker's sessions; follows their batch.
+    Answered(Vec<Ack>),
     /// An event that is not stored.
     Ephemeral(Arc<Event>),
     /// A new configuration is in force.
@@ -58,6 +57,7 @@ pub struct Worker {
     next_session: Cell<SessionId>,
     subs: RefCell<Slab<LiveSub>>,
     fanout: RefCell<Fanout>,
+    inbox: RefCell<Receiver<WorkerMessage>>,
     boundary: Cell<u64>,
     reading: Cell<bool>,
 }
@@ -95,10 +95,11 @@ impl Worker {
             next_session: Cell::new(1),
             subs: RefCell::default(),
             fanout: RefCell::default(),
+            inbox: RefCell::new(inbox),
             boundary: Cell::new(boundary),
             reading: Cell::new(true),
         });
-        actix_rt::spawn(listen(worker.clone(), inbox));
+        actix_rt::spawn(listen(Rc::downgrade(&worker)));
         actix_rt::spawn(tick(Rc::downgrade(&worker)));
         worker
     }
@@ -155,6 +156,7 @@ impl Worker {
         original: Rc<[Filter]>,
         filters: Arc<[Narrowed]>,
     ) -> (SubKey, u64) {
+        self.catch_up();
         let boundary = self.boundary.get();
         let mut subs = self.subs.borrow_mut();
         let entry = subs.vacant_entry();
@@ -204,6 +206,16 @@ impl Worker {
         sub.filters = filters;
     }
 
+    /// Handles what waits in the inbox: what any client was told OK for is fanned out, and `boundary` includes it.
+    fn catch_up(&self) {
+        loop {
+            let Ok(message) = self.inbox.borrow_mut().try_recv() else {
+                return;
+            };
+            self.handle(message);
+        }
+    }
+
     fn session(&self, id: SessionId) -> Option<Rc<Session>> {
         self.sessions.borrow().get(&id).cloned()
     }
@@ -212,14 +224,16 @@ impl Worker {
         self.sessions.borrow().values().cloned().collect()
     }
 
-    fn handle(self: &Rc<Self>, message: WorkerMessage) {
+    fn handle(&self, message: WorkerMessage) {
         match message {
-            WorkerMessage::Committed { acks, batch } => {
+            WorkerMessage::Answered(acks) => {
                 for ack in acks {
                     if let Some(session) = self.session(ack.session) {
                         flow::event::answer(&session, &ack.id, &ack.outcome);
                     }
                 }
+            }
+            WorkerMessage::Committed(batch) => {
                 for stored in &batch.events {
                     self.deliver(&stored.event, Some(stored.row), stored.expires_at);
                 }
@@ -287,14 +301,25 @@ impl Worker {
 }
 
 /// Takes messages as they come; several that wait are handled in one go, so that each client's socket is written once.
-async fn listen(worker: Rc<Worker>, mut inbox: Receiver<WorkerMessage>) {
-    while let Some(message) = inbox.recv().await {
-        worker.handle(message);
-    }
+async fn listen(worker: Weak<Worker>) {
+    poll_fn(|cx| {
+        let Some(worker) = worker.upgrade() else {
+            return Poll::Ready(());
+        };
+        loop {
+            let message = worker.inbox.borrow_mut().poll_recv(cx);
+            match message {
+                Poll::Ready(Some(message)) => worker.handle(message),
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
 }
 
 /// Looks after timeouts once a second: one timer a worker costs less than one a connection.
-async fn tick(worker: std::rc::Weak<Worker>) {
+async fn tick(worker: Weak<Worker>) {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -247,7 +247,8 @@ fn readmit(hooks: &crate::extension::Hooks, submission: &Submission) -> Option<R
     }
 }
 
-/// One message to each worker: its answers and the batch.
+/// The batch to every worker, then each its answers: a client that was told OK finds its event whatever worker it asks,
+/// because a worker looks into its inbox before it reads the store.
 fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
     let events: Vec<Stored> = outcomes
         .iter()
@@ -290,15 +291,16 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
         last_row,
         _permits: permits,
     });
-    for (worker, acks) in workers.iter().zip(acks) {
-        if acks.is_empty() && batch.events.is_empty() {
-            continue;
+    // A full inbox holds the writer up, which is the wanted back-pressure; a closed one is a worker that ended.
+    if !batch.events.is_empty() {
+        for worker in workers.iter() {
+            let _ = worker.blocking_send(WorkerMessage::Committed(batch.clone()));
         }
-        // A full inbox holds the writer up, which is the wanted back-pressure; a closed one is a worker that ended.
-        let _ = worker.blocking_send(WorkerMessage::Committed {
-            acks,
-            batch: batch.clone(),
-        });
+    }
+    for (worker, acks) in workers.iter().zip(acks) {
+        if !acks.is_empty() {
+            let _ = worker.blocking_send(WorkerMessage::Answered(acks));
+        }
     }
     relay.committed.notify_waiters();
 }

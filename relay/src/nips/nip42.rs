@@ -51,20 +51,17 @@ pub fn check(event: &Event, expected: &Expected<'_>) -> Result<PublicKey, Reason
 
 /// Hosts are compared without case, trailing slash or default port.
 fn same_relay(claimed: &str, ours: &str) -> bool {
-    match (authority(claimed), authority(ours)) {
-        (Some(claimed), Some(ours)) => claimed == ours,
-        _ => false,
-    }
+    let ours = match ours.contains("://") {
+        true => authority(ours),
+        false => authority(&format!("ws://{ours}")), // a Host header
+    };
+    ours.is_some() && authority(claimed) == ours
 }
 
 /// Host and port; the default ports of ws and wss are one, since a proxy may have ended TLS.
 fn authority(url: &str) -> Option<(String, Option<u16>)> {
-    let url = if url.contains("://") {
-        Url::parse(url).ok()?
-    } else {
-        Url::parse(&format!("ws://{url}")).ok()?
-    };
-    if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
+    let url = Url::parse(url).ok()?;
+    if !matches!(url.scheme(), "ws" | "wss") {
         return None;
     }
     let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
@@ -108,7 +105,12 @@ mod tests {
             let event = auth(KIND, 10_000, &tags);
             assert_eq!(check(&event, &EXPECTED), Ok(*event.pubkey()), "{url}");
         }
-        for url in ["wss://evil.com", "wss://relay.example.com:4848", "", "x"] {
+        for url in [
+            "wss://evil.com",
+            "wss://relay.example.com:4848",
+            "relay.example.com",
+            "",
+        ] {
             let tags = format!(r#"[["relay","{url}"],["challenge","c0ffee"]]"#);
             assert!(
                 check(&auth(KIND, 10_000, &tags), &EXPECTED).is_err(),

@@ -195,7 +195,8 @@ impl Connection {
                 Turn::Waits => continue,
                 Turn::Dry => {}
             }
-            if !self.session.outbox().is_empty() || self.session.closing().is_some() {
+            let answered = flushed && !self.session.outbox().is_empty();
+            if answered || self.session.closing().is_some() {
                 continue;
             }
             match self.read(cx) {
