@@ -4,6 +4,7 @@ mod config;
 mod export;
 mod import;
 mod logging;
+mod relay_key;
 mod serve;
 
 use clap::{Parser, Subcommand};

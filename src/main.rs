@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration. Errors go to stderr, results to stdout.
 
 mod commands;
+mod extensions;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ pub use cors::allow_origins;
 pub use metrics_page::install_recorder;
 pub use nip11::document as nip11_document;
 
+use crate::extension::http as extensions;
 use crate::relay::Relay;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -22,12 +23,14 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone {
     move |config| {
         config
             .app_data(web::Data::new(relay.clone()))
+            // First, since what extensions mount under a prefix or a Host name comes before the core's own pages; it
+            // answers 404 for what nobody mounts.
+            .configure(extensions::configure(&relay.extensions))
             .route("/", web::get().to(root))
             .route("/livez", web::get().to(health::livez))
             .route("/health", web::get().to(health::health))
             .route("/ready", web::get().to(health::ready))
-            .route("/metrics", web::get().to(metrics_page::metrics))
-            .default_service(web::to(not_found));
+            .route("/metrics", web::get().to(metrics_page::metrics));
     }
 }
 
@@ -43,10 +46,6 @@ async fn root(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpRespons
         return nip11::page(&relay);
     }
     landing::page(&relay)
-}
-
-async fn not_found() -> HttpResponse {
-    error(StatusCode::NOT_FOUND, "there is nothing here")
 }
 
 /// An error as every page of the core answers it.

@@ -36,17 +36,21 @@ impl Readers {
         Ok(Readers { jobs })
     }
 
-    /// Runs a blocking read on the pool.
+    /// Runs a job some time soon.
+    pub fn spawn(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Busy> {
+        self.jobs.try_send(Box::new(job)).map_err(|_| Busy)
+    }
+
+    /// Runs a blocking read on the pool and waits for what it found.
     pub async fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        self.spawn(move || {
             // The asker may be gone; then nobody misses the answer.
             let _ = reply.send(read());
-        });
-        self.jobs.try_send(job).map_err(|_| Busy)?;
+        })?;
         answer.await.map_err(|_| Busy)
     }
 }

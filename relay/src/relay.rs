@@ -2,11 +2,15 @@
 //!
 //! Invariant: nothing here is locked while an event is published or delivered, but for the look at the list of workers.
 
+mod for_extensions;
+
+pub(crate) use for_extensions::ForExtensions;
+
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::event::{Event, EventId};
-use crate::extension::SharedHooks;
+use crate::extension::{Health, HostHandle, SharedHooks};
 use crate::rate_limit::EventLimits;
 use crate::readers::Readers;
 use crate::store::Store;
@@ -16,8 +20,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{Notify, Semaphore};
 
 /// One running relay.
 pub struct Relay {
@@ -35,8 +39,8 @@ pub struct Relay {
     pub clock: Arc<dyn Clock>,
     /// Bytes of events between admission and the end of their fan-out (`data.in_flight_bytes`).
     pub in_flight: Arc<Semaphore>,
-    /// Wakes followers of the commit sequence.
-    pub committed: Arc<Notify>,
+    /// The running extensions.
+    pub extensions: HostHandle,
     /// Open WebSocket connections, in all and by address.
     pub connections: Connections,
     /// The key with which the relay signs its own events; its public half is `self` in NIP-11.
@@ -64,7 +68,7 @@ impl Relay {
     pub fn new(
         config: Arc<Config>,
         store: Arc<dyn Store>,
-        hooks: Arc<SharedHooks>,
+        extensions: HostHandle,
         writer: Writer,
         readers: Readers,
         clock: Arc<dyn Clock>,
@@ -76,11 +80,11 @@ impl Relay {
             in_flight: Arc::new(Semaphore::new(permits.max(1))),
             config: RwLock::new(config),
             store,
-            hooks,
             writer,
             readers,
             clock,
-            committed: Arc::new(Notify::new()),
+            hooks: extensions.hooks().clone(),
+            extensions,
             connections: Connections::default(),
             keys,
             started: Instant::now(),
@@ -166,12 +170,37 @@ impl Relay {
 
     /// The extensions that are on.
     pub fn extension_names(&self) -> Vec<String> {
-        Vec::new()
+        let status = self.extensions.status();
+        let on = status.iter().filter(|extension| extension.health.is_some());
+        on.map(|extension| extension.name.to_owned()).collect()
     }
 
-    /// The health of each extension, and whether none is down.
+    /// The health of each extension that is on, and whether none is down.
     pub fn extension_health(&self) -> (serde_json::Value, bool) {
-        (serde_json::json!({}), true)
+        let mut all_up = true;
+        let mut by_name = serde_json::Map::new();
+        for extension in self.extensions.status() {
+            let Some(health) = extension.health else {
+                continue;
+            };
+            let (status, reason) = match health {
+                Health::Ok => ("ok", None),
+                Health::Degraded(reason) => ("degraded", Some(reason)),
+                Health::Down(reason) => {
+                    all_up = false;
+                    ("down", Some(reason))
+                }
+            };
+            let health = serde_json::json!({
+                "status": status,
+                "reason": reason,
+                "faults": extension.faults,
+                "restarts": extension.restarts,
+                "skipped_hooks": extension.skipped,
+            });
+            by_name.insert(extension.name.to_owned(), health);
+        }
+        (by_name.into(), all_up)
     }
 
     /// Whether the relay shuts down.

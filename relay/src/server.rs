@@ -5,9 +5,9 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::extension::SharedHooks;
+use crate::extension::{Compiled, ExtensionError, ExtensionHost, HostHandle, HostOptions};
 use crate::readers::Readers;
-use crate::relay::Relay;
+use crate::relay::{ForExtensions, Relay};
 use crate::store::Store;
 use crate::worker::{Worker, WorkerMessage};
 use crate::writer::{self, Writer};
@@ -32,8 +32,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// Where events live.
     pub store: Arc<dyn Store>,
-    /// The extensions' hooks.
-    pub hooks: Arc<SharedHooks>,
+    /// The extensions that are compiled in.
+    pub extensions: &'static [Compiled],
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// The key of the relay itself.
@@ -57,6 +57,9 @@ pub enum StartError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// An extension did not start.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
     /// A thread or runtime could not be started.
     #[error("cannot start: {0}")]
     Thread(#[from] std::io::Error),
@@ -70,6 +73,7 @@ pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     handle: ServerHandle,
+    extensions: ExtensionHost,
     writer: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -77,8 +81,8 @@ pub struct Server {
 pub const STOP_TIME: Duration = Duration::from_secs(8);
 
 impl Server {
-    /// Listens and serves; returns at once.
-    pub fn start(parts: Parts) -> Result<Self, StartError> {
+    /// Starts the extensions, then listens; clients are served from when it returns.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
         let (listener, address) = listen(&config)?;
         let (writer_handle, queue) = Writer::new();
@@ -86,7 +90,7 @@ impl Server {
         let relay = Arc::new(Relay::new(
             parts.config,
             parts.store,
-            parts.hooks,
+            HostHandle::new(parts.extensions),
             writer_handle,
             readers,
             parts.clock,
@@ -96,6 +100,13 @@ impl Server {
             let relay = relay.clone();
             move || writer::run(&relay, queue)
         })?;
+        let options = HostOptions {
+            clock: relay.clock.clone(),
+            ..HostOptions::default()
+        };
+        let core = Arc::new(ForExtensions(relay.clone()));
+        let handle = relay.extensions.clone();
+        let extensions = ExtensionHost::start(handle, &config.extensions, core, options).await?;
         let server = actix_server::Server::build()
             .disable_signals()
             .workers(config.thread.http_threads())
@@ -113,12 +124,18 @@ impl Server {
             relay,
             address,
             handle,
+            extensions,
             writer: Some(writer),
         })
     }
 
-    /// Puts a new configuration in force; keys that need a restart keep their effect until then.
-    pub fn reconfigure(&self, config: Arc<Config>) {
+    /// Puts a new configuration in force, extensions first: where one refuses its table, all stays as it was. Keys that
+    /// need a restart keep their effect until then.
+    pub async fn reconfigure(&mut self, config: Arc<Config>) -> Result<(), ExtensionError> {
+        let applied = self.extensions.apply_all(&config.extensions).await?;
+        for (name, applied) in &applied {
+            tracing::info!(extension = name, "{applied:?}");
+        }
         *self
             .relay
             .config
@@ -127,6 +144,17 @@ impl Server {
         for worker in self.relay.workers().iter() {
             tell(worker, WorkerMessage::Config(config.clone()));
         }
+        if !applied.is_empty() {
+            for worker in self.relay.workers().iter() {
+                tell(worker, WorkerMessage::HooksChanged);
+            }
+        }
+        self.relay
+            .event_limits
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .reconfigure(&config);
+        Ok(())
     }
 
     /// Stops in order; everything that was answered OK is stored, and every client is told that the relay goes.
@@ -156,6 +184,7 @@ impl Server {
             }
         };
         let _ = actix_rt::time::timeout(STOP_TIME / 4, all_closed).await;
+        self.extensions.shutdown().await;
         self.handle.stop(false).await;
     }
 }

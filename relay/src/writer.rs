@@ -55,7 +55,7 @@ pub enum Origin {
 pub struct Batch {
     /// New events in commit order, without those that a later write of the batch removed.
     pub events: Vec<Stored>,
-    /// The last row of the batch.
+    /// The last row that is committed.
     pub last_row: u64,
     _permits: Vec<OwnedSemaphorePermit>,
 }
@@ -209,7 +209,7 @@ fn commit(relay: &Relay, hooks: &mut Local, batch: Vec<Submission>) {
         Ok(outcomes) => outcomes,
         Err(error) => {
             tracing::error!(%error, events = writes.len(), "a batch could not be committed");
-            let reason = public_reason(&error);
+            let reason = failure_reason(&error);
             vec![Outcome::Refused(reason); writes.len()]
         }
     }
@@ -257,7 +257,7 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
             _ => None,
         })
         .collect();
-    let last_row = events.last().map_or(0, |stored| stored.row);
+    let last_row = relay.store.last_row().ok();
     let workers = relay.workers();
     let mut acks: Vec<Vec<Ack>> = workers.iter().map(|_| Vec::new()).collect();
     let mut permits = Vec::new();
@@ -288,7 +288,7 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
     }
     let batch = Arc::new(Batch {
         events,
-        last_row,
+        last_row: last_row.unwrap_or(0),
         _permits: permits,
     });
     // A full inbox holds the writer up, which is the wanted back-pressure; a closed one is a worker that ended.
@@ -302,11 +302,25 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
             let _ = worker.blocking_send(WorkerMessage::Answered(acks));
         }
     }
-    relay.committed.notify_waiters();
+    if let Some(row) = last_row {
+        relay.extensions.committed(row);
+    }
+}
+
+/// What clients may know of an event that was not stored.
+pub(crate) fn public_reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Superseded => Some(Reason::duplicate("a newer version of this event is stored")),
+        Outcome::Deleted => Some(Reason::blocked(
+            "deleted at its author's or recipient's request (NIP-09)",
+        )),
+        Outcome::Refused(reason) => Some(reason.clone()),
+        _ => None,
+    }
 }
 
 /// What clients may know of a failed commit.
-fn public_reason(error: &StoreError) -> Reason {
+fn failure_reason(error: &StoreError) -> Reason {
     match error {
         StoreError::Full(_) => Reason::error("the store is full; nothing was stored"),
         _ => Reason::error("the event could not be stored; try again later"),

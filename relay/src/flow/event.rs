@@ -16,7 +16,7 @@ use crate::relay::PERMIT_BYTES;
 use crate::session::{Session, Wait};
 use crate::store::{Outcome, Write};
 use crate::wire::RelayMessage;
-use crate::writer::{Origin, Submission};
+use crate::writer::{Origin, Submission, public_reason};
 use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -123,18 +123,10 @@ pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
             ok(session, id, true, None);
         }
         Outcome::Duplicate => duplicate(session, id),
-        Outcome::Superseded => refuse(
-            session,
-            id,
-            &Reason::duplicate("a newer version of this event is stored"),
-        ),
-        Outcome::Deleted => refuse(
-            session,
-            id,
-            &Reason::blocked("deleted at its author's or recipient's request (NIP-09)"),
-        ),
-        Outcome::Refused(reason) => refuse(session, id, reason),
-        Outcome::Kept => refuse(session, id, &Reason::internal()),
+        refused => {
+            let reason = public_reason(refused).unwrap_or_else(Reason::internal);
+            refuse(session, id, &reason);
+        }
     }
 }
 
