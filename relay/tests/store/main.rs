@@ -10,4 +10,5 @@ mod deletion;
 mod expiry;
 mod kv;
 mod policy;
+mod random;
 mod scanning;
