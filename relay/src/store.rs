@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod lmdb;
 pub mod memory;
 mod refusal;
 
@@ -60,7 +61,7 @@ pub trait Store: Send + Sync + 'static {
         prefix: &[u8],
         after: Option<&[u8]>,
         max: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    ) -> Result<Vec<KvRow>, StoreError>;
 
     /// Sizes for `/health`, metrics and logs.
     fn stats(&self) -> Result<StoreStats, StoreError>;
@@ -86,6 +87,9 @@ pub enum Write {
 
 /// The longest key of an extension's row: LMDB's 511 bytes less our prefix, rounded down.
 pub const MAX_KEY_BYTES: usize = 500;
+
+/// Key and value of an extension's row.
+pub type KvRow = (Vec<u8>, Vec<u8>);
 
 /// The answer to one [`Write`].
 #[derive(Clone, Debug, PartialEq, Eq)]

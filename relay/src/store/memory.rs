@@ -4,7 +4,7 @@
 //! other stores, so that a mistake in one of them shows as a difference. Nothing survives the process.
 
 use super::{
-    Budget, Cause, Change, Changes, CommitPolicy, CountPage, KvWrites, MAX_KEY_BYTES, Order,
+    Budget, Cause, Change, Changes, CommitPolicy, CountPage, KvRow, KvWrites, MAX_KEY_BYTES, Order,
     Outcome, Page, Position, Scan, Store, StoreError, StoreStats, Stored, TxnRead, Write, refusal,
 };
 use crate::event::{Address, Event, EventId, PublicKey, lowercase_hex};
@@ -170,7 +170,12 @@ impl Store for MemoryStore {
             by_row.insert(stored.row, Change::Stored(stored.clone()));
         }
         let next = match by_row.keys().nth(max) {
-            Some(_) => by_row.keys().take(max).last().copied().unwrap_or(after),
+            Some(_) => by_row
+                .keys()
+                .take(max)
+                .next_back()
+                .copied()
+                .unwrap_or(after),
             None => state.last_row.max(after),
         };
         let gap = (after < state.removals_cut_at).then_some(Change::Gap {
@@ -196,7 +201,7 @@ impl Store for MemoryStore {
         prefix: &[u8],
         after: Option<&[u8]>,
         max: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    ) -> Result<Vec<KvRow>, StoreError> {
         Ok(self
             .read()
             .kv

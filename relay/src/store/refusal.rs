@@ -13,6 +13,11 @@ pub(super) fn expired() -> Reason {
     Reason::invalid("the event has expired (NIP-40)")
 }
 
+/// Quota or disk.
+pub(super) fn store_is_full() -> Reason {
+    Reason::error("the store is full; only deletions are taken now")
+}
+
 /// A key of an extension's row.
 pub(super) fn key_too_long(bytes: usize) -> Reason {
     Reason::error(format!(

@@ -1,9 +1,10 @@
 //! E4: the commit sequence as it can be followed.
 
 use crate::draft::{Draft, deletion_of};
-use crate::subject::{Subject, for_every_store, ids, row, scan_of};
+use crate::subject::{Subject, for_every_store, ids, row, scan_of, small_options};
 use trellis_relay::event::{Event, EventId};
 use trellis_relay::filter::Filter;
+use trellis_relay::store::lmdb::LmdbOptions;
 use trellis_relay::store::{Cause, Change, Outcome};
 
 for_every_store!(
@@ -127,4 +128,12 @@ fn a_cut_log_reports_a_gap(subject: &Subject) {
 #[test]
 fn e4_a_cut_log_reports_a_gap_in_memory() {
     a_cut_log_reports_a_gap(&Subject::memory_with_removal_log(3));
+}
+
+#[test]
+fn e4_a_cut_log_reports_a_gap_in_lmdb() {
+    a_cut_log_reports_a_gap(&Subject::lmdb_with(LmdbOptions {
+        removal_log_entries: 3,
+        ..small_options()
+    }));
 }

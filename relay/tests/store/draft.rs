@@ -5,7 +5,7 @@ use trellis_relay::event::{Event, EventParts, PublicKey, escape_into};
 
 /// An event in the making.
 #[derive(Clone)]
-pub struct Draft {
+pub(crate) struct Draft {
     id: Option<[u8; 32]>,
     author: [u8; 32],
     kind: u16,
@@ -15,20 +15,20 @@ pub struct Draft {
 }
 
 /// A well-known author.
-pub fn author(n: u8) -> [u8; 32] {
+pub(crate) fn author(n: u8) -> [u8; 32] {
     [n; 32]
 }
 
-pub fn pubkey(n: u8) -> PublicKey {
+pub(crate) fn pubkey(n: u8) -> PublicKey {
     PublicKey::from_byte_array(author(n))
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Draft {
-    pub fn of(kind: u16) -> Self {
+    pub(crate) fn of(kind: u16) -> Self {
         Draft {
             id: None,
             author: author(1),
@@ -39,34 +39,34 @@ impl Draft {
         }
     }
 
-    pub fn by(mut self, n: u8) -> Self {
+    pub(crate) fn by(mut self, n: u8) -> Self {
         self.author = author(n);
         self
     }
 
-    pub fn at(mut self, created_at: u64) -> Self {
+    pub(crate) fn at(mut self, created_at: u64) -> Self {
         self.created_at = created_at;
         self
     }
 
-    pub fn tag(mut self, items: &[&str]) -> Self {
+    pub(crate) fn tag(mut self, items: &[&str]) -> Self {
         self.tags
             .push(items.iter().map(|item| (*item).to_owned()).collect());
         self
     }
 
-    pub fn content(mut self, content: impl Into<String>) -> Self {
+    pub(crate) fn content(mut self, content: impl Into<String>) -> Self {
         self.content = content.into();
         self
     }
 
     /// An id of one's choice, for ties.
-    pub fn id(mut self, id: [u8; 32]) -> Self {
+    pub(crate) fn id(mut self, id: [u8; 32]) -> Self {
         self.id = Some(id);
         self
     }
 
-    pub fn build(&self) -> Arc<Event> {
+    pub(crate) fn build(&self) -> Arc<Event> {
         let mut tags = b"[".to_vec();
         for (i, tag) in self.tags.iter().enumerate() {
             tags.extend_from_slice(if i == 0 { b"[" } else { b",[" });
@@ -96,7 +96,7 @@ impl Draft {
 }
 
 /// A deletion by author `n` of the events with these ids.
-pub fn deletion_of(n: u8, created_at: u64, targets: &[&Event]) -> Arc<Event> {
+pub(crate) fn deletion_of(n: u8, created_at: u64, targets: &[&Event]) -> Arc<Event> {
     targets
         .iter()
         .fold(Draft::of(5).by(n).at(created_at), |draft, target| {

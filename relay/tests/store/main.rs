@@ -1,5 +1,5 @@
 //! What a store must do, run over every store, and what LMDB must survive.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod draft;
 mod subject;
@@ -10,4 +10,5 @@ mod deletion;
 mod expiry;
 mod kv;
 mod policy;
+mod random;
 mod scanning;

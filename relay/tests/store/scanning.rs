@@ -42,7 +42,7 @@ fn c1_ids_with_the_same_first_bytes_keep_their_order(subject: &Subject) {
     let events: Vec<Arc<Event>> = (0..6u8)
         .map(|n| {
             let mut id = [7; 32];
-            id[31] = n;
+            id[8] = n;
             Draft::of(1).by(n % 2).tag(&["t", "cats"]).id(id).build()
         })
         .collect();

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use trellis_relay::event::{Event, EventId};
 use trellis_relay::filter::{Filter, FilterLimits};
+use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_relay::store::memory::MemoryStore;
 use trellis_relay::store::{
     Budget, Cause, CommitPolicy, NoPolicy, Order, Outcome, Scan, Store, Stored, Write,
 };
 
 /// Before every expiration and after every `created_at` that the tests use without saying so.
-pub const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 
-pub const PLENTY: Budget = Budget {
+pub(crate) const PLENTY: Budget = Budget {
     events: usize::MAX,
     entries: usize::MAX,
     bytes: usize::MAX,
@@ -20,70 +22,83 @@ pub const PLENTY: Budget = Budget {
 };
 
 /// A store, empty at first.
-pub struct Subject {
-    pub store: Box<dyn Store>,
+pub(crate) struct Subject {
+    pub(crate) store: Box<dyn Store>,
+    /// Deleted after the store is closed.
+    _directory: Option<TempDir>,
 }
 
 impl Subject {
-    pub fn memory() -> Self {
-        Subject {
-            store: Box::new(MemoryStore::default()),
-        }
+    pub(crate) fn memory() -> Self {
+        Self::memory_with_removal_log(usize::MAX)
     }
 
     /// As [`Subject::memory`], with a short log of removals.
-    pub fn memory_with_removal_log(entries: usize) -> Self {
+    pub(crate) fn memory_with_removal_log(entries: usize) -> Self {
         Subject {
             store: Box::new(MemoryStore::with_removal_log(entries)),
+            _directory: None,
         }
     }
 
-    pub fn commit_with(&self, batch: &[Write], policy: &dyn CommitPolicy) -> Vec<Outcome> {
+    pub(crate) fn lmdb() -> Self {
+        Self::lmdb_with(small_options())
+    }
+
+    pub(crate) fn lmdb_with(options: LmdbOptions) -> Self {
+        let directory = TempDir::new().unwrap();
+        Subject {
+            store: Box::new(LmdbStore::open(directory.path(), options).unwrap()),
+            _directory: Some(directory),
+        }
+    }
+
+    pub(crate) fn commit_with(&self, batch: &[Write], policy: &dyn CommitPolicy) -> Vec<Outcome> {
         self.store.commit(batch, policy, NOW).unwrap()
     }
 
-    pub fn put(&self, event: &Arc<Event>) -> Outcome {
+    pub(crate) fn put(&self, event: &Arc<Event>) -> Outcome {
         self.put_with(event, &NoPolicy)
     }
 
-    pub fn put_with(&self, event: &Arc<Event>, policy: &dyn CommitPolicy) -> Outcome {
+    pub(crate) fn put_with(&self, event: &Arc<Event>, policy: &dyn CommitPolicy) -> Outcome {
         self.commit_with(&[Write::Put(event.clone())], policy)
             .remove(0)
     }
 
     /// Stores an event that must be welcome, and gives its row.
-    pub fn stored(&self, event: &Arc<Event>) -> u64 {
+    pub(crate) fn stored(&self, event: &Arc<Event>) -> u64 {
         row(&self.put(event))
     }
 
-    pub fn remove(&self, event: &Event, cause: Cause) -> Outcome {
+    pub(crate) fn remove(&self, event: &Event, cause: Cause) -> Outcome {
         self.commit_with(&[Write::Remove(*event.id(), cause)], &NoPolicy)
             .remove(0)
     }
 
-    pub fn has(&self, event: &Event) -> bool {
+    pub(crate) fn has(&self, event: &Event) -> bool {
         self.store.contains(event.id()).unwrap()
     }
 
     /// Everything a filter's JSON asks for, newest first.
-    pub fn query(&self, filter: &str) -> Vec<EventId> {
+    pub(crate) fn query(&self, filter: &str) -> Vec<EventId> {
         self.query_by(filter, Order::NewestFirst)
     }
 
-    pub fn query_by(&self, filter: &str, order: Order) -> Vec<EventId> {
+    pub(crate) fn query_by(&self, filter: &str, order: Order) -> Vec<EventId> {
         let filter = Filter::parse(filter, &FilterLimits::default()).unwrap();
         let mut scan = scan_of(&filter);
         scan.order = order;
         ids(&self.pages(&scan))
     }
 
-    pub fn count(&self, filter: &str) -> u64 {
+    pub(crate) fn count(&self, filter: &str) -> u64 {
         let filter = Filter::parse(filter, &FilterLimits::default()).unwrap();
         self.count_pages(&scan_of(&filter))
     }
 
     /// All pages of a scan.
-    pub fn pages(&self, scan: &Scan<'_>) -> Vec<Stored> {
+    pub(crate) fn pages(&self, scan: &Scan<'_>) -> Vec<Stored> {
         let mut scan = scan.clone();
         let mut events = Vec::new();
         loop {
@@ -99,7 +114,7 @@ impl Subject {
         }
     }
 
-    pub fn count_pages(&self, scan: &Scan<'_>) -> u64 {
+    pub(crate) fn count_pages(&self, scan: &Scan<'_>) -> u64 {
         let mut scan = scan.clone();
         let mut count = 0;
         loop {
@@ -116,7 +131,16 @@ impl Subject {
     }
 }
 
-pub fn scan_of(filter: &Filter) -> Scan<'_> {
+/// Enough for any test but those of fullness.
+pub(crate) fn small_options() -> LmdbOptions {
+    LmdbOptions {
+        quota_bytes: 1 << 30,
+        ballast_bytes: 1 << 16,
+        ..LmdbOptions::default()
+    }
+}
+
+pub(crate) fn scan_of(filter: &Filter) -> Scan<'_> {
     Scan {
         filter,
         order: Order::NewestFirst,
@@ -127,18 +151,18 @@ pub fn scan_of(filter: &Filter) -> Scan<'_> {
     }
 }
 
-pub fn row(outcome: &Outcome) -> u64 {
+pub(crate) fn row(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Stored(stored) => stored.row,
         other => panic!("not stored but {other:?}"),
     }
 }
 
-pub fn ids(events: &[Stored]) -> Vec<EventId> {
+pub(crate) fn ids(events: &[Stored]) -> Vec<EventId> {
     events.iter().map(|stored| *stored.event.id()).collect()
 }
 
-pub fn ids_of(events: &[&Arc<Event>]) -> Vec<EventId> {
+pub(crate) fn ids_of(events: &[&Arc<Event>]) -> Vec<EventId> {
     events.iter().map(|event| *event.id()).collect()
 }
 
@@ -147,6 +171,9 @@ macro_rules! for_every_store {
     ($($rule:ident),+ $(,)?) => {
         mod memory {
             $(#[test] fn $rule() { super::$rule(&crate::subject::Subject::memory()); })+
+        }
+        mod lmdb {
+            $(#[test] fn $rule() { super::$rule(&crate::subject::Subject::lmdb()); })+
         }
     };
 }
