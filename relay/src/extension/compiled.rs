@@ -9,7 +9,9 @@ use super::table::{self, CoreKeys, Table};
 use super::task::StopToken;
 use super::{Extension, Health, Reload};
 use futures_util::future::{BoxFuture, FutureExt};
-use schemars::Schema;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// An instance to be, or what went wrong with it.
@@ -40,7 +42,7 @@ pub struct Compiled {
     needs: fn(&mut Needs),
     check: fn(Table) -> Result<(), String>,
     build: fn(Table, Host) -> Result<Building, String>,
-    schema: fn() -> Schema,
+    schema: fn() -> Value,
 }
 
 impl Compiled {
@@ -52,7 +54,7 @@ impl Compiled {
             needs: E::services,
             check: |table| table::parse::<E::Config>(table).map(drop),
             build: build::<E>,
-            schema: || schemars::schema_for!(E::Config),
+            schema: inline_schema::<E::Config>,
         }
     }
 
@@ -66,18 +68,15 @@ impl Compiled {
         self.version
     }
 
-    /// JSON Schema of its whole table, the core's keys included.
-    pub fn schema(&self) -> Schema {
+    /// JSON Schema of its whole table, the core's keys included, without references.
+    pub fn schema(&self) -> Value {
         let mut schema = (self.schema)();
-        let core = schemars::schema_for!(CoreKeys);
-        for part in ["properties", "$defs"] {
-            let Some(ours) = core.get(part).and_then(|ours| ours.as_object()) else {
-                continue;
-            };
-            let theirs = schema.ensure_object().entry(part);
-            let theirs = theirs.or_insert_with(|| serde_json::json!({}));
-            if let Some(theirs) = theirs.as_object_mut() {
-                theirs.extend(ours.clone());
+        let core = inline_schema::<CoreKeys>();
+        if let (Some(table), Some(core)) = (schema.as_object_mut(), core["properties"].as_object())
+        {
+            let properties = table.entry("properties").or_insert_with(|| json!({}));
+            if let Some(properties) = properties.as_object_mut() {
+                properties.extend(core.clone());
             }
         }
         schema
@@ -114,6 +113,15 @@ fn build<E: Extension>(own: Table, host: Host) -> Result<Building, String> {
         Ok(Arc::new(Erased(Arc::new(extension))) as Arc<dyn Instance>)
     };
     Ok(built.boxed())
+}
+
+/// It will stand inside a larger schema, where a reference would lead nowhere.
+fn inline_schema<C: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+    });
+    let schema = settings.into_generator().into_root_schema_for::<C>();
+    schema.to_value()
 }
 
 /// The object-safe face of an [`Extension`].
