@@ -6,6 +6,7 @@ mod import;
 mod logging;
 mod relay_key;
 mod serve;
+mod store;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};

@@ -12,7 +12,6 @@ use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Loaded;
 use trellis_relay::reload;
 use trellis_relay::server::{Parts, Server};
-use trellis_relay::store::memory::MemoryStore;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -38,10 +37,11 @@ impl Serve {
             tracing::info!("{note}");
         }
         trellis_relay::http::install_recorder();
+        let store = super::store::open(&loaded.config)?;
         let keys = super::relay_key::load_or_make(&loaded.config.data.path)?;
         let parts = Parts {
             config: Arc::new(loaded.config.clone()),
-            store: Arc::new(MemoryStore::default()),
+            store: Arc::new(store),
             extensions: EXTENSIONS,
             clock: Arc::new(SystemClock),
             keys,
