@@ -8,9 +8,11 @@ mod relay_key;
 mod serve;
 mod store;
 
+use crate::extensions::EXTENSIONS;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
-use trellis_relay::config::{Environment, Loaded};
+use trellis_relay::config::{ConfigError, Environment, Loaded};
+use trellis_relay::extension::ExtensionError;
 
 /// An extensible Nostr relay.
 #[derive(Debug, Parser)]
@@ -58,9 +60,29 @@ impl ConfigFile {
         self.config.as_deref()
     }
 
-    fn load(&self) -> anyhow::Result<Loaded> {
-        Ok(trellis_relay::config::load(self.path(), &environment())?)
+    /// Loads and checks everything that can be checked without starting, the extensions' tables too.
+    fn load(&self) -> Result<Loaded, WrongConfig> {
+        let loaded = trellis_relay::config::load(self.path(), &environment())?;
+        trellis_relay::extension::check(EXTENSIONS, &loaded.config.extensions).map_err(
+            |problem| WrongConfig::Extension {
+                file: self.path().map(Path::to_owned).unwrap_or_default(),
+                problem,
+            },
+        )?;
+        Ok(loaded)
     }
+}
+
+/// The configuration does not let the relay start; exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WrongConfig {
+    #[error(transparent)]
+    Core(#[from] ConfigError),
+    #[error("{}: {problem}", file.display())]
+    Extension {
+        file: PathBuf,
+        problem: ExtensionError,
+    },
 }
 
 /// The process's environment; variables that are not text cannot be meant for us.

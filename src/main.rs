@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trellis: {error:#}");
-            if error.is::<trellis_relay::config::ConfigError>() {
+            if error.is::<commands::WrongConfig>() {
                 ExitCode::from(2)
             } else {
                 ExitCode::FAILURE

@@ -47,7 +47,7 @@ pub use breaker::BreakerSettings;
 pub use commit::{CommitError, CommitHooks, CommitTx};
 pub use compiled::Compiled;
 pub use error::ExtensionError;
-pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables};
+pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables, check};
 pub use failure::{BuildError, HookError, TaskError};
 pub use handle::{ExplainedHook, ExtensionStatus, HostHandle};
 pub use hook::{OnFault, Phase, StartAt};

@@ -15,7 +15,7 @@ pub use nip11::document as nip11_document;
 use crate::extension::http as extensions;
 use crate::relay::Relay;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, guard, web};
 use std::sync::Arc;
 
 /// The relay's own routes, for the server and for embedding.
@@ -26,12 +26,17 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone {
             // First, since what extensions mount under a prefix or a Host name comes before the core's own pages; it
             // answers 404 for what nobody mounts.
             .configure(extensions::configure(&relay.extensions))
-            .route("/", web::get().to(root))
-            .route("/livez", web::get().to(health::livez))
-            .route("/health", web::get().to(health::health))
-            .route("/ready", web::get().to(health::ready))
-            .route("/metrics", web::get().to(metrics_page::metrics));
+            .route("/", get().to(root))
+            .route("/livez", get().to(health::livez))
+            .route("/health", get().to(health::health))
+            .route("/ready", get().to(health::ready))
+            .route("/metrics", get().to(metrics_page::metrics));
     }
+}
+
+/// HEAD is answered as GET is; the server leaves the body out.
+fn get() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// NIP-11 for who accepts it, a page for everybody else.

@@ -269,7 +269,7 @@ impl Session {
         }
     }
 
-    /// Once a second: pings, and ends what is dead.
+    /// A few times a second: pings, and ends what is dead.
     pub(crate) fn tick(&self, network: &Network) {
         let now = Instant::now();
         let quiet = now.duration_since(self.last_heard.get());

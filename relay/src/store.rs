@@ -342,6 +342,6 @@ pub enum StoreError {
     #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
     KeyTooLong(usize),
     /// The file system's word.
-    #[error("input or output failed: {0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 }

@@ -318,9 +318,12 @@ async fn listen(worker: Weak<Worker>) {
     .await;
 }
 
-/// Looks after timeouts once a second: one timer a worker costs less than one a connection.
+/// Fine enough for timeouts of a second and more.
+const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Looks after timeouts: one timer a worker costs less than one a connection.
 async fn tick(worker: Weak<Worker>) {
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
+    let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

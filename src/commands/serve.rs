@@ -1,6 +1,6 @@
 //! `trellis serve`: runs the relay until it is told to stop.
 
-use super::{ConfigFile, environment, logging};
+use super::{ConfigFile, logging};
 use crate::extensions::EXTENSIONS;
 use anyhow::Context as _;
 use clap::Args;
@@ -79,7 +79,7 @@ impl Serve {
 
     /// A configuration that is wrong changes nothing and says so.
     async fn reload(&self, server: &mut Server, loaded: &mut Loaded) {
-        let new = match trellis_relay::config::load(self.file.path(), &environment()) {
+        let new = match self.file.load() {
             Ok(new) => new,
             Err(error) => {
                 tracing::error!("the old configuration stays in force: {error}");

@@ -147,7 +147,7 @@ impl ExtensionHost {
         &mut self,
         tables: &Tables,
     ) -> Result<Vec<(&'static str, Applied)>, ExtensionError> {
-        let wanted = self.read(tables)?;
+        let wanted = read(self.compiled, tables)?;
         let on = self.compiled.iter().copied();
         let on = on.filter(|it| wanted.contains_key(it.name())).collect();
         let on = order::by_services(on)?;
@@ -292,35 +292,40 @@ impl ExtensionHost {
         let deadline = self.options.deadline;
         join_all(retired.into_iter().map(|old| old.retire(deadline))).await;
     }
+}
 
-    /// The tables of extensions that shall be on, the core's keys taken out.
-    fn read(&self, tables: &Tables) -> Result<Wanted, ExtensionError> {
-        let mut wanted = Wanted::new();
-        for (name, table) in tables {
-            let Some(extension) = self.compiled.iter().find(|it| it.name() == name) else {
-                return Err(self.unknown(name));
-            };
-            let extension_name = extension.name();
-            let wrong = |problem| ExtensionError::Config {
-                extension: extension_name,
-                problem,
-            };
-            let (keys, own) = table::split(table.clone()).map_err(wrong)?;
-            if keys.enabled {
-                extension.check(own.clone()).map_err(wrong)?;
-                wanted.insert(extension_name, (keys, own));
-            }
+/// Whether all tables are right, without building anything. Tables of extensions that are off are not looked into.
+pub fn check(compiled: &[Compiled], tables: &Tables) -> Result<(), ExtensionError> {
+    read(compiled, tables).map(drop)
+}
+
+/// The tables of extensions that shall be on, the core's keys taken out.
+fn read(compiled: &[Compiled], tables: &Tables) -> Result<Wanted, ExtensionError> {
+    let mut wanted = Wanted::new();
+    for (name, table) in tables {
+        let Some(extension) = compiled.iter().find(|it| it.name() == name) else {
+            return Err(unknown(compiled, name));
+        };
+        let extension_name = extension.name();
+        let wrong = |problem| ExtensionError::Config {
+            extension: extension_name,
+            problem,
+        };
+        let (keys, own) = table::split(table.clone()).map_err(wrong)?;
+        if keys.enabled {
+            extension.check(own.clone()).map_err(wrong)?;
+            wanted.insert(extension_name, (keys, own));
         }
-        Ok(wanted)
     }
+    Ok(wanted)
+}
 
-    fn unknown(&self, found: &str) -> ExtensionError {
-        let names: Vec<_> = self.compiled.iter().map(Compiled::name).collect();
-        ExtensionError::Unknown {
-            found: found.to_owned(),
-            nearest: crate::config::nearest(found, names.iter().copied()),
-            compiled_in: names.join(", "),
-        }
+fn unknown(compiled: &[Compiled], found: &str) -> ExtensionError {
+    let names: Vec<_> = compiled.iter().map(Compiled::name).collect();
+    ExtensionError::Unknown {
+        found: found.to_owned(),
+        nearest: crate::config::nearest(found, names.iter().copied()),
+        compiled_in: names.join(", "),
     }
 }
 
