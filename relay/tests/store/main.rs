@@ -6,8 +6,10 @@ mod subject;
 
 mod addressing;
 mod changes;
+mod crash;
 mod deletion;
 mod expiry;
+mod fullness;
 mod kv;
 mod policy;
 mod random;
