@@ -240,13 +240,13 @@ async fn c3_a_query_that_takes_too_long_is_closed_with_an_error() {
             let tag = if i % 2 == 0 {
                 ["t", "even"]
             } else {
-                ["p", "odd"]
+                ["x", "odd"]
             };
             author.draft(1).at(1_700_000_000 + i).tag(&tag).sign()
         })
         .collect();
     client.store_all(&events).await;
-    let filter = json!({"#t": ["even"], "#p": ["odd"]});
+    let filter = json!({"#t": ["even"], "#x": ["odd"]});
     let reason = client.ask(&[filter]).await.expect_err("closed");
     assert_reason(&reason, "error:", "timeout");
     client.assert_alive().await;

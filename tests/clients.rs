@@ -1,0 +1,110 @@
+//! Clients in other languages against a running relay: nostr-tools from `tests/clients`, and the command-line client nak.
+//!
+//! Where a client is not installed its test says SKIPPED and passes, so that `cargo test` works on any machine;
+//! `tests/run` installs what there is to install and lists what was skipped. With `TRELLIS_REQUIRE_CLIENTS=1` a missing
+//! client fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use trellis_test_support::{Author, Client, Relay, command, json, trellis};
+
+/// Says that a client is missing, in a line that `tests/run` looks for.
+fn skip(what: &str, why: &str) {
+    assert!(
+        std::env::var_os("TRELLIS_REQUIRE_CLIENTS").is_none(),
+        "{what} is missing: {why}"
+    );
+    eprintln!("SKIPPED: {what}: {why}");
+}
+
+fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+async fn node(relay: &Relay, script: &str) {
+    if !clients().join("node_modules").is_dir() {
+        skip(script, "run `npm ci` in tests/clients");
+        return;
+    }
+    let mut command = Command::new("node");
+    command
+        .arg("--test")
+        .arg(clients().join("nostr-tools").join(script))
+        .env("TRELLIS_URL", relay.ws_url());
+    command::run(command, "").await.assert_success();
+}
+
+#[tokio::test]
+async fn c1_nostr_tools_relay_finds_a_relay_it_can_work_with() {
+    let relay = trellis!().start().await;
+    node(&relay, "relay.test.js").await;
+}
+
+#[tokio::test]
+async fn c1_nostr_tools_pool_finds_a_relay_it_can_work_with() {
+    let relay = trellis!().start().await;
+    node(&relay, "pool.test.js").await;
+}
+
+/// nak as `TRELLIS_NAK` names it; the name alone is looked for in the path.
+fn nak() -> Option<String> {
+    let name = std::env::var("TRELLIS_NAK").unwrap_or_else(|_| "nak".to_owned());
+    let found = Command::new(&name).arg("--version").output().is_ok();
+    if !found {
+        skip("nak", "it is not installed");
+    }
+    found.then_some(name)
+}
+
+/// Runs nak with the relay's URL as last argument; what it printed on standard output.
+async fn run_nak(nak: &str, relay: &Relay, author: &Author, arguments: &[&str]) -> String {
+    let mut command = Command::new(nak);
+    command
+        .args(arguments)
+        .arg(relay.ws_url())
+        .env("NOSTR_SECRET_KEY", author.secret());
+    let output = command::run(command, "").await;
+    output.assert_success();
+    output.stdout
+}
+
+#[tokio::test]
+async fn c1_nak_publishes_queries_and_counts() {
+    let Some(nak) = nak() else { return };
+    let relay = trellis!().start().await;
+    let author = Author::new();
+    run_nak(
+        &nak,
+        &relay,
+        &author,
+        &["event", "-k", "1", "-c", "from nak"],
+    )
+    .await;
+    let mut client = Client::connect(&relay).await;
+    let stored = client.query(json!({"authors": [author.pubkey()]})).await;
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].content, "from nak");
+    let found = run_nak(&nak, &relay, &author, &["req", "-a", &author.pubkey()]).await;
+    assert!(found.contains(&stored[0].id.to_hex()), "{found}");
+    let counted = run_nak(&nak, &relay, &author, &["count", "-a", &author.pubkey()]).await;
+    assert!(counted.contains('1'), "{counted}");
+}
+
+#[tokio::test]
+async fn c8_nak_authenticates() {
+    let Some(nak) = nak() else { return };
+    let relay = trellis!()
+        .env("TRELLIS_AUTH__REQUIRED", "true")
+        .start()
+        .await;
+    let author = Author::new();
+    run_nak(
+        &nak,
+        &relay,
+        &author,
+        &["event", "--auth", "-c", "members only"],
+    )
+    .await;
+    let found = run_nak(&nak, &relay, &author, &["req", "--auth", "-k", "1"]).await;
+    assert!(found.contains("members only"), "{found}");
+}
