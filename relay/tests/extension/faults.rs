@@ -1,9 +1,11 @@
 //! E6: a hook at fault harms its own extension only.
 
 use crate::support::*;
+use crate::words::RELEASED;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use trellis_relay::extension::Health;
+use trellis_relay::extension::{Admit, Health};
 
 #[tokio::test]
 async fn e6_panics_and_errors_are_counted_and_refuse_by_default() {
@@ -97,8 +99,18 @@ async fn e6_a_fault_of_an_async_hook_passes_where_on_fault_is_open() {
 #[tokio::test]
 async fn e6_a_sync_hook_that_overruns_is_found_and_skipped() {
     let relay = start(&format!("{WORDS}{GATE}")).await;
-    assert_eq!(relay.admit(&event(1, "hang"), &stranger()), "accept");
-    // The watchdog spoke while the hook had the thread, and its late answer does not close the breaker.
+    let hooks = relay.hooks();
+    let hanging = std::thread::spawn(move || {
+        let event = event(1, "hang");
+        hooks.plan(1).admit(&event, &stranger())
+    });
+    until("the watchdog", async || {
+        relay.status("words").skipped == ["admit"]
+    })
+    .await;
+    RELEASED.store(true, Relaxed);
+    assert_eq!(hanging.join().unwrap(), Admit::Accept);
+    // Its late answer does not close the breaker.
     assert_eq!(relay.status("words").faults, 1);
     assert_eq!(relay.status("words").skipped, ["admit"]);
     relay.host.shutdown().await;
