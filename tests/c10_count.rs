@@ -12,10 +12,10 @@ async fn relay() -> (Relay, Client) {
 async fn c10_counts_are_those_of_the_matching_events() {
     let (_relay, mut client) = relay().await;
     let author = Author::new();
-    let events: Vec<Event> = (0..30)
+    let events: Vec<Event> = (0..30_u8)
         .map(|i| {
             author
-                .draft([1, 2, 7][i % 3])
+                .draft([1, 2, 4][usize::from(i % 3)])
                 .tag(&["t", "x"])
                 .content(&i.to_string())
                 .sign()
@@ -25,7 +25,7 @@ async fn c10_counts_are_those_of_the_matching_events() {
     for (filters, expected) in [
         (vec![json!({})], 30),
         (vec![json!({"kinds": [1]})], 10),
-        (vec![json!({"kinds": [1, 2]}), json!({"kinds": [2, 7]})], 30),
+        (vec![json!({"kinds": [1, 2]}), json!({"kinds": [2, 4]})], 30),
         (vec![json!({"authors": [author.pubkey()], "#t": ["x"]})], 30),
         (vec![json!({"#t": ["y"]})], 0),
         (vec![json!({"kinds": []})], 0),

@@ -32,7 +32,7 @@ async fn c13_a_variable_that_names_no_key_or_holds_no_value_stops_the_start() {
         (
             "TRELLIS_LIMITATION__MAX_SUBSCRIPTION",
             "2",
-            "max_subscriptions",
+            "did you mean TRELLIS_LIMITATION__MAX_SUBSCRIPTIONS",
         ),
         ("TRELLIS_LIMITATION__MAX_SUBSCRIPTIONS", "many", "many"),
         ("TRELLIS_NETWORK__HANDSHAKE_TIMEOUT", "soon", "soon"),

@@ -25,7 +25,7 @@ async fn c19_events_survive_a_restart_with_all_their_indexes() {
     let mut events: Vec<Event> = (0..500_u64)
         .map(|i| {
             author
-                .draft(if i % 3 == 0 { 2 } else { 1 })
+                .draft([1, 2, 4][i as usize % 3])
                 .at(1_700_000_000 + i / 7)
                 .tag(&["t", &format!("topic {}", i % 10)])
                 .content(&format!("event {i}"))

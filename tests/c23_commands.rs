@@ -89,12 +89,13 @@ async fn c23_a_bad_key_stops_the_start_with_file_key_and_nearest() {
 
 #[tokio::test]
 async fn c23_all_problems_are_told_at_once() {
-    let setup =
-        setup().config("[limitation]\nmax_limit = \"x\"\n[network]\nprot = 1\n[data]\npath = 5");
+    let setup = setup().config(
+        "[limitation]\nmax_limit = \"x\"\n[network]\nprot = 1\n[data]\ndb_query_timeout = 5.5",
+    );
     setup
         .serve_to_end()
         .await
-        .assert_failure(&["max_limit", "prot", "path"]);
+        .assert_failure(&["max_limit", "prot", "db_query_timeout"]);
 }
 
 #[tokio::test]

@@ -2,7 +2,39 @@
 //!
 //! Modules stand in the order in which data meets them; `ARCHITECTURE.md` draws the two flows.
 
+pub mod config;
+pub mod reload;
+
+pub mod server;
+
+pub mod client_ip;
+pub mod http;
+pub mod ws;
+
+pub mod connections;
+pub mod relay;
+pub mod session;
+pub mod worker;
+
+pub mod outbox;
+pub mod wire;
+
 pub mod event;
 pub mod filter;
 pub mod reason;
+
+pub mod extension;
+
+pub mod access;
+pub mod flow;
+pub mod nips;
+pub mod rate_limit;
+pub mod visibility;
+
+pub mod fanout;
+pub mod readers;
 pub mod store;
+pub mod writer;
+
+pub mod clock;
+mod sweeper;

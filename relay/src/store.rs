@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod lmdb;
+pub mod memory;
+mod refusal;
+
 /// A store of events and of the extensions' rows.
 ///
 /// Replacement, deletion (NIP-09), tombstones and the order of results (`created_at` descending, then `id` ascending)
@@ -57,7 +61,7 @@ pub trait Store: Send + Sync + 'static {
         prefix: &[u8],
         after: Option<&[u8]>,
         max: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    ) -> Result<Vec<KvRow>, StoreError>;
 
     /// Sizes for `/health`, metrics and logs.
     fn stats(&self) -> Result<StoreStats, StoreError>;
@@ -84,11 +88,17 @@ pub enum Write {
 /// The longest key of an extension's row: LMDB's 511 bytes less our prefix, rounded down.
 pub const MAX_KEY_BYTES: usize = 500;
 
+/// Key and value of an extension's row.
+pub type KvRow = (Vec<u8>, Vec<u8>);
+
 /// The answer to one [`Write`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The event is stored.
     Stored(Stored),
+    /// The event was stored, and a later write of the same batch removed it: answered like [`Outcome::Stored`], but
+    /// there is nothing left to send to subscribers.
+    StoredThenRemoved,
     /// The event was stored before (also: earlier in this batch).
     Duplicate,
     /// A newer version under the same address is stored (NIP-01).
@@ -332,6 +342,6 @@ pub enum StoreError {
     #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
     KeyTooLong(usize),
     /// The file system's word.
-    #[error("input or output failed: {0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 }

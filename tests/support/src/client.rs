@@ -275,8 +275,10 @@ impl Client {
     pub async fn challenge(&mut self) -> String {
         let search = async {
             while self.challenge.is_none() {
-                let reply = self.receive().await?;
-                self.backlog.push_back(reply);
+                // Frame by frame: a challenge is no reply, so waiting for a reply would wait too long.
+                if let Some(reply) = self.frame().await? {
+                    self.backlog.push_back(reply);
+                }
             }
             self.challenge.clone()
         };

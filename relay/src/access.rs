@@ -1,0 +1,223 @@
+//! Who may read and who may write, by the lists of `[auth]`.
+//!
+//! Invariant: pure; the same question always gets the same answer. A blacklist beats every whitelist, and an unknown
+//! answer does not exist: whoever is not let in is refused with one [`Denied`]. Not here: NIP-42 itself, and lists that
+//! change while the relay runs.
+
+use crate::config::{Auth, Config, IpRange, Pubkey};
+use crate::event::PublicKey;
+use crate::reason::{Prefix, Reason};
+use hashbrown::HashSet;
+use std::net::IpAddr;
+use thiserror::Error;
+
+/// Why a client may not do what it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum Denied {
+    /// The client has to authenticate first; `auth-required:`.
+    #[error("this relay serves authenticated clients only")]
+    AuthRequired,
+    /// The client's address is not allowed; `restricted:`.
+    #[error("your address is not allowed")]
+    Address,
+    /// None of the keys the client authenticated as is allowed, or one of them is banned; `restricted:`.
+    #[error("your public key is not allowed")]
+    Session,
+    /// The author of the event is not allowed; `blocked:`.
+    #[error("the author's public key is not allowed")]
+    Author,
+}
+
+impl From<Denied> for Reason {
+    fn from(denied: Denied) -> Self {
+        let prefix = match denied {
+            Denied::AuthRequired => Prefix::AuthRequired,
+            Denied::Address | Denied::Session => Prefix::Restricted,
+            Denied::Author => Prefix::Blocked,
+        };
+        Reason::new(prefix, denied.to_string())
+    }
+}
+
+/// Who may read and who may write.
+#[derive(Clone, Debug, Default)]
+pub struct AccessPolicy {
+    required: bool,
+    req: Lists,
+    event: Lists,
+    authors: Option<HashSet<PublicKey>>,
+    banned_authors: HashSet<PublicKey>,
+    allow_mentioning: bool,
+}
+
+impl AccessPolicy {
+    /// The policy that a configuration describes.
+    pub fn from_config(config: &Config) -> Self {
+        let Auth {
+            enabled,
+            required,
+            req,
+            event,
+            ..
+        } = &config.auth;
+        if !enabled {
+            return Self {
+                required: *required,
+                ..Self::default()
+            };
+        }
+        Self {
+            required: *required,
+            req: Lists::new(
+                &req.ip_whitelist,
+                &req.ip_blacklist,
+                &req.pubkey_whitelist,
+                &req.pubkey_blacklist,
+            ),
+            event: Lists::new(
+                &event.ip_whitelist,
+                &event.ip_blacklist,
+                &event.pubkey_whitelist,
+                &event.pubkey_blacklist,
+            ),
+            authors: event.event_pubkey_whitelist.as_deref().map(keys),
+            banned_authors: keys(event.event_pubkey_blacklist.as_deref().unwrap_or_default()),
+            allow_mentioning: event.allow_mentioning_whitelisted_pubkeys,
+        }
+    }
+
+    /// True if nobody is refused anything, so that nothing needs to be asked.
+    pub fn is_open(&self) -> bool {
+        !self.required
+            && self.req.is_open()
+            && self.event.is_open()
+            && self.authors.is_none()
+            && self.banned_authors.is_empty()
+    }
+
+    /// True if a client without an authenticated key is refused all reading; NIP-11's `auth_required`.
+    pub fn reading_needs_auth(&self) -> bool {
+        self.required || self.req.keys.is_some()
+    }
+
+    /// True if not everyone may write; NIP-11's `restricted_writes`.
+    pub fn restricts_writes(&self) -> bool {
+        self.required || self.event.keys.is_some() || self.authors.is_some()
+    }
+
+    /// Whether a client may send REQ, COUNT and NEG-OPEN. `session` holds the keys it authenticated as.
+    pub fn may_req(&self, ip: IpAddr, session: &[PublicKey]) -> Result<(), Denied> {
+        self.req.refuse_address(ip)?;
+        self.refuse_anonymous(session)?;
+        self.req.refuse_banned(session)?;
+        self.req.refuse_unlisted(session)
+    }
+
+    /// Whether a client may publish an event. `session` holds the keys it authenticated as, `mentioned` the keys the
+    /// event `p`-tags.
+    pub fn may_publish<'k>(
+        &self,
+        ip: IpAddr,
+        session: &[PublicKey],
+        author: &PublicKey,
+        mentioned: impl IntoIterator<Item = &'k PublicKey>,
+    ) -> Result<(), Denied> {
+        self.event.refuse_address(ip)?;
+        self.refuse_anonymous(session)?;
+        self.event.refuse_banned(session)?;
+        if self.banned_authors.contains(author) {
+            return Err(Denied::Author);
+        }
+        let listed = match &self.authors {
+            Some(authors) if !authors.contains(author) => Err(Denied::Author),
+            _ => self.event.refuse_unlisted(session),
+        };
+        match listed {
+            Err(_)
+                if self.allow_mentioning
+                    && mentioned.into_iter().any(|key| self.is_member(key)) =>
+            {
+                Ok(())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn is_member(&self, key: &PublicKey) -> bool {
+        let on = |list: &Option<HashSet<PublicKey>>| {
+            list.as_ref().is_some_and(|list| list.contains(key))
+        };
+        on(&self.authors) || on(&self.event.keys)
+    }
+
+    fn refuse_anonymous(&self, session: &[PublicKey]) -> Result<(), Denied> {
+        if self.required && session.is_empty() {
+            Err(Denied::AuthRequired)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The lists that reading and writing have each for themselves.
+#[derive(Clone, Debug, Default)]
+struct Lists {
+    addresses: Option<Vec<IpRange>>,
+    banned_addresses: Vec<IpRange>,
+    keys: Option<HashSet<PublicKey>>,
+    banned_keys: HashSet<PublicKey>,
+}
+
+impl Lists {
+    fn new(
+        addresses: &Option<Vec<IpRange>>,
+        banned_addresses: &Option<Vec<IpRange>>,
+        allowed: &Option<Vec<Pubkey>>,
+        banned: &Option<Vec<Pubkey>>,
+    ) -> Self {
+        Self {
+            addresses: addresses.clone(),
+            banned_addresses: banned_addresses.clone().unwrap_or_default(),
+            keys: allowed.as_deref().map(keys),
+            banned_keys: keys(banned.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.addresses.is_none()
+            && self.banned_addresses.is_empty()
+            && self.keys.is_none()
+            && self.banned_keys.is_empty()
+    }
+
+    fn refuse_address(&self, ip: IpAddr) -> Result<(), Denied> {
+        let listed = |ranges: &[IpRange]| ranges.iter().any(|range| range.contains(ip));
+        let let_in = self.addresses.as_deref().is_none_or(listed);
+        if !let_in || listed(&self.banned_addresses) {
+            Err(Denied::Address)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// One banned key is enough: otherwise a second key would wash it clean.
+    fn refuse_banned(&self, session: &[PublicKey]) -> Result<(), Denied> {
+        let banned = session.iter().any(|key| self.banned_keys.contains(key));
+        if banned { Err(Denied::Session) } else { Ok(()) }
+    }
+
+    fn refuse_unlisted(&self, session: &[PublicKey]) -> Result<(), Denied> {
+        match &self.keys {
+            Some(_) if session.is_empty() => Err(Denied::AuthRequired),
+            Some(keys) if !session.iter().any(|key| keys.contains(key)) => Err(Denied::Session),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn keys(list: &[Pubkey]) -> HashSet<PublicKey> {
+    list.iter().map(|pubkey| *pubkey.key()).collect()
+}
+
+#[cfg(test)]
+mod tests;

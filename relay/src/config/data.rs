@@ -1,0 +1,36 @@
+//! `[data]`: where and how events are stored.
+//!
+//! Not here: what clients may store, which is `[limitation]`.
+
+use super::{ByteSize, TimeSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where and how events are stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Directory of the database; made if it does not exist. Default "./data".
+    pub path: PathBuf,
+    /// How long one query may work before it ends in `CLOSED error: query timeout`; waiting for a slow client does not
+    /// count. A time. Default "5s".
+    pub db_query_timeout: TimeSpan,
+    /// Largest size of the database. Bytes; rounded down to whole pages. The file grows as needed and only address space
+    /// is taken at once, so be generous. Default "64GiB".
+    pub map_size: ByteSize,
+    /// Events that were let in and are not yet stored and handed to every worker, all connections together. Bytes. When
+    /// the budget is used up, the relay reads no further events until some are done. Default "64MiB".
+    pub in_flight_bytes: ByteSize,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("./data"),
+            db_query_timeout: TimeSpan::from_secs(5),
+            map_size: ByteSize::from_mib(64 << 10),
+            in_flight_bytes: ByteSize::from_mib(64),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Rules that one key's type cannot hold: bounds, and how keys fit together.
+//!
+//! Invariant: a configuration that passes can be served; whatever would only show once clients suffer is refused here.
+
+mod addresses;
+
+use super::merge::Tree;
+use super::{Config, Origin, Problem, TimeSpan};
+use std::collections::BTreeSet;
+
+/// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
+const ENVELOPE_BYTES: u64 = 1_024;
+
+/// Everything that does not fit.
+pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
+    let mut rules = Rules {
+        tree,
+        problems: Vec::new(),
+    };
+    addresses::information(config, &mut rules);
+    addresses::network(config, &mut rules);
+    timeouts(config, &mut rules);
+    limits(config, &mut rules);
+    lists(config, &mut rules);
+    rates(config, &mut rules);
+    rules.problems
+}
+
+/// What an operator should hear although it is no problem.
+pub(crate) fn notes(config: &Config) -> Vec<String> {
+    let mut notes = Vec::new();
+    if config.limitation.min_prefix.is_some() {
+        notes.push(
+            "limitation.min_prefix has no effect: ids and keys are always compared whole"
+                .to_owned(),
+        );
+    }
+    if config.network.real_ip_header.is_some() && config.network.trusted_proxies.is_empty() {
+        notes.push(
+            "network.real_ip_header is never believed, because network.trusted_proxies is empty"
+                .to_owned(),
+        );
+    }
+    let lists_set = config.auth.pubkey_whitelist.is_some()
+        || config.auth.req != Default::default()
+        || config.auth.event != Default::default();
+    if lists_set && !config.auth.enabled {
+        notes.push("the lists in [auth] are not applied, because auth.enabled = false".to_owned());
+    }
+    notes
+}
+
+struct Rules<'t> {
+    tree: &'t Tree,
+    problems: Vec<Problem>,
+}
+
+impl Rules<'_> {
+    /// Refuses the value of a key unless it fits.
+    fn want(&mut self, fits: bool, key: &str, found: impl ToString, allowed: impl Into<String>) {
+        if !fits {
+            let origin: &Origin = self.tree.origin(key);
+            let problem = Problem::new(origin, key, "does not fit").found(found.to_string());
+            self.problems.push(problem.allowed(allowed));
+        }
+    }
+}
+
+fn timeouts(config: &Config, rules: &mut Rules<'_>) {
+    let network = &config.network;
+    for (key, span) in [
+        ("network.handshake_timeout", network.handshake_timeout),
+        ("network.ping_interval", network.ping_interval),
+        ("network.write_timeout", network.write_timeout),
+        ("data.db_query_timeout", config.data.db_query_timeout),
+    ] {
+        rules.want(!span.is_zero(), key, span, "a time longer than none");
+    }
+    let idle_fits = network.idle_timeout > network.ping_interval;
+    rules.want(
+        idle_fits,
+        "network.idle_timeout",
+        network.idle_timeout,
+        format!("more than network.ping_interval, {}", network.ping_interval),
+    );
+    let write_fits = network.write_timeout <= TimeSpan::from_secs(60);
+    rules.want(
+        write_fits,
+        "network.write_timeout",
+        network.write_timeout,
+        "at most 60s",
+    );
+}
+
+fn limits(config: &Config, rules: &mut Rules<'_>) {
+    let (limits, data) = (&config.limitation, &config.data);
+    let message_bytes = limits.max_message_length.bytes();
+    rules.want(
+        message_bytes >= 1_024,
+        "limitation.max_message_length",
+        limits.max_message_length,
+        "at least 1KiB",
+    );
+    rules.want(
+        config.network.outbox_bytes.bytes() >= message_bytes.saturating_add(ENVELOPE_BYTES),
+        "network.outbox_bytes",
+        config.network.outbox_bytes,
+        format!(
+            "at least limitation.max_message_length and 1KiB, {}",
+            message_bytes.saturating_add(ENVELOPE_BYTES)
+        ),
+    );
+    rules.want(
+        data.in_flight_bytes.bytes() >= message_bytes,
+        "data.in_flight_bytes",
+        data.in_flight_bytes,
+        format!(
+            "at least limitation.max_message_length, {}",
+            limits.max_message_length
+        ),
+    );
+    rules.want(
+        data.map_size.bytes() >= 1 << 20,
+        "data.map_size",
+        data.map_size,
+        "at least 1MiB",
+    );
+    rules.want(
+        !data.path.as_os_str().is_empty(),
+        "data.path",
+        r#""""#,
+        "a directory",
+    );
+    if let Some(limit) = limits.default_limit {
+        let fits = limit <= limits.max_limit;
+        rules.want(
+            fits,
+            "limitation.default_limit",
+            limit,
+            format!("at most limitation.max_limit, {}", limits.max_limit),
+        );
+    }
+    let operation = &config.operation;
+    if let (Some(from), Some(until)) = (operation.maintenance_from, operation.maintenance_until) {
+        rules.want(
+            from < until,
+            "operation.maintenance_until",
+            until,
+            format!("after maintenance_from, {from}"),
+        );
+    }
+    rules.want(
+        !config.log.filter.trim().is_empty(),
+        "log.filter",
+        r#""""#,
+        r#"a level such as "info""#,
+    );
+}
+
+/// An empty allow list would shut everyone out, which nobody writes on purpose.
+fn lists(config: &Config, rules: &mut Rules<'_>) {
+    let (req, event) = (&config.auth.req, &config.auth.event);
+    let empty = [
+        (
+            "auth.pubkey_whitelist",
+            config
+                .auth
+                .pubkey_whitelist
+                .as_ref()
+                .is_some_and(Vec::is_empty),
+        ),
+        (
+            "auth.req.ip_whitelist",
+            req.ip_whitelist.as_ref().is_some_and(Vec::is_empty),
+        ),
+        (
+            "auth.req.pubkey_whitelist",
+            req.pubkey_whitelist.as_ref().is_some_and(Vec::is_empty),
+        ),
+        (
+            "auth.event.ip_whitelist",
+            event.ip_whitelist.as_ref().is_some_and(Vec::is_empty),
+        ),
+        (
+            "auth.event.pubkey_whitelist",
+            event.pubkey_whitelist.as_ref().is_some_and(Vec::is_empty),
+        ),
+        (
+            "auth.event.event_pubkey_whitelist",
+            event
+                .event_pubkey_whitelist
+                .as_ref()
+                .is_some_and(Vec::is_empty),
+        ),
+    ];
+    for (key, empty) in empty {
+        rules.want(
+            !empty,
+            key,
+            "[], which lets nobody in",
+            "at least one entry, or leave the key out to let everybody in",
+        );
+    }
+}
+
+fn rates(config: &Config, rules: &mut Rules<'_>) {
+    let mut names = BTreeSet::new();
+    for (i, rule) in config.rate_limiter.event.iter().enumerate() {
+        let key = |key: &str| format!("rate_limiter.event[{i}].{key}");
+        rules.want(!rule.name.is_empty(), &key("name"), r#""""#, "a name");
+        rules.want(
+            names.insert(&rule.name),
+            &key("name"),
+            quoted(&rule.name),
+            "a name that no other rule has",
+        );
+        rules.want(
+            !rule.period.is_zero(),
+            &key("period"),
+            rule.period,
+            "a time longer than none",
+        );
+        let no_kinds = rule.kinds.as_ref().is_some_and(|kinds| kinds.is_empty());
+        rules.want(
+            !no_kinds,
+            &key("kinds"),
+            "[]",
+            "at least one kind, or leave the key out for every kind",
+        );
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

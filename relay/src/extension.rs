@@ -1,0 +1,246 @@
+//! The [`Extension`] trait, and everything that stands between an extension and the relay.
+//!
+//! An extension is a type with a name and a config; in `register` it asks for the hooks it wants, each for certain kinds.
+//! The core calls a hook for nothing else, contains its faults, and swaps the whole extension when its table in the
+//! config changes. What is not here: when the flows call which hook (`flow`), and who opens sockets (`server`).
+
+mod audience;
+mod breaker;
+mod commit;
+mod compiled;
+mod error;
+mod extension_host;
+mod failure;
+mod follow;
+mod handle;
+mod hook;
+mod hooks;
+mod host;
+pub mod http;
+mod kinds;
+mod loops;
+mod metrics;
+mod narrow;
+mod order;
+mod panics;
+mod plan;
+pub mod prelude;
+mod pubkeys;
+mod rate;
+mod registrar;
+mod running;
+mod services;
+mod shared;
+mod table;
+mod task;
+mod verdict;
+mod viewer;
+mod watchdog;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::sync::Arc;
+
+pub use audience::Audience;
+pub use breaker::BreakerSettings;
+pub use commit::{CommitError, CommitHooks, CommitTx};
+pub use compiled::Compiled;
+pub use error::ExtensionError;
+pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables, check};
+pub use failure::{BuildError, HookError, TaskError};
+pub use handle::{ExplainedHook, ExtensionStatus, HostHandle};
+pub use hook::{OnFault, Phase, StartAt};
+pub use hooks::Hooks;
+pub use host::{Core, Host, ReadJob};
+pub use http::{Current, Mount};
+pub use kinds::Kinds;
+pub use metrics::ExtensionMetrics;
+pub use narrow::{Narrow, Narrowed};
+pub use plan::Plan;
+pub use pubkeys::Pubkeys;
+pub use rate::RateLimiter;
+pub use registrar::Registrar;
+pub use services::{Needs, ServiceRef};
+pub use shared::{Local, SharedHooks};
+pub use table::Table;
+pub use task::{Backoff, StopToken};
+pub use verdict::{Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb};
+pub use viewer::Viewer;
+
+/// A part of the relay that can be switched on in TOML.
+///
+/// ```
+/// use trellis_relay::extension::prelude::*;
+///
+/// pub struct ShortNotes {
+///     config: Config,
+/// }
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// #[serde(deny_unknown_fields)]
+/// pub struct Config {
+///     /// Notes may have so many bytes.
+///     max_bytes: usize,
+/// }
+///
+/// impl Extension for ShortNotes {
+///     const NAME: &'static str = "short_notes"; // [extensions.short_notes]
+///     type Config = Config;
+///
+///     async fn build(config: Config, _host: Host) -> Result<Self, BuildError> {
+///         Ok(ShortNotes { config })
+///     }
+///
+///     fn register(&self, hooks: &mut Registrar<Self>) {
+///         hooks.admit(1, |me, event, _viewer| {
+///             if event.content_json().len() > me.config.max_bytes {
+///                 return Ok(Reason::blocked("this note is too long").into());
+///             }
+///             Ok(Admit::Accept)
+///         });
+///     }
+/// }
+/// ```
+pub trait Extension: Sized + Send + Sync + 'static {
+    /// Lower case letters, digits and `_`: the table is `[extensions.<NAME>]`.
+    const NAME: &'static str;
+
+    /// For `trellis extensions list`; usually `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str = "";
+
+    /// The table, as a type. It must refuse unknown keys: `#[serde(deny_unknown_fields)]`. The core takes its own keys
+    /// (`enabled`, `on_fault`, `priority`, `timeout_ms`, `max_concurrent`) out of the table before.
+    type Config: DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// Services this extension offers and cannot do without. They order the builds, hence no `self`.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// trait Membership: Send + Sync {}
+    /// fn services(needs: &mut Needs) {
+    ///     needs.requires::<dyn Membership>();
+    /// }
+    /// ```
+    fn services(_needs: &mut Needs) {}
+
+    /// Makes an instance, at the start and whenever the table changes. May do I/O. An error stops the start, or leaves
+    /// the old instance in place.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Greeter { greeting: String }
+    /// async fn build(greeting: String, host: Host) -> Result<Greeter, BuildError> {
+    ///     if greeting.is_empty() {
+    ///         return Err("greeting: found nothing, wanted some text".into());
+    ///     }
+    ///     tracing::info!(extension = host.name(), "ready to greet");
+    ///     Ok(Greeter { greeting })
+    /// }
+    /// ```
+    fn build(
+        config: Self::Config,
+        host: Host,
+    ) -> impl Future<Output = Result<Self, BuildError>> + Send;
+
+    /// Asks for hooks. `&self`, since kinds may come from the config. Called once for each instance.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     hooks
+    ///         .admit(1, |_me, _event, _viewer| Ok(Admit::Accept))
+    ///         .deliver(1, |_me, _event, viewer| Ok(viewer.is_authenticated()));
+    /// }
+    /// ```
+    fn register(&self, hooks: &mut Registrar<Self>);
+
+    /// A task that runs while the instance does, on the extension's own threads. `Ok` ends it for good; an error or a
+    /// panic starts it again after a while. It should end soon after `stop`.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Ticker;
+    /// async fn start(_me: Arc<Ticker>, stop: StopToken) -> Result<(), TaskError> {
+    ///     while !stop.is_stopped() {
+    ///         tokio::select! {
+    ///             () = stop.stopped() => {}
+    ///             () = tokio::time::sleep(Duration::from_secs(60)) => tracing::info!("tick"),
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    fn start(
+        self: Arc<Self>,
+        _stop: StopToken,
+    ) -> impl Future<Output = Result<(), TaskError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// The table has changed: take over what can be changed in place and answer [`Reload::Applied`], or leave everything
+    /// as it is and be built anew.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Words { banned: Mutex<Vec<String>> }
+    /// fn reload(me: &Words, new: &Vec<String>) -> Reload {
+    ///     match me.banned.lock() {
+    ///         Ok(mut banned) => banned.clone_from(new),
+    ///         Err(_) => return Reload::Rebuild,
+    ///     }
+    ///     Reload::Applied
+    /// }
+    /// ```
+    fn reload(&self, _new: &Self::Config) -> Reload {
+        Reload::Rebuild
+    }
+
+    /// The instance is out of use: say goodbye to others. Cut off at a deadline.
+    ///
+    /// ```
+    /// async fn shutdown() {
+    ///     tracing::info!("the last batch is sent");
+    /// }
+    /// ```
+    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// For `/health`; asked often, so from memory.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn health(is_connected: bool) -> Health {
+    ///     match is_connected {
+    ///         true => Health::Ok,
+    ///         false => Health::Down("the database does not answer".to_owned()),
+    ///     }
+    /// }
+    /// ```
+    fn health(&self) -> Health {
+        Health::Ok
+    }
+}
+
+/// The answer of [`Extension::reload`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// The instance works by the new table.
+    Applied,
+    /// Build another one.
+    Rebuild,
+}
+
+/// How an extension is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Well.
+    Ok,
+    /// Working, with something amiss.
+    Degraded(String),
+    /// Not working: `/health` answers 503.
+    Down(String),
+}

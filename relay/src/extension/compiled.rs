@@ -1,0 +1,162 @@
+//! The list of extensions that a program is compiled with, and an extension with its type erased.
+
+use super::failure::TaskError;
+use super::hook::Registration;
+use super::host::Host;
+use super::registrar::Registrar;
+use super::services::{Needs, Offer};
+use super::table::{self, CoreKeys, Table};
+use super::task::StopToken;
+use super::{Extension, Health, Reload};
+use futures_util::future::{BoxFuture, FutureExt};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// An instance to be, or what went wrong with it.
+type Building = BoxFuture<'static, Result<Arc<dyn Instance>, String>>;
+
+/// An extension that can be switched on. Function pointers of a generic function, so that the list is a plain `const` and
+/// nothing is registered behind anyone's back.
+///
+/// ```
+/// use trellis_relay::extension::{Compiled, prelude::*};
+/// # struct Quiet;
+/// # #[derive(Deserialize, JsonSchema)]
+/// # #[serde(deny_unknown_fields)]
+/// # struct Nothing {}
+/// # impl Extension for Quiet {
+/// #     const NAME: &'static str = "quiet";
+/// #     type Config = Nothing;
+/// #     async fn build(_: Nothing, _: Host) -> Result<Self, BuildError> { Ok(Quiet) }
+/// #     fn register(&self, _: &mut Registrar<Self>) {}
+/// # }
+/// pub const EXTENSIONS: &[Compiled] = &[Compiled::of::<Quiet>()];
+/// assert_eq!(EXTENSIONS[0].name(), "quiet");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Compiled {
+    name: &'static str,
+    version: &'static str,
+    needs: fn(&mut Needs),
+    check: fn(Table) -> Result<(), String>,
+    build: fn(Table, Host) -> Result<Building, String>,
+    schema: fn() -> Value,
+}
+
+impl Compiled {
+    /// One line of the list.
+    pub const fn of<E: Extension>() -> Self {
+        Compiled {
+            name: E::NAME,
+            version: E::VERSION,
+            needs: E::services,
+            check: |table| table::parse::<E::Config>(table).map(drop),
+            build: build::<E>,
+            schema: inline_schema::<E::Config>,
+        }
+    }
+
+    /// The name of its table.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What its author says; may be empty.
+    pub const fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// JSON Schema of its whole table, the core's keys included, without references.
+    pub fn schema(&self) -> Value {
+        let mut schema = (self.schema)();
+        let core = inline_schema::<CoreKeys>();
+        if let (Some(table), Some(core)) = (schema.as_object_mut(), core["properties"].as_object())
+        {
+            let properties = table.entry("properties").or_insert_with(|| json!({}));
+            if let Some(properties) = properties.as_object_mut() {
+                properties.extend(core.clone());
+            }
+        }
+        schema
+    }
+
+    /// Whether a table is right, without building anything. An `Err` says what is wrong.
+    pub fn check(&self, table: Table) -> Result<(), String> {
+        let (_, own) = table::split(table)?;
+        (self.check)(own)
+    }
+
+    pub(super) fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        (self.needs)(&mut needs);
+        needs
+    }
+
+    /// Reads the author's keys at once; the rest is in the future.
+    pub(super) fn build(&self, own: Table, host: Host) -> Result<Building, String> {
+        (self.build)(own, host)
+    }
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Compiled({} {})", self.name, self.version)
+    }
+}
+
+fn build<E: Extension>(own: Table, host: Host) -> Result<Building, String> {
+    let config = table::parse::<E::Config>(own)?;
+    let built = async move {
+        let extension = E::build(config, host).await.map_err(|error| error.0)?;
+        Ok(Arc::new(Erased(Arc::new(extension))) as Arc<dyn Instance>)
+    };
+    Ok(built.boxed())
+}
+
+/// It will stand inside a larger schema, where a reference would lead nowhere.
+fn inline_schema<C: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+    });
+    let schema = settings.into_generator().into_root_schema_for::<C>();
+    schema.to_value()
+}
+
+/// The object-safe face of an [`Extension`].
+pub(super) trait Instance: Send + Sync {
+    fn register(&self) -> (Vec<Registration>, Vec<Offer>);
+    fn start(&self, stop: StopToken) -> BoxFuture<'static, Result<(), TaskError>>;
+    fn reload(&self, own: Table) -> Result<Reload, String>;
+    fn shutdown(&self) -> BoxFuture<'static, ()>;
+    fn health(&self) -> Health;
+}
+
+struct Erased<E>(Arc<E>);
+
+impl<E: Extension> Instance for Erased<E> {
+    fn register(&self) -> (Vec<Registration>, Vec<Offer>) {
+        let mut registrar = Registrar::new(self.0.clone());
+        self.0.register(&mut registrar);
+        registrar.into_parts()
+    }
+
+    fn start(&self, stop: StopToken) -> BoxFuture<'static, Result<(), TaskError>> {
+        let extension = self.0.clone();
+        async move { extension.start(stop).await }.boxed()
+    }
+
+    fn reload(&self, own: Table) -> Result<Reload, String> {
+        Ok(self.0.reload(&table::parse::<E::Config>(own)?))
+    }
+
+    fn shutdown(&self) -> BoxFuture<'static, ()> {
+        let extension = self.0.clone();
+        async move { extension.shutdown().await }.boxed()
+    }
+
+    fn health(&self) -> Health {
+        self.0.health()
+    }
+}

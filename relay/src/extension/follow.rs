@@ -1,0 +1,180 @@
+//! Hands committed changes to a `stored` hook, from a durable cursor.
+//!
+//! Invariant: the cursor moves only after the hook has returned `Ok`, so after a crash a page may come again but none is
+//! skipped. Cursors of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
+
+use super::hook::{Call, Fault, Hook, StartAt};
+use super::host::Core;
+use super::loops::{self, Depths};
+use super::task::StopToken;
+use crate::store::{Change, Changes, StoreError, Write};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const PAGE_CHANGES: usize = 256;
+/// A `stored` hook may take so long for a page unless config says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Rows without a change that the hook wants are read again after a crash, up to so many.
+const UNSAVED_ROWS_MAX: u64 = 10_000;
+const WAIT_MIN: Duration = Duration::from_millis(100);
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(super) struct Follower {
+    pub(super) hook: Arc<Hook>,
+    /// The hook's place among its extension's `stored` hooks.
+    pub(super) place: usize,
+    pub(super) core: Arc<dyn Core>,
+    pub(super) depths: Arc<Depths>,
+    /// Rings after each commit.
+    pub(super) committed: watch::Receiver<u64>,
+    pub(super) stop: StopToken,
+}
+
+impl Follower {
+    /// Runs until it is told to stop.
+    pub(super) async fn follow(mut self) {
+        let Some(mut cursor) = self.patiently(|| self.load()).await else {
+            return;
+        };
+        let mut saved = cursor;
+        while !self.stop.is_stopped() {
+            // Marked before the read: what is committed from here on rings again.
+            self.committed.borrow_and_update();
+            let Some(changes) = self.patiently(|| self.read(cursor)).await else {
+                return;
+            };
+            if changes.next == cursor {
+                self.wait_for_commit().await;
+                continue;
+            }
+            let page = self.wanted(changes.changes);
+            let is_due = !page.is_empty() || changes.next - saved >= UNSAVED_ROWS_MAX;
+            if self.patiently(|| self.call(&page)).await.is_none() {
+                return;
+            }
+            cursor = changes.next;
+            if is_due {
+                match self.save(cursor).await {
+                    Ok(()) => saved = cursor,
+                    // The next page saves a later one.
+                    Err(error) => tracing::warn!(
+                        extension = self.hook.owner.name,
+                        %error,
+                        "the cursor of a `stored` hook was not saved"
+                    ),
+                }
+            }
+        }
+    }
+
+    /// Tries until it works, with longer and longer waits; `None` if it is time to stop.
+    async fn patiently<R, F>(&self, attempt: impl Fn() -> F) -> Option<R>
+    where
+        F: Future<Output = Result<R, String>>,
+    {
+        let mut wait = WAIT_MIN;
+        loop {
+            match attempt().await {
+                Ok(done) => return Some(done),
+                Err(error) => tracing::warn!(
+                    extension = self.hook.owner.name,
+                    wait_ms = wait.as_millis() as u64,
+                    error,
+                    "a `stored` hook cannot go on; trying again"
+                ),
+            }
+            tokio::select! {
+                () = self.stop.stopped() => return None,
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(WAIT_MAX),
+            }
+        }
+    }
+
+    async fn wait_for_commit(&mut self) {
+        tokio::select! {
+            () = self.stop.stopped() => {}
+            // An error means that the relay is gone, and then the stop token says so, too.
+            _ = self.committed.changed() => {}
+        }
+    }
+
+    fn wanted(&self, changes: Vec<Change>) -> Arc<[Change]> {
+        let kinds = &self.hook.kinds;
+        let wanted = changes.into_iter().filter(|change| match change {
+            Change::Stored(stored) => kinds.contains(stored.event.kind()),
+            Change::Removed { kind, .. } => kinds.contains(*kind),
+            Change::Gap { .. } => true,
+        });
+        wanted.collect()
+    }
+
+    async fn call(&self, page: &Arc<[Change]>) -> Result<(), String> {
+        let Call::Stored(_, call) = &self.hook.call else {
+            return Ok(());
+        };
+        if page.is_empty() {
+            return Ok(());
+        }
+        let depths = page.iter().map(|change| match change {
+            Change::Stored(stored) => self.depths.of(stored.event.id()),
+            _ => 0,
+        });
+        let depth = depths.max().unwrap_or_default();
+        let timeout = self.hook.owner.timeout.unwrap_or(PATIENCE);
+        let (call, page) = (call.clone(), page.clone());
+        let answer = self
+            .hook
+            .run(timeout, move || loops::at_depth(depth, call(page)));
+        answer.await.map_err(|fault: Fault| fault.to_string())
+    }
+
+    async fn read(&self, cursor: u64) -> Result<Changes, String> {
+        let changes = self
+            .core
+            .ask(move |store| store.changes(cursor, PAGE_CHANGES));
+        changes.await.map_err(|error| error.to_string())
+    }
+
+    async fn load(&self) -> Result<u64, String> {
+        let (space, key) = (self.space(), self.key());
+        let starts_now = matches!(self.hook.call, Call::Stored(StartAt::Now, _));
+        let loaded = self.core.ask(move |store| {
+            Ok(match store.kv_get(&space, &key)? {
+                Some(cursor) => (decode(&cursor)?, true),
+                None if starts_now => (store.last_row()?, false),
+                None => (0, true),
+            })
+        });
+        let (cursor, is_saved) = loaded.await.map_err(|error| error.to_string())?;
+        if !is_saved {
+            // Otherwise a crash before the first page would move the beginning.
+            self.save(cursor).await.map_err(|error| error.to_string())?;
+        }
+        Ok(cursor)
+    }
+
+    async fn save(&self, cursor: u64) -> Result<(), StoreError> {
+        let write = Write::Kv {
+            extension: self.space(),
+            key: self.key(),
+            value: Some(cursor.to_be_bytes().to_vec()),
+        };
+        self.core.submit(vec![write]).await.map(drop)
+    }
+
+    fn space(&self) -> String {
+        format!("{}@stored", self.hook.owner.name)
+    }
+
+    fn key(&self) -> Vec<u8> {
+        self.place.to_string().into_bytes()
+    }
+}
+
+fn decode(cursor: &[u8]) -> Result<u64, StoreError> {
+    let bytes = cursor.try_into();
+    let bytes = bytes.map_err(|_| StoreError::Corrupt("a cursor is not 8 bytes".to_owned()))?;
+    Ok(u64::from_be_bytes(bytes))
+}

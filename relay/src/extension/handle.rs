@@ -1,0 +1,170 @@
+//! What the rest of the relay knows of its extensions.
+
+use super::Health;
+use super::compiled::Compiled;
+use super::hook::{Call, Hook, Phase};
+use super::hooks::Hooks;
+use super::kinds::Kinds;
+use super::running::Member;
+use super::shared::{Local, SharedHooks};
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
+
+/// The relay's hold on its extensions. Cheap to clone; the owner is the [`super::ExtensionHost`].
+#[derive(Clone)]
+pub struct HostHandle {
+    compiled: &'static [Compiled],
+    hooks: Arc<SharedHooks>,
+    members: Arc<RwLock<Vec<Arc<Member>>>>,
+    committed: watch::Sender<u64>,
+}
+
+impl HostHandle {
+    /// For the extensions of this list. None is in force before [`super::ExtensionHost::start`].
+    pub fn new(compiled: &'static [Compiled]) -> Self {
+        HostHandle {
+            compiled,
+            hooks: SharedHooks::new(),
+            members: Arc::default(),
+            committed: watch::Sender::new(0),
+        }
+    }
+
+    /// The extensions that the program is compiled with.
+    pub fn compiled(&self) -> &'static [Compiled] {
+        self.compiled
+    }
+
+    /// The hooks in force.
+    pub fn hooks(&self) -> &Arc<SharedHooks> {
+        &self.hooks
+    }
+
+    /// A thread's own copy of the hooks in force.
+    pub fn local(&self) -> Local {
+        Local::new(self.hooks.clone())
+    }
+
+    /// Wakes the `stored` hooks. Call it after each commit, with the last row.
+    pub fn committed(&self, row: u64) {
+        self.committed.send_replace(row);
+    }
+
+    /// All extensions that are compiled in, and how they are.
+    pub fn status(&self) -> Vec<ExtensionStatus> {
+        let members = self.members();
+        let status = self.compiled.iter().map(|extension| {
+            let name = extension.name();
+            let member = members.iter().find(|member| member.owner.name == name);
+            ExtensionStatus {
+                name,
+                version: extension.version(),
+                health: member.map(|member| member.health()),
+                faults: member.map_or(0, |member| member.faults()),
+                restarts: member.map_or(0, |member| member.restarts.load(Relaxed)),
+                skipped: member.map_or_else(Vec::new, |member| member.skipped()),
+            }
+        });
+        status.collect()
+    }
+
+    /// Every hook in force, in the order in which they run.
+    pub fn explain(&self) -> Vec<ExplainedHook> {
+        let hooks = self.hooks.load();
+        hooks.ordered().iter().map(|hook| explain(hook)).collect()
+    }
+
+    /// Puts the hooks of these members in force.
+    pub(super) fn publish(&self, members: Vec<Arc<Member>>) {
+        let hooks = members.iter().flat_map(|member| &member.hooks).cloned();
+        let generation = self.hooks.generation() + 1;
+        self.hooks
+            .publish(Hooks::compile(generation, hooks.collect()));
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
+    }
+
+    pub(super) fn bell(&self) -> &watch::Sender<u64> {
+        &self.committed
+    }
+
+    fn members(&self) -> Vec<Arc<Member>> {
+        let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
+        members.clone()
+    }
+}
+
+impl fmt::Debug for HostHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostHandle({} compiled in)", self.compiled.len())
+    }
+}
+
+/// How an extension is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionStatus {
+    /// The name of its table.
+    pub name: &'static str,
+    /// What its author says; may be empty.
+    pub version: &'static str,
+    /// `None` while it is off.
+    pub health: Option<Health>,
+    /// Faults of its hooks since it was built.
+    pub faults: u64,
+    /// Times its task was started again since it was built.
+    pub restarts: u64,
+    /// Hooks whose breaker is open.
+    pub skipped: Vec<&'static str>,
+}
+
+/// A hook in force, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedHook {
+    /// `admit`, `commit`, ...
+    pub hook: &'static str,
+    /// Whose it is.
+    pub extension: &'static str,
+    /// When it runs.
+    pub phase: Phase,
+    /// Within the phase, the smallest first.
+    pub priority: i64,
+    /// What it is asked about; `None` for hooks that have no kinds.
+    pub kinds: Option<Kinds>,
+    /// A mount, method or subcommand.
+    pub target: Option<String>,
+}
+
+fn explain(hook: &Hook) -> ExplainedHook {
+    let target = match &hook.call {
+        Call::Http(mount, _) => Some(mount.to_string()),
+        Call::Rpc(name, _) | Call::Command(name, ..) => Some(name.clone()),
+        _ => None,
+    };
+    let has_kinds = hook.call.is_asked_by_kind()
+        || matches!(
+            hook.call,
+            Call::Request(_) | Call::RequestAsync(..) | Call::Stored(..)
+        );
+    ExplainedHook {
+        hook: hook.call.name(),
+        extension: hook.owner.name,
+        phase: hook.phase,
+        priority: hook.owner.priority,
+        kinds: has_kinds.then(|| hook.kinds.clone()),
+        target,
+    }
+}
+
+impl fmt::Display for ExplainedHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = self.phase.as_str();
+        write!(f, "{phase:<8} {:>5} {:<20}", self.priority, self.extension)?;
+        write!(f, " {:<13}", self.hook)?;
+        match (&self.kinds, &self.target) {
+            (Some(kinds), _) => write!(f, " kinds {kinds}"),
+            (None, Some(target)) => write!(f, " {target}"),
+            (None, None) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! One registered hook with its author's types erased, and what the core keeps beside it.
+//!
+//! Invariant: an author's code is called through [`Hook::guard`] or [`Hook::run`] alone: a panic, an error or an overrun
+//! ends there, is counted and logged, and opens the hook's breaker when it repeats.
+
+use super::audience::Audience;
+use super::breaker::Breaker;
+use super::commit::CommitTx;
+use super::failure::HookError;
+use super::http::Mount;
+use super::kinds::Kinds;
+use super::loops::Depths;
+use super::narrow::Narrow;
+use super::verdict::{
+    Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb,
+};
+use super::viewer::Viewer;
+use super::watchdog;
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::store::{Cause, Change};
+use actix_web::web::ServiceConfig;
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+type Answer<T> = Result<T, HookError>;
+
+/// When hooks of one event run: phases in this order, then by the extension's `priority`, then by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Before everything: bans, maintenance.
+    Guard,
+    /// Who is it, and may they come in.
+    Auth,
+    /// Is the event what its kind demands.
+    Validate,
+    /// Is it too much.
+    Limit,
+    /// What the operator wants: the default.
+    #[default]
+    Policy,
+}
+
+impl Phase {
+    /// In lower case, as `trellis config explain` prints it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Guard => "guard",
+            Phase::Auth => "auth",
+            Phase::Validate => "validate",
+            Phase::Limit => "limit",
+            Phase::Policy => "policy",
+        }
+    }
+}
+
+/// What happens to the event, the request or the connection when a hook fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFault {
+    /// It is refused with `error:`.
+    #[default]
+    Closed,
+    /// It passes as if the hook were not there.
+    Open,
+}
+
+/// Where a `stored` hook begins when it has no cursor yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// With the first event that comes.
+    Now,
+    /// With the oldest event of the store.
+    Beginning,
+}
+
+type AdmitCall = dyn Fn(&Event, &Viewer) -> Answer<Admit> + Send + Sync;
+type AdmitAsyncCall = dyn Fn(AdmitRequest) -> BoxFuture<'static, Answer<Admit>> + Send + Sync;
+type CommitCall = dyn Fn(&Event, &mut CommitTx<'_>) -> Answer<Commit> + Send + Sync;
+type RemovalCall = dyn Fn(&Event, Cause) -> Answer<Removal> + Send + Sync;
+type StoredCall = dyn Fn(Arc<[Change]>) -> BoxFuture<'static, Answer<()>> + Send + Sync;
+type RequestCall = dyn Fn(&Viewer, Verb, &mut Narrow<'_>) -> Answer<Access> + Send + Sync;
+type RequestAsyncCall = dyn Fn(AccessRequest) -> BoxFuture<'static, Answer<Access>> + Send + Sync;
+type DeliverCall = dyn Fn(&Event, &mut Audience<'_>) -> Answer<()> + Send + Sync;
+type SessionCall = dyn Fn(SessionNote, &Viewer) -> Answer<()> + Send + Sync;
+type HttpCall = dyn Fn(&mut ServiceConfig) + Send + Sync;
+type Nip11Call = dyn Fn(&mut Map<String, Value>) -> Answer<()> + Send + Sync;
+type RpcCall = dyn Fn(Vec<Value>) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
+type CommandCall = dyn Fn(Vec<String>) -> BoxFuture<'static, Result<String, String>> + Send + Sync;
+
+/// A hook's code. Each owns an `Arc` of its instance, so one virtual call reaches the author's method.
+pub(super) enum Call {
+    Admit(Box<AdmitCall>),
+    AdmitAsync(Duration, Arc<AdmitAsyncCall>),
+    Commit(Box<CommitCall>),
+    GuardRemoval(Box<RemovalCall>),
+    Stored(StartAt, Arc<StoredCall>),
+    Request(Box<RequestCall>),
+    RequestAsync(Duration, Arc<RequestAsyncCall>),
+    Deliver(Box<DeliverCall>),
+    Session(Box<SessionCall>),
+    Http(Mount, Box<HttpCall>),
+    Nip11(Box<Nip11Call>),
+    Rpc(String, Arc<RpcCall>),
+    Command(String, String, Arc<CommandCall>),
+}
+
+impl Call {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Call::Admit(_) => "admit",
+            Call::AdmitAsync(..) => "admit_async",
+            Call::Commit(_) => "commit",
+            Call::GuardRemoval(_) => "guard_removal",
+            Call::Stored(..) => "stored",
+            Call::Request(_) => "request",
+            Call::RequestAsync(..) => "request_async",
+            Call::Deliver(_) => "deliver",
+            Call::Session(_) => "session",
+            Call::Http(..) => "http",
+            Call::Nip11(_) => "nip11",
+            Call::Rpc(..) => "rpc",
+            Call::Command(..) => "command",
+        }
+    }
+
+    /// Whether it belongs into the plan of each kind it wants.
+    pub(super) const fn is_asked_by_kind(&self) -> bool {
+        matches!(
+            self,
+            Call::Admit(_)
+                | Call::AdmitAsync(..)
+                | Call::Commit(_)
+                | Call::GuardRemoval(_)
+                | Call::Deliver(_)
+        )
+    }
+}
+
+/// What `register` leaves behind; it becomes a [`Hook`] when its extension runs.
+pub(super) struct Registration {
+    pub(super) phase: Phase,
+    pub(super) kinds: Kinds,
+    pub(super) call: Call,
+}
+
+/// The extension that hooks belong to.
+pub(super) struct Owner {
+    pub(super) name: &'static str,
+    pub(super) on_fault: OnFault,
+    pub(super) priority: i64,
+    /// From config, over what the author registered.
+    pub(super) timeout: Option<Duration>,
+    /// The extension's own threads.
+    pub(super) runtime: Handle,
+    /// One for each async hook that may run at a time.
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) depths: Arc<Depths>,
+    pub(super) faults: AtomicU64,
+}
+
+impl Owner {
+    /// For async hooks whose author named no timeout.
+    pub(super) fn patience(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(10))
+    }
+}
+
+/// Why a hook gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("it panicked")]
+    Panicked,
+    #[error("it failed: {0}")]
+    Failed(String),
+    #[error("it gave no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    #[error("it held its thread for {} ms", .0.as_millis())]
+    Overran(Duration),
+    #[error("its breaker is open")]
+    Skipped,
+}
+
+pub(super) struct Hook {
+    pub(super) owner: Arc<Owner>,
+    pub(super) phase: Phase,
+    pub(super) kinds: Kinds,
+    pub(super) call: Call,
+    pub(super) breaker: Breaker,
+    /// Under which the watchdog knows it.
+    number: u32,
+}
+
+impl Hook {
+    pub(super) fn new(
+        owner: Arc<Owner>,
+        registration: Registration,
+        breaker: Breaker,
+    ) -> Arc<Self> {
+        let hook = Arc::new(Hook {
+            owner,
+            phase: registration.phase,
+            kinds: registration.kinds,
+            call: registration.call,
+            breaker,
+            number: watchdog::next_number(),
+        });
+        watchdog::watch(hook.number, Arc::downgrade(&hook));
+        hook
+    }
+
+    /// Calls an author's synchronous code.
+    #[inline]
+    pub(super) fn guard<R>(&self, call: impl FnOnce() -> Answer<R>) -> Result<R, Fault> {
+        if self.is_skipped() {
+            return Err(Fault::Skipped);
+        }
+        match self.contain(call) {
+            Ok(Ok(answer)) => {
+                self.good();
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(self.fault(Fault::Failed(error.0))),
+            Err(Panicked) => Err(self.fault(Fault::Panicked)),
+        }
+    }
+
+    /// Runs an author's code on a worker's thread under the watchdog's eyes, and stops a panic; counts nothing.
+    #[inline]
+    pub(super) fn contain<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
+        let before = watchdog::enter(self.number);
+        let outcome = catch_unwind(AssertUnwindSafe(call));
+        watchdog::leave(before);
+        outcome.map_err(|payload| {
+            // A payload's own destructor may panic as well.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            Panicked
+        })
+    }
+
+    /// Runs an author's future on the extension's own runtime, so that one that blocks its thread stalls no worker. The
+    /// timeout is the waiter's: it includes the wait for a permit.
+    pub(super) async fn run<R, F>(
+        &self,
+        timeout: Duration,
+        call: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<R, Fault>
+    where
+        R: Send + 'static,
+        F: Future<Output = Answer<R>> + Send + 'static,
+    {
+        if self.is_skipped() {
+            return Err(Fault::Skipped);
+        }
+        let permits = self.owner.permits.clone();
+        let mut task = AbortOnDrop(self.owner.runtime.spawn(async move {
+            // The task holds the permit, not the waiter: one that blocks its thread goes on holding it.
+            let _permit = permits.acquire_owned().await;
+            // Called here, since an author's function may panic before it returns its future.
+            call().await
+        }));
+        match tokio::time::timeout(timeout, &mut task.0).await {
+            Ok(Ok(Ok(answer))) => {
+                self.good();
+                Ok(answer)
+            }
+            Ok(Ok(Err(error))) => Err(self.fault(Fault::Failed(error.0))),
+            Ok(Err(_)) => Err(self.fault(Fault::Panicked)),
+            Err(_) => Err(self.fault(Fault::TimedOut(timeout))),
+        }
+    }
+
+    #[inline]
+    fn good(&self) {
+        if self.breaker.is_troubled() {
+            self.breaker.good(self.owner.clock.monotonic());
+        }
+    }
+
+    /// Counts and logs a fault.
+    #[cold]
+    pub(super) fn fault(&self, fault: Fault) -> Fault {
+        let (extension, hook) = (self.owner.name, self.call.name());
+        self.owner.faults.fetch_add(1, Relaxed);
+        metrics::counter!("trellis_extension_faults_total", "extension" => extension, "hook" => hook)
+            .increment(1);
+        let now = self.owner.clock.monotonic();
+        let opened = match fault {
+            Fault::Overran(_) => self.breaker.trip(now),
+            _ => self.breaker.bad(now),
+        };
+        match opened {
+            None => tracing::warn!(extension, hook, "a hook is at fault: {fault}"),
+            Some(wait) => tracing::error!(
+                extension,
+                hook,
+                skipped_ms = wait.as_millis() as u64,
+                "a hook is at fault: {fault}; it is skipped for a while"
+            ),
+        }
+        fault
+    }
+
+    /// Whether the breaker is open.
+    #[inline]
+    pub(super) fn is_skipped(&self) -> bool {
+        self.breaker.is_troubled() && self.breaker.is_open(self.owner.clock.monotonic())
+    }
+
+    /// Whether a fault of this hook lets things pass.
+    pub(super) fn fails_open(&self) -> bool {
+        self.owner.on_fault == OnFault::Open
+    }
+}
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        watchdog::forget(self.number);
+    }
+}
+
+/// An author's code panicked; the panic hook has logged where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Panicked;
+
+/// Nobody waits any more: the task need not go on.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,268 @@
+//! Every hook of every running extension, found by kind in one step.
+//!
+//! Invariant: a table never changes. A new one is published with a higher generation ([`super::SharedHooks`]).
+
+use super::hook::{Call, Hook};
+use super::narrow::{Narrow, Narrowed};
+use super::plan::Plan;
+use super::verdict::{Access, AccessRequest, SessionNote, Verb};
+use super::viewer::Viewer;
+use crate::filter::Filter;
+use crate::reason::Reason;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+const KINDS: usize = 1 << 16;
+
+/// The hooks of all running extensions.
+pub struct Hooks {
+    generation: u64,
+    /// For each kind the place of its plan.
+    slots: Box<[u16]>,
+    /// Kinds that the same hooks want share a plan; the first is that of kinds nobody wants.
+    plans: Box<[Plan]>,
+    /// All of them, in their final order.
+    ordered: Box<[Arc<Hook>]>,
+    request: Box<[Arc<Hook>]>,
+    request_async: Arc<[Arc<Hook>]>,
+    deliver: Box<[Arc<Hook>]>,
+    session: Box<[Arc<Hook>]>,
+}
+
+impl Hooks {
+    /// No extension has anything to say.
+    pub fn none() -> Self {
+        Self::compile(0, Vec::new())
+    }
+
+    /// Orders hooks by phase, priority and name, and indexes them by kind. Hooks of one extension keep the order in
+    /// which it registered them.
+    pub(super) fn compile(generation: u64, mut hooks: Vec<Arc<Hook>>) -> Self {
+        hooks.sort_by_key(|hook| (hook.phase, hook.owner.priority, hook.owner.name));
+        let (slots, plans) = index_by_kind(&hooks);
+        let pick = |is: fn(&Call) -> bool| -> Vec<Arc<Hook>> {
+            let wanted = hooks.iter().filter(|hook| is(&hook.call));
+            wanted.cloned().collect()
+        };
+        Hooks {
+            generation,
+            slots,
+            plans,
+            request: pick(|call| matches!(call, Call::Request(_))).into(),
+            request_async: pick(|call| matches!(call, Call::RequestAsync(..))).into(),
+            deliver: pick(|call| matches!(call, Call::Deliver(_))).into(),
+            session: pick(|call| matches!(call, Call::Session(_))).into(),
+            ordered: hooks.into(),
+        }
+    }
+
+    /// Rises with every change of what is switched on and how.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What extensions have to say about events of a kind.
+    #[inline]
+    pub fn plan(&self, kind: u16) -> &Plan {
+        &self.plans[usize::from(self.slots[usize::from(kind)])]
+    }
+
+    /// Whether a `deliver` hook may hide something from what a filter with these `kinds` asks for. If none does, a
+    /// count need not look at single events.
+    pub fn any_deliver_overlaps(&self, kinds: Option<&[u16]>) -> bool {
+        self.deliver.iter().any(|hook| hook.kinds.overlaps(kinds))
+    }
+
+    /// Asks the `request` hooks about the client's own filter: what is left of it, or why the request is closed. Every
+    /// hook whose kinds the client asks for is heard, whatever earlier hooks took away.
+    pub fn request(&self, viewer: &Viewer, verb: Verb, filter: Filter) -> Result<Narrowed, Reason> {
+        let mut narrowed = Narrowed::new(filter);
+        if self.request.is_empty() {
+            return Ok(narrowed);
+        }
+        let asked = narrowed.filter.kinds.clone();
+        for hook in &self.request {
+            let Call::Request(call) = &hook.call else {
+                continue;
+            };
+            if !hook.kinds.overlaps(asked.as_deref()) {
+                continue;
+            }
+            match hook.guard(|| call(viewer, verb, &mut Narrow::new(&mut narrowed))) {
+                Ok(Access::Allow) => {}
+                Ok(Access::Close(reason)) => return Err(reason),
+                Err(_) if hook.fails_open() => {}
+                Err(_) => return Err(Reason::internal()),
+            }
+        }
+        Ok(narrowed)
+    }
+
+    /// Whether [`Hooks::request_async`] has anybody to ask about this filter.
+    pub fn wants_request_async(&self, filter: &Filter) -> bool {
+        let kinds = filter.kinds.as_deref();
+        self.request_async
+            .iter()
+            .any(|hook| hook.kinds.overlaps(kinds))
+    }
+
+    /// Asks the `request_async` hooks, each on its extension's own runtime and with its own timeout. They load what
+    /// `request` and `deliver` will need, so they come first. Wants a tokio runtime with time.
+    pub fn request_async(
+        &self,
+        request: AccessRequest,
+    ) -> impl Future<Output = Access> + Send + 'static {
+        let hooks = self.request_async.clone();
+        async move {
+            for hook in &*hooks {
+                let Call::RequestAsync(timeout, call) = &hook.call else {
+                    continue;
+                };
+                if !hook.kinds.overlaps(request.filter.kinds.as_deref()) {
+                    continue;
+                }
+                let timeout = hook.owner.timeout.unwrap_or(*timeout);
+                let (call, request) = (call.clone(), request.clone());
+                match hook.run(timeout, move || call(request)).await {
+                    Ok(Access::Allow) => {}
+                    Ok(close) => return close,
+                    Err(_) if hook.fails_open() => {}
+                    Err(_) => return Access::Close(Reason::internal()),
+                }
+            }
+            Access::Allow
+        }
+    }
+
+    /// Tells the `session` hooks; a fault is theirs alone.
+    pub fn session(&self, note: SessionNote, viewer: &Viewer) {
+        for hook in &self.session {
+            if let Call::Session(call) = &hook.call {
+                let _ = hook.guard(|| call(note, viewer));
+            }
+        }
+    }
+
+    /// Lets extensions add to the NIP-11 document. What a hook at fault did to it is undone.
+    pub fn nip11(&self, document: &mut Map<String, Value>) {
+        for hook in &self.ordered {
+            let Call::Nip11(call) = &hook.call else {
+                continue;
+            };
+            let mut changed = document.clone();
+            if hook.guard(|| call(&mut changed)).is_ok() {
+                *document = changed;
+            }
+        }
+    }
+
+    /// Names of the NIP-86 methods that extensions add, in order.
+    pub fn rpc_methods(&self) -> Vec<&str> {
+        let methods = self.ordered.iter().filter_map(|hook| match &hook.call {
+            Call::Rpc(method, _) => Some(method.as_str()),
+            _ => None,
+        });
+        methods.collect()
+    }
+
+    /// Calls a NIP-86 method on its extension's runtime; `None` if no extension has it. An `Err` is for the caller.
+    pub fn call_rpc(
+        &self,
+        method: &str,
+        params: Vec<Value>,
+    ) -> Option<impl Future<Output = Result<Value, String>> + Send + 'static> {
+        let is_wanted = |call: &Call| matches!(call, Call::Rpc(name, _) if name == method);
+        let hook = Arc::clone(self.ordered.iter().find(|hook| is_wanted(&hook.call))?);
+        Some(async move {
+            let Call::Rpc(_, call) = &hook.call else {
+                return Err(Reason::internal().to_string());
+            };
+            let call = call.clone();
+            let answer = hook.run(hook.owner.patience(), async move || Ok(call(params).await));
+            answer
+                .await
+                .unwrap_or_else(|_| Err(Reason::internal().to_string()))
+        })
+    }
+
+    /// The subcommands that extensions add to the command line: name and one line about it.
+    pub fn commands(&self) -> Vec<(&str, &str)> {
+        let commands = self.ordered.iter().filter_map(|hook| match &hook.call {
+            Call::Command(name, about, _) => Some((name.as_str(), about.as_str())),
+            _ => None,
+        });
+        commands.collect()
+    }
+
+    /// Runs a subcommand on its extension's runtime, without a timeout: what it prints, or what went wrong. `None` if no
+    /// extension has it.
+    pub fn call_command(
+        &self,
+        name: &str,
+        args: Vec<String>,
+    ) -> Option<impl Future<Output = Result<String, String>> + Send + 'static> {
+        let hook = self.ordered.iter().find_map(|hook| match &hook.call {
+            Call::Command(command, _, call) if command == name => {
+                Some((hook.owner.runtime.clone(), call.clone()))
+            }
+            _ => None,
+        });
+        let (runtime, call) = hook?;
+        Some(async move {
+            let task = runtime.spawn(async move { call(args).await });
+            task.await
+                .unwrap_or_else(|_| Err("the command panicked".to_owned()))
+        })
+    }
+
+    /// All hooks in their final order.
+    pub(super) fn ordered(&self) -> &[Arc<Hook>] {
+        &self.ordered
+    }
+}
+
+/// Cuts the kinds where any hook's wishes begin or end; between two cuts the same hooks are wanted.
+fn index_by_kind(hooks: &[Arc<Hook>]) -> (Box<[u16]>, Box<[Plan]>) {
+    let by_kind: Vec<&Arc<Hook>> = hooks
+        .iter()
+        .filter(|hook| hook.call.is_asked_by_kind())
+        .collect();
+    let ranges = by_kind.iter().flat_map(|hook| hook.kinds.ranges());
+    let mut cuts: Vec<usize> = ranges
+        .flat_map(|&(first, last)| [usize::from(first), usize::from(last) + 1])
+        .chain([0, KINDS])
+        .collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+
+    let mut slots = vec![0u16; KINDS];
+    let mut plans = vec![Plan::default()];
+    let mut known: HashMap<Vec<usize>, u16> = HashMap::from([(Vec::new(), 0)]);
+    for cut in cuts.windows(2) {
+        let kind = cut[0] as u16;
+        let wanted: Vec<usize> = (0..by_kind.len())
+            .filter(|&i| by_kind[i].kinds.contains(kind))
+            .collect();
+        let slot = known.get(&wanted).copied().unwrap_or_else(|| {
+            let hooks: Vec<_> = wanted.iter().map(|&i| by_kind[i]).collect();
+            plans.push(Plan::of(&hooks));
+            let slot = (plans.len() - 1) as u16;
+            known.insert(wanted, slot);
+            slot
+        });
+        slots[cut[0]..cut[1]].fill(slot);
+    }
+    (slots.into(), plans.into())
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hooks")
+            .field("generation", &self.generation)
+            .field("plans", &self.plans.len())
+            .field("hooks", &self.ordered.len())
+            .finish()
+    }
+}

@@ -1,0 +1,274 @@
+//! What the relay offers to an extension, and what it needs from the core for that.
+
+use super::loops::{self, Depths};
+use super::metrics::ExtensionMetrics;
+use super::rate::RateLimiter;
+use super::services::{ServiceRef, Services};
+use crate::clock::Clock;
+use crate::event::{Event, EventId, PublicKey};
+use crate::filter::Filter;
+use crate::nips::nip98::{self, Nip98Error, ReplayGuard};
+use crate::reason::Reason;
+use crate::store::{Budget, Cause, Order, Outcome, Scan, Store, StoreError, Write};
+use futures_util::future::BoxFuture;
+use nostr::event::EventBuilder;
+use nostr::types::Timestamp;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The core's side, which the relay implements and extensions never see.
+pub trait Core: Send + Sync + 'static {
+    /// Runs a short job on a thread that may read the store. A job that is dropped unrun counts as "not available".
+    fn read(&self, job: ReadJob);
+
+    /// Hands writes to the writer: the outcomes once they are durable, or why nothing was committed.
+    fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
+
+    /// Sends a signed event through the whole pipeline, as [`super::Viewer::relay`]. `Ok` means durable.
+    fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>>;
+
+    /// The relay's own public key (NIP-11 `self`).
+    fn pubkey(&self) -> PublicKey;
+
+    /// Signs with the relay's key, which stays where it is. `created_at` is set.
+    fn sign(&self, event: EventBuilder) -> Result<Event, Reason>;
+}
+
+/// A job for a thread that may read the store.
+pub type ReadJob = Box<dyn FnOnce(&dyn Store) + Send>;
+
+/// [`Host::query`] answers at most so many events, whatever the filter's `limit`.
+const QUERY_EVENTS_MAX: usize = 10_000;
+/// One page of a query; between two the reader thread is free for others.
+const QUERY_PAGE: Budget = Budget {
+    events: 500,
+    entries: 5_000,
+    bytes: 4 << 20,
+    time: Duration::from_millis(5),
+};
+
+/// An extension's view of the relay. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: &'static str,
+    clock: Arc<dyn Clock>,
+    services: Services,
+    core: Arc<dyn Core>,
+    runtime: tokio::runtime::Handle,
+    depths: Arc<Depths>,
+    nip98_seen: Arc<ReplayGuard>,
+}
+
+/// What all extensions of a relay share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) services: Services,
+    pub(super) core: Arc<dyn Core>,
+    pub(super) depths: Arc<Depths>,
+    pub(super) nip98_seen: Arc<ReplayGuard>,
+}
+
+impl Host {
+    pub(super) fn new(
+        name: &'static str,
+        runtime: tokio::runtime::Handle,
+        shared: &Shared,
+    ) -> Self {
+        let shared = shared.clone();
+        Host {
+            inner: Arc::new(Inner {
+                name,
+                runtime,
+                clock: shared.clock,
+                services: shared.services,
+                core: shared.core,
+                depths: shared.depths,
+                nip98_seen: shared.nip98_seen,
+            }),
+        }
+    }
+
+    /// The extension's own name.
+    pub fn name(&self) -> &'static str {
+        self.inner.name
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The relay's own public key.
+    pub fn relay_pubkey(&self) -> PublicKey {
+        self.inner.core.pubkey()
+    }
+
+    /// A service of another extension, resolved whenever it is used.
+    pub fn service<T: ?Sized + Send + Sync + 'static>(&self) -> ServiceRef<T> {
+        self.inner.services.reference()
+    }
+
+    /// All stored events that match, newest first, with the relay's own eyes: no extension hides anything. At most the
+    /// filter's `limit`, and never more than 10,000.
+    pub async fn query(&self, filter: Filter) -> Result<Vec<Arc<Event>>, StoreError> {
+        let wanted = filter.limit.unwrap_or(usize::MAX).min(QUERY_EVENTS_MAX);
+        let filter = Arc::new(filter);
+        let mut events = Vec::new();
+        let mut resume = None;
+        while events.len() < wanted {
+            let (filter, now) = (filter.clone(), self.inner.clock.now_s());
+            let budget = Budget {
+                events: QUERY_PAGE.events.min(wanted - events.len()),
+                ..QUERY_PAGE
+            };
+            let scan_page = move |store: &dyn Store| {
+                store.scan(&Scan {
+                    filter: &filter,
+                    order: Order::NewestFirst,
+                    resume,
+                    max_row: u64::MAX,
+                    now,
+                    budget,
+                })
+            };
+            let page = self.inner.core.ask(scan_page).await?;
+            events.extend(page.events.into_iter().map(|stored| stored.event));
+            resume = page.next;
+            if resume.is_none() {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    /// Signs an event with the relay's key and publishes it through the full pipeline, other extensions' hooks included.
+    /// Answers once it is durable. Events that are published in answer to published events are cut off at depth 4.
+    ///
+    /// ```
+    /// use nostr::event::{EventBuilder, Kind};
+    /// use trellis_relay::extension::prelude::*;
+    /// async fn announce(host: &Host) -> Result<(), HookError> {
+    ///     let note = EventBuilder::new(Kind::TextNote, "the relay is open");
+    ///     match host.publish(note).await {
+    ///         Ok(event) => tracing::info!(id = %event.id(), "announced"),
+    ///         Err(reason) => tracing::warn!(%reason, "not announced"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn publish(&self, mut event: EventBuilder) -> Result<Arc<Event>, Reason> {
+        let depth = loops::current_depth() + 1;
+        if depth > loops::MAX_DEPTH {
+            let extension = self.inner.name;
+            tracing::error!(
+                extension,
+                "events in answer to events: publishing is cut off"
+            );
+            return Err(Reason::error("extensions answer each other's events"));
+        }
+        let now_s = self.inner.clock.now_s();
+        event.created_at.get_or_insert(Timestamp::from_secs(now_s));
+        let event = Arc::new(self.inner.core.sign(event)?);
+        self.inner.depths.remember(*event.id(), depth);
+        self.inner.core.publish(event.clone()).await?;
+        Ok(event)
+    }
+
+    /// Removes an event, if no `guard_removal` hook keeps it; whether it is gone.
+    pub async fn remove(&self, id: EventId, cause: Cause) -> Result<bool, StoreError> {
+        let outcomes = self.inner.core.submit(vec![Write::Remove(id, cause)]);
+        Ok(outcomes.await?.first() == Some(&Outcome::Done))
+    }
+
+    /// A row of the extension's own key space, as its commit hooks and [`Host::kv_put`] have written it.
+    pub async fn kv_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let (name, key) = (self.inner.name, key.to_vec());
+        let get = move |store: &dyn Store| store.kv_get(name, &key);
+        self.inner.core.ask(get).await
+    }
+
+    /// At most `max` rows of the extension's own key space whose key begins with `prefix` and is greater than `after`, in
+    /// key order.
+    pub async fn kv_scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        max: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let (name, prefix) = (self.inner.name, prefix.to_vec());
+        let after = after.map(<[u8]>::to_vec);
+        let scan = move |store: &dyn Store| store.kv_scan(name, &prefix, after.as_deref(), max);
+        self.inner.core.ask(scan).await
+    }
+
+    /// Sets a row of the extension's own key space, or deletes it with `None`; durable when it returns.
+    pub async fn kv_put(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), StoreError> {
+        let write = Write::Kv {
+            extension: self.inner.name.to_owned(),
+            key: key.to_vec(),
+            value,
+        };
+        self.inner.core.submit(vec![write]).await.map(drop)
+    }
+
+    /// Runs a future on the extension's own threads; the way from a synchronous hook to I/O. It ends with the instance.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let depth = loops::current_depth();
+        self.inner.runtime.spawn(loops::at_depth(depth, future));
+    }
+
+    /// Who signed the `Authorization` header of an HTTP request (NIP-98). `url` is the absolute URL as the client knows
+    /// it, `body` the bytes of a body that must be covered. A header is good for one request.
+    pub fn check_nip98(
+        &self,
+        header: &str,
+        method: &str,
+        url: &str,
+        body: Option<&[u8]>,
+    ) -> Result<PublicKey, Nip98Error> {
+        let now_s = self.inner.clock.now_s();
+        let body_sha256 = body.map(nip98::sha256);
+        let signed = nip98::check(header, method, url, body_sha256.as_ref(), now_s)?;
+        self.inner.nip98_seen.first_time(&signed, now_s)?;
+        Ok(signed.pubkey)
+    }
+
+    /// Metrics that carry the extension's name as a label.
+    pub fn metrics(&self) -> ExtensionMetrics {
+        ExtensionMetrics::new(self.inner.name)
+    }
+
+    /// A limiter of its own: at most `max` in any `window`, for each key.
+    pub fn rate_limiter(&self, max: u32, window: Duration) -> RateLimiter {
+        RateLimiter::new(max, window, self.inner.clock.clone())
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Host({})", self.inner.name)
+    }
+}
+
+impl dyn Core {
+    /// Reads the store elsewhere and waits for the answer.
+    pub(super) async fn ask<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Store) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.read(Box::new(move |store| {
+            // Nobody may be waiting any more.
+            let _ = answer.send(job(store));
+        }));
+        let gone = |_| StoreError::Unavailable("the relay is stopping".to_owned());
+        answered.await.map_err(gone)?
+    }
+}

@@ -1,0 +1,205 @@
+//! Passes requests on to the Apps of extensions.
+//!
+//! Invariant: an extension's handler runs under its hook's watch: a panic answers 500, is counted, and harms no other
+//! request; holding the thread is noticed. It runs on the worker all the same, so it must not block.
+
+use super::super::handle::HostHandle;
+use super::super::hook::{Call, Fault, Hook, Panicked};
+use super::super::shared::SharedHooks;
+use super::Mount;
+use super::routes::{Mounted, Routes};
+use actix_service::boxed::BoxService;
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Payload, RequestHead, ServiceRequest, ServiceResponse};
+use actix_web::guard::GuardContext;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::ServiceConfig;
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
+use serde_json::json;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+type Request = actix_http::Request;
+/// An App of one mount, its type erased.
+pub(super) type MountedApp = BoxService<Request, ServiceResponse, Error>;
+
+/// Mounts the routes of all extensions, now and in future, into an actix App. Call it before the App's own routes:
+/// prefixes and Host names come before those, root mounts after.
+///
+/// ```no_run
+/// use actix_web::{App, web};
+/// use trellis_relay::extension::{HostHandle, http};
+/// fn serve(extensions: &HostHandle) {
+///     let extensions = http::configure(extensions);
+///     let app = move || {
+///         App::new()
+///             .configure(&extensions)
+///             .route("/livez", web::get().to(async || "alive"))
+///     };
+///     # let _ = app;
+/// }
+/// ```
+pub fn configure(extensions: &HostHandle) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let shared = extensions.hooks().clone();
+    move |config: &mut ServiceConfig| {
+        let dispatcher = Rc::new(Dispatcher::new(shared.clone()));
+        let (claims, early, late) = (dispatcher.clone(), dispatcher.clone(), dispatcher);
+        let claimed = web::scope("")
+            .guard(actix_web::guard::fn_guard(move |context| {
+                claims.claims(context)
+            }))
+            .default_service(fn_service(move |request| early.clone().serve(request)));
+        config.service(claimed);
+        config.default_service(fn_service(move |request| late.clone().serve(request)));
+    }
+}
+
+/// One worker's view of all mounts.
+struct Dispatcher {
+    shared: Arc<SharedHooks>,
+    routes: RefCell<Rc<Routes>>,
+}
+
+impl Dispatcher {
+    fn new(shared: Arc<SharedHooks>) -> Self {
+        let routes = RefCell::new(Rc::new(Routes::of(&shared.load())));
+        Dispatcher { shared, routes }
+    }
+
+    fn routes(&self) -> Rc<Routes> {
+        let mut routes = self.routes.borrow_mut();
+        if routes.generation != self.shared.generation() {
+            *routes = Rc::new(Routes::of(&self.shared.load()));
+        }
+        routes.clone()
+    }
+
+    fn claims(&self, context: &GuardContext<'_>) -> bool {
+        let head = context.head();
+        self.routes().claims(host_of(head), head.uri.path())
+    }
+
+    /// Asks one mount after the other; the first that has a route answers.
+    async fn serve(self: Rc<Self>, request: ServiceRequest) -> Result<ServiceResponse, Error> {
+        let (request, mut payload) = request.into_parts();
+        let routes = self.routes();
+        let candidates = routes.candidates(host_of(request.head()), request.path());
+        for mounted in candidates.cloned().collect::<Vec<_>>() {
+            let mut response = match ask(&mounted, &request, payload).await {
+                Ok(Some(response)) => response,
+                Ok(None) => json_error(StatusCode::INTERNAL_SERVER_ERROR),
+                Err(error) => error.error_response(),
+            };
+            let unrouted = response.extensions_mut().remove::<Unrouted>();
+            match unrouted {
+                Some(Unrouted(unread)) => payload = unread,
+                None => return Ok(ServiceResponse::new(request, response)),
+            }
+        }
+        let not_found = json_error(StatusCode::NOT_FOUND);
+        Ok(ServiceResponse::new(request, not_found))
+    }
+}
+
+/// The Host that the client named, port and all.
+fn host_of(head: &RequestHead) -> &str {
+    let header = head.headers.get(header::HOST);
+    let header = header.and_then(|host| host.to_str().ok());
+    header.or(head.uri.host()).unwrap_or_default()
+}
+
+/// In the extensions of a response: no route was found, and here is the payload for whoever comes next.
+struct Unrouted(Payload);
+
+/// Passes the request to one mount. `None` if a handler panicked.
+async fn ask(
+    mounted: &Rc<Mounted>,
+    outer: &HttpRequest,
+    payload: Payload,
+) -> Result<Option<HttpResponse>, Error> {
+    let hook = &mounted.hook;
+    let made = mounted.app.get_or_try_init(async || {
+        let app = Contained::new(hook, make_app(mounted));
+        app.await.flatten().ok_or(Panicked)
+    });
+    let Ok(app) = made.await else {
+        return Ok(None);
+    };
+    let mut inner = Request::with_payload(payload);
+    *inner.head_mut() = outer.head().clone();
+    // What the core noted about the request goes along, and comes back.
+    std::mem::swap(&mut *inner.extensions_mut(), &mut *outer.extensions_mut());
+    let Some(answer) = Contained::new(hook, async { app.call(inner).await }).await else {
+        return Ok(None);
+    };
+    let (inner, response) = answer?.into_parts();
+    std::mem::swap(&mut *inner.extensions_mut(), &mut *outer.extensions_mut());
+    Ok(Some(response))
+}
+
+/// Makes the App of a mount. `None` if actix refuses it.
+async fn make_app(mounted: &Mounted) -> Option<MountedApp> {
+    let Call::Http(mount, routes) = &mounted.hook.call else {
+        return None;
+    };
+    let app = App::new().default_service(fn_service(unrouted));
+    let app = match mount {
+        Mount::Prefix(path) => app.service(web::scope(path).configure(|config| routes(config))),
+        Mount::Root | Mount::Host(_) => app.configure(|config| routes(config)),
+    };
+    let factory = app.into_factory();
+    let service = factory.new_service(AppConfig::default()).await.ok()?;
+    Some(boxed::service(service))
+}
+
+async fn unrouted(request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let (request, payload) = request.into_parts();
+    let mut response = HttpResponse::NotFound().finish();
+    response.extensions_mut().insert(Unrouted(payload));
+    Ok(ServiceResponse::new(request, response))
+}
+
+/// `{error, code}`, as all errors over HTTP are.
+fn json_error(status: StatusCode) -> HttpResponse<BoxBody> {
+    let error = match status {
+        StatusCode::NOT_FOUND => "there is nothing here",
+        _ => "the relay could not do this now; try again later",
+    };
+    HttpResponse::build(status).json(json!({ "error": error, "code": status.as_u16() }))
+}
+
+/// A future of an extension that runs on a worker's thread; `None` if it panicked.
+struct Contained<'h, F> {
+    hook: &'h Hook,
+    future: Pin<Box<F>>,
+}
+
+impl<'h, F: Future> Contained<'h, F> {
+    fn new(hook: &'h Hook, future: F) -> Self {
+        Contained {
+            hook,
+            future: Box::pin(future),
+        }
+    }
+}
+
+impl<F: Future> Future for Contained<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let hook = self.hook;
+        let future = self.future.as_mut();
+        match hook.contain(|| future.poll(context)) {
+            Ok(polled) => polled.map(Some),
+            Err(Panicked) => {
+                hook.fault(Fault::Panicked);
+                Poll::Ready(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A filter that can only shrink: an extension cannot widen what the client asked for.
+
+use super::kinds::Kinds;
+use crate::event::{Event, PublicKey};
+use crate::filter::Filter;
+
+/// What is left of a client's filter after the `request` hooks.
+///
+/// A filter without `kinds` asks for all 65,536 of them; those that hooks took away from it stand in `excluded`, which is
+/// empty otherwise. Stores scan by `filter`; whoever counts, sends or matches skips the excluded kinds on top.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Narrowed {
+    /// To scan by. Its lists stay sorted.
+    pub filter: Filter,
+    /// Kinds that must not come out although `filter` matches them.
+    pub excluded: Kinds,
+}
+
+impl Narrowed {
+    /// The client's filter, not narrowed yet.
+    pub fn new(filter: Filter) -> Self {
+        Narrowed {
+            filter,
+            excluded: Kinds::none(),
+        }
+    }
+
+    /// Whether the event fits the filter and is of no excluded kind.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.admits_kind(event.kind()) && self.filter.matches(event)
+    }
+
+    /// Whether the kind is not excluded; for events that came out of a scan by `filter`.
+    pub fn admits_kind(&self, kind: u16) -> bool {
+        self.excluded.is_empty() || !self.excluded.contains(kind)
+    }
+
+    /// Whether no event can match.
+    pub fn is_empty(&self) -> bool {
+        self.filter.is_empty() || self.excluded == Kinds::all()
+    }
+
+    fn exclude(&mut self, kinds: &Kinds) {
+        match &mut self.filter.kinds {
+            Some(asked) => asked.retain(|&kind| !kinds.contains(kind)),
+            None => self.excluded = std::mem::take(&mut self.excluded) | kinds.clone(),
+        }
+    }
+
+    fn list_kinds(&mut self, listed: Vec<u16>) {
+        let excluded = std::mem::take(&mut self.excluded);
+        self.filter.kinds = Some(listed);
+        self.exclude(&excluded);
+    }
+}
+
+/// Up to so many kinds are listed in a filter that had no list; more are expressed as the exclusion of the others.
+const LISTED_KINDS_MAX: usize = 256;
+
+/// A hook's hands on a filter: every method leaves at most what was there before.
+///
+/// ```
+/// use trellis_relay::extension::{Kinds, Narrow, Narrowed};
+/// use trellis_relay::filter::Filter;
+/// let mut narrowed = Narrowed::new(Filter { kinds: Some(vec![1, 445]), ..Filter::default() });
+/// Narrow::new(&mut narrowed).drop_kinds(&Kinds::from(445));
+/// assert_eq!(narrowed.filter.kinds, Some(vec![1]));
+/// ```
+#[derive(Debug)]
+pub struct Narrow<'f> {
+    narrowed: &'f mut Narrowed,
+}
+
+impl<'f> Narrow<'f> {
+    /// Lends out a filter to be narrowed.
+    pub fn new(narrowed: &'f mut Narrowed) -> Self {
+        Narrow { narrowed }
+    }
+
+    /// The filter as earlier hooks have left it.
+    pub fn filter(&self) -> &Filter {
+        &self.narrowed.filter
+    }
+
+    /// Whether every event that the filter asks for is of one of these kinds. A filter without `kinds` is not.
+    pub fn asks_only_for(&self, kinds: &Kinds) -> bool {
+        let asked = self.filter().kinds.as_ref();
+        asked.is_some_and(|asked| asked.iter().all(|&kind| kinds.contains(kind)))
+    }
+
+    /// Takes kinds away.
+    pub fn drop_kinds(&mut self, kinds: &Kinds) -> &mut Self {
+        self.narrowed.exclude(kinds);
+        self
+    }
+
+    /// Leaves these kinds at most.
+    pub fn retain_kinds(&mut self, kinds: &Kinds) -> &mut Self {
+        let is_short = kinds.len() <= LISTED_KINDS_MAX;
+        match self.narrowed.filter.kinds {
+            None if is_short => self.narrowed.list_kinds(kinds.iter().collect()),
+            _ => self.narrowed.exclude(&!kinds.clone()),
+        }
+        self
+    }
+
+    /// Leaves events of these authors at most.
+    pub fn retain_authors(&mut self, authors: impl IntoIterator<Item = PublicKey>) -> &mut Self {
+        shrink(&mut self.narrowed.filter.authors, authors);
+        self
+    }
+
+    /// Leaves events with a tag of this letter and one of these values. Where the client named values for the letter
+    /// already, those in both lists remain.
+    pub fn retain_tag<V: Into<String>>(
+        &mut self,
+        letter: u8,
+        values: impl IntoIterator<Item = V>,
+    ) -> &mut Self {
+        let tags = &mut self.narrowed.filter.tags;
+        let mut list = tags.remove(&letter);
+        shrink(&mut list, values.into_iter().map(Into::into));
+        tags.insert(letter, list.unwrap_or_default());
+        self
+    }
+
+    /// Leaves events at or after these seconds.
+    pub fn since(&mut self, seconds: u64) -> &mut Self {
+        let since = &mut self.narrowed.filter.since;
+        *since = Some(since.map_or(seconds, |asked| asked.max(seconds)));
+        self
+    }
+
+    /// Leaves events at or before these seconds.
+    pub fn until(&mut self, seconds: u64) -> &mut Self {
+        let until = &mut self.narrowed.filter.until;
+        *until = Some(until.map_or(seconds, |asked| asked.min(seconds)));
+        self
+    }
+
+    /// Leaves at most so many stored events.
+    pub fn limit(&mut self, events: usize) -> &mut Self {
+        let limit = &mut self.narrowed.filter.limit;
+        *limit = Some(limit.map_or(events, |asked| asked.min(events)));
+        self
+    }
+
+    /// Leaves nothing. The subscription stays open, and is narrowed anew when its client authenticates.
+    pub fn nothing(&mut self) -> &mut Self {
+        self.narrowed.list_kinds(Vec::new());
+        self
+    }
+}
+
+/// Intersects a filter's list, where an absent one stands for everything.
+fn shrink<T: Ord>(list: &mut Option<Vec<T>>, keep: impl IntoIterator<Item = T>) {
+    let mut keep: Vec<T> = keep.into_iter().collect();
+    keep.sort_unstable();
+    keep.dedup();
+    match list {
+        Some(asked) => asked.retain(|item| keep.binary_search(item).is_ok()),
+        None => *list = Some(keep),
+    }
+}

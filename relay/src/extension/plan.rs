@@ -1,0 +1,184 @@
+//! The hooks that want events of one kind, in their final order.
+//!
+//! Invariant: a fault is the extension's `on_fault` for `admit` and `commit`, but never shows an event (`deliver`) and
+//! never lets one go (`guard_removal`).
+
+use super::audience::Audience;
+use super::commit::CommitTx;
+use super::hook::{Call, Fault, Hook};
+use super::loops;
+use super::verdict::{Admit, AdmitRequest, Commit, Removal};
+use super::viewer::Viewer;
+use crate::event::Event;
+use crate::reason::Reason;
+use crate::store::{Cause, KvWrites, TxnRead};
+use std::future::Future;
+use std::sync::Arc;
+
+/// What extensions have to say about events of one kind.
+#[derive(Default)]
+pub struct Plan {
+    admit: Box<[Arc<Hook>]>,
+    admit_async: Arc<[Arc<Hook>]>,
+    commit: Box<[Arc<Hook>]>,
+    guard_removal: Box<[Arc<Hook>]>,
+    deliver: Box<[Arc<Hook>]>,
+}
+
+impl Plan {
+    /// From the hooks that want a kind, in their final order.
+    pub(super) fn of(hooks: &[&Arc<Hook>]) -> Self {
+        fn pick<L: FromIterator<Arc<Hook>>>(hooks: &[&Arc<Hook>], is: fn(&Call) -> bool) -> L {
+            let wanted = hooks.iter().filter(|hook| is(&hook.call));
+            wanted.map(|hook| Arc::clone(hook)).collect()
+        }
+        Plan {
+            admit: pick(hooks, |call| matches!(call, Call::Admit(_))),
+            admit_async: pick(hooks, |call| matches!(call, Call::AdmitAsync(..))),
+            commit: pick(hooks, |call| matches!(call, Call::Commit(_))),
+            guard_removal: pick(hooks, |call| matches!(call, Call::GuardRemoval(_))),
+            deliver: pick(hooks, |call| matches!(call, Call::Deliver(_))),
+        }
+    }
+
+    /// Asks the `admit` hooks; the first that does not accept decides.
+    #[inline]
+    pub fn admit(&self, event: &Event, viewer: &Viewer) -> Admit {
+        for hook in &self.admit {
+            let Call::Admit(call) = &hook.call else {
+                continue;
+            };
+            match hook.guard(|| call(event, viewer)) {
+                Ok(Admit::Accept) => {}
+                Ok(verdict) => return verdict,
+                Err(_) if hook.fails_open() => {}
+                Err(_) => return Admit::Reject(Reason::internal()),
+            }
+        }
+        Admit::Accept
+    }
+
+    /// Whether [`Plan::admit_async`] has anybody to ask.
+    pub fn wants_async(&self) -> bool {
+        !self.admit_async.is_empty()
+    }
+
+    /// Asks the `admit_async` hooks one after the other, each on its extension's own runtime and with its own timeout.
+    /// Wants a tokio runtime with time. Dropping the future calls the hook off.
+    pub fn admit_async(
+        &self,
+        request: AdmitRequest,
+    ) -> impl Future<Output = Admit> + Send + 'static {
+        let hooks = self.admit_async.clone();
+        async move {
+            for hook in &*hooks {
+                let Call::AdmitAsync(timeout, call) = &hook.call else {
+                    continue;
+                };
+                let timeout = hook.owner.timeout.unwrap_or(*timeout);
+                let (call, request) = (call.clone(), request.clone());
+                let depth = match request.viewer.is_relay() {
+                    true => hook.owner.depths.of(request.event.id()),
+                    false => 0,
+                };
+                let call = move || loops::at_depth(depth, call(request));
+                match hook.run(timeout, call).await {
+                    Ok(Admit::Accept) => {}
+                    Ok(verdict) => return verdict,
+                    Err(_) if hook.fails_open() => {}
+                    Err(_) => return Admit::Reject(Reason::internal()),
+                }
+            }
+            Admit::Accept
+        }
+    }
+
+    /// Whether [`Plan::commit`] has anybody to ask.
+    pub fn wants_commit(&self) -> bool {
+        !self.commit.is_empty()
+    }
+
+    /// Asks the `commit` hooks. All or nothing: the rows of all of them, or the reason of the first that refuses.
+    pub fn commit(
+        &self,
+        event: &Event,
+        removes: &[Arc<Event>],
+        txn: &dyn TxnRead,
+    ) -> Result<KvWrites, Reason> {
+        let mut writes = KvWrites::new();
+        for hook in &self.commit {
+            let Call::Commit(call) = &hook.call else {
+                continue;
+            };
+            let mut tx = CommitTx::new(hook.owner.name, removes, txn, &writes);
+            let verdict = hook.guard(|| match call(event, &mut tx) {
+                // The store's failure is not the hook's fault.
+                Err(_) if tx.store_failed() => Ok(Commit::Veto(Reason::internal())),
+                verdict => verdict,
+            });
+            match verdict {
+                Ok(Commit::Accept) => {
+                    let own = tx.into_writes();
+                    writes.extend(own);
+                }
+                Ok(Commit::Veto(reason)) => return Err(reason),
+                // The event passes without the rows of the hook that failed.
+                Err(_) if hook.fails_open() => {}
+                Err(_) => return Err(Reason::internal()),
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Whether [`Plan::may_remove`] has anybody to ask.
+    pub fn guards_removal(&self) -> bool {
+        !self.guard_removal.is_empty()
+    }
+
+    /// Whether every `guard_removal` hook lets the event go. A fault keeps it, whatever `on_fault` says: nothing is lost
+    /// by mistake.
+    pub fn may_remove(&self, event: &Event, cause: Cause) -> bool {
+        self.guard_removal.iter().all(|hook| match &hook.call {
+            Call::GuardRemoval(call) => {
+                hook.guard(|| call(event, cause)) == Ok::<_, Fault>(Removal::Allow)
+            }
+            _ => true,
+        })
+    }
+
+    /// Whether any `deliver` hook guards the kind.
+    #[inline]
+    pub fn has_deliver(&self) -> bool {
+        !self.deliver.is_empty()
+    }
+
+    /// Asks the `deliver` hooks which viewers may see the event: `show[i]` becomes false where `viewers[i]` may not. They
+    /// can only hide: a `false` stays false. A fault hides from all, whatever `on_fault` says: nothing leaks by mistake.
+    #[inline]
+    pub fn visible(&self, event: &Event, viewers: &[&Viewer], show: &mut [bool]) {
+        for hook in &self.deliver {
+            let Call::Deliver(call) = &hook.call else {
+                continue;
+            };
+            if hook
+                .guard(|| call(event, &mut Audience::new(viewers, show)))
+                .is_err()
+            {
+                show.fill(false);
+                return;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan")
+            .field("admit", &self.admit.len())
+            .field("admit_async", &self.admit_async.len())
+            .field("commit", &self.commit.len())
+            .field("guard_removal", &self.guard_removal.len())
+            .field("deliver", &self.deliver.len())
+            .finish()
+    }
+}

@@ -1,0 +1,14 @@
+//! What an extension's author needs in almost every file.
+
+pub use super::http::{Current, Mount};
+pub use super::{
+    Access, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx, Extension,
+    Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkeys, Registrar, Reload, Removal,
+    ServiceRef, SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
+};
+pub use crate::event::{Event, EventId, PublicKey};
+pub use crate::filter::Filter;
+pub use crate::reason::Reason;
+pub use crate::store::{Cause, Change};
+pub use schemars::JsonSchema;
+pub use serde::Deserialize;

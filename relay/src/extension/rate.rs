@@ -1,0 +1,88 @@
+//! A rate limiter that clients cannot make grow.
+
+use crate::clock::Clock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// So many keys are counted one by one in a window; those that come later share one count.
+const KEYS_MAX: usize = 50_000;
+
+/// At most so many in any window, for each key: a sliding window, reckoned from the counts of this and the last fixed one.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// use trellis_relay::extension::RateLimiter;
+/// # use trellis_relay::clock::FakeClock;
+/// # let clock = Arc::new(FakeClock::at_s(0));
+/// let limiter = RateLimiter::new(1, Duration::from_secs(60), clock);
+/// assert!(limiter.try_take("192.0.2.1").is_ok());
+/// assert!(limiter.try_take("192.0.2.1").is_err());
+/// ```
+#[derive(Debug)]
+pub struct RateLimiter {
+    max: u32,
+    window_ms: u64,
+    clock: Arc<dyn Clock>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// The number of the window that `current` counts.
+    window: u64,
+    current: HashMap<String, u32>,
+    last: HashMap<String, u32>,
+}
+
+impl RateLimiter {
+    /// At most `max` in any `window`.
+    pub fn new(max: u32, window: Duration, clock: Arc<dyn Clock>) -> Self {
+        RateLimiter {
+            max,
+            window_ms: (window.as_millis() as u64).max(1),
+            clock,
+            counts: Mutex::default(),
+        }
+    }
+
+    /// Counts one for the key. An `Err` says how long until the window has passed, and nothing is counted.
+    pub fn try_take(&self, key: &str) -> Result<(), Duration> {
+        let now_ms = self.clock.monotonic().as_millis() as u64;
+        let (window, into_ms) = (now_ms / self.window_ms, now_ms % self.window_ms);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.turn_to(window);
+
+        let is_new = !counts.current.contains_key(key);
+        let key = match is_new && counts.current.len() >= KEYS_MAX {
+            true => "",
+            false => key,
+        };
+        let last = counts.last.get(key).copied().unwrap_or_default();
+        // The share of the last window that a sliding one would still cover, rounded up.
+        let last = (u64::from(last) * (self.window_ms - into_ms)).div_ceil(self.window_ms);
+        let current = counts.current.get(key).copied().unwrap_or_default();
+        if last + u64::from(current) >= u64::from(self.max) {
+            return Err(Duration::from_millis(self.window_ms - into_ms));
+        }
+        match counts.current.get_mut(key) {
+            Some(count) => *count += 1,
+            None => drop(counts.current.insert(key.to_owned(), 1)),
+        }
+        Ok(())
+    }
+}
+
+impl Counts {
+    fn turn_to(&mut self, window: u64) {
+        if window == self.window {
+            return;
+        }
+        let ended = std::mem::take(&mut self.current);
+        self.last = match window == self.window + 1 {
+            true => ended,
+            false => HashMap::new(),
+        };
+        self.window = window;
+    }
+}

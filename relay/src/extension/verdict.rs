@@ -1,0 +1,107 @@
+//! What hooks are asked and what they may answer.
+//!
+//! Invariant: every "no" that reaches a client is a [`Reason`]; a [`super::HookError`] is logged and never sent.
+
+use super::viewer::Viewer;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::reason::Reason;
+use std::sync::Arc;
+
+/// The answer of `admit` and `admit_async`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// This hook has nothing against the event.
+    Accept,
+    /// `OK false` with this reason.
+    Reject(Reason),
+    /// `OK true`, but the event is neither stored nor delivered.
+    Shadow,
+}
+
+/// The answer of `commit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Commit the event, and this hook's rows with it.
+    Accept,
+    /// `OK false` with this reason; nothing is written.
+    Veto(Reason),
+}
+
+/// The answer of `guard_removal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// The event may go.
+    Allow,
+    /// The event stays.
+    Keep,
+}
+
+/// The answer of `request` and `request_async`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Go on with the filter, narrowed or not.
+    Allow,
+    /// CLOSED (or NEG-ERR) with this reason.
+    Close(Reason),
+}
+
+/// What the client wants to do with a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// REQ: stored events, then live ones.
+    Req,
+    /// COUNT (NIP-45).
+    Count,
+    /// NEG-OPEN (NIP-77).
+    Neg,
+}
+
+/// What a session tells `session` hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionNote {
+    /// The connection is open; nobody has authenticated.
+    Connected,
+    /// One more public key has authenticated (NIP-42); the viewer has it already.
+    Authenticated,
+    /// The connection is gone. Comes exactly once for each `Connected`.
+    Closed,
+}
+
+/// What `admit_async` is asked; owned, because the answer may outlive the session that waits for it.
+#[derive(Clone, Debug)]
+pub struct AdmitRequest {
+    /// An event that passed the core's checks.
+    pub event: Arc<Event>,
+    /// Who sent it.
+    pub viewer: Arc<Viewer>,
+}
+
+/// What `request_async` is asked.
+#[derive(Clone, Debug)]
+pub struct AccessRequest {
+    /// Who asks.
+    pub viewer: Arc<Viewer>,
+    /// What for.
+    pub verb: Verb,
+    /// The client's own filter; narrowing it is for `request`, which runs afterwards.
+    pub filter: Arc<Filter>,
+}
+
+impl From<Reason> for Admit {
+    fn from(reason: Reason) -> Self {
+        Admit::Reject(reason)
+    }
+}
+
+impl From<Reason> for Commit {
+    fn from(reason: Reason) -> Self {
+        Commit::Veto(reason)
+    }
+}
+
+impl From<Reason> for Access {
+    fn from(reason: Reason) -> Self {
+        Access::Close(reason)
+    }
+}

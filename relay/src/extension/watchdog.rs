@@ -1,0 +1,129 @@
+//! Notices synchronous hooks that hold their thread: they cannot be interrupted, but they are named and skipped.
+//!
+//! The hot path writes one relaxed atomic on entering a hook and one on leaving; a single thread looks at them now and
+//! then. Real time is meant here, so this does not ask the injected clock.
+
+use super::hook::{Fault, Hook};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// A synchronous hook that takes longer in one call is at fault.
+const OVERRUN: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What a thread is doing: the hook's number above, the low half of a count of calls below; 0 outside hooks.
+type Doing = AtomicU64;
+
+thread_local! {
+    static DOING: Arc<Doing> = {
+        let doing = Arc::new(Doing::default());
+        lock(&WATCHED).threads.push(Arc::downgrade(&doing));
+        doing
+    };
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+    /// Set on the threads of an extension's own runtime.
+    static HOME: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+static NUMBERS: AtomicU32 = AtomicU32::new(1);
+static WATCHED: LazyLock<Mutex<Watched>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Watched {
+    threads: Vec<Weak<Doing>>,
+    hooks: HashMap<u32, Weak<Hook>>,
+}
+
+/// Marks this thread as inside a hook; what it returns goes to [`leave`].
+#[inline]
+pub(super) fn enter(number: u32) -> u64 {
+    let call = CALLS.get().wrapping_add(1);
+    CALLS.set(call);
+    DOING
+        .try_with(|doing| {
+            let before = doing.load(Relaxed);
+            doing.store(u64::from(number) << 32 | u64::from(call), Relaxed);
+            before
+        })
+        .unwrap_or_default()
+}
+
+/// Restores what the thread was doing before [`enter`].
+#[inline]
+pub(super) fn leave(before: u64) {
+    let _ = DOING.try_with(|doing| doing.store(before, Relaxed));
+}
+
+/// A number for a new hook; never 0.
+pub(super) fn next_number() -> u32 {
+    NUMBERS.fetch_add(1, Relaxed)
+}
+
+pub(super) fn watch(number: u32, hook: Weak<Hook>) {
+    lock(&WATCHED).hooks.insert(number, hook);
+}
+
+pub(super) fn forget(number: u32) {
+    lock(&WATCHED).hooks.remove(&number);
+}
+
+/// Says that this thread belongs to an extension, for good.
+pub(super) fn at_home(extension: &'static str) {
+    HOME.set(Some(extension));
+}
+
+/// The extension whose code this thread runs, as far as anyone can tell.
+pub(super) fn current_extension() -> Option<&'static str> {
+    let number = DOING
+        .try_with(|doing| (doing.load(Relaxed) >> 32) as u32)
+        .unwrap_or_default();
+    let hook = lock(&WATCHED).hooks.get(&number).and_then(Weak::upgrade);
+    hook.map(|hook| hook.owner.name).or(HOME.get())
+}
+
+/// Starts the thread, once in the process.
+pub(super) fn start() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let thread = std::thread::Builder::new().name("trellis-watchdog".into());
+        if let Err(error) = thread.spawn(look_around) {
+            tracing::error!(%error, "no watchdog: hooks that overrun will not be noticed");
+        }
+    });
+}
+
+fn look_around() {
+    // For each thread that is in a hook: the call, since when, and whether it was reported.
+    let mut seen: HashMap<usize, (u64, Instant, bool)> = HashMap::new();
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let mut overrun = Vec::new();
+        let mut watched = lock(&WATCHED);
+        watched.threads.retain(|thread| thread.strong_count() > 0);
+        seen.retain(|_, (doing, _, _)| *doing != 0);
+        for thread in &watched.threads {
+            let doing = thread.upgrade().map_or(0, |doing| doing.load(Relaxed));
+            let entry =
+                seen.entry(thread.as_ptr().addr())
+                    .or_insert((doing, Instant::now(), false));
+            if doing == 0 || entry.0 != doing {
+                *entry = (doing, Instant::now(), false);
+            } else if !entry.2 && entry.1.elapsed() >= OVERRUN {
+                entry.2 = true;
+                let hook = watched.hooks.get(&((doing >> 32) as u32));
+                overrun.extend(hook.and_then(Weak::upgrade).map(|hook| (hook, entry.1)));
+            }
+        }
+        drop(watched);
+        for (hook, since) in overrun {
+            hook.fault(Fault::Overran(since.elapsed()));
+        }
+    }
+}
+
+fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,151 @@
+//! EVENT from top to bottom: form and limits, known already?, id and signature, extensions, writer, OK.
+//!
+//! Invariant: cheap checks come before dear ones, and `OK true` is sent only after a durable commit; ephemeral events and
+//! silent acceptance by an extension are the two exceptions.
+
+mod admission;
+mod check;
+
+pub(crate) use admission::Admissions;
+pub(super) use admission::admissions_done;
+
+use crate::event::{Event, EventId, KindClass};
+use crate::extension::{Admit, Viewer};
+use crate::reason::Reason;
+use crate::relay::PERMIT_BYTES;
+use crate::session::{Session, Wait};
+use crate::store::{Outcome, Write};
+use crate::wire::RelayMessage;
+use crate::writer::{Origin, Submission, public_reason};
+use serde_json::value::RawValue;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// An event on its way, with everything the writer needs to know of its coming.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) event: Arc<Event>,
+    pub(crate) viewer: Arc<Viewer>,
+    pub(crate) generation: u64,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// Publishes one event. The answer follows when it is decided, which is after the commit for an event that is stored.
+pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
+    if let Some(room) = admission::room(session) {
+        let (session, raw) = (session.clone(), raw.to_owned());
+        return Some(Box::pin(async move {
+            room.await;
+            if let Some(wait) = publish(&session, &raw) {
+                wait.await;
+            }
+        }));
+    }
+    let event = match check::check(session, raw) {
+        Ok(event) => Arc::new(event),
+        Err(refusal) => {
+            refusal.answer(session);
+            return None;
+        }
+    };
+    let budget = session.worker.relay.in_flight.clone();
+    let permits = (event.json().len() / PERMIT_BYTES + 1) as u32;
+    match budget.clone().try_acquire_many_owned(permits) {
+        Ok(permit) => {
+            admit(session, event, permit);
+            None
+        }
+        Err(_) => {
+            let session = session.clone();
+            Some(Box::pin(async move {
+                // The budget is never closed.
+                if let Ok(permit) = budget.acquire_many_owned(permits).await {
+                    admit(&session, event, permit);
+                }
+            }))
+        }
+    }
+}
+
+/// Asks the extensions.
+fn admit(session: &Rc<Session>, event: Arc<Event>, permit: OwnedSemaphorePermit) {
+    let hooks = session.worker.hooks();
+    let plan = hooks.plan(event.kind());
+    let candidate = Candidate {
+        viewer: session.viewer(),
+        generation: hooks.generation(),
+        event,
+        permit,
+    };
+    match plan.admit(&candidate.event, &candidate.viewer) {
+        Admit::Accept if plan.wants_async() => {
+            admission::think(session, hooks.clone(), candidate);
+        }
+        verdict => admission::settle(session, candidate, verdict),
+    }
+}
+
+/// What follows a verdict, in arrival order.
+fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
+    let id = *candidate.event.id();
+    match verdict {
+        Admit::Accept if candidate.event.class() == KindClass::Ephemeral => {
+            let fresh = session.worker.relay.send_ephemeral(&candidate.event);
+            let repeated = Reason::duplicate("this event was sent on already");
+            ok(session, &id, true, (!fresh).then_some(&repeated));
+        }
+        Admit::Accept => {
+            let submission = Submission {
+                write: Write::Put(candidate.event),
+                origin: Origin::Session {
+                    worker: session.worker.index,
+                    session: session.id,
+                    generation: candidate.generation,
+                    viewer: candidate.viewer,
+                },
+                permit: Some(candidate.permit),
+            };
+            if session.worker.relay.writer.submit(submission).is_err() {
+                refuse(session, &id, &Reason::error("the relay is stopping"));
+            }
+        }
+        Admit::Shadow => ok(session, &id, true, None),
+        Admit::Reject(reason) => refuse(session, &id, &reason),
+    }
+}
+
+/// Tells the client what became of its event in the store.
+pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
+    match outcome {
+        Outcome::Stored(_) | Outcome::StoredThenRemoved | Outcome::Done => {
+            metrics::counter!("trellis_events_accepted_total").increment(1);
+            ok(session, id, true, None);
+        }
+        Outcome::Duplicate => duplicate(session, id),
+        refused => {
+            let reason = public_reason(refused).unwrap_or_else(Reason::internal);
+            refuse(session, id, &reason);
+        }
+    }
+}
+
+fn duplicate(session: &Session, id: &EventId) {
+    metrics::counter!("trellis_events_duplicate_total").increment(1);
+    let reason = Reason::duplicate("this event is stored already");
+    ok(session, id, true, Some(&reason));
+}
+
+fn refuse(session: &Session, id: &EventId, reason: &Reason) {
+    metrics::counter!("trellis_events_rejected_total", "reason" => reason.prefix.as_str())
+        .increment(1);
+    ok(session, id, false, Some(reason));
+}
+
+fn ok(session: &Session, id: &EventId, accepted: bool, reason: Option<&Reason>) {
+    session.send(RelayMessage::Ok {
+        id,
+        accepted,
+        reason,
+    });
+}

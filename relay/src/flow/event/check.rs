@@ -1,0 +1,176 @@
+//! The core's own checks of an event, in order of their cost: nothing is hashed before it is known to be wanted.
+
+use crate::config::Config;
+use crate::event::{Event, EventId, PublicKey, Tag, lowercase_hex, peek_id};
+use crate::nips::{nip13, nip42, nip70};
+use crate::reason::{Prefix, Reason};
+use crate::session::Session;
+use crate::wire::RelayMessage;
+use serde_json::value::RawValue;
+use std::sync::PoisonError;
+
+/// Why an event goes no further.
+pub(super) struct Refusal {
+    /// The event, where its id can be read.
+    id: Option<EventId>,
+    reason: Reason,
+}
+
+/// Reads and checks an event up to its signature.
+pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal> {
+    let json = raw.get().as_bytes();
+    let event = Event::parse(json).map_err(|error| Refusal {
+        id: peek_id(json),
+        reason: Reason::invalid(error.to_string()),
+    })?;
+    let config = session.worker.config();
+    let now = session.worker.relay.clock.now_s();
+    let checked = form(&event, &config)
+        .and_then(|()| time(&event, &config, now))
+        .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
+        .and_then(|()| access(session, &event))
+        .and_then(|()| rate(session, &event, &config))
+        .and_then(|()| known(session, &event))
+        .and_then(|()| {
+            event
+                .verify()
+                .map_err(|error| Reason::invalid(error.to_string()))
+        });
+    match checked {
+        Ok(()) => Ok(event),
+        Err(reason) => Err(Refusal {
+            id: Some(*event.id()),
+            reason,
+        }),
+    }
+}
+
+impl Refusal {
+    /// OK with false, or NOTICE where there is no id; a duplicate is no refusal at all (NIP-01).
+    pub(super) fn answer(&self, session: &Session) {
+        match &self.id {
+            Some(id) if self.reason.prefix == Prefix::Duplicate => super::duplicate(session, id),
+            Some(id) => super::refuse(session, id, &self.reason),
+            None => session.send(RelayMessage::Notice(&self.reason)),
+        }
+    }
+}
+
+/// `[limitation]`: what an event may hold.
+fn form(event: &Event, config: &Config) -> Result<(), Reason> {
+    let limits = &config.limitation;
+    if event.kind() == nip42::KIND {
+        return Err(Reason::invalid(
+            "kind 22242 authenticates a connection: send it as [\"AUTH\", event]",
+        ));
+    }
+    let tags = event.tags().count();
+    if tags > limits.max_event_tags as usize {
+        return Err(Reason::invalid(format!(
+            "the event has {tags} tags, at most {} are allowed",
+            limits.max_event_tags
+        )));
+    }
+    let max_tag_bytes = limits.max_tag_bytes.as_usize();
+    // The length as JSON is an upper bound that spares the count.
+    if event.tags_json().len() > max_tag_bytes {
+        let bytes = |tag: Tag<'_>| tag.items().map(|item| item.len()).sum::<usize>();
+        if let Some(bytes) = event.tags().map(bytes).find(|bytes| *bytes > max_tag_bytes) {
+            return Err(Reason::invalid(format!(
+                "a tag has {bytes} bytes, at most {max_tag_bytes} are allowed"
+            )));
+        }
+    }
+    if let Some(max) = limits.max_content_length {
+        let max = max as usize;
+        // The escaped form is an upper bound that spares the count.
+        if event.content_json().len() - 2 > max && event.content().chars().count() > max {
+            return Err(Reason::invalid(format!(
+                "the content is longer than {max} characters"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `created_at` within bounds, and NIP-40: an expired event is refused.
+fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
+    if event.expiration().is_some_and(|at| at <= now) {
+        return Err(Reason::invalid("the event has expired (NIP-40)"));
+    }
+    let limits = &config.limitation;
+    if limits.created_at_exempt_kinds.contains(event.kind()) {
+        return Ok(());
+    }
+    let newest = now + limits.max_event_time_newer_than_now.as_secs();
+    if event.created_at() > newest {
+        return Err(Reason::invalid(format!(
+            "created_at is {} s ahead of the relay's clock, at most {} are allowed",
+            event.created_at() - now,
+            limits.max_event_time_newer_than_now.as_secs()
+        )));
+    }
+    if let Some(oldest) = limits.max_event_time_older_than_now {
+        let age = now.saturating_sub(event.created_at());
+        if age > oldest.as_secs() {
+            return Err(Reason::invalid(format!(
+                "created_at is {age} s old, at most {} are allowed",
+                oldest.as_secs()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Who may publish.
+fn access(session: &Session, event: &Event) -> Result<(), Reason> {
+    let viewer = session.viewer();
+    let policy = session.worker.access();
+    if !policy.is_open() {
+        let mentioned: Vec<PublicKey> = event
+            .tag_values(b'p')
+            .filter_map(|value| lowercase_hex(&value).map(PublicKey::from_byte_array))
+            .collect();
+        policy
+            .may_publish(viewer.ip(), viewer.pubkeys(), event.pubkey(), &mentioned)
+            .map_err(Reason::from)?;
+    }
+    nip70::check(event, &viewer)
+}
+
+/// `[[rate_limiter.event]]`.
+fn rate(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+    if !config.rate_limiter.enabled || config.rate_limiter.event.is_empty() {
+        return Ok(());
+    }
+    let viewer = session.viewer();
+    let relay = &session.worker.relay;
+    let now_ms = relay.clock.monotonic().as_millis() as u64;
+    let mut limits = relay
+        .event_limits
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    limits
+        .check(now_ms, viewer.ip(), viewer.pubkeys().first(), event.kind())
+        .map_err(|limited| {
+            metrics::counter!("trellis_rate_limited_total", "rule" => limited.rule.to_owned())
+                .increment(1);
+            Reason::rate_limited(format!(
+                "too many events ({}); try again in {} s",
+                limited.rule,
+                limited.retry_after_ms.div_ceil(1000)
+            ))
+        })
+}
+
+/// An event that is stored needs no further work.
+fn known(session: &Session, event: &Event) -> Result<(), Reason> {
+    match session.worker.relay.store.contains(event.id()) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Reason::duplicate("this event is stored already")),
+        Err(error) => {
+            tracing::error!(%error, "the store could not be asked for an id");
+            Err(Reason::internal())
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! REQ from top to bottom: limits, extensions, subscribe live, stored events, EOSE.
+//!
+//! Invariant: between registering the live subscription and fixing the row up to which the store is asked lies nothing,
+//! so no event is missed or doubled. Not here: who may see an event (`visibility`).
+
+use super::event::admissions_done;
+use super::query::{Query, Step};
+use super::request;
+use crate::extension::Narrowed;
+use crate::extension::Verb;
+use crate::reason::Reason;
+use crate::session::{Session, Wait};
+use crate::store::{Budget, Page, StoreError, Stored};
+use crate::visibility::Visibility;
+use crate::wire::{RelayMessage, SubId, event_pieces};
+use serde_json::value::RawValue;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// Opens a subscription, or refuses it with CLOSED.
+pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
+    let original = match request::read_filters(session, raw).and_then(|filters| {
+        subscriptions(session, &id)?;
+        Ok(filters)
+    }) {
+        Ok(filters) => filters,
+        Err(reason) => {
+            refuse(session, &id, &reason);
+            return None;
+        }
+    };
+    let before = admissions_done(session);
+    let loading = request::load(session, Verb::Req, &original);
+    if before.is_none() && loading.is_none() {
+        begin(session, id, original);
+        return None;
+    }
+    let session = session.clone();
+    Some(Box::pin(async move {
+        if let Some(before) = before {
+            before.await;
+        }
+        let loaded = match loading {
+            Some(loading) => loading.await,
+            None => Ok(()),
+        };
+        match loaded {
+            Ok(()) => begin(&session, id, original),
+            Err(reason) => refuse(&session, &id, &reason),
+        }
+    }))
+}
+
+fn subscriptions(session: &Session, id: &SubId) -> Result<(), Reason> {
+    let max = session.worker.config().limitation.max_subscriptions as usize;
+    if session.subs_besides(id) >= max {
+        return Err(Reason::blocked(format!(
+            "too many subscriptions (at most {max}); close one first"
+        )));
+    }
+    Ok(())
+}
+
+fn refuse(session: &Session, id: &SubId, reason: &Reason) {
+    // A REQ with the id of an open subscription replaces it, so a refused one ends it.
+    super::close::end(session, id);
+    session.send(RelayMessage::Closed(id, reason));
+}
+
+fn begin(session: &Rc<Session>, id: SubId, original: Rc<[crate::filter::Filter]>) {
+    let filters = match request::narrow(session, Verb::Req, &original) {
+        Ok(filters) => filters,
+        Err(reason) => return refuse(session, &id, &reason),
+    };
+    super::close::end(session, &id);
+    let worker = &session.worker;
+    let (key, boundary) = worker.subscribe(session, id.clone(), original, filters.clone());
+    let serial = session.add_sub(id.clone(), key);
+    let config = worker.config();
+    let max_limit = config.limitation.max_limit as usize;
+    let default_limit = config
+        .limitation
+        .default_limit
+        .map_or(max_limit, |l| l as usize);
+    let limit = |narrowed: &Narrowed| {
+        let asked = narrowed.filter.limit.unwrap_or(default_limit);
+        asked.min(max_limit)
+    };
+    let stored = StoredQuery {
+        session: session.clone(),
+        id,
+        serial,
+        query: Query::new(filters, boundary, limit),
+        spent: Duration::ZERO,
+        timeout: config.data.db_query_timeout.duration(),
+    };
+    stored.run_inline();
+}
+
+/// Runs the `request` hooks of every subscription again, from what the client asked for: after AUTH, and when the
+/// extensions changed. Stored events are not sent again.
+pub(crate) fn narrow_again(session: &Rc<Session>) -> Option<Wait> {
+    for (id, key) in session.sub_keys() {
+        let Some(original) = session.worker.original(key) else {
+            continue;
+        };
+        match request::narrow(session, Verb::Req, &original) {
+            Ok(filters) => session.worker.reindex(key, filters),
+            Err(reason) => refuse(session, &id, &reason),
+        }
+    }
+    None
+}
+
+/// The stored part of a subscription.
+struct StoredQuery {
+    session: Rc<Session>,
+    id: SubId,
+    serial: u64,
+    query: Query,
+    /// Time spent in the store, not in waiting for the client.
+    spent: Duration,
+    timeout: Duration,
+}
+
+/// The first cheap page is read on the worker itself, which saves two hops between threads.
+const INLINE: Budget = Budget {
+    events: 128,
+    entries: 1_000,
+    bytes: 256 * 1024,
+    time: Duration::from_micros(500),
+};
+/// In all, a query may hold up its worker for about this long.
+const INLINE_TIME: Duration = Duration::from_millis(1);
+
+/// A page on the pool.
+const POOLED: Budget = Budget {
+    events: 500,
+    entries: 20_000,
+    bytes: 256 * 1024,
+    time: Duration::from_millis(5),
+};
+
+impl StoredQuery {
+    fn run_inline(mut self) {
+        loop {
+            match self.query.step() {
+                Step::Event(stored) => {
+                    self.send(&stored);
+                    if !self.session.outbox().has_room() {
+                        break;
+                    }
+                }
+                Step::Starving(index) if self.spent < INLINE_TIME => {
+                    let relay = &self.session.worker.relay;
+                    let page = self.query.page(index, relay.clock.now_s(), INLINE);
+                    let started = Instant::now();
+                    let page = page.read(&*relay.store);
+                    self.spent += started.elapsed();
+                    if self.take(index, page).is_err() {
+                        return;
+                    }
+                }
+                Step::Starving(_) => break,
+                Step::End => return self.finish(),
+            }
+        }
+        actix_rt::spawn(self.run_pooled());
+    }
+
+    async fn run_pooled(mut self) {
+        while self.session.has_sub(&self.id, self.serial) {
+            match self.query.step() {
+                Step::Event(stored) => {
+                    self.room().await;
+                    if self.session.has_sub(&self.id, self.serial) {
+                        self.send(&stored);
+                    }
+                }
+                Step::Starving(index) => {
+                    self.room().await;
+                    let relay = self.session.worker.relay.clone();
+                    let page = self.query.page(index, relay.clock.now_s(), POOLED);
+                    let store = relay.store.clone();
+                    let read = move || {
+                        let started = Instant::now();
+                        (page.read(&*store), started.elapsed())
+                    };
+                    let Ok((page, took)) = relay.readers.run(read).await else {
+                        return self.fail(&Reason::error("the relay is too busy; try again later"));
+                    };
+                    self.spent += took;
+                    if self.take(index, page).is_err() {
+                        return;
+                    }
+                }
+                Step::End => return self.finish(),
+            }
+        }
+    }
+
+    /// Feeds a page; on an error or when the time is up the subscription is closed, which is never a silent EOSE.
+    fn take(&mut self, index: usize, page: Result<Page, StoreError>) -> Result<(), ()> {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "a page could not be read");
+                self.fail(&Reason::internal());
+                return Err(());
+            }
+        };
+        let more = page.next.is_some();
+        let worker = &self.session.worker;
+        let (hooks, config, viewer) = (worker.hooks(), worker.config(), self.session.viewer());
+        let visibility = Visibility {
+            hooks: &hooks,
+            protected: &config.protection.read_protected_kinds,
+            now: worker.relay.clock.now_s(),
+        };
+        self.query.feed(index, page, |stored| {
+            visibility.shows(&stored.event, stored.expires_at, &viewer)
+        });
+        if more && self.spent > self.timeout {
+            self.fail(&Reason::error("query timeout; ask for less at once"));
+            return Err(());
+        }
+        Ok(())
+    }
+
+    fn send(&self, stored: &Stored) {
+        self.session
+            .outbox()
+            .push_text(&event_pieces(&self.id, stored.event.json()));
+    }
+
+    /// Waits until the client has taken some of what was sent, or is gone.
+    async fn room(&self) {
+        poll_fn(|cx| {
+            let mut outbox = self.session.outbox();
+            if outbox.has_room() || !self.session.has_sub(&self.id, self.serial) {
+                return Poll::Ready(());
+            }
+            outbox.wake_on_room(cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn finish(self) {
+        metrics::histogram!("trellis_query_seconds").record(self.spent.as_secs_f64());
+        self.session.send(RelayMessage::Eose(&self.id));
+    }
+
+    fn fail(&self, reason: &Reason) {
+        super::close::end(&self.session, &self.id);
+        self.session.send(RelayMessage::Closed(&self.id, reason));
+    }
+}
+
+/// Shared with COUNT, which asks the same pages.
+pub(super) const PAGE: Budget = POOLED;
+
+/// Shared with COUNT: what a viewer may see of a stored event.
+pub(super) fn shows(session: &Session, stored: &Stored) -> bool {
+    let worker = &session.worker;
+    let (hooks, config) = (worker.hooks(), worker.config());
+    Visibility {
+        hooks: &hooks,
+        protected: &config.protection.read_protected_kinds,
+        now: worker.relay.clock.now_s(),
+    }
+    .shows(&stored.event, stored.expires_at, &session.viewer())
+}
+
+/// An `Arc` of narrowed filters, as subscriptions and counts share them.
+pub(super) type Filters = Arc<[Narrowed]>;

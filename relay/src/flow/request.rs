@@ -1,0 +1,122 @@
+//! What stands before every look at events, whatever the verb: reading the filters, limits, access, `request` hooks.
+
+use crate::config::Config;
+use crate::extension::{Access, AccessRequest, Hooks, Narrowed, Verb, Viewer};
+use crate::filter::{Filter, FilterLimits};
+use crate::reason::Reason;
+use crate::session::Session;
+use futures_util::future::LocalBoxFuture;
+use serde_json::value::RawValue;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Reads the filters of a message.
+pub(super) fn read_filters(session: &Session, raw: &[&RawValue]) -> Result<Rc<[Filter]>, Reason> {
+    let config = session.worker.config();
+    let max = config.limitation.max_filters as usize;
+    if raw.len() > max {
+        return Err(Reason::invalid(format!(
+            "{} filters in one message, at most {max} are allowed",
+            raw.len()
+        )));
+    }
+    let limits = FilterLimits {
+        values: config.limitation.max_filter_values as usize,
+    };
+    raw.iter()
+        .map(|filter| {
+            let filter = Filter::parse_raw(filter, &limits)
+                .map_err(|error| Reason::invalid(error.to_string()))?;
+            match filter.search {
+                Some(_) => Err(Reason::unsupported("this relay does not search (NIP-50)")),
+                None => Ok(filter),
+            }
+        })
+        .collect()
+}
+
+/// Asks the core's rules and then the extensions what of the filters the viewer may see. What is narrowed here is a
+/// courtesy that saves work; `visibility` protects.
+pub(super) fn narrow(
+    session: &Session,
+    verb: Verb,
+    original: &[Filter],
+) -> Result<Arc<[Narrowed]>, Reason> {
+    let config = session.worker.config();
+    let viewer = session.viewer();
+    let policy = session.worker.access();
+    if !policy.is_open() {
+        policy
+            .may_req(viewer.ip(), viewer.pubkeys())
+            .map_err(Reason::from)?;
+    }
+    let hooks = session.worker.hooks();
+    original
+        .iter()
+        .map(|filter| narrow_one(filter, &config, &hooks, &viewer, verb))
+        .collect()
+}
+
+fn narrow_one(
+    filter: &Filter,
+    config: &Config,
+    hooks: &Hooks,
+    viewer: &Viewer,
+    verb: Verb,
+) -> Result<Narrowed, Reason> {
+    let mut filter = filter.clone();
+    protect(&mut filter, config, viewer)?;
+    hooks.request(viewer, verb, filter)
+}
+
+/// Private kinds (`[protection]`): a filter for nothing else needs a key, and finds what is addressed to it.
+fn protect(filter: &mut Filter, config: &Config, viewer: &Viewer) -> Result<(), Reason> {
+    let protected = &config.protection.read_protected_kinds;
+    let only_protected = filter
+        .kinds
+        .as_ref()
+        .is_some_and(|kinds| !kinds.is_empty() && kinds.iter().all(|k| protected.contains(*k)));
+    if !only_protected {
+        return Ok(());
+    }
+    if viewer.pubkeys().is_empty() {
+        return Err(Reason::auth_required(
+            "these kinds are shown to their recipients only; authenticate (NIP-42)",
+        ));
+    }
+    let own: Vec<String> = viewer.pubkeys().iter().map(|key| key.to_hex()).collect();
+    let recipients = filter.tags.entry(b'p').or_insert_with(|| own.clone());
+    recipients.retain(|key| own.contains(key));
+    filter.normalize();
+    Ok(())
+}
+
+/// Async `request` hooks load what `request` and `deliver` will need; none where no extension has any for these filters.
+pub(super) fn load(session: &Session, verb: Verb, filters: &[Filter]) -> Option<Loading> {
+    let hooks = session.worker.hooks();
+    let asked: Vec<Filter> = filters
+        .iter()
+        .filter(|filter| hooks.wants_request_async(filter))
+        .cloned()
+        .collect();
+    if asked.is_empty() {
+        return None;
+    }
+    let viewer = session.viewer();
+    Some(Box::pin(async move {
+        for filter in asked {
+            let request = AccessRequest {
+                viewer: viewer.clone(),
+                verb,
+                filter: Arc::new(filter),
+            };
+            if let Access::Close(reason) = hooks.request_async(request).await {
+                return Err(reason);
+            }
+        }
+        Ok(())
+    }))
+}
+
+/// What [`load`] waits for.
+pub(super) type Loading = LocalBoxFuture<'static, Result<(), Reason>>;

@@ -1,0 +1,44 @@
+//! `/livez`, `/health` and `/ready`.
+//!
+//! `/livez` says that the process answers, and nothing else may make it fail: it is what restarts a container. `/health`
+//! fails while something that an enabled extension needs is down. `/ready` fails while the relay should get no traffic.
+
+use super::error;
+use crate::relay::Relay;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) async fn livez() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "healthy"}))
+}
+
+pub(super) async fn health(relay: web::Data<Arc<Relay>>) -> HttpResponse {
+    let (extensions, all_up) = relay.extension_health();
+    let storing = !relay.writer.is_dead();
+    let store_full = relay.store.stats().is_ok_and(|stats| stats.full);
+    let healthy = all_up && storing && !store_full;
+    let status = if healthy {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    HttpResponse::build(status).json(json!({
+        "status": if healthy { "healthy" } else { "unhealthy" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": relay.started.elapsed().as_secs(),
+        "store": if !storing { "stopped" } else if store_full { "full" } else { "ok" },
+        "extensions": extensions,
+    }))
+}
+
+pub(super) async fn ready(relay: web::Data<Arc<Relay>>) -> HttpResponse {
+    if relay.is_stopping() {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping");
+    }
+    if relay.writer.is_dead() {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "the relay cannot store");
+    }
+    HttpResponse::Ok().json(json!({"status": "ready"}))
+}

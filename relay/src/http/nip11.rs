@@ -1,0 +1,109 @@
+//! The relay information document (NIP-11): what is configured, what is enforced, what is switched on.
+
+use crate::access::AccessPolicy;
+use crate::config::Config;
+use crate::extension::Hooks;
+use crate::relay::Relay;
+use actix_web::HttpResponse;
+use serde_json::{Map, Value, json};
+
+pub(super) fn page(relay: &Relay) -> HttpResponse {
+    let document = document(&relay.config(), &relay.hooks.load(), &relay.public_key());
+    HttpResponse::Ok()
+        .content_type("application/nostr+json")
+        .insert_header(("cache-control", "no-cache"))
+        .json(document)
+}
+
+/// The document. Extensions add to it last.
+pub fn document(config: &Config, hooks: &Hooks, public_key: &str) -> Value {
+    let mut document = Map::new();
+    for (key, value) in &config.information.extra {
+        if let Ok(value) = serde_json::to_value(value) {
+            document.insert(key.clone(), value);
+        }
+    }
+    let information = &config.information;
+    let mut say = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            document.insert(key.to_owned(), value);
+        }
+    };
+    let text = |text: &Option<String>| text.clone().map(Value::String);
+    say("name", Some(information.name.clone().into()));
+    say("description", Some(information.description.clone().into()));
+    say(
+        "pubkey",
+        information
+            .pubkey
+            .as_ref()
+            .map(|pubkey| pubkey.key().to_hex().into()),
+    );
+    say("contact", text(&information.contact));
+    say("icon", text(&information.icon));
+    say("banner", text(&information.banner));
+    say("terms_of_service", text(&information.terms_of_service));
+    say("privacy_policy", text(&information.privacy_policy));
+    say("posting_policy", text(&information.posting_policy));
+    say("self", Some(public_key.into()));
+    let software = information.software.as_deref().unwrap_or(SOFTWARE);
+    say("software", Some(software.into()));
+    say("version", Some(env!("CARGO_PKG_VERSION").into()));
+    say("supported_nips", Some(json!(supported_nips(config))));
+    say("limitation", Some(limitation(config)));
+    hooks.nip11(&mut document);
+    Value::Object(document)
+}
+
+const SOFTWARE: &str = "https://github.com/trellis-relay/trellis";
+
+/// NIPs that need no code of a relay (2, 10, 17, 44, 51, 59, 65, 78) are always listed.
+pub(super) fn supported_nips(config: &Config) -> Vec<u16> {
+    let mut nips = vec![1, 2, 9, 10, 11, 17, 40, 42, 44, 51, 59, 65, 70, 78];
+    if !config.pow.is_empty() {
+        nips.push(13);
+    }
+    if config.count.enabled {
+        nips.push(45);
+    }
+    nips.sort_unstable();
+    nips
+}
+
+/// Every limit that is enforced, under NIP-11's name where it has one.
+fn limitation(config: &Config) -> Value {
+    let limits = &config.limitation;
+    let access = AccessPolicy::from_config(config);
+    let mut stated = json!({
+        "max_message_length": limits.max_message_length.bytes(),
+        "max_subscriptions": limits.max_subscriptions,
+        "max_filters": limits.max_filters,
+        "max_filter_values": limits.max_filter_values,
+        "max_limit": limits.max_limit,
+        "default_limit": limits.effective_limit(None),
+        "max_subid_length": limits.max_subid_length,
+        "max_event_tags": limits.max_event_tags,
+        "max_tag_bytes": limits.max_tag_bytes.bytes(),
+        "created_at_upper_limit": limits.max_event_time_newer_than_now.as_secs(),
+        // What every event needs; `pow_difficulty_by_kind` says more where a kind needs more.
+        "min_pow_difficulty": 0,
+        "auth_required": access.reading_needs_auth(),
+        "payment_required": false,
+        "restricted_writes": access.restricts_writes(),
+    });
+    if let Some(max) = limits.max_content_length {
+        stated["max_content_length"] = max.into();
+    }
+    if let Some(oldest) = limits.max_event_time_older_than_now {
+        stated["created_at_lower_limit"] = oldest.as_secs().into();
+    }
+    if !config.pow.is_empty() {
+        let bits: Map<String, Value> = config
+            .pow
+            .iter()
+            .map(|(kind, bits)| (kind.to_string(), bits.into()))
+            .collect();
+        stated["pow_difficulty_by_kind"] = Value::Object(bits);
+    }
+    stated
+}

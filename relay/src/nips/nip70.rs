@@ -1,0 +1,30 @@
+//! NIP-70: an event with the tag `["-"]` is taken only from its authenticated author.
+
+use crate::event::Event;
+use crate::extension::Viewer;
+use crate::reason::Reason;
+
+/// Refuses a protected event that somebody else brings, and a repost (NIP-18) that embeds one.
+pub fn check(event: &Event, viewer: &Viewer) -> Result<(), Reason> {
+    if matches!(event.kind(), 6 | 16) && embeds_protected(event) {
+        return Err(Reason::blocked(
+            "the repost embeds an event that its author protects (NIP-70)",
+        ));
+    }
+    let protected = event.tags().any(|tag| tag.name() == "-");
+    if !protected || viewer.is(event.pubkey()) {
+        return Ok(());
+    }
+    let text = "this event may only be published by its author";
+    Err(if viewer.pubkeys().is_empty() {
+        Reason::auth_required(text)
+    } else {
+        Reason::restricted(text)
+    })
+}
+
+fn embeds_protected(repost: &Event) -> bool {
+    // What is no event embeds none.
+    Event::parse(repost.content().as_bytes())
+        .is_ok_and(|embedded| embedded.tags().any(|tag| tag.name() == "-"))
+}

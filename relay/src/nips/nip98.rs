@@ -1,0 +1,149 @@
+//! NIP-98: HTTP requests signed with a Nostr key.
+//!
+//! The check is pure; that a header is used once is the [`ReplayGuard`]'s part.
+
+use crate::event::{Event, EventError, EventId, PublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The kind of an authorization.
+const KIND: u16 = 27235;
+/// How far its `created_at` may be from now, either way.
+const WINDOW_S: u64 = 60;
+/// Headers longer than this are not looked into.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+/// The replay guard remembers so many.
+const REMEMBERED: usize = 100_000;
+
+/// A good authorization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Who signed.
+    pub pubkey: PublicKey,
+    /// The event that says so.
+    pub id: EventId,
+    /// Seconds since 1970.
+    pub created_at: u64,
+}
+
+/// Why an authorization is none. The texts may be shown to the client.
+#[derive(Debug, thiserror::Error)]
+pub enum Nip98Error {
+    /// Not `Nostr <base64>`.
+    #[error("the Authorization header must be: Nostr, a space, and a base64 event of kind 27235")]
+    Header,
+    /// The event is malformed, or its id or signature is wrong.
+    #[error("the authorization event is not valid: {0}")]
+    Event(#[from] EventError),
+    /// Not 27235.
+    #[error("the authorization event has kind {0}, wanted 27235")]
+    Kind(u16),
+    /// Too old, or from the future.
+    #[error("the authorization event is {off_s} s off; at most 60 s are allowed: check the clock")]
+    Time {
+        /// How far from now.
+        off_s: u64,
+    },
+    /// The `u` tag is not the URL.
+    #[error("the u tag must be the absolute URL of the request")]
+    Url,
+    /// The `method` tag is not the method.
+    #[error("the method tag must be the request's method, {0}")]
+    Method(String),
+    /// The `payload` tag is not the sha256 of the body.
+    #[error("the payload tag must be the sha256 of the body in hex")]
+    Payload,
+    /// Used before.
+    #[error("this authorization was used before; sign a new one for each request")]
+    Replayed,
+    /// Too many authorizations at a time; trying again may help.
+    #[error("too many authorizations at the moment; try again in a minute")]
+    Busy,
+}
+
+/// Checks the value of an `Authorization` header against a request. `url` is absolute, with its query; a `body_sha256`
+/// must be covered by the `payload` tag.
+pub fn check(
+    header: &str,
+    method: &str,
+    url: &str,
+    body_sha256: Option<&[u8; 32]>,
+    now_s: u64,
+) -> Result<Signed, Nip98Error> {
+    let event = Event::parse(&decode(header)?)?;
+    if event.kind() != KIND {
+        return Err(Nip98Error::Kind(event.kind()));
+    }
+    let off_s = event.created_at().abs_diff(now_s);
+    if off_s > WINDOW_S {
+        return Err(Nip98Error::Time { off_s });
+    }
+    if event.first_tag_value("u").as_deref() != Some(url) {
+        return Err(Nip98Error::Url);
+    }
+    let signed_method = event.first_tag_value("method");
+    if !signed_method.is_some_and(|signed| signed.eq_ignore_ascii_case(method)) {
+        return Err(Nip98Error::Method(method.to_owned()));
+    }
+    if let Some(body_sha256) = body_sha256 {
+        let payload = event.first_tag_value("payload");
+        let wanted = const_hex::encode(body_sha256);
+        if !payload.is_some_and(|payload| payload.eq_ignore_ascii_case(&wanted)) {
+            return Err(Nip98Error::Payload);
+        }
+    }
+    // The dear check comes last.
+    event.verify()?;
+    Ok(Signed {
+        pubkey: *event.pubkey(),
+        id: *event.id(),
+        created_at: event.created_at(),
+    })
+}
+
+/// For [`check`].
+pub fn sha256(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+fn decode(header: &str) -> Result<Vec<u8>, Nip98Error> {
+    if header.len() > HEADER_BYTES_MAX {
+        return Err(Nip98Error::Header);
+    }
+    let (scheme, token) = header.trim().split_once(' ').ok_or(Nip98Error::Header)?;
+    if !scheme.eq_ignore_ascii_case("nostr") {
+        return Err(Nip98Error::Header);
+    }
+    STANDARD
+        .decode(token.trim())
+        .map_err(|_| Nip98Error::Header)
+}
+
+/// Remembers authorizations for as long as they are good, so that each serves one request. Bounded: when it is full of
+/// good ones, new ones are refused.
+#[derive(Debug, Default)]
+pub struct ReplayGuard {
+    /// By id, the seconds since 1970 from which it is no longer good.
+    seen: Mutex<HashMap<EventId, u64>>,
+}
+
+impl ReplayGuard {
+    /// Whether the authorization comes for the first time.
+    pub fn first_time(&self, signed: &Signed, now_s: u64) -> Result<(), Nip98Error> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= REMEMBERED {
+            seen.retain(|_, until| *until >= now_s);
+        }
+        if seen.contains_key(&signed.id) {
+            return Err(Nip98Error::Replayed);
+        }
+        if seen.len() >= REMEMBERED {
+            return Err(Nip98Error::Busy);
+        }
+        seen.insert(signed.id, signed.created_at + WINDOW_S);
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! What all threads of one relay share.
+//!
+//! Invariant: nothing here is locked while an event is published or delivered, but for the look at the list of workers.
+
+mod for_extensions;
+
+pub(crate) use for_extensions::ForExtensions;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::event::{Event, EventId};
+use crate::extension::{Health, HostHandle, SharedHooks};
+use crate::rate_limit::EventLimits;
+use crate::readers::Readers;
+use crate::store::Store;
+use crate::worker::WorkerMessage;
+use crate::writer::Writer;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// One running relay.
+pub struct Relay {
+    /// The configuration in force; workers keep copies and are told of changes.
+    pub config: RwLock<Arc<Config>>,
+    /// Where events live.
+    pub store: Arc<dyn Store>,
+    /// The extensions' hooks in force.
+    pub hooks: Arc<SharedHooks>,
+    /// The way to the writer thread.
+    pub writer: Writer,
+    /// Threads for long scans.
+    pub readers: Readers,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes of events between admission and the end of their fan-out (`data.in_flight_bytes`).
+    pub in_flight: Arc<Semaphore>,
+    /// The running extensions.
+    pub extensions: HostHandle,
+    /// Open WebSocket connections, in all and by address.
+    pub connections: Connections,
+    /// The key with which the relay signs its own events; its public half is `self` in NIP-11.
+    pub keys: nostr::key::Keys,
+    /// When the relay started.
+    pub started: Instant,
+    /// Set while the relay shuts down.
+    pub stopping: AtomicBool,
+    writer_may_stop: AtomicBool,
+    workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
+    recent_ephemerals: Mutex<RecentIds>,
+    /// `[[rate_limiter.event]]` with its counts, shared by all workers.
+    pub event_limits: Mutex<EventLimits>,
+}
+
+/// Messages that may wait for a worker before the writer waits and ephemeral events are dropped.
+const WORKER_INBOX: usize = 4_096;
+
+impl Relay {
+    /// Puts the parts together; threads are started by [`crate::server`].
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each part is built elsewhere and named once"
+    )]
+    pub fn new(
+        config: Arc<Config>,
+        store: Arc<dyn Store>,
+        extensions: HostHandle,
+        writer: Writer,
+        readers: Readers,
+        clock: Arc<dyn Clock>,
+        keys: nostr::key::Keys,
+    ) -> Self {
+        let permits = config.data.in_flight_bytes.as_usize() / PERMIT_BYTES;
+        let event_limits = Mutex::new(EventLimits::from_config(&config));
+        Relay {
+            in_flight: Arc::new(Semaphore::new(permits.max(1))),
+            config: RwLock::new(config),
+            store,
+            writer,
+            readers,
+            clock,
+            hooks: extensions.hooks().clone(),
+            extensions,
+            connections: Connections::default(),
+            keys,
+            started: Instant::now(),
+            stopping: AtomicBool::new(false),
+            writer_may_stop: AtomicBool::new(false),
+            workers: RwLock::default(),
+            recent_ephemerals: Mutex::default(),
+            event_limits,
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Adds a worker: its index and its inbox.
+    pub fn add_worker(&self) -> (usize, Receiver<WorkerMessage>) {
+        let (sender, inbox) = channel(WORKER_INBOX);
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut list = workers.to_vec();
+        let index = match list.iter().position(Sender::is_closed) {
+            Some(ended) => {
+                list[ended] = sender;
+                ended
+            }
+            None => {
+                list.push(sender);
+                list.len() - 1
+            }
+        };
+        *workers = Arc::new(list);
+        (index, inbox)
+    }
+
+    /// The inboxes of all workers, by index.
+    pub fn workers(&self) -> Arc<Vec<Sender<WorkerMessage>>> {
+        self.workers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sends an ephemeral event to every worker. Says false for one that was sent on a moment ago.
+    ///
+    /// Nothing is stored, so a worker whose inbox is full misses it: that is counted, and NIP-01 allows it.
+    pub fn send_ephemeral(&self, event: &Arc<Event>) -> bool {
+        let fresh = self
+            .recent_ephemerals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*event.id());
+        if fresh {
+            for worker in self.workers().iter() {
+                if worker
+                    .try_send(WorkerMessage::Ephemeral(event.clone()))
+                    .is_err()
+                {
+                    metrics::counter!("trellis_ephemeral_dropped_total").increment(1);
+                }
+            }
+        }
+        fresh
+    }
+
+    /// Lets the writer end once its queue is empty.
+    pub fn stop_writer(&self) {
+        self.writer_may_stop.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Relay::stop_writer`] was called.
+    pub fn writer_may_stop(&self) -> bool {
+        self.writer_may_stop.load(Ordering::Acquire)
+    }
+
+    /// The relay's own public key as hex.
+    pub fn public_key(&self) -> String {
+        self.keys.public_key().to_hex()
+    }
+
+    /// The extensions that are on.
+    pub fn extension_names(&self) -> Vec<String> {
+        let status = self.extensions.status();
+        let on = status.iter().filter(|extension| extension.health.is_some());
+        on.map(|extension| extension.name.to_owned()).collect()
+    }
+
+    /// The health of each extension that is on, and whether none is down.
+    pub fn extension_health(&self) -> (serde_json::Value, bool) {
+        let mut all_up = true;
+        let mut by_name = serde_json::Map::new();
+        for extension in self.extensions.status() {
+            let Some(health) = extension.health else {
+                continue;
+            };
+            let (status, reason) = match health {
+                Health::Ok => ("ok", None),
+                Health::Degraded(reason) => ("degraded", Some(reason)),
+                Health::Down(reason) => {
+                    all_up = false;
+                    ("down", Some(reason))
+                }
+            };
+            let health = serde_json::json!({
+                "status": status,
+                "reason": reason,
+                "faults": extension.faults,
+                "restarts": extension.restarts,
+                "skipped_hooks": extension.skipped,
+            });
+            by_name.insert(extension.name.to_owned(), health);
+        }
+        (by_name.into(), all_up)
+    }
+
+    /// Whether the relay shuts down.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").finish_non_exhaustive()
+    }
+}
+
+/// The grain of the budget for events in flight.
+pub(crate) const PERMIT_BYTES: usize = 1_024;
+
+/// The last ids that went by, so that an ephemeral event sent twice is delivered once.
+#[derive(Debug, Default)]
+struct RecentIds {
+    known: HashSet<EventId>,
+    order: VecDeque<EventId>,
+}
+
+impl RecentIds {
+    const KEPT: usize = 8_192;
+
+    fn insert(&mut self, id: EventId) -> bool {
+        if !self.known.insert(id) {
+            return false;
+        }
+        self.order.push_back(id);
+        if self.order.len() > Self::KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}

@@ -1,0 +1,109 @@
+//! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
+
+use super::{PERMIT_BYTES, Relay};
+use crate::event::{Event, KindClass, PublicKey};
+use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
+use crate::reason::Reason;
+use crate::store::{Outcome, StoreError, Write};
+use crate::writer::{Origin, Submission, public_reason};
+use futures_util::future::BoxFuture;
+use nostr::event::{EventBuilder, FinalizeEvent as _};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Gives extensions the relay without letting them keep it alive.
+#[derive(Clone, Debug)]
+pub(crate) struct ForExtensions(pub(crate) Arc<Relay>);
+
+impl Core for ForExtensions {
+    fn read(&self, job: ReadJob) {
+        let store = self.0.store.clone();
+        // A job that finds no place is dropped, which its owner reads as "not available".
+        let _ = self.0.readers.spawn(move || job(&*store));
+    }
+
+    fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let gone = || StoreError::Unavailable("the writer has stopped".into());
+        let answers: Result<Vec<_>, _> = writes
+            .into_iter()
+            .map(|write| {
+                let (reply, answer) = oneshot::channel();
+                let submission = Submission {
+                    write,
+                    origin: Origin::Internal(Some(reply)),
+                    permit: None,
+                };
+                self.0.writer.submit(submission).map(|()| answer)
+            })
+            .collect();
+        Box::pin(async move {
+            let mut outcomes = Vec::new();
+            for answer in answers.map_err(|_| gone())? {
+                outcomes.push(answer.await.map_err(|_| gone())?);
+            }
+            Ok(outcomes)
+        })
+    }
+
+    fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>> {
+        let relay = self.0.clone();
+        Box::pin(async move { publish(&relay, event).await })
+    }
+
+    fn pubkey(&self) -> PublicKey {
+        self.0.keys.public_key()
+    }
+
+    fn sign(&self, event: EventBuilder) -> Result<Event, Reason> {
+        let signed = event.finalize(&self.0.keys).map_err(|error| {
+            tracing::error!(%error, "an event of an extension could not be signed");
+            Reason::internal()
+        })?;
+        Event::parse(signed.as_json().as_bytes()).map_err(|error| {
+            tracing::error!(%error, "an event of an extension is malformed");
+            Reason::internal()
+        })
+    }
+}
+
+/// The flow of an EVENT for the relay itself: the extensions are asked as for anybody else.
+async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
+    let permits = (event.json().len() / PERMIT_BYTES + 1) as u32;
+    let permit = relay
+        .in_flight
+        .clone()
+        .acquire_many_owned(permits)
+        .await
+        .map_err(|_| Reason::internal())?;
+    let hooks = relay.hooks.load();
+    let plan = hooks.plan(event.kind());
+    let viewer = Arc::new(Viewer::relay(relay.keys.public_key()));
+    let mut verdict = plan.admit(&event, &viewer);
+    if verdict == Admit::Accept && plan.wants_async() {
+        let (event, viewer) = (event.clone(), viewer.clone());
+        verdict = plan.admit_async(AdmitRequest { event, viewer }).await;
+    }
+    match verdict {
+        Admit::Accept => {}
+        Admit::Shadow => return Ok(()),
+        Admit::Reject(reason) => return Err(reason),
+    }
+    if event.class() == KindClass::Ephemeral {
+        relay.send_ephemeral(&event);
+        return Ok(());
+    }
+    let (reply, answer) = oneshot::channel();
+    let submission = Submission {
+        write: Write::Put(event),
+        origin: Origin::Internal(Some(reply)),
+        permit: Some(permit),
+    };
+    let stopped = || Reason::error("the relay is stopping");
+    relay.writer.submit(submission).map_err(|_| stopped())?;
+    match answer.await.map_err(|_| stopped())? {
+        Outcome::Stored(_) | Outcome::StoredThenRemoved | Outcome::Duplicate | Outcome::Done => {
+            Ok(())
+        }
+        refused => Err(public_reason(&refused).unwrap_or_else(Reason::internal)),
+    }
+}

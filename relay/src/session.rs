@@ -1,0 +1,294 @@
+//! One connection without its transport: frames come in as text, what goes out stands in the outbox.
+//!
+//! Invariant: messages of a client take effect in the order in which they came. Where one has to wait (for an
+//! extension, for room in the budget) the front reads no further until [`Session::on_text`]'s future is done.
+
+use crate::config::Network;
+use crate::connections::Place;
+use crate::event::PublicKey;
+use crate::extension::{SessionNote, Viewer};
+use crate::flow;
+use crate::flow::event::Admissions;
+use crate::outbox::Outbox;
+use crate::reason::Reason;
+use crate::wire::{ClientMessage, RelayMessage, SubId};
+use crate::worker::Worker;
+use futures_util::future::LocalBoxFuture;
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Names a session among those of its worker, for ever.
+pub type SessionId = u64;
+
+/// What a message still waits for; the front awaits it before it hands over the next one.
+pub type Wait = LocalBoxFuture<'static, ()>;
+
+/// The state of one connection.
+pub struct Session {
+    /// Its name on its worker.
+    pub id: SessionId,
+    /// The worker on whose thread it lives.
+    pub worker: Rc<Worker>,
+    /// The `Host` that the client asked for; what AUTH must name where no public URL is configured.
+    pub host: Box<str>,
+    /// What the client must sign to authenticate (NIP-42).
+    pub challenge: [u8; 16],
+    viewer: RefCell<Arc<Viewer>>,
+    outbox: RefCell<Outbox>,
+    subs: RefCell<Vec<Sub>>,
+    next_serial: Cell<u64>,
+    /// EVENTs that an extension still thinks about.
+    pub(crate) admissions: RefCell<Option<Box<Admissions>>>,
+    closing: Cell<Option<CloseCause>>,
+    last_heard: Cell<Instant>,
+    blocked_since: Cell<Option<Instant>>,
+    pinged: Cell<bool>,
+    _place: Place,
+}
+
+#[derive(Debug)]
+struct Sub {
+    id: SubId,
+    key: u32,
+    serial: u64,
+}
+
+/// Why the relay ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCause {
+    /// The relay stops.
+    Shutdown,
+    /// Nothing came for `network.idle_timeout`.
+    Idle,
+    /// The client does not read what it asked for.
+    TooSlow,
+    /// The client closed, or its socket is gone.
+    Gone,
+    /// A frame broke RFC 6455.
+    Protocol,
+    /// A message was longer than `limitation.max_message_length`.
+    TooBig,
+}
+
+impl CloseCause {
+    /// The close code of RFC 6455 and the text that goes with it; none where nobody reads it.
+    pub fn code(self) -> Option<(u16, &'static str)> {
+        match self {
+            CloseCause::Shutdown => Some((1001, "the relay stops")),
+            CloseCause::Idle => Some((1001, "nothing was heard for too long")),
+            CloseCause::Protocol => Some((1002, "the frame breaks RFC 6455")),
+            CloseCause::TooBig => Some((1009, "the message is too long")),
+            CloseCause::TooSlow | CloseCause::Gone => None,
+        }
+    }
+
+    /// The label in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            CloseCause::Shutdown => "shutdown",
+            CloseCause::Idle => "idle",
+            CloseCause::TooSlow => "too_slow",
+            CloseCause::Gone => "gone",
+            CloseCause::Protocol => "protocol",
+            CloseCause::TooBig => "too_big",
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        id: SessionId,
+        worker: Rc<Worker>,
+        ip: IpAddr,
+        host: &str,
+        place: Place,
+    ) -> Rc<Self> {
+        let cap_bytes = worker.config().network.outbox_bytes.as_usize();
+        // Session ids are told to extensions across workers, so the worker is part of them there.
+        let viewer = Viewer::new(((worker.index as u64) << 48) | id, ip);
+        let session = Rc::new(Session {
+            id,
+            host: host.into(),
+            challenge: rand::random(),
+            viewer: RefCell::new(Arc::new(viewer)),
+            outbox: RefCell::new(Outbox::new(cap_bytes)),
+            subs: RefCell::default(),
+            next_serial: Cell::new(0),
+            admissions: RefCell::default(),
+            closing: Cell::new(None),
+            last_heard: Cell::new(Instant::now()),
+            blocked_since: Cell::new(None),
+            pinged: Cell::new(false),
+            _place: place,
+            worker,
+        });
+        metrics::gauge!("trellis_connections").increment(1.0);
+        session.note(SessionNote::Connected);
+        session
+    }
+
+    /// Takes one whole message. The future, if there is one, must be awaited before the next.
+    pub fn on_text(self: &Rc<Self>, text: &[u8]) -> Option<Wait> {
+        let max_subid = self.worker.config().limitation.max_subid_length as usize;
+        match ClientMessage::parse(text, max_subid) {
+            Ok(ClientMessage::Event(event)) => flow::event::publish(self, event),
+            Ok(ClientMessage::Req(id, filters)) => flow::req::open(self, id, &filters),
+            Ok(ClientMessage::Count(id, filters)) => flow::count::open(self, id, &filters),
+            Ok(ClientMessage::Close(id)) => flow::close::close(self, &id),
+            Ok(ClientMessage::Auth(event)) => flow::auth::authenticate(self, event),
+            Err(error) => {
+                self.send(RelayMessage::Notice(&Reason::invalid(error.to_string())));
+                None
+            }
+        }
+    }
+
+    /// Queues a message for the client.
+    pub fn send(&self, message: RelayMessage<'_>) {
+        let mut text = Vec::with_capacity(160);
+        message.write(&mut text);
+        self.outbox().push_text(&[&text]);
+    }
+
+    /// What waits to be sent.
+    pub fn outbox(&self) -> RefMut<'_, Outbox> {
+        self.outbox.borrow_mut()
+    }
+
+    /// Who the client is so far.
+    pub fn viewer(&self) -> Arc<Viewer> {
+        self.viewer.borrow().clone()
+    }
+
+    /// Adds a key that the client proved to hold.
+    pub fn add_pubkey(&self, pubkey: PublicKey) {
+        {
+            let mut viewer = self.viewer.borrow_mut();
+            *viewer = Arc::new(viewer.with_pubkey(pubkey));
+        }
+        self.note(SessionNote::Authenticated);
+    }
+
+    fn note(&self, note: SessionNote) {
+        self.worker.hooks().session(note, &self.viewer());
+    }
+
+    /// Remembers a subscription; its serial number tells it from a later one with the same id.
+    pub fn add_sub(&self, id: SubId, key: u32) -> u64 {
+        let serial = self.next_serial.get();
+        self.next_serial.set(serial + 1);
+        self.subs.borrow_mut().push(Sub { id, key, serial });
+        serial
+    }
+
+    /// Forgets a subscription and says under which key the worker knows it.
+    pub fn remove_sub(&self, id: &SubId) -> Option<u32> {
+        let mut subs = self.subs.borrow_mut();
+        let at = subs.iter().position(|sub| sub.id == *id)?;
+        Some(subs.swap_remove(at).key)
+    }
+
+    /// Whether this very subscription is still open.
+    pub fn has_sub(&self, id: &SubId, serial: u64) -> bool {
+        self.closing.get().is_none()
+            && self
+                .subs
+                .borrow()
+                .iter()
+                .any(|sub| sub.serial == serial && sub.id == *id)
+    }
+
+    /// How many subscriptions other than `id` are open.
+    pub fn subs_besides(&self, id: &SubId) -> usize {
+        self.subs
+            .borrow()
+            .iter()
+            .filter(|sub| sub.id != *id)
+            .count()
+    }
+
+    /// Ids and keys of all subscriptions.
+    pub fn sub_keys(&self) -> Vec<(SubId, u32)> {
+        let subs: Ref<'_, Vec<Sub>> = self.subs.borrow();
+        subs.iter().map(|sub| (sub.id.clone(), sub.key)).collect()
+    }
+
+    pub(crate) fn take_subs(&self) -> Vec<(SubId, u32)> {
+        let subs = self.subs.take();
+        subs.into_iter().map(|sub| (sub.id, sub.key)).collect()
+    }
+
+    /// Ends the connection after what is queued was sent, where there is anybody to send it to.
+    pub fn close(&self, cause: CloseCause) {
+        if self.closing.get().is_some() {
+            return;
+        }
+        if let Some((code, text)) = cause.code() {
+            let mut payload = code.to_be_bytes().to_vec();
+            payload.extend_from_slice(text.as_bytes());
+            self.outbox().push_control(8, &payload);
+        }
+        self.closing.set(Some(cause));
+        let mut outbox = self.outbox();
+        outbox.wake_front();
+        outbox.wake_room();
+    }
+
+    /// Why the connection is to end, if it is.
+    pub fn closing(&self) -> Option<CloseCause> {
+        if self.closing.get().is_none() && self.outbox.borrow().overflowed() {
+            self.closing.set(Some(CloseCause::TooSlow));
+        }
+        self.closing.get()
+    }
+
+    /// The transport is gone: everything the session held is given back.
+    pub fn end(self: &Rc<Self>) {
+        let cause = self.closing.get().unwrap_or(CloseCause::Gone);
+        self.closing.set(Some(cause));
+        self.worker.forget(self);
+        self.outbox().wake_room();
+        self.note(SessionNote::Closed);
+        metrics::gauge!("trellis_connections").decrement(1.0);
+        metrics::counter!("trellis_disconnections_total", "reason" => cause.label()).increment(1);
+    }
+
+    /// The front heard something, if only a pong.
+    pub fn heard(&self) {
+        self.last_heard.set(Instant::now());
+        self.pinged.set(false);
+    }
+
+    /// The front could (`false`) or could not (`true`) write what waits.
+    pub fn set_blocked(&self, blocked: bool) {
+        if blocked != self.blocked_since.get().is_some() {
+            self.blocked_since.set(blocked.then(Instant::now));
+        }
+    }
+
+    /// A few times a second: pings, and ends what is dead.
+    pub(crate) fn tick(&self, network: &Network) {
+        let now = Instant::now();
+        let quiet = now.duration_since(self.last_heard.get());
+        let blocked = self.blocked_since.get().map(|since| now - since);
+        if blocked.is_some_and(|time| time >= network.write_timeout.duration()) {
+            self.close(CloseCause::TooSlow);
+        } else if quiet >= network.idle_timeout.duration() {
+            self.close(CloseCause::Idle);
+        } else if quiet >= network.ping_interval.duration() && !self.pinged.get() {
+            self.pinged.set(true);
+            self.outbox().push_control(9, b"");
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

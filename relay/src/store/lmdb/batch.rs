@@ -1,0 +1,109 @@
+//! Decides a batch, write by write: plan, guards, hooks, overlay.
+
+use super::fault::Result;
+use super::overlay::Overlay;
+use super::plan::{Decision, Plan, Planner};
+use super::record;
+use super::room::Admission;
+use crate::event::Event;
+use crate::store::{Cause, CommitPolicy, KvWrites, MAX_KEY_BYTES, Outcome, Stored, Write, refusal};
+use std::sync::Arc;
+
+/// Answers every write and leaves the difference in the planner's overlay.
+pub(super) fn decide(
+    mut planner: Planner<'_>,
+    batch: &[Write],
+    policy: &dyn CommitPolicy,
+    now: u64,
+    admission: Admission,
+) -> Result<(Vec<Outcome>, Overlay)> {
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for write in batch {
+        outcomes.push(match write {
+            Write::Put(event) => match planner.plan(event, policy, now, admission)? {
+                Decision::Store(plan) => store(&mut planner, event, plan, policy)?,
+                Decision::Answer(outcome) => outcome,
+            },
+            Write::Remove(id, cause) => match planner.plan_removal(id, *cause, policy)? {
+                Some(resident) => {
+                    planner.overlay.remove(resident, *cause)?;
+                    Outcome::Done
+                }
+                None => Outcome::Kept,
+            },
+            Write::Kv {
+                extension,
+                key,
+                value,
+            } => {
+                if admission == Admission::RemovalsOnly && value.is_some() {
+                    Outcome::Refused(refusal::store_is_full())
+                } else {
+                    let row = ((extension.clone(), key.clone()), value.clone());
+                    put_kv(&mut planner.overlay, KvWrites::from([row]))
+                }
+            }
+        });
+    }
+    let overlay = planner.overlay;
+    for outcome in &mut outcomes {
+        if let Outcome::Stored(stored) = outcome
+            && !overlay.added.contains_key(&stored.row)
+        {
+            *outcome = Outcome::StoredThenRemoved;
+        }
+    }
+    Ok((outcomes, overlay))
+}
+
+fn store(
+    planner: &mut Planner<'_>,
+    event: &Arc<Event>,
+    plan: Plan,
+    policy: &dyn CommitPolicy,
+) -> Result<Outcome> {
+    if policy.wants_commit(event.kind()) {
+        let removes: Result<Vec<Arc<Event>>> = plan
+            .removes
+            .iter()
+            .map(|resident| planner.event_of(resident))
+            .collect();
+        let rows = match policy.on_commit(event, &removes?, planner) {
+            Ok(rows) => rows,
+            Err(reason) => return Ok(Outcome::Refused(reason)),
+        };
+        if let refused @ Outcome::Refused(_) = put_kv(&mut planner.overlay, rows) {
+            return Ok(refused);
+        }
+    }
+    let row = planner.overlay.next_row();
+    let cause = plan.cause.unwrap_or(Cause::Replacement);
+    for resident in plan.removes {
+        planner.overlay.remove(resident, cause)?;
+    }
+    let tombstones = plan.deletes_ids.into_iter().map(|key| (key, row));
+    planner.overlay.deleted_ids.extend(tombstones);
+    for address in plan.deletes_addresses {
+        let until = planner.deleted_until(&address)?.unwrap_or(0);
+        let until = until.max(event.created_at());
+        let tombstones = &mut planner.overlay.deleted_addresses;
+        tombstones.insert(address, (until, row));
+    }
+    let record = record::write(event, plan.expires_at, plan.address, planner.hash);
+    planner
+        .overlay
+        .add(row, event.clone(), plan.address, record);
+    Ok(Outcome::Stored(Stored {
+        row,
+        expires_at: plan.expires_at,
+        event: event.clone(),
+    }))
+}
+
+fn put_kv(overlay: &mut Overlay, rows: KvWrites) -> Outcome {
+    if let Some((_, key)) = rows.keys().find(|(_, key)| key.len() > MAX_KEY_BYTES) {
+        return Outcome::Refused(refusal::key_too_long(key.len()));
+    }
+    overlay.kv.extend(rows);
+    Outcome::Done
+}

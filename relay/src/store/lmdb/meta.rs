@@ -1,0 +1,119 @@
+//! The handful of values that belong to the database as a whole.
+
+use super::fault::{Fault, Result};
+use super::tables::{Table, Tables};
+use crate::store::StoreError;
+use lmdb::{Environment, RwTransaction, Transaction, WriteFlags};
+
+/// The layout of keys and records. Raise it with any change to them, and migrate in [`prepare`].
+pub(super) const SCHEMA: u32 = 1;
+
+const SCHEMA_KEY: &[u8] = b"schema";
+const HASH_KEY: &[u8] = b"hash_key";
+const LAST_ROW: &[u8] = b"last_row";
+const REMOVALS_CUT_AT: &[u8] = b"removals_cut_at";
+const EXTENSION_PREFIX: &[u8] = b"extension ";
+
+/// Checks or writes the schema version and gives the key of all hashes.
+pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<[u8; 16]> {
+    let mut txn = env.begin_rw_txn()?;
+    if let Some(found) = get(&txn, tables, SCHEMA_KEY)? {
+        let found = u32::from_be_bytes(*found.first_chunk().ok_or_else(damaged)?);
+        if found > SCHEMA {
+            let known = SCHEMA;
+            return Err(StoreError::Schema { found, known }.into());
+        }
+        let key = get(&txn, tables, HASH_KEY)?.and_then(|key| key.try_into().ok());
+        return key.ok_or_else(damaged);
+    }
+    let key: [u8; 16] = rand::random();
+    put(&mut txn, tables, SCHEMA_KEY, &SCHEMA.to_be_bytes())?;
+    put(&mut txn, tables, HASH_KEY, &key)?;
+    txn.commit()?;
+    Ok(key)
+}
+
+/// The last row given to an event or a removal, gone or not; 0 at first.
+pub(super) fn last_row<T: Transaction>(txn: &T, tables: &Tables) -> Result<u64> {
+    number(txn, tables, LAST_ROW)
+}
+
+pub(super) fn put_last_row(txn: &mut RwTransaction<'_>, tables: &Tables, row: u64) -> Result<()> {
+    put(txn, tables, LAST_ROW, &row.to_be_bytes())
+}
+
+/// The last row whose removal was dropped from the log; 0 at first.
+pub(super) fn removals_cut_at<T: Transaction>(txn: &T, tables: &Tables) -> Result<u64> {
+    number(txn, tables, REMOVALS_CUT_AT)
+}
+
+pub(super) fn put_removals_cut_at(
+    txn: &mut RwTransaction<'_>,
+    tables: &Tables,
+    row: u64,
+) -> Result<()> {
+    put(txn, tables, REMOVALS_CUT_AT, &row.to_be_bytes())
+}
+
+/// The number that stands for an extension's name in its keys, once it has written something.
+pub(super) fn extension_number<T: Transaction>(
+    txn: &T,
+    tables: &Tables,
+    name: &str,
+) -> Result<Option<u16>> {
+    let key = [EXTENSION_PREFIX, name.as_bytes()].concat();
+    match get(txn, tables, &key)? {
+        Some(number) => Ok(Some(u16::from_be_bytes(
+            number.try_into().map_err(|_| damaged())?,
+        ))),
+        None => Ok(None),
+    }
+}
+
+/// As [`extension_number`], with the next free number for a new name.
+pub(super) fn make_extension_number(
+    txn: &mut RwTransaction<'_>,
+    tables: &Tables,
+    name: &str,
+) -> Result<u16> {
+    if let Some(number) = extension_number(txn, tables, name)? {
+        return Ok(number);
+    }
+    let taken = extension_count(txn, tables)?;
+    let number = u16::try_from(taken + 1).map_err(|_| Fault::corrupt("too many extensions"))?;
+    let key = [EXTENSION_PREFIX, name.as_bytes()].concat();
+    put(txn, tables, &key, &number.to_be_bytes())?;
+    Ok(number)
+}
+
+fn extension_count<T: Transaction>(txn: &T, tables: &Tables) -> Result<usize> {
+    let mut walk = super::cursor::Walk::new(txn, tables.of(Table::Meta))?;
+    let mut count = 0;
+    let mut found = walk.at_or_after(EXTENSION_PREFIX)?;
+    while let Some((key, _)) = found
+        && key.starts_with(EXTENSION_PREFIX)
+    {
+        count += 1;
+        found = walk.next()?;
+    }
+    Ok(count)
+}
+
+fn number<T: Transaction>(txn: &T, tables: &Tables, key: &[u8]) -> Result<u64> {
+    match get(txn, tables, key)? {
+        Some(value) => Ok(u64::from_be_bytes(value.try_into().map_err(|_| damaged())?)),
+        None => Ok(0),
+    }
+}
+
+fn get<'t, T: Transaction>(txn: &'t T, tables: &Tables, key: &[u8]) -> Result<Option<&'t [u8]>> {
+    tables.get(txn, Table::Meta, key)
+}
+
+fn put(txn: &mut RwTransaction<'_>, tables: &Tables, key: &[u8], value: &[u8]) -> Result<()> {
+    Ok(txn.put(tables.of(Table::Meta), &key, &value, WriteFlags::empty())?)
+}
+
+fn damaged() -> Fault {
+    Fault::corrupt("the meta table is damaged")
+}

@@ -1,0 +1,102 @@
+//! The tables of the database and what their keys hold; `keys` builds them.
+
+use super::fault::Result;
+use lmdb::{Database, DatabaseFlags, Environment, Error, Transaction};
+
+/// A table by its use. The layouts are part of the schema: see [`super::meta::SCHEMA`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// name -> value
+    Meta,
+    /// row5 . chunk1 -> a piece of the record
+    Data,
+    /// id16 -> row5
+    Id,
+    /// ts5 . !id32 -> row5
+    Time,
+    /// pk8 . place -> kind2
+    Author,
+    /// pk8 . kind2 . place
+    AuthorKind,
+    /// kind2 . place
+    Kind,
+    /// letter1 . siphash8 . place -> kind2
+    Tag,
+    /// siphash16(kind, pubkey, d) -> row5
+    Address,
+    /// id32 . pk32 -> row5 of the deletion
+    DeletedId,
+    /// siphash16(kind, pubkey, d) -> until5 . row5 of the deletion
+    DeletedAddress,
+    /// pk32 -> ts5, for NIP-62
+    Vanished,
+    /// at5 . row5
+    Expiry,
+    /// row5 -> id32 . kind2 . pk32 . cause1
+    Removed,
+    /// ext2 . key -> value
+    Extension,
+}
+
+impl Table {
+    pub(super) const ALL: [(Table, &'static str); 15] = [
+        (Table::Meta, "meta"),
+        (Table::Data, "data"),
+        (Table::Id, "id"),
+        (Table::Time, "time"),
+        (Table::Author, "author"),
+        (Table::AuthorKind, "author_kind"),
+        (Table::Kind, "kind"),
+        (Table::Tag, "tag"),
+        (Table::Address, "address"),
+        (Table::DeletedId, "deleted_id"),
+        (Table::DeletedAddress, "deleted_address"),
+        (Table::Vanished, "vanished"),
+        (Table::Expiry, "expiry"),
+        (Table::Removed, "removed"),
+        (Table::Extension, "extension"),
+    ];
+}
+
+/// Handles of all tables.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    handles: [Database; Table::ALL.len()],
+}
+
+impl Tables {
+    /// Opens the tables, and makes those that are missing.
+    pub(super) fn open(env: &Environment) -> lmdb::Result<Self> {
+        let mut handles = Vec::with_capacity(Table::ALL.len());
+        for (_, name) in Table::ALL {
+            handles.push(env.create_db(Some(name), DatabaseFlags::empty())?);
+        }
+        let handles = <[Database; Table::ALL.len()]>::try_from(handles);
+        Ok(Tables {
+            handles: handles.map_err(|_| lmdb::Error::DbsFull)?,
+        })
+    }
+
+    /// The value of a key.
+    pub(super) fn get<'t, T: Transaction>(
+        &self,
+        txn: &'t T,
+        table: Table,
+        key: &[u8],
+    ) -> Result<Option<&'t [u8]>> {
+        match txn.get(self.of(table), &key) {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many keys a table has.
+    pub(super) fn entries<T: Transaction>(&self, txn: &T, table: Table) -> Result<u64> {
+        Ok(txn.stat(self.of(table))?.entries() as u64)
+    }
+
+    pub(super) fn of(&self, table: Table) -> Database {
+        self.handles[table as usize]
+    }
+}

@@ -1,0 +1,81 @@
+//! What the relay sends.
+
+use super::SubId;
+use crate::event::{EventId, escape_into};
+use crate::reason::Reason;
+use std::io::Write as _;
+
+/// A message to a client other than EVENT, which has a path of its own.
+#[derive(Clone, Debug)]
+pub enum RelayMessage<'a> {
+    /// `["OK", id, accepted, message]`; an accepted event has a message only where there is something to say.
+    Ok {
+        /// The event.
+        id: &'a EventId,
+        /// Whether the relay has it now.
+        accepted: bool,
+        /// Why not, or what else there is to say.
+        reason: Option<&'a Reason>,
+    },
+    /// `["EOSE", id]`
+    Eose(&'a SubId),
+    /// `["CLOSED", id, message]`
+    Closed(&'a SubId, &'a Reason),
+    /// `["NOTICE", message]`
+    Notice(&'a Reason),
+    /// `["AUTH", challenge]` (NIP-42)
+    Auth(&'a str),
+    /// `["COUNT", id, {"count": n}]` (NIP-45)
+    Count(&'a SubId, u64),
+}
+
+impl RelayMessage<'_> {
+    /// Appends the JSON text.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        // Writing to a Vec cannot fail.
+        let _ = match self {
+            RelayMessage::Ok {
+                id,
+                accepted,
+                reason,
+            } => {
+                let _ = write!(out, r#"["OK","{}",{accepted},"#, id.to_hex());
+                match reason {
+                    Some(reason) => escape_into(out, &reason.to_string()),
+                    None => out.extend_from_slice(br#""""#),
+                }
+                out.write_all(b"]")
+            }
+            RelayMessage::Eose(id) => write!(out, r#"["EOSE",{}]"#, id.json()),
+            RelayMessage::Closed(id, reason) => {
+                let _ = write!(out, r#"["CLOSED",{},"#, id.json());
+                escape_into(out, &reason.to_string());
+                out.write_all(b"]")
+            }
+            RelayMessage::Notice(reason) => {
+                out.extend_from_slice(br#"["NOTICE","#);
+                escape_into(out, &reason.to_string());
+                out.write_all(b"]")
+            }
+            RelayMessage::Auth(challenge) => {
+                out.extend_from_slice(br#"["AUTH","#);
+                escape_into(out, challenge);
+                out.write_all(b"]")
+            }
+            RelayMessage::Count(id, count) => {
+                write!(out, r#"["COUNT",{},{{"count":{count}}}]"#, id.json())
+            }
+        };
+    }
+}
+
+/// The pieces of `["EVENT", id, event]`, to be written one after the other without assembling them first.
+pub fn event_pieces<'a>(id: &'a SubId, event_json: &'a [u8]) -> [&'a [u8]; 5] {
+    [
+        br#"["EVENT","#,
+        id.json().as_bytes(),
+        b",",
+        event_json,
+        b"]",
+    ]
+}

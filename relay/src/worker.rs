@@ -1,0 +1,346 @@
+//! One HTTP worker thread: its sessions, their live subscriptions and its inbox.
+//!
+//! Invariant: everything here belongs to one thread, so delivery takes no lock. A batch is fanned out exactly once, and
+//! `boundary` is the last row that was: a new subscription gets later rows live and earlier ones from the store.
+
+use crate::access::AccessPolicy;
+use crate::config::Config;
+use crate::event::Event;
+use crate::extension::{Hooks, Local, Narrowed, Viewer};
+use crate::fanout::{Fanout, SubKey};
+use crate::filter::Filter;
+use crate::flow;
+use crate::relay::Relay;
+use crate::session::{CloseCause, Session, SessionId};
+use crate::visibility::Visibility;
+use crate::wire::{SubId, event_pieces};
+use crate::writer::{Ack, Batch};
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::mpsc::Receiver;
+
+/// What other threads tell a worker.
+#[derive(Debug)]
+pub enum WorkerMessage {
+    /// A batch is durable: the new events, for every worker.
+    Committed(Arc<Batch>),
+    /// What became of the events of this worker's sessions; follows their batch.
+    Answered(Vec<Ack>),
+    /// An event that is not stored.
+    Ephemeral(Arc<Event>),
+    /// A new configuration is in force.
+    Config(Arc<Config>),
+    /// The extensions' tables changed: narrowing must be asked again.
+    HooksChanged,
+    /// Take no more from clients: the relay stops once what was taken is answered.
+    StopReading,
+    /// Close every session: the relay stops.
+    Close,
+}
+
+/// The state of one worker thread.
+pub struct Worker {
+    /// Its place among the workers.
+    pub index: usize,
+    /// What all threads share.
+    pub relay: Arc<Relay>,
+    config: RefCell<Arc<Config>>,
+    access: RefCell<Rc<AccessPolicy>>,
+    hooks: RefCell<Local>,
+    sessions: RefCell<HashMap<SessionId, Rc<Session>>>,
+    next_session: Cell<SessionId>,
+    subs: RefCell<Slab<LiveSub>>,
+    fanout: RefCell<Fanout>,
+    inbox: RefCell<Receiver<WorkerMessage>>,
+    boundary: Cell<u64>,
+    reading: Cell<bool>,
+}
+
+/// A live subscription.
+pub struct LiveSub {
+    /// Whose it is.
+    pub session: Rc<Session>,
+    /// Its id on that connection.
+    pub id: SubId,
+    /// What the client asked for.
+    pub original: Rc<[Filter]>,
+    /// What it gets, after `request` hooks.
+    pub filters: Arc<[Narrowed]>,
+    /// Rows up to here come from the store.
+    pub boundary: u64,
+}
+
+impl Worker {
+    /// Joins the relay's workers and starts to read the inbox. Must be called on the worker's own thread.
+    pub fn start(relay: Arc<Relay>) -> Rc<Worker> {
+        let (index, inbox) = relay.add_worker();
+        // Asked after joining: a batch is either in the inbox or at or below this row.
+        let boundary = relay.store.last_row().unwrap_or_else(|error| {
+            tracing::error!(%error, "the last row could not be read");
+            0
+        });
+        let worker = Rc::new(Worker {
+            index,
+            access: RefCell::new(Rc::new(AccessPolicy::from_config(&relay.config()))),
+            config: RefCell::new(relay.config()),
+            hooks: RefCell::new(Local::new(relay.hooks.clone())),
+            relay,
+            sessions: RefCell::default(),
+            next_session: Cell::new(1),
+            subs: RefCell::default(),
+            fanout: RefCell::default(),
+            inbox: RefCell::new(inbox),
+            boundary: Cell::new(boundary),
+            reading: Cell::new(true),
+        });
+        actix_rt::spawn(listen(Rc::downgrade(&worker)));
+        actix_rt::spawn(tick(Rc::downgrade(&worker)));
+        worker
+    }
+
+    /// The configuration in force on this worker.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.borrow().clone()
+    }
+
+    /// Who may read and write, as the configuration says.
+    pub fn access(&self) -> Rc<AccessPolicy> {
+        self.access.borrow().clone()
+    }
+
+    /// The hooks in force now.
+    pub fn hooks(&self) -> Arc<Hooks> {
+        self.hooks.borrow_mut().hooks().clone()
+    }
+
+    /// Whether clients are still listened to.
+    pub fn is_reading(&self) -> bool {
+        self.reading.get()
+    }
+
+    /// Opens a session and greets its client.
+    pub fn open(
+        self: &Rc<Self>,
+        ip: IpAddr,
+        host: &str,
+        place: crate::connections::Place,
+    ) -> Rc<Session> {
+        let id = self.next_session.get();
+        self.next_session.set(id + 1);
+        let session = Session::new(id, self.clone(), ip, host, place);
+        self.sessions.borrow_mut().insert(id, session.clone());
+        flow::auth::greet(&session);
+        session
+    }
+
+    /// Forgets a session and its subscriptions.
+    pub fn forget(&self, session: &Session) {
+        for (_, key) in session.take_subs() {
+            self.unsubscribe(key);
+        }
+        self.sessions.borrow_mut().remove(&session.id);
+    }
+
+    /// Registers a live subscription and returns the row up to which the store must be asked. Both happen in one step of
+    /// this thread, so that nothing falls between.
+    pub fn subscribe(
+        &self,
+        session: &Rc<Session>,
+        id: SubId,
+        original: Rc<[Filter]>,
+        filters: Arc<[Narrowed]>,
+    ) -> (SubKey, u64) {
+        self.catch_up();
+        let boundary = self.boundary.get();
+        let mut subs = self.subs.borrow_mut();
+        let entry = subs.vacant_entry();
+        let key = entry.key() as SubKey;
+        let mut fanout = self.fanout.borrow_mut();
+        for narrowed in filters.iter() {
+            fanout.insert(key, &narrowed.filter);
+        }
+        entry.insert(LiveSub {
+            session: session.clone(),
+            id,
+            original,
+            filters,
+            boundary,
+        });
+        (key, boundary)
+    }
+
+    /// Ends a live subscription.
+    pub fn unsubscribe(&self, key: SubKey) {
+        if let Some(sub) = self.subs.borrow_mut().try_remove(key as usize) {
+            let mut fanout = self.fanout.borrow_mut();
+            for narrowed in sub.filters.iter() {
+                fanout.remove(key, &narrowed.filter);
+            }
+        }
+    }
+
+    /// The original filters of a subscription, to be narrowed anew.
+    pub fn original(&self, key: SubKey) -> Option<Rc<[Filter]>> {
+        Some(self.subs.borrow().get(key as usize)?.original.clone())
+    }
+
+    /// Puts newly narrowed filters in the place of a subscription's old ones.
+    pub fn reindex(&self, key: SubKey, filters: Arc<[Narrowed]>) {
+        let mut subs = self.subs.borrow_mut();
+        let Some(sub) = subs.get_mut(key as usize) else {
+            return;
+        };
+        let mut fanout = self.fanout.borrow_mut();
+        for narrowed in sub.filters.iter() {
+            fanout.remove(key, &narrowed.filter);
+        }
+        for narrowed in filters.iter() {
+            fanout.insert(key, &narrowed.filter);
+        }
+        sub.filters = filters;
+    }
+
+    /// Handles what waits in the inbox: what any client was told OK for is fanned out, and `boundary` includes it.
+    fn catch_up(&self) {
+        loop {
+            let Ok(message) = self.inbox.borrow_mut().try_recv() else {
+                return;
+            };
+            self.handle(message);
+        }
+    }
+
+    fn session(&self, id: SessionId) -> Option<Rc<Session>> {
+        self.sessions.borrow().get(&id).cloned()
+    }
+
+    fn all_sessions(&self) -> Vec<Rc<Session>> {
+        self.sessions.borrow().values().cloned().collect()
+    }
+
+    fn handle(&self, message: WorkerMessage) {
+        match message {
+            WorkerMessage::Answered(acks) => {
+                for ack in acks {
+                    if let Some(session) = self.session(ack.session) {
+                        flow::event::answer(&session, &ack.id, &ack.outcome);
+                    }
+                }
+            }
+            WorkerMessage::Committed(batch) => {
+                for stored in &batch.events {
+                    self.deliver(&stored.event, Some(stored.row), stored.expires_at);
+                }
+                self.boundary.set(self.boundary.get().max(batch.last_row));
+            }
+            WorkerMessage::Ephemeral(event) => {
+                let expires_at = event.expiration();
+                self.deliver(&event, None, expires_at);
+            }
+            WorkerMessage::Config(config) => {
+                *self.access.borrow_mut() = Rc::new(AccessPolicy::from_config(&config));
+                *self.config.borrow_mut() = config;
+            }
+            WorkerMessage::HooksChanged => {
+                for session in self.all_sessions() {
+                    flow::req::narrow_again(&session);
+                }
+            }
+            WorkerMessage::StopReading => self.reading.set(false),
+            WorkerMessage::Close => {
+                for session in self.all_sessions() {
+                    session.close(CloseCause::Shutdown);
+                }
+            }
+        }
+    }
+
+    /// Hands one event to every live subscription that wants and may see it.
+    fn deliver(&self, event: &Arc<Event>, row: Option<u64>, expires_at: Option<u64>) {
+        let mut keys = Vec::new();
+        self.fanout.borrow().candidates(event, &mut keys);
+        if keys.is_empty() {
+            return;
+        }
+        let subs = self.subs.borrow();
+        let wanted: Vec<&LiveSub> = keys
+            .iter()
+            .filter_map(|key| subs.get(*key as usize))
+            .filter(|sub| row.is_none_or(|row| row > sub.boundary))
+            .filter(|sub| sub.filters.iter().any(|narrowed| narrowed.matches(event)))
+            .collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let viewers: Vec<Arc<Viewer>> = wanted.iter().map(|sub| sub.session.viewer()).collect();
+        let viewers: Vec<&Viewer> = viewers.iter().map(Arc::as_ref).collect();
+        let mut show = vec![true; wanted.len()];
+        let hooks = self.hooks();
+        let config = self.config();
+        Visibility {
+            hooks: &hooks,
+            protected: &config.protection.read_protected_kinds,
+            now: self.relay.clock.now_s(),
+        }
+        .show(event, expires_at, &viewers, &mut show);
+        let mut delivered = 0;
+        for (sub, _) in wanted.iter().zip(&show).filter(|(_, show)| **show) {
+            sub.session
+                .outbox()
+                .push_text(&event_pieces(&sub.id, event.json()));
+            delivered += 1;
+        }
+        metrics::counter!("trellis_live_deliveries_total").increment(delivered);
+    }
+}
+
+/// Takes messages as they come; several that wait are handled in one go, so that each client's socket is written once.
+async fn listen(worker: Weak<Worker>) {
+    poll_fn(|cx| {
+        let Some(worker) = worker.upgrade() else {
+            return Poll::Ready(());
+        };
+        loop {
+            let message = worker.inbox.borrow_mut().poll_recv(cx);
+            match message {
+                Poll::Ready(Some(message)) => worker.handle(message),
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
+}
+
+/// Fine enough for timeouts of a second and more.
+const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Looks after timeouts: one timer a worker costs less than one a connection.
+async fn tick(worker: Weak<Worker>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(worker) = worker.upgrade() else {
+            return;
+        };
+        let config = worker.config();
+        for session in worker.all_sessions() {
+            session.tick(&config.network);
+        }
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}

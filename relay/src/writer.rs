@@ -1,0 +1,328 @@
+//! The one thread that writes to the store: drain, commit, answer.
+//!
+//! Invariant: an answer leaves this thread only after the store said that the batch is durable. A batch is committed when
+//! no admitted event is on its way here, or when it is full; a lone publisher therefore never waits for a timer.
+//!
+//! Not here: what a batch does to the store (`store`), who hears of it (`worker`).
+
+use crate::event::EventId;
+use crate::extension::{Admit, CommitHooks, Local, Viewer};
+use crate::reason::Reason;
+use crate::relay::Relay;
+use crate::store::{Outcome, StoreError, Stored, Write};
+use crate::worker::WorkerMessage;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+const BATCH_EVENTS: usize = 2_048;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+const BATCH_TIME: Duration = Duration::from_millis(10);
+
+/// A write on its way to the store.
+#[derive(Debug)]
+pub struct Submission {
+    /// What to do.
+    pub write: Write,
+    /// Who hears of it.
+    pub origin: Origin,
+    /// The share of the budget for events in flight; given back when the last worker has dropped the batch.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Who asked for a write.
+#[derive(Debug)]
+pub enum Origin {
+    /// A client's EVENT.
+    Session {
+        /// The worker on which the session lives.
+        worker: usize,
+        /// The session.
+        session: u64,
+        /// The generation of hooks that admitted the event.
+        generation: u64,
+        /// Who published, for hooks that must be asked again.
+        viewer: Arc<Viewer>,
+    },
+    /// The relay itself or an extension.
+    Internal(Option<oneshot::Sender<Outcome>>),
+}
+
+/// What the writer committed at once, shared by all workers.
+#[derive(Debug)]
+pub struct Batch {
+    /// New events in commit order, without those that a later write of the batch removed.
+    pub events: Vec<Stored>,
+    /// The last row that is committed.
+    pub last_row: u64,
+    _permits: Vec<OwnedSemaphorePermit>,
+}
+
+/// An answer for a session.
+#[derive(Debug)]
+pub struct Ack {
+    /// The session on the receiving worker.
+    pub session: u64,
+    /// The event.
+    pub id: EventId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The way to the writer thread.
+#[derive(Debug)]
+pub struct Writer {
+    queue: Sender<Submission>,
+    approaching: AtomicUsize,
+    dead: AtomicBool,
+}
+
+/// The receiving end, to be given to [`run`].
+#[derive(Debug)]
+pub struct WriterQueue(Receiver<Submission>);
+
+/// The writer thread is gone, which only a fault of the store or the end of the process explains.
+#[derive(Debug, thiserror::Error)]
+#[error("the writer has stopped")]
+pub struct WriterGone;
+
+impl Writer {
+    /// A handle and the queue that it fills.
+    pub fn new() -> (Self, WriterQueue) {
+        // Unbounded in length, bounded by the byte budget whose permits travel with the events.
+        let (queue, receiver) = channel();
+        let writer = Writer {
+            queue,
+            approaching: AtomicUsize::new(0),
+            dead: AtomicBool::new(false),
+        };
+        (writer, WriterQueue(receiver))
+    }
+
+    /// Says that events may follow within this turn of a worker, so that the batch waits for them.
+    pub fn approach(&self) -> Approach<'_> {
+        self.approaching.fetch_add(1, Ordering::AcqRel);
+        Approach(self)
+    }
+
+    /// Queues a write.
+    pub fn submit(&self, submission: Submission) -> Result<(), WriterGone> {
+        self.queue.send(submission).map_err(|_| WriterGone)
+    }
+
+    /// Whether the thread ended though nobody asked it to.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+}
+
+/// While it lives the writer expects more events.
+#[derive(Debug)]
+pub struct Approach<'w>(&'w Writer);
+
+impl Drop for Approach<'_> {
+    fn drop(&mut self) {
+        self.0.approaching.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The writer thread: ends when every handle is dropped or [`Relay::stop_writer`] was called and the queue is empty.
+pub fn run(relay: &Relay, queue: WriterQueue) {
+    struct Death<'r>(&'r Relay);
+    impl Drop for Death<'_> {
+        fn drop(&mut self) {
+            self.0.writer.dead.store(true, Ordering::Release);
+        }
+    }
+    let _death = Death(relay);
+    let mut hooks = Local::new(relay.hooks.clone());
+    while let Some(batch) = drain(relay, &queue.0) {
+        commit(relay, &mut hooks, batch);
+    }
+}
+
+/// Waits for a first write, then takes what comes until nothing more is on its way.
+fn drain(relay: &Relay, queue: &Receiver<Submission>) -> Option<Vec<Submission>> {
+    const LOOK_UP: Duration = Duration::from_millis(100);
+    let first = loop {
+        match queue.recv_timeout(LOOK_UP) {
+            Ok(first) => break first,
+            Err(RecvTimeoutError::Timeout) if relay.writer_may_stop() => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    };
+    let started = Instant::now();
+    let mut bytes = weight(&first.write);
+    let mut batch = vec![first];
+    while batch.len() < BATCH_EVENTS && bytes < BATCH_BYTES {
+        let next = match queue.try_recv() {
+            Ok(next) => next,
+            Err(_) if relay.writer.approaching.load(Ordering::Acquire) == 0 => {
+                // An event sent just before the count fell to zero is in the queue by now.
+                match queue.try_recv() {
+                    Ok(next) => next,
+                    Err(_) => break,
+                }
+            }
+            Err(_) => {
+                let Some(left) = BATCH_TIME.checked_sub(started.elapsed()) else {
+                    break;
+                };
+                match queue.recv_timeout(left.min(Duration::from_micros(200))) {
+                    Ok(next) => next,
+                    Err(_) => continue,
+                }
+            }
+        };
+        bytes += weight(&next.write);
+        batch.push(next);
+    }
+    Some(batch)
+}
+
+fn weight(write: &Write) -> usize {
+    match write {
+        Write::Put(event) => event.json().len(),
+        Write::Remove(..) => 0,
+        Write::Kv { key, value, .. } => key.len() + value.as_ref().map_or(0, Vec::len),
+    }
+}
+
+fn commit(relay: &Relay, hooks: &mut Local, batch: Vec<Submission>) {
+    let hooks = hooks.hooks().clone();
+    let mut refused: Vec<Option<Reason>> = Vec::with_capacity(batch.len());
+    let mut writes = Vec::with_capacity(batch.len());
+    for submission in &batch {
+        let refusal = readmit(&hooks, submission);
+        if refusal.is_none() {
+            writes.push(submission.write.clone());
+        }
+        refused.push(refusal);
+    }
+    let result = relay
+        .store
+        .commit(&writes, &CommitHooks(hooks), relay.clock.now_s());
+    let mut outcomes = match result {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            tracing::error!(%error, events = writes.len(), "a batch could not be committed");
+            let reason = failure_reason(&error);
+            vec![Outcome::Refused(reason); writes.len()]
+        }
+    }
+    .into_iter();
+    let outcomes: Vec<Outcome> = refused
+        .into_iter()
+        .map(|refusal| match refusal {
+            Some(reason) => Outcome::Refused(reason),
+            None => outcomes
+                .next()
+                .unwrap_or_else(|| Outcome::Refused(Reason::internal())),
+        })
+        .collect();
+    publish(relay, batch, outcomes);
+}
+
+/// Sync hooks are asked again where the tables changed between admission and commit.
+fn readmit(hooks: &crate::extension::Hooks, submission: &Submission) -> Option<Reason> {
+    let (
+        Write::Put(event),
+        Origin::Session {
+            generation, viewer, ..
+        },
+    ) = (&submission.write, &submission.origin)
+    else {
+        return None;
+    };
+    if *generation == hooks.generation() {
+        return None;
+    }
+    match hooks.plan(event.kind()).admit(event, viewer) {
+        Admit::Accept => None,
+        Admit::Reject(reason) => Some(reason),
+        Admit::Shadow => Some(Reason::internal()),
+    }
+}
+
+/// The batch to every worker, then each its answers: a client that was told OK finds its event whatever worker it asks,
+/// because a worker looks into its inbox before it reads the store.
+fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
+    let events: Vec<Stored> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Stored(stored) => Some(stored.clone()),
+            _ => None,
+        })
+        .collect();
+    let last_row = relay.store.last_row().ok();
+    let workers = relay.workers();
+    let mut acks: Vec<Vec<Ack>> = workers.iter().map(|_| Vec::new()).collect();
+    let mut permits = Vec::new();
+    for (submission, outcome) in batch.into_iter().zip(outcomes) {
+        permits.extend(submission.permit);
+        match (submission.origin, submission.write) {
+            (
+                Origin::Session {
+                    worker, session, ..
+                },
+                Write::Put(event),
+            ) => {
+                if let Some(acks) = acks.get_mut(worker) {
+                    let id = *event.id();
+                    acks.push(Ack {
+                        session,
+                        id,
+                        outcome,
+                    });
+                }
+            }
+            (Origin::Internal(Some(reply)), _) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(outcome);
+            }
+            _ => {}
+        }
+    }
+    let batch = Arc::new(Batch {
+        events,
+        last_row: last_row.unwrap_or(0),
+        _permits: permits,
+    });
+    // A full inbox holds the writer up, which is the wanted back-pressure; a closed one is a worker that ended.
+    if !batch.events.is_empty() {
+        for worker in workers.iter() {
+            let _ = worker.blocking_send(WorkerMessage::Committed(batch.clone()));
+        }
+    }
+    for (worker, acks) in workers.iter().zip(acks) {
+        if !acks.is_empty() {
+            let _ = worker.blocking_send(WorkerMessage::Answered(acks));
+        }
+    }
+    if let Some(row) = last_row {
+        relay.extensions.committed(row);
+    }
+}
+
+/// What clients may know of an event that was not stored.
+pub(crate) fn public_reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Superseded => Some(Reason::duplicate("a newer version of this event is stored")),
+        Outcome::Deleted => Some(Reason::blocked(
+            "deleted at its author's or recipient's request (NIP-09)",
+        )),
+        Outcome::Refused(reason) => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+/// What clients may know of a failed commit.
+fn failure_reason(error: &StoreError) -> Reason {
+    match error {
+        StoreError::Full(_) => Reason::error("the store is full; nothing was stored"),
+        _ => Reason::error("the event could not be stored; try again later"),
+    }
+}

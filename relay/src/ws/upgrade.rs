@@ -1,0 +1,369 @@
+//! The server's own front: one task a connection, which owns the socket.
+//!
+//! It reads what is there, hands whole messages to the session, and writes what the session queued, once for many
+//! messages. It reads nothing while the client does not take what it asked for, and frees its buffers when idle.
+
+use super::assembly::{Assembly, Data};
+use crate::client_ip::client_ip;
+use crate::reason::Reason;
+use crate::session::{CloseCause, Session, Wait};
+use crate::wire::RelayMessage;
+use crate::worker::Worker;
+use actix_codec::{Decoder as _, Framed};
+use actix_http::ws::{Codec, Frame, ProtocolError, hash_key};
+use actix_http::{HttpMessage as _, Request, h1};
+use actix_rt::net::TcpStream;
+use bytes::BytesMut;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// Answers a WebSocket handshake and serves the connection in a task of its own.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    request: Request,
+    framed: Framed<TcpStream, h1::Codec>,
+) -> Result<(), Infallible> {
+    let parts = framed.into_parts();
+    let (stream, unread) = (parts.io, parts.read_buf);
+    let config = worker.config();
+    let answer = handshake(&request);
+    let host = request
+        .headers()
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let peer = request
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let ip = client_ip(peer, request.headers(), &config.network);
+    let (head, place) = match answer {
+        Err(head) => (head, None),
+        Ok(head) => {
+            let network = &config.network;
+            let place = worker.relay.connections.enter(
+                ip,
+                network.max_connections as usize,
+                network.max_connections_per_ip as usize,
+            );
+            match place {
+                Ok(place) => (head, Some(place)),
+                Err(crowded) => (
+                    refusal("503 Service Unavailable", &crowded.to_string()),
+                    None,
+                ),
+            }
+        }
+    };
+    // Without it the last small frame of an answer waits 40 ms for an acknowledgement (Nagle's algorithm).
+    let _ = stream.set_nodelay(true);
+    if write_all(&stream, head.as_bytes()).await.is_err() {
+        return Ok(());
+    }
+    if let Some(place) = place {
+        let session = worker.open(ip, host, place);
+        let connection = Connection {
+            codec: Codec::new().max_size(config.limitation.max_message_length.as_usize()),
+            stream,
+            session,
+            inbound: unread,
+            assembly: Assembly::default(),
+            wait: None,
+        };
+        actix_rt::spawn(connection.run());
+    }
+    Ok(())
+}
+
+/// The head of the response: 101, or an error for who asked wrongly.
+fn handshake(request: &Request) -> Result<String, String> {
+    if request.path() != "/" {
+        return Err(refusal(
+            "404 Not Found",
+            "WebSocket connections are taken at /",
+        ));
+    }
+    actix_http::ws::verify_handshake(request.head())
+        .map_err(|error| refusal("400 Bad Request", &error.to_string()))?;
+    let key = request
+        .headers()
+        .get("sec-websocket-key")
+        .map(|key| hash_key(key.as_bytes()))
+        .unwrap_or_default();
+    let accept = String::from_utf8_lossy(&key);
+    Ok(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    ))
+}
+
+fn refusal(status: &str, error: &str) -> String {
+    let code = status.split(' ').next().unwrap_or_default();
+    let body = serde_json::json!({"error": error, "code": code.parse::<u16>().unwrap_or(400)});
+    let body = body.to_string();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Frames handled, and time spent, before other connections of the worker get their turn.
+const TURN_FRAMES: usize = 32;
+const TURN_TIME: Duration = Duration::from_millis(1);
+const READ_BYTES: usize = 16 * 1024;
+
+struct Connection {
+    stream: TcpStream,
+    session: Rc<Session>,
+    codec: Codec,
+    inbound: BytesMut,
+    assembly: Assembly,
+    /// What the last message still waits for.
+    wait: Option<Wait>,
+}
+
+/// Whether a step could go on.
+enum Progress {
+    More,
+    Blocked,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let cause = poll_fn(|cx| self.poll(cx)).await;
+        self.session.close(cause);
+        match cause {
+            CloseCause::TooSlow => {
+                // The kernel's send buffer goes as well.
+                let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            }
+            CloseCause::Gone => {}
+            _ => linger(&self.stream).await,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        loop {
+            let flushed = match self.flush(cx) {
+                Ok(Progress::More) => true,
+                Ok(Progress::Blocked) => false,
+                Err(_) => return Poll::Ready(CloseCause::Gone),
+            };
+            if let Some(cause) = self.session.closing()
+                && (flushed || cause.code().is_none())
+            {
+                return Poll::Ready(cause);
+            }
+            self.session.outbox().wake_on_push(cx.waker());
+            if self.session.closing().is_some() {
+                return Poll::Pending; // the close frame still waits for the client
+            }
+            if let Some(wait) = &mut self.wait {
+                match wait.as_mut().poll(cx) {
+                    Poll::Ready(()) => self.wait = None,
+                    Poll::Pending => return Poll::Pending,
+                }
+                continue;
+            }
+            if !self.session.outbox().has_room() || !self.session.worker.is_reading() {
+                return Poll::Pending; // a flush that makes room comes round here again
+            }
+            match self.handle_frames() {
+                Turn::Over => {
+                    cx.waker().wake_by_ref();
+                    // What was answered goes out before the next turn.
+                    return match self.flush(cx) {
+                        Ok(_) => Poll::Pending,
+                        Err(_) => Poll::Ready(CloseCause::Gone),
+                    };
+                }
+                Turn::Waits => continue,
+                Turn::Dry => {}
+            }
+            let answered = flushed && !self.session.outbox().is_empty();
+            if answered || self.session.closing().is_some() {
+                continue;
+            }
+            match self.read(cx) {
+                Ok(Progress::More) => {}
+                Ok(Progress::Blocked) => return Poll::Pending,
+                Err(_) => return Poll::Ready(CloseCause::Gone),
+            }
+        }
+    }
+
+    /// Writes what waits; `Blocked` where the socket takes no more now.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<Progress> {
+        let mut outbox = self.session.outbox();
+        while !outbox.is_empty() {
+            match self.stream.try_write(outbox.pending()) {
+                Ok(written) => outbox.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.stream.poll_write_ready(cx) {
+                        Poll::Ready(ready) => ready?,
+                        Poll::Pending => {
+                            drop(outbox);
+                            self.session.set_blocked(true);
+                            return Ok(Progress::Blocked);
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        drop(outbox);
+        self.session.set_blocked(false);
+        Ok(Progress::More)
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Progress> {
+        loop {
+            match self.stream.poll_read_ready(cx) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => {
+                    if self.inbound.is_empty() {
+                        self.inbound = BytesMut::new(); // idle connections hold no buffer
+                    }
+                    return Ok(Progress::Blocked);
+                }
+            }
+            self.inbound.reserve(READ_BYTES);
+            match self.stream.try_read_buf(&mut self.inbound) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {
+                    self.session.heard();
+                    return Ok(Progress::More);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Hands over the messages that are there, up to the end of this connection's turn.
+    fn handle_frames(&mut self) -> Turn {
+        if self.inbound.is_empty() {
+            return Turn::Dry;
+        }
+        let started = Instant::now();
+        let relay = self.session.worker.relay.clone();
+        // The writer waits with its commit until this turn's events have come.
+        let _approach = relay.writer.approach();
+        for _ in 0..TURN_FRAMES {
+            let frame = match self.codec.decode(&mut self.inbound) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Turn::Dry,
+                Err(error) => {
+                    self.protocol_error(&error);
+                    return Turn::Waits;
+                }
+            };
+            self.handle_frame(frame);
+            if self.wait.is_some()
+                || self.session.closing().is_some()
+                || !self.session.outbox().has_room()
+            {
+                return Turn::Waits;
+            }
+            if started.elapsed() > TURN_TIME {
+                break;
+            }
+        }
+        Turn::Over
+    }
+
+    fn handle_frame(&mut self, frame: Frame) {
+        let max_bytes = self
+            .session
+            .worker
+            .config()
+            .limitation
+            .max_message_length
+            .as_usize();
+        match self.assembly.take(&frame, max_bytes) {
+            Some(Data::Text(text)) => self.wait = self.session.on_text(&text),
+            Some(Data::More) => {}
+            Some(Data::Binary) => {
+                let reason = Reason::invalid("messages are text frames, not binary ones");
+                self.session.send(RelayMessage::Notice(&reason));
+            }
+            Some(Data::TooBig) => self.too_big(max_bytes),
+            None => match frame {
+                Frame::Ping(payload) => self.session.outbox().push_control(10, &payload),
+                Frame::Close(reason) => {
+                    let code = reason.map_or(1000, |reason| u16::from(reason.code));
+                    self.session.outbox().push_control(8, &code.to_be_bytes());
+                    self.session.close(CloseCause::Gone);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn protocol_error(&self, error: &ProtocolError) {
+        if matches!(error, ProtocolError::Overflow) {
+            let max = self.session.worker.config().limitation.max_message_length;
+            self.too_big(max.as_usize());
+        } else {
+            self.session.close(CloseCause::Protocol);
+        }
+    }
+
+    fn too_big(&self, max_bytes: usize) {
+        let reason = Reason::invalid(format!("the message is larger than {max_bytes} bytes"));
+        self.session.send(RelayMessage::Notice(&reason));
+        self.session.close(CloseCause::TooBig);
+    }
+}
+
+/// Why `handle_frames` stopped.
+enum Turn {
+    /// There is no whole frame.
+    Dry,
+    /// Others come first.
+    Over,
+    /// Something must happen before the next frame.
+    Waits,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.session.end();
+    }
+}
+
+/// Closing a socket with unread bytes resets it, and the client would never read why: so what still comes is read and
+/// dropped, for a moment.
+async fn linger(stream: &TcpStream) {
+    const MOMENT: Duration = Duration::from_secs(1);
+    const MOST_BYTES: usize = 16 * 1024 * 1024;
+    let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    let drain = async {
+        let mut scratch = vec![0; 16 * 1024];
+        let mut dropped = 0;
+        while dropped < MOST_BYTES && stream.readable().await.is_ok() {
+            match stream.try_read(&mut scratch) {
+                Ok(0) => return,
+                Ok(bytes) => dropped += bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(MOMENT, drain).await;
+}

@@ -1,0 +1,125 @@
+//! E6: a hook at fault harms its own extension only.
+
+use crate::support::*;
+use std::time::Duration;
+use trellis_relay::extension::Health;
+
+#[tokio::test]
+async fn e6_panics_and_errors_are_counted_and_refuse_by_default() {
+    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    assert_eq!(relay.admit(&event(1, "panic"), &stranger()), INTERNAL);
+    assert_eq!(relay.admit(&event(1, "fail"), &stranger()), INTERNAL);
+    assert_eq!(relay.status("words").faults, 2);
+    assert_eq!(relay.status("gate").faults, 0);
+    assert_eq!(relay.admit(&event(1, "fine"), &stranger()), "accept");
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e6_on_fault_open_lets_events_pass() {
+    let open = WORDS.replace("kinds", "on_fault = 'open'\nkinds");
+    let relay = TestRelay::start(&format!("{open}{GATE}")).await;
+    assert_eq!(relay.admit(&event(1, "panic"), &stranger()), "accept");
+    assert_eq!(relay.status("words").faults, 1);
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e6_a_breaker_skips_a_hook_that_fails_again_and_again() {
+    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let (bad, fine) = (event(1, "panic"), event(1, "fine"));
+    for _ in 0..5 {
+        relay.admit(&bad, &stranger());
+    }
+    let status = relay.status("words");
+    assert_eq!((status.faults, &status.skipped[..]), (5, &["admit"][..]));
+    assert!(matches!(status.health, Some(Health::Degraded(_))));
+    // Closed while it is skipped, and not asked: nothing is counted.
+    assert_eq!(relay.admit(&fine, &stranger()), INTERNAL);
+    assert_eq!(relay.status("words").faults, 5);
+    // Another hook of the same extension goes on.
+    let in_room = tagged(445, "x", &[&["h", "g"]]);
+    assert_eq!(relay.visible(&in_room, &[&member()]), [true]);
+
+    relay.clock.advance(Duration::from_secs(2));
+    assert_eq!(relay.admit(&bad, &stranger()), INTERNAL);
+    assert_eq!(
+        relay.status("words").skipped,
+        ["admit"],
+        "one more is enough"
+    );
+    relay.clock.advance(Duration::from_secs(3));
+    assert_eq!(
+        relay.admit(&fine, &stranger()),
+        INTERNAL,
+        "the wait has doubled"
+    );
+    relay.clock.advance(Duration::from_secs(1));
+    assert_eq!(relay.admit(&fine, &stranger()), "accept");
+    assert_eq!(relay.status("words").health, Some(Health::Ok));
+    relay.host.shutdown().await;
+}
+
+/// The worker's runtime has one thread, as actix's have.
+#[tokio::test(flavor = "current_thread")]
+async fn e6_async_hooks_that_hang_panic_or_block_do_not_hold_the_worker() {
+    let relay = TestRelay::start(GATE).await;
+    for what in ["sleep", "panic", "block"] {
+        let event = event(450, what);
+        let mut hook = std::pin::pin!(relay.admit_async(&event));
+        let mut turns = 0;
+        let verdict = loop {
+            tokio::select! {
+                biased;
+                verdict = &mut hook => break verdict,
+                () = tokio::task::yield_now() => turns += 1,
+            }
+        };
+        assert!(turns > 0, "{what}: the worker could do nothing else");
+        assert_eq!(verdict, INTERNAL, "{what}");
+    }
+    assert_eq!(relay.status("gate").faults, 3);
+    until("the blocked thread comes back", async || {
+        // Those that came too early have opened the breaker.
+        relay.clock.advance(Duration::from_secs(120));
+        relay.admit_async(&event(450, "1")).await == "accept"
+    })
+    .await;
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e6_a_fault_of_an_async_hook_passes_where_on_fault_is_open() {
+    let relay = TestRelay::start(&format!("{GATE}on_fault = 'open'\ntimeout_ms = 5")).await;
+    assert_eq!(relay.admit_async(&event(450, "sleep")).await, "accept");
+    assert_eq!(relay.status("gate").faults, 1);
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e6_a_sync_hook_that_overruns_is_found_and_skipped() {
+    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    assert_eq!(relay.admit(&event(1, "hang"), &stranger()), "accept");
+    // The watchdog spoke while the hook had the thread, and its late answer does not close the breaker.
+    assert_eq!(relay.status("words").faults, 1);
+    assert_eq!(relay.status("words").skipped, ["admit"]);
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e6_a_task_that_dies_is_started_again() {
+    for task in ["fails", "panics"] {
+        let relay = TestRelay::start(&format!("{GATE}task = '{task}'")).await;
+        until("restarts", async || relay.status("gate").restarts >= 3).await;
+        relay.host.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn e6_health_is_what_the_extension_says() {
+    let relay = TestRelay::start(&GATE.replace("'g'", "'sick'")).await;
+    let down = Health::Down("the room is closed".to_owned());
+    assert_eq!(relay.status("gate").health, Some(down));
+    assert_eq!(relay.status("words").health, None);
+    relay.host.shutdown().await;
+}

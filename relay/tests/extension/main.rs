@@ -1,0 +1,18 @@
+//! What the extension framework promises, shown with small extensions as an outside author would write them.
+
+#![allow(clippy::unwrap_used)]
+
+mod chat;
+mod commit;
+mod config;
+mod deliver;
+mod faults;
+mod gate;
+mod hooks;
+mod http;
+mod lifecycle;
+mod publish;
+mod request;
+mod stored;
+mod support;
+mod words;

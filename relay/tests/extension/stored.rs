@@ -1,0 +1,76 @@
+//! E4: the commit sequence, followed from a durable cursor.
+
+use crate::support::*;
+use serde_json::json;
+use std::sync::Arc;
+use trellis_relay::store::memory::MemoryStore;
+use trellis_relay::store::{Cause, Write};
+
+#[tokio::test]
+async fn e4_stored_comes_in_commit_order_for_its_kinds() {
+    let relay = TestRelay::start(GATE).await;
+    relay
+        .core
+        .put(&[event(450, "1"), event(1, "note"), event(450, "2")]);
+    let all = json!(["stored 1", "stored 2"]);
+    until("both", async || relay.rpc("gate_seen").await == all).await;
+    relay.core.put(&[event(450, "3")]);
+    let all = json!(["stored 1", "stored 2", "stored 3"]);
+    until("the third", async || relay.rpc("gate_seen").await == all).await;
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e4_a_page_that_failed_comes_again_before_the_cursor_moves() {
+    let relay = TestRelay::start(&format!("{GATE}fail_stored_once = true")).await;
+    relay.core.put(&[event(450, "1")]);
+    let twice = json!(["stored 1", "stored 1"]);
+    until("again", async || relay.rpc("gate_seen").await == twice).await;
+    until("the cursor", async || cursor(&relay) == Some(1)).await;
+    assert_eq!(relay.status("gate").faults, 1);
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e4_a_new_process_goes_on_where_the_last_one_was() {
+    let store = Arc::new(MemoryStore::default());
+    let relay = TestRelay::over(store.clone(), GATE).await.unwrap();
+    relay.core.put(&[event(450, "1")]);
+    until("the cursor", async || cursor(&relay) == Some(1)).await;
+    relay.host.shutdown().await;
+
+    // Committed while nobody followed.
+    let off = TestRelay::over(store.clone(), "").await.unwrap();
+    let gone = event(450, "2");
+    off.core.put(&[gone.clone(), event(450, "3")]);
+    let remove = Write::Remove(*gone.id(), Cause::Admin);
+    off.core.commit(&[remove]).unwrap();
+    off.host.shutdown().await;
+
+    let relay = TestRelay::over(store, GATE).await.unwrap();
+    let all = json!(["stored 3", "removed 450"]);
+    until("the rest", async || relay.rpc("gate_seen").await == all).await;
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e4_what_the_log_has_lost_is_reported_as_a_gap() {
+    let store = Arc::new(MemoryStore::with_removal_log(0));
+    let off = TestRelay::over(store.clone(), "").await.unwrap();
+    let gone = event(450, "1");
+    off.core.put(std::slice::from_ref(&gone));
+    let remove = Write::Remove(*gone.id(), Cause::Admin);
+    off.core.commit(&[remove]).unwrap();
+    off.host.shutdown().await;
+    let relay = TestRelay::over(store, GATE).await.unwrap();
+    until("the gap", async || {
+        relay.rpc("gate_seen").await == json!(["gap"])
+    })
+    .await;
+    relay.host.shutdown().await;
+}
+
+fn cursor(relay: &TestRelay) -> Option<u64> {
+    let row = relay.core.row_of("gate@stored", b"0")?;
+    Some(u64::from_be_bytes(row.try_into().unwrap()))
+}

@@ -1,0 +1,258 @@
+//! C19, H3: a full quota or disk refuses what is new; reads and removals go on, and writes resume when there is room.
+
+use crate::draft::{Draft, deletion_of};
+use crate::subject::{NOW, Subject, row, small_options};
+use rand::Rng;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::TempDir;
+use trellis_relay::event::Event;
+use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
+use trellis_relay::store::{Cause, NoPolicy, Outcome, Store, Write};
+
+/// A note of some 2,000 bytes that nothing compresses.
+fn note() -> Arc<Event> {
+    let content: String = (0..1_500)
+        .map(|_| rand::rng().random_range('g'..='z'))
+        .collect();
+    Draft::of(1)
+        .tag(&["t", &content[..9]])
+        .content(content)
+        .build()
+}
+
+fn commit(store: &LmdbStore, batch: &[Write]) -> Vec<Outcome> {
+    store.commit(batch, &NoPolicy, NOW).unwrap()
+}
+
+fn is_full(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(reason) if reason.to_string().starts_with("error: the store is full"))
+}
+
+/// Stores notes until one is refused.
+fn fill(store: &LmdbStore) -> Vec<Arc<Event>> {
+    let mut stored = Vec::new();
+    loop {
+        let batch: Vec<Write> = (0..20).map(|_| Write::Put(note())).collect();
+        for outcome in commit(store, &batch) {
+            match outcome {
+                Outcome::Stored(event) => stored.push(event.event),
+                other => {
+                    assert!(is_full(&other), "{other:?}");
+                    return stored;
+                }
+            }
+        }
+    }
+}
+
+/// What must hold while the store is full, and that removals make room.
+fn check_full_store(store: &LmdbStore, stored: &[Arc<Event>]) {
+    assert!(store.stats().unwrap().full);
+    let value = |value| Write::Kv {
+        extension: "groups".to_owned(),
+        key: b"key".to_vec(),
+        value,
+    };
+    let elsewhere = note();
+    let deletes_nothing = deletion_of(1, NOW, &[&elsewhere]);
+    let batch = [
+        Write::Put(note()),
+        value(Some(vec![1])),
+        value(None),
+        Write::Put(deletes_nothing),
+    ];
+    let outcomes = commit(store, &batch);
+    assert!(is_full(&outcomes[0]) && is_full(&outcomes[1]) && is_full(&outcomes[3]));
+    assert_eq!(outcomes[2], Outcome::Done);
+    assert!(
+        stored
+            .iter()
+            .all(|event| store.contains(event.id()).unwrap())
+    );
+
+    let deletion = deletion_of(1, NOW, &[&stored[0]]);
+    row(&commit(store, &[Write::Put(deletion)])[0]);
+    assert!(!store.contains(stored[0].id()).unwrap());
+    let (gone, kept) = stored[1..].split_at(stored.len() / 2);
+    for gone in gone.chunks(50) {
+        let batch: Vec<Write> = gone
+            .iter()
+            .map(|event| Write::Remove(*event.id(), Cause::Expiry))
+            .collect();
+        assert_eq!(commit(store, &batch), vec![Outcome::Done; gone.len()]);
+    }
+    assert!(kept.iter().all(|event| store.contains(event.id()).unwrap()));
+}
+
+#[test]
+fn c19_a_full_quota_takes_removals_only_until_there_is_room() {
+    let directory = TempDir::new().unwrap();
+    let options = LmdbOptions {
+        quota_bytes: 4 << 20,
+        reserve_bytes: Some(2 << 20),
+        ..small_options()
+    };
+    let mut store = LmdbStore::open(directory.path(), options.clone()).unwrap();
+    for _ in 0..3 {
+        let stored = fill(&store);
+        drop(store);
+        store = LmdbStore::open(directory.path(), options.clone()).unwrap();
+        check_full_store(&store, &stored);
+        row(&commit(&store, &[Write::Put(note())])[0]);
+        assert!(!store.stats().unwrap().full);
+        let report = store.check().unwrap();
+        assert!(report.is_sound(), "{report:?}");
+    }
+}
+
+#[test]
+fn c19_a_batch_larger_than_the_map_is_taken_in_part() {
+    let subject = Subject::lmdb_with(LmdbOptions {
+        quota_bytes: 2 << 20,
+        reserve_bytes: Some(1 << 20),
+        ..small_options()
+    });
+    let batch: Vec<Write> = (0..3_000).map(|_| Write::Put(note())).collect();
+    let outcomes = subject.commit_with(&batch, &NoPolicy);
+    assert_eq!(outcomes.len(), batch.len());
+    let mut stored = 0;
+    for (write, outcome) in batch.iter().zip(&outcomes) {
+        let Write::Put(event) = write else { continue };
+        assert_eq!(subject.has(event), !is_full(outcome), "{outcome:?}");
+        stored += u64::from(subject.has(event));
+    }
+    assert!((100..2_900).contains(&stored), "{stored}");
+    assert_eq!(subject.count("{}"), stored);
+}
+
+/// A file system of its own, gone with the value.
+struct SmallDisk {
+    path: PathBuf,
+    _directory: TempDir,
+}
+
+impl SmallDisk {
+    /// `None` where mounting is not allowed.
+    fn mount(mebibytes: u64) -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let size = format!("size={mebibytes}m");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(directory.path())
+            .output()
+            .is_ok_and(|output| output.status.success());
+        mounted.then(|| SmallDisk {
+            path: directory.path().to_owned(),
+            _directory: directory,
+        })
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).output();
+    }
+}
+
+/// Writes until the disk is full.
+fn fill_disk(file: &Path) {
+    let mut file = std::fs::File::create(file).unwrap();
+    for length in [1 << 20, 1 << 12] {
+        while file.write_all(&vec![1; length]).is_ok() {}
+    }
+}
+
+#[test]
+fn c19_a_full_disk_takes_removals_only_until_there_is_room() {
+    let Some(disk) = SmallDisk::mount(32) else {
+        eprintln!(
+            "SKIPPED: c19_a_full_disk_takes_removals_only_until_there_is_room may not mount a tmpfs"
+        );
+        return;
+    };
+    let options = LmdbOptions {
+        ballast_bytes: 4 << 20,
+        ..small_options()
+    };
+    let store = LmdbStore::open(disk.path.join("data"), options).unwrap();
+    let stored = fill(&store);
+    assert!(stored.len() > 500);
+    check_full_store(&store, &stored);
+    row(&commit(&store, &[Write::Put(note())])[0]);
+    assert!(store.check().unwrap().is_sound());
+}
+
+#[test]
+fn c19_a_disk_filled_by_others_takes_removals_only_until_there_is_room() {
+    let Some(disk) = SmallDisk::mount(32) else {
+        eprintln!(
+            "SKIPPED: c19_a_disk_filled_by_others_takes_removals_only_until_there_is_room may not mount a tmpfs"
+        );
+        return;
+    };
+    let options = LmdbOptions {
+        ballast_bytes: 4 << 20,
+        ..small_options()
+    };
+    let store = LmdbStore::open(disk.path.join("data"), options).unwrap();
+    let stored: Vec<_> = (0..2_000).map(|_| note()).collect();
+    for batch in stored.chunks(100) {
+        let batch: Vec<Write> = batch.iter().cloned().map(Write::Put).collect();
+        assert!(commit(&store, &batch).iter().all(|o| !is_full(o)));
+    }
+    fill_disk(&disk.path.join("others"));
+    assert!(is_full(&commit(&store, &[Write::Put(note())])[0]));
+    check_full_store(&store, &stored);
+    std::fs::remove_file(disk.path.join("others")).unwrap();
+    row(&commit(&store, &[Write::Put(note())])[0]);
+    let report = store.check().unwrap();
+    assert!(report.is_sound(), "{report:?}");
+}
+
+#[test]
+fn c19_a_disk_that_fills_during_a_commit_refuses_with_an_answer() {
+    let Some(disk) = SmallDisk::mount(32) else {
+        eprintln!(
+            "SKIPPED: c19_a_disk_that_fills_during_a_commit_refuses_with_an_answer may not mount a tmpfs"
+        );
+        return;
+    };
+    let options = LmdbOptions {
+        ballast_bytes: 2 << 20,
+        ..small_options()
+    };
+    let store = LmdbStore::open(disk.path.join("data"), options).unwrap();
+    let early: Vec<Write> = (0..100).map(|_| Write::Put(note())).collect();
+    commit(&store, &early);
+    // There is room enough to begin, not to end.
+    let large: Vec<Write> = (0..20_000).map(|_| Write::Put(note())).collect();
+    let outcomes = commit(&store, &large);
+    assert_eq!(outcomes.len(), large.len());
+    for (write, outcome) in large.iter().zip(&outcomes) {
+        let Write::Put(event) = write else { continue };
+        assert_eq!(store.contains(event.id()).unwrap(), !is_full(outcome));
+    }
+    assert!(outcomes.iter().any(is_full));
+    let stored: Vec<_> = early
+        .iter()
+        .map(|write| match write {
+            Write::Put(event) => event.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    check_full_or_open(&store, &stored);
+}
+
+/// Whichever state the failure left: removals are taken, and nothing is damaged.
+fn check_full_or_open(store: &LmdbStore, stored: &[Arc<Event>]) {
+    let batch: Vec<Write> = stored
+        .iter()
+        .map(|event| Write::Remove(*event.id(), Cause::Admin))
+        .collect();
+    assert_eq!(commit(store, &batch), vec![Outcome::Done; stored.len()]);
+    let report = store.check().unwrap();
+    assert!(report.is_sound(), "{report:?}");
+}

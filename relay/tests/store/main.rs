@@ -1,0 +1,16 @@
+//! What a store must do, run over every store, and what LMDB must survive.
+#![allow(clippy::unwrap_used)]
+
+mod draft;
+mod subject;
+
+mod addressing;
+mod changes;
+mod crash;
+mod deletion;
+mod expiry;
+mod fullness;
+mod kv;
+mod policy;
+mod random;
+mod scanning;

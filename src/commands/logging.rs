@@ -1,0 +1,18 @@
+//! Logs to stderr, as text for people or JSON for collectors.
+
+use tracing_subscriber::EnvFilter;
+use trellis_relay::config::{Log, LogFormat};
+
+/// Starts logging as `[log]` says.
+pub(super) fn start(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter)
+        .map_err(|error| anyhow::anyhow!("log.filter {:?}: {error}", log.filter))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => lines.json().init(),
+        LogFormat::Text => lines.init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `trellis serve`: runs the relay until it is told to stop.
+
+use super::{ConfigFile, logging};
+use crate::extensions::EXTENSIONS;
+use anyhow::Context as _;
+use clap::Args;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use trellis_relay::clock::SystemClock;
+use trellis_relay::config::Loaded;
+use trellis_relay::reload;
+use trellis_relay::server::{Parts, Server};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Take over changes of the configuration file while running.
+    #[arg(long)]
+    watch: bool,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        // Watched before it is read, so that no change falls between.
+        let changes: BoxStream<'static, ()> = match self.file.path() {
+            Some(path) if self.watch => {
+                reload::watch(path.to_owned(), reload::WATCH_INTERVAL).boxed()
+            }
+            _ => stream::pending().boxed(),
+        };
+        let loaded = self.file.load()?;
+        logging::start(&loaded.config.log)?;
+        for note in &loaded.notes {
+            tracing::info!("{note}");
+        }
+        trellis_relay::http::install_recorder();
+        let store = super::store::open(&loaded.config)?;
+        let keys = super::relay_key::load_or_make(&loaded.config.data.path)?;
+        let parts = Parts {
+            config: Arc::new(loaded.config.clone()),
+            store: Arc::new(store),
+            extensions: EXTENSIONS,
+            clock: Arc::new(SystemClock),
+            keys,
+        };
+        actix_rt::System::new().block_on(async {
+            let server = Server::start(parts).await?;
+            tracing::info!("listening on http://{}", server.address);
+            self.attend(server, loaded, changes).await
+        })
+    }
+
+    /// Reloads and stops as the operator asks.
+    async fn attend(
+        &self,
+        mut server: Server,
+        mut loaded: Loaded,
+        mut changes: BoxStream<'static, ()>,
+    ) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => self.reload(&mut server, &mut loaded).await,
+                Some(()) = changes.next() => self.reload(&mut server, &mut loaded).await,
+            }
+        }
+        tracing::info!("stopping");
+        server.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// A configuration that is wrong changes nothing and says so.
+    async fn reload(&self, server: &mut Server, loaded: &mut Loaded) {
+        let new = match self.file.load() {
+            Ok(new) => new,
+            Err(error) => {
+                tracing::error!("the old configuration stays in force: {error}");
+                return;
+            }
+        };
+        let changes = reload::changes(loaded, &new);
+        if changes.is_empty() && reload::changed_extensions(loaded, &new).is_empty() {
+            tracing::info!("the configuration has not changed");
+            return;
+        }
+        if let Err(error) = server.reconfigure(Arc::new(new.config.clone())).await {
+            tracing::error!("the old configuration stays in force: {error}");
+            return;
+        }
+        for change in changes {
+            if change.needs_restart {
+                tracing::warn!(
+                    key = change.key,
+                    "changed, but takes effect only after a restart"
+                );
+            } else {
+                tracing::info!(key = change.key, "changed");
+            }
+        }
+        *loaded = new;
+        tracing::info!("the new configuration is in force");
+    }
+}

@@ -1,0 +1,6 @@
+//! The extensions that are compiled in: one line each. A table `[extensions.NAME]` switches one on.
+
+use trellis_relay::extension::Compiled;
+
+/// In this order `trellis config explain` lists them; the order of their hooks is theirs to say.
+pub(crate) const EXTENSIONS: &[Compiled] = &[];
