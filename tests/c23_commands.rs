@@ -74,7 +74,7 @@ async fn c23_a_bad_key_stops_the_start_with_file_key_and_nearest() {
             "[extensions.no_such_extension]\na = 1",
             &["no_such_extension"],
         ),
-        ("[limitation\n", &["line 1"]),
+        ("[limitation\n", &[":1"]),
     ] {
         let setup = setup().config(toml);
         let file = setup.config_file().display().to_string();

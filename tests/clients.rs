@@ -28,7 +28,7 @@ async fn node(relay: &Relay, script: &str) {
     }
     let mut command = Command::new("node");
     command
-        .arg("--test")
+        .args(["--test", "--test-force-exit"])
         .arg(clients().join("nostr-tools").join(script))
         .env("TRELLIS_URL", relay.ws_url());
     command::run(command, "").await.assert_success();

@@ -1,3 +1,5 @@
+//! Shows that the lists decide as the configuration says.
+
 use super::*;
 
 fn key(byte: u8) -> PublicKey {

@@ -1,3 +1,5 @@
+//! Shows that limits hold per key and window.
+
 use super::*;
 use crate::config::TimeSpan;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Shows that a new configuration is taken whole or not at all.
+
 use super::*;
 use crate::config::{self, Environment};
 use futures_util::StreamExt;
