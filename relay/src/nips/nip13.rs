@@ -74,7 +74,9 @@ mod tests {
             ([0, 0x0f], r#"[["nonce","1"]]"#, "needs a committed target"),
             ([0, 0x0f], "[]", "needs a committed target"),
         ] {
-            let reason = check(&event(first, tags), 12).unwrap_err().to_string();
+            let reason = check(&event(first, tags), 12)
+                .expect_err("refused")
+                .to_string();
             assert!(
                 reason.starts_with("pow: ") && reason.contains(said),
                 "{reason}"

@@ -130,7 +130,7 @@ mod tests {
             (auth(KIND, 10_000, stale), "challenge"),
             (auth(KIND, 10_000, "[]"), "challenge"),
         ] {
-            let reason = check(&event, &EXPECTED).unwrap_err().to_string();
+            let reason = check(&event, &EXPECTED).expect_err("refused").to_string();
             assert!(
                 reason.starts_with("invalid: ") && reason.contains(said),
                 "{reason}"
