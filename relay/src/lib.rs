@@ -38,3 +38,6 @@ pub mod writer;
 
 pub mod clock;
 mod sweeper;
+
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -4,6 +4,7 @@
 //! needs no nested transaction. Nothing here blocks or knows the host: a store may run the same hooks again.
 
 use super::hooks::Hooks;
+use super::watchdog;
 use crate::event::Event;
 use crate::reason::Reason;
 use crate::store::{Cause, CommitPolicy, KvWrites, MAX_KEY_BYTES, StoreError, TxnRead};
@@ -45,7 +46,9 @@ impl<'t> CommitTx<'t> {
         if let Some(value) = self.own.get(&full).or_else(|| self.earlier.get(&full)) {
             return Ok(value.clone());
         }
-        self.txn.kv_get(self.extension, key).map_err(|error| {
+        // A slow disk is not the hook's fault.
+        let read = watchdog::aside(|| self.txn.kv_get(self.extension, key));
+        read.map_err(|error| {
             self.store_failed.set(true);
             CommitError::Store(error)
         })

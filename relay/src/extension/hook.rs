@@ -1,29 +1,19 @@
 //! One registered hook with its author's types erased, and what the core keeps beside it.
 //!
-//! Invariant: an author's code is called through [`Hook::guard`] or [`Hook::run`] alone: a panic, an error or an overrun
-//! ends there, is counted and logged, and opens the hook's breaker when it repeats.
+//! Invariant: an author's code is called through [`Hook::guard`], [`Hook::run`] or [`Hook::contain`] alone: a panic, an
+//! error or an overrun ends there, is counted and logged, and opens the hook's breaker when it repeats.
 
-use super::audience::Audience;
+mod call;
+
+pub(super) use call::{Answer, Call};
+
 use super::breaker::Breaker;
-use super::commit::CommitTx;
-use super::failure::HookError;
-use super::http::Mount;
 use super::kinds::Kinds;
 use super::loops::Depths;
-use super::narrow::Narrow;
-use super::verdict::{
-    Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb,
-};
-use super::viewer::Viewer;
 use super::watchdog;
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::store::{Cause, Change};
-use actix_web::web::ServiceConfig;
-use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,8 +21,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-
-type Answer<T> = Result<T, HookError>;
 
 /// When hooks of one event run: phases in this order, then by the extension's `priority`, then by its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,69 +69,6 @@ pub enum StartAt {
     Now,
     /// With the oldest event of the store.
     Beginning,
-}
-
-type AdmitCall = dyn Fn(&Event, &Viewer) -> Answer<Admit> + Send + Sync;
-type AdmitAsyncCall = dyn Fn(AdmitRequest) -> BoxFuture<'static, Answer<Admit>> + Send + Sync;
-type CommitCall = dyn Fn(&Event, &mut CommitTx<'_>) -> Answer<Commit> + Send + Sync;
-type RemovalCall = dyn Fn(&Event, Cause) -> Answer<Removal> + Send + Sync;
-type StoredCall = dyn Fn(Arc<[Change]>) -> BoxFuture<'static, Answer<()>> + Send + Sync;
-type RequestCall = dyn Fn(&Viewer, Verb, &mut Narrow<'_>) -> Answer<Access> + Send + Sync;
-type RequestAsyncCall = dyn Fn(AccessRequest) -> BoxFuture<'static, Answer<Access>> + Send + Sync;
-type DeliverCall = dyn Fn(&Event, &mut Audience<'_>) -> Answer<()> + Send + Sync;
-type SessionCall = dyn Fn(SessionNote, &Viewer) -> Answer<()> + Send + Sync;
-type HttpCall = dyn Fn(&mut ServiceConfig) + Send + Sync;
-type Nip11Call = dyn Fn(&mut Map<String, Value>) -> Answer<()> + Send + Sync;
-type RpcCall = dyn Fn(Vec<Value>) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
-type CommandCall = dyn Fn(Vec<String>) -> BoxFuture<'static, Result<String, String>> + Send + Sync;
-
-/// A hook's code. Each owns an `Arc` of its instance, so one virtual call reaches the author's method.
-pub(super) enum Call {
-    Admit(Box<AdmitCall>),
-    AdmitAsync(Duration, Arc<AdmitAsyncCall>),
-    Commit(Box<CommitCall>),
-    GuardRemoval(Box<RemovalCall>),
-    Stored(StartAt, Arc<StoredCall>),
-    Request(Box<RequestCall>),
-    RequestAsync(Duration, Arc<RequestAsyncCall>),
-    Deliver(Box<DeliverCall>),
-    Session(Box<SessionCall>),
-    Http(Mount, Box<HttpCall>),
-    Nip11(Box<Nip11Call>),
-    Rpc(String, Arc<RpcCall>),
-    Command(String, String, Arc<CommandCall>),
-}
-
-impl Call {
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Call::Admit(_) => "admit",
-            Call::AdmitAsync(..) => "admit_async",
-            Call::Commit(_) => "commit",
-            Call::GuardRemoval(_) => "guard_removal",
-            Call::Stored(..) => "stored",
-            Call::Request(_) => "request",
-            Call::RequestAsync(..) => "request_async",
-            Call::Deliver(_) => "deliver",
-            Call::Session(_) => "session",
-            Call::Http(..) => "http",
-            Call::Nip11(_) => "nip11",
-            Call::Rpc(..) => "rpc",
-            Call::Command(..) => "command",
-        }
-    }
-
-    /// Whether it belongs into the plan of each kind it wants.
-    pub(super) const fn is_asked_by_kind(&self) -> bool {
-        matches!(
-            self,
-            Call::Admit(_)
-                | Call::AdmitAsync(..)
-                | Call::Commit(_)
-                | Call::GuardRemoval(_)
-                | Call::Deliver(_)
-        )
-    }
 }
 
 /// What `register` leaves behind; it becomes a [`Hook`] when its extension runs.

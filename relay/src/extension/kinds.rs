@@ -209,3 +209,6 @@ impl JsonSchema for Kinds {
         config::Kinds::json_schema(generator)
     }
 }
+
+#[cfg(test)]
+mod tests;

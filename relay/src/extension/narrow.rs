@@ -162,3 +162,6 @@ fn shrink<T: Ord>(list: &mut Option<Vec<T>>, keep: impl IntoIterator<Item = T>) 
         None => *list = Some(keep),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,21 @@
 //! What an extension fills in `register`: its hooks, and the services it offers to others.
 //!
-//! Every hook is a method or a closure that is handed the instance first.
+//! Every hook is a method or a closure that is handed the instance first. Here are those that decide about an event on its
+//! way in and out of the store.
 
-use super::audience::Audience;
+mod reading;
+mod surface;
+
+use super::Extension;
 use super::commit::CommitTx;
 use super::failure::HookError;
 use super::hook::{Call, Phase, Registration, StartAt};
-use super::http::Mount;
 use super::kinds::Kinds;
-use super::narrow::Narrow;
 use super::services::Offer;
-use super::verdict::{
-    Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb,
-};
+use super::verdict::{Admit, AdmitRequest, Commit, Removal};
 use super::viewer::Viewer;
-use super::{Extension, http};
 use crate::event::Event;
 use crate::store::{Cause, Change};
-use actix_web::web::ServiceConfig;
-use serde_json::{Map, Value};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,230 +204,6 @@ impl<E: Extension> Registrar<E> {
         let me = self.instance.clone();
         let call = Arc::new(move |page| -> _ { Box::pin(hook(me.clone(), page)) as _ });
         self.add(kinds.into(), Call::Stored(start_at, call))
-    }
-
-    /// May a client ask this? Runs for REQ, COUNT and NEG-OPEN whose filter may touch the kinds, and again when the
-    /// client authenticates. A courtesy, never the protection: what it hides, `deliver` must hide as well.
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.request(1059, |_me, viewer, _verb, filter| {
-    ///         if !viewer.is_authenticated() && filter.asks_only_for(&1059.into()) {
-    ///             return Ok(Reason::auth_required("gift wraps are for their recipients").into());
-    ///         }
-    ///         if !viewer.is_authenticated() {
-    ///             filter.drop_kinds(&1059.into());
-    ///         }
-    ///         Ok(Access::Allow)
-    ///     });
-    /// }
-    /// ```
-    pub fn request<F>(&mut self, kinds: impl Into<Kinds>, hook: F) -> &mut Self
-    where
-        F: Fn(&E, &Viewer, Verb, &mut Narrow<'_>) -> Result<Access, HookError>
-            + Send
-            + Sync
-            + 'static,
-    {
-        let me = self.instance.clone();
-        let call = move |viewer: &Viewer, verb, narrow: &mut Narrow<'_>| {
-            hook(&me, viewer, verb, narrow) //
-        };
-        self.add(kinds.into(), Call::Request(Box::new(call)))
-    }
-
-    /// Before `request`, with I/O: load into memory what `request` and `deliver` will ask for. May close the request.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.request_async(445, Duration::from_secs(1), async |_me, request| {
-    ///         tokio::task::yield_now().await; // load the groups of request.viewer.pubkeys()
-    ///         match request.viewer.is_authenticated() {
-    ///             true => Ok(Access::Allow),
-    ///             false => Ok(Reason::auth_required("log in to read groups").into()),
-    ///         }
-    ///     });
-    /// }
-    /// ```
-    pub fn request_async<F, Fut>(
-        &mut self,
-        kinds: impl Into<Kinds>,
-        timeout: Duration,
-        hook: F,
-    ) -> &mut Self
-    where
-        F: Fn(Arc<E>, AccessRequest) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Access, HookError>> + Send + 'static,
-    {
-        let me = self.instance.clone();
-        let call = Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ });
-        self.add(kinds.into(), Call::RequestAsync(timeout, call))
-    }
-
-    /// May this viewer see this event? Asked whenever an event is about to leave the relay, by any exit. From memory
-    /// only; a fault hides the event, whatever `on_fault` says.
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.deliver(4, |_me, event, viewer| {
-    ///         let recipients = event.tag_values(b'p');
-    ///         Ok(viewer.is(event.pubkey())
-    ///             || recipients.filter_map(|p| PublicKey::from_hex(&p).ok()).any(|p| viewer.is(&p)))
-    ///     });
-    /// }
-    /// ```
-    pub fn deliver<F>(&mut self, kinds: impl Into<Kinds>, hook: F) -> &mut Self
-    where
-        F: Fn(&E, &Event, &Viewer) -> Result<bool, HookError> + Send + Sync + 'static,
-    {
-        self.deliver_many(kinds, move |me, event, audience| {
-            audience.try_retain(|viewer| hook(me, event, viewer))
-        })
-    }
-
-    /// As [`Registrar::deliver`], for all viewers of a worker at once: what depends on the event alone is looked up once.
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.deliver_many(445, |_me, event, audience| {
-    ///         let author = *event.pubkey(); // look up the members of event's group, once
-    ///         audience.retain(|viewer| viewer.is(&author));
-    ///         Ok(())
-    ///     });
-    /// }
-    /// ```
-    pub fn deliver_many<F>(&mut self, kinds: impl Into<Kinds>, hook: F) -> &mut Self
-    where
-        F: Fn(&E, &Event, &mut Audience<'_>) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        let me = self.instance.clone();
-        let call = move |event: &Event, audience: &mut Audience<'_>| hook(&me, event, audience);
-        self.add(kinds.into(), Call::Deliver(Box::new(call)))
-    }
-
-    /// Connections that come, authenticate and go. To do more than note it, spawn with [`super::Host::spawn`].
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.session(|_me, note, viewer| {
-    ///         if note == SessionNote::Closed {
-    ///             println!("connection {} is gone", viewer.session());
-    ///         }
-    ///         Ok(())
-    ///     });
-    /// }
-    /// ```
-    pub fn session<F>(&mut self, hook: F) -> &mut Self
-    where
-        F: Fn(&E, SessionNote, &Viewer) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        let me = self.instance.clone();
-        let call = move |note, viewer: &Viewer| hook(&me, note, viewer);
-        self.add(Kinds::none(), Call::Session(Box::new(call)))
-    }
-
-    /// HTTP routes, as plain actix-web writes them: under a prefix, at the root, or for a Host name. Handlers get the
-    /// instance with the extractor [`http::Current`]. A handler that panics answers 500.
-    ///
-    /// ```
-    /// use actix_web::web;
-    /// use trellis_relay::extension::prelude::*;
-    /// async fn hello<E: Extension>(_me: Current<E>, name: web::Path<String>) -> String {
-    ///     format!("hello {name}")
-    /// }
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.http(Mount::prefix("/api/hello"), |routes| {
-    ///         routes.route("/{name}", web::get().to(hello::<E>));
-    ///     });
-    /// }
-    /// ```
-    pub fn http<F>(&mut self, mount: Mount, routes: F) -> &mut Self
-    where
-        F: Fn(&mut ServiceConfig) + Send + Sync + 'static,
-    {
-        let me = self.instance.clone();
-        let call = move |config: &mut ServiceConfig| {
-            config.app_data(http::Instance(me.clone()));
-            routes(config);
-        };
-        self.add(Kinds::none(), Call::Http(mount, Box::new(call)))
-    }
-
-    /// Adds to the relay's NIP-11 document, which is asked for often: from memory only.
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.nip11(|_me, document| {
-    ///         document.insert("motto".to_owned(), "good fences".into());
-    ///         Ok(())
-    ///     });
-    /// }
-    /// ```
-    pub fn nip11<F>(&mut self, hook: F) -> &mut Self
-    where
-        F: Fn(&E, &mut Map<String, Value>) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        let me = self.instance.clone();
-        let call = move |document: &mut Map<String, Value>| hook(&me, document);
-        self.add(Kinds::none(), Call::Nip11(Box::new(call)))
-    }
-
-    /// A method of the relay management API (NIP-86), which is for the relay's operators alone. An `Err` is shown to
-    /// them.
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.rpc("countmembers", async |_me, params| match params.is_empty() {
-    ///         true => Ok(3.into()),
-    ///         false => Err("countmembers takes no parameters".to_owned()),
-    ///     });
-    /// }
-    /// ```
-    pub fn rpc<F, Fut>(&mut self, method: impl Into<String>, hook: F) -> &mut Self
-    where
-        F: Fn(Arc<E>, Vec<Value>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Value, String>> + Send + 'static,
-    {
-        let me = self.instance.clone();
-        let call = Arc::new(move |params| -> _ { Box::pin(hook(me.clone(), params)) as _ });
-        self.add(Kinds::none(), Call::Rpc(method.into(), call))
-    }
-
-    /// A subcommand of the command line: its name, one line about it, and what it does with the words that follow. `Ok`
-    /// is printed.
-    ///
-    /// ```
-    /// use trellis_relay::extension::prelude::*;
-    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
-    ///     hooks.command("greet", "greets whoever is named", async |_me, args| {
-    ///         Ok(format!("hello {}", args.join(" and ")))
-    ///     });
-    /// }
-    /// ```
-    pub fn command<F, Fut>(
-        &mut self,
-        name: impl Into<String>,
-        about: impl Into<String>,
-        hook: F,
-    ) -> &mut Self
-    where
-        F: Fn(Arc<E>, Vec<String>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<String, String>> + Send + 'static,
-    {
-        let me = self.instance.clone();
-        let call = Arc::new(move |args| -> _ { Box::pin(hook(me.clone(), args)) as _ });
-        self.add(
-            Kinds::none(),
-            Call::Command(name.into(), about.into(), call),
-        )
     }
 
     /// Offers a service to other extensions; declared with [`super::Needs::provides`].

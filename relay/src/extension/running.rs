@@ -12,6 +12,7 @@ use super::services::Offer;
 use super::table::{CoreKeys, Table};
 use super::task::{Backoff, StopToken, supervise};
 use super::{Health, Reload, watchdog};
+use std::any::TypeId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -60,6 +61,12 @@ impl Running {
         let instance = built.map_err(|_| panicked())?.map_err(failed)?;
         let register = AssertUnwindSafe(|| instance.register());
         let (registrations, offers) = catch_unwind(register).map_err(|_| panicked())?;
+
+        let is_offered = |service: &TypeId| offers.iter().any(|offer| offer.is(service));
+        if !compiled.needs().provides.iter().all(is_offered) {
+            let problem = "its author must provide in `register` what `services` promises";
+            return Err(failed(problem.to_owned()));
+        }
 
         let owner = Arc::new(Owner {
             name: extension,

@@ -84,6 +84,10 @@ impl Offer {
             service: Arc::new(service),
         }
     }
+
+    pub(super) fn is(&self, service: &TypeId) -> bool {
+        self.id == *service
+    }
 }
 
 /// The services of all running extensions.

@@ -105,3 +105,24 @@ impl From<Reason> for Access {
         Access::Close(reason)
     }
 }
+
+/// A reason is a no; none is a yes.
+impl From<Option<Reason>> for Admit {
+    fn from(reason: Option<Reason>) -> Self {
+        reason.map_or(Admit::Accept, Admit::Reject)
+    }
+}
+
+/// A reason is a no; none is a yes.
+impl From<Option<Reason>> for Commit {
+    fn from(reason: Option<Reason>) -> Self {
+        reason.map_or(Commit::Accept, Commit::Veto)
+    }
+}
+
+/// A reason is a no; none is a yes.
+impl From<Option<Reason>> for Access {
+    fn from(reason: Option<Reason>) -> Self {
+        reason.map_or(Access::Allow, Access::Close)
+    }
+}

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// A synchronous hook that takes longer in one call is at fault.
-const OVERRUN: Duration = Duration::from_millis(100);
+/// A synchronous hook that is seen in the same call by so many looks in a row is at fault: about 100 ms. Looks are counted
+/// rather than time, because a process that gets no processor for a while freezes the watchdog as well.
+const OVERRUN_LOOKS: u32 = 6;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a thread is doing: the hook's number above, the low half of a count of calls below; 0 outside hooks.
@@ -57,6 +58,16 @@ pub(super) fn leave(before: u64) {
     let _ = DOING.try_with(|doing| doing.store(before, Relaxed));
 }
 
+/// Runs something that the current hook is not to blame for.
+pub(super) fn aside<R>(run: impl FnOnce() -> R) -> R {
+    let number = DOING.try_with(|doing| (doing.swap(0, Relaxed) >> 32) as u32);
+    let result = run();
+    if let Ok(number @ 1..) = number {
+        enter(number);
+    }
+    result
+}
+
 /// A number for a new hook; never 0.
 pub(super) fn next_number() -> u32 {
     NUMBERS.fetch_add(1, Relaxed)
@@ -95,26 +106,36 @@ pub(super) fn start() {
     });
 }
 
+/// A call that a look has found.
+struct Seen {
+    doing: u64,
+    since: Instant,
+    looks: u32,
+}
+
 fn look_around() {
-    // For each thread that is in a hook: the call, since when, and whether it was reported.
-    let mut seen: HashMap<usize, (u64, Instant, bool)> = HashMap::new();
+    let mut seen: HashMap<usize, Seen> = HashMap::new();
     loop {
         std::thread::sleep(LOOK_EVERY);
         let mut overrun = Vec::new();
         let mut watched = lock(&WATCHED);
         watched.threads.retain(|thread| thread.strong_count() > 0);
-        seen.retain(|_, (doing, _, _)| *doing != 0);
+        seen.retain(|_, call| call.doing != 0);
         for thread in &watched.threads {
             let doing = thread.upgrade().map_or(0, |doing| doing.load(Relaxed));
-            let entry =
-                seen.entry(thread.as_ptr().addr())
-                    .or_insert((doing, Instant::now(), false));
-            if doing == 0 || entry.0 != doing {
-                *entry = (doing, Instant::now(), false);
-            } else if !entry.2 && entry.1.elapsed() >= OVERRUN {
-                entry.2 = true;
+            let new = || Seen {
+                doing,
+                since: Instant::now(),
+                looks: 0,
+            };
+            let call = seen.entry(thread.as_ptr().addr()).or_insert_with(new);
+            if call.doing != doing {
+                *call = new();
+            }
+            call.looks += 1;
+            if doing != 0 && call.looks == OVERRUN_LOOKS {
                 let hook = watched.hooks.get(&((doing >> 32) as u32));
-                overrun.extend(hook.and_then(Weak::upgrade).map(|hook| (hook, entry.1)));
+                overrun.extend(hook.and_then(Weak::upgrade).map(|hook| (hook, call.since)));
             }
         }
         drop(watched);

@@ -147,3 +147,6 @@ impl ReplayGuard {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,7 @@ impl LmdbStore {
         let tables = tables::Tables::open(&env)?;
         let hash = keys::KeyedHash::new(meta::prepare(&env, &tables)?);
         let room = room::Room::new(&env, path, options.quota_bytes, options.ballast_bytes)?;
+        opening::sync_names(path)?;
         Ok(LmdbStore {
             env,
             tables,
@@ -154,10 +155,7 @@ impl Store for LmdbStore {
 
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let read = || kv::get(&self.env.begin_ro_txn()?, &self.tables, extension, key);
-        match key.len() {
-            length if length > super::MAX_KEY_BYTES => Err(StoreError::KeyTooLong(length)),
-            _ => Ok(read()?),
-        }
+        Ok(read()?)
     }
 
     fn kv_scan(

@@ -202,6 +202,8 @@ impl Store for MemoryStore {
         after: Option<&[u8]>,
         max: usize,
     ) -> Result<Vec<KvRow>, StoreError> {
+        check_length(prefix)?;
+        check_length(after.unwrap_or_default())?;
         Ok(self
             .read()
             .kv
@@ -414,6 +416,7 @@ impl State {
 
 impl TxnRead for State {
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        check_length(key)?;
         Ok(self
             .kv
             .get(&(extension.to_owned(), key.to_owned()))
@@ -477,6 +480,13 @@ fn may_delete(by: &PublicKey, target: &Event) -> bool {
 
 fn may_remove(policy: &dyn CommitPolicy, event: &Event, cause: Cause) -> bool {
     !policy.guards_removal(event.kind()) || policy.may_remove(event, cause)
+}
+
+fn check_length(key: &[u8]) -> Result<(), StoreError> {
+    match key.len() {
+        length if length > MAX_KEY_BYTES => Err(StoreError::KeyTooLong(length)),
+        _ => Ok(()),
+    }
 }
 
 fn position_of(stored: &Stored) -> Position {

@@ -5,7 +5,7 @@ use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{Compiled, ExtensionHost, HostHandle, HostOptions, Tables};
 
 async fn refusal(tables: &str) -> String {
-    match TestRelay::try_start(tables).await {
+    match try_start(tables).await {
         Ok(_) => panic!("accepted"),
         Err(error) => error.to_string(),
     }
@@ -95,7 +95,7 @@ fn e8_a_config_type_that_accepts_unknown_keys_is_found_out() {
 #[tokio::test]
 async fn e8_names_are_checked() {
     const TWICE: &[Compiled] = &[Compiled::of::<Lax>(), Compiled::of::<Lax>()];
-    let relay = TestRelay::start("").await;
+    let relay = start("").await;
     let handle = HostHandle::new(TWICE);
     let core = relay.core.clone();
     let (tables, options) = (Tables::new(), HostOptions::default());
@@ -104,4 +104,54 @@ async fn e8_names_are_checked() {
         panic!("accepted");
     };
     assert!(error.to_string().contains("twice"), "{error}");
+}
+
+/// Two extensions that differ in their names alone, and promise a service that they do not provide.
+struct Twin<const PROMISES: bool, const NUMBER: u8>;
+
+trait Promised: Send + Sync {}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl<const PROMISES: bool, const NUMBER: u8> Extension for Twin<PROMISES, NUMBER> {
+    const NAME: &'static str = ["first", "second"][NUMBER as usize];
+    type Config = Nothing;
+
+    fn services(needs: &mut Needs) {
+        if PROMISES {
+            needs.provides::<dyn Promised>();
+        }
+    }
+
+    async fn build(_: Nothing, _: Host) -> Result<Self, BuildError> {
+        Ok(Twin)
+    }
+
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        hooks
+            .http(Mount::root(), |_| {})
+            .http(Mount::prefix("/twin"), |_| {});
+    }
+}
+
+#[tokio::test]
+async fn e11_the_same_mount_twice_stops_the_start() {
+    const TWINS: &[Compiled] = &[
+        Compiled::of::<Twin<false, 0>>(),
+        Compiled::of::<Twin<false, 1>>(),
+    ];
+    let error = TestRelay::start(TWINS, "[first]\n[second]").await;
+    let error = error.unwrap_err().to_string();
+    let says = "[extensions.first] and [extensions.second] both want the routes under /twin";
+    assert_eq!(error, says);
+}
+
+#[tokio::test]
+async fn e8_a_service_that_is_promised_must_be_provided() {
+    const BOASTER: &[Compiled] = &[Compiled::of::<Twin<true, 0>>()];
+    let error = TestRelay::start(BOASTER, "[first]").await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("what `services` promises"), "{error}");
 }

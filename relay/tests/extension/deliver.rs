@@ -5,7 +5,7 @@ use trellis_relay::extension::Hooks;
 
 #[tokio::test]
 async fn e2_deliver_hides_by_another_extensions_service() {
-    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let relay = start(&format!("{WORDS}{GATE}")).await;
     let in_room = tagged(445, "x", &[&["h", "g"]]);
     let elsewhere = tagged(445, "x", &[&["h", "other"]]);
     let (member, stranger) = (member(), stranger());
@@ -20,7 +20,7 @@ async fn e2_deliver_hides_by_another_extensions_service() {
 
 #[tokio::test]
 async fn e2_deliver_shows_nothing_that_was_hidden_before() {
-    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let relay = start(&format!("{WORDS}{GATE}")).await;
     let in_room = tagged(445, "x", &[&["h", "g"]]);
     let mut show = [false];
     relay
@@ -33,7 +33,7 @@ async fn e2_deliver_shows_nothing_that_was_hidden_before() {
 
 #[tokio::test]
 async fn e2_counting_is_fast_where_no_deliver_hook_wants_the_kinds() {
-    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let relay = start(&format!("{WORDS}{GATE}")).await;
     let hooks = relay.hooks();
     assert!(hooks.plan(445).has_deliver());
     assert!(!hooks.plan(1).has_deliver());
@@ -47,7 +47,7 @@ async fn e2_counting_is_fast_where_no_deliver_hook_wants_the_kinds() {
 #[tokio::test]
 async fn e2_deliver_never_fails_open() {
     let open = WORDS.replace("kinds", "on_fault = 'open'\nkinds");
-    let relay = TestRelay::start(&format!("{open}{GATE}")).await;
+    let relay = start(&format!("{open}{GATE}")).await;
     let bad = tagged(445, "panic", &[&["h", "g"]]);
     assert_eq!(relay.visible(&bad, &[&member()]), [false]);
     assert_eq!(relay.status("words").faults, 1);

@@ -6,7 +6,7 @@ use trellis_relay::extension::*;
 
 #[tokio::test]
 async fn e1_admit_is_asked_for_the_kinds_that_its_config_names() {
-    let relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let relay = start(&format!("{WORDS}{GATE}")).await;
     assert_eq!(
         relay.admit(&event(1, "spam"), &stranger()),
         "blocked: a word"
@@ -22,7 +22,7 @@ async fn e1_admit_is_asked_for_the_kinds_that_its_config_names() {
 
 #[tokio::test]
 async fn e1_admit_async_decides_on_its_own_threads() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     assert!(relay.hooks().plan(450).wants_async());
     assert!(!relay.hooks().plan(449).wants_async());
     assert_eq!(relay.admit_async(&event(450, "1")).await, "accept");
@@ -33,7 +33,7 @@ async fn e1_admit_async_decides_on_its_own_threads() {
 
 #[tokio::test]
 async fn e1_session_is_told_in_order() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let hooks = relay.hooks();
     hooks.session(SessionNote::Connected, &stranger());
     hooks.session(SessionNote::Authenticated, &member());
@@ -45,7 +45,7 @@ async fn e1_session_is_told_in_order() {
 
 #[tokio::test]
 async fn e1_nip11_adds_fields_and_a_fault_adds_nothing() {
-    let mut relay = TestRelay::start(GATE).await;
+    let mut relay = start(GATE).await;
     let mut document = Map::from_iter([("name".to_owned(), json!("t"))]);
     relay.hooks().nip11(&mut document);
     assert_eq!(Value::Object(document), json!({"name": "t", "room": "g"}));
@@ -60,7 +60,7 @@ async fn e1_nip11_adds_fields_and_a_fault_adds_nothing() {
 
 #[tokio::test]
 async fn e1_rpc_methods_are_listed_and_called() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let hooks = relay.hooks();
     assert_eq!(
         hooks.rpc_methods(),
@@ -78,7 +78,7 @@ async fn e1_rpc_methods_are_listed_and_called() {
 
 #[tokio::test]
 async fn e1_commands_are_listed_and_called() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let hooks = relay.hooks();
     assert_eq!(hooks.commands(), [("gate-room", "says which room")]);
     let args = vec!["is".to_owned(), "here".to_owned()];
@@ -94,7 +94,7 @@ async fn e1_hooks_run_by_phase_then_priority_then_name() {
         let admit = hooks.filter(|hook| hook.hook == "admit");
         admit.map(|hook| hook.extension).collect::<Vec<_>>()
     };
-    let mut relay = TestRelay::start(&format!("{WORDS}{GATE}{CHAT}")).await;
+    let mut relay = start(&format!("{WORDS}{GATE}{CHAT}")).await;
     assert_eq!(order(&relay), ["chat", "words"]);
     relay.apply(&format!("{CHAT}priority = 5")).await.unwrap();
     assert_eq!(order(&relay), ["words", "chat"]);
@@ -122,7 +122,7 @@ async fn e1_hooks_run_by_phase_then_priority_then_name() {
 
 #[tokio::test]
 async fn e1_every_hook_of_the_trait_is_in_the_toys() {
-    let relay = TestRelay::start(&format!("{WORDS}{GATE}{CHAT}")).await;
+    let relay = start(&format!("{WORDS}{GATE}{CHAT}")).await;
     let mut names: Vec<_> = relay.handle.explain().iter().map(|it| it.hook).collect();
     names.sort_unstable();
     names.dedup();

@@ -34,7 +34,7 @@ const NOT_FOUND: &str = r#"{"code":404,"error":"there is nothing here"}"#;
 
 #[actix_web::test]
 async fn e11_routes_are_found_by_prefix_by_host_and_at_the_root() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let app = app!(relay);
     assert_eq!(get!(app, "/api/gate/room"), (200, "g".to_owned()));
     assert_eq!(get!(app, "/note.txt"), (200, "note of g".to_owned()));
@@ -58,7 +58,7 @@ async fn e11_routes_are_found_by_prefix_by_host_and_at_the_root() {
 
 #[actix_web::test]
 async fn e11_a_body_arrives() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let app = app!(relay);
     let post = TestRequest::post()
         .uri("/api/gate/echo")
@@ -70,7 +70,7 @@ async fn e11_a_body_arrives() {
 
 #[actix_web::test]
 async fn e7_routes_of_an_extension_that_is_off_answer_404() {
-    let mut relay = TestRelay::start("").await;
+    let mut relay = start("").await;
     let app = app!(relay);
     assert_eq!(get!(app, "/api/gate/room"), (404, NOT_FOUND.to_owned()));
     relay.apply(GATE).await.unwrap();
@@ -93,7 +93,7 @@ async fn e7_routes_of_an_extension_that_is_off_answer_404() {
 
 #[actix_web::test]
 async fn e6_a_handler_that_panics_answers_500_and_the_next_request_is_served() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let app = app!(relay);
     for _ in 0..10 {
         let (status, body) = get!(app, "/api/gate/panic");
@@ -108,7 +108,7 @@ async fn e6_a_handler_that_panics_answers_500_and_the_next_request_is_served() {
 #[actix_web::test]
 async fn e11_what_the_core_noted_about_a_request_is_there_afterwards() {
     use actix_web::HttpMessage as _;
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let app = app!(relay);
     let request = TestRequest::get().uri("/api/gate/room").to_request();
     request.extensions_mut().insert(7u8);

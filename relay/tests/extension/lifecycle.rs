@@ -5,12 +5,12 @@ use trellis_relay::extension::Applied;
 
 #[tokio::test]
 async fn e7_a_table_is_taken_over_in_place_or_rebuilds_its_extension_alone() {
-    let mut relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let mut relay = start(&format!("{WORDS}{GATE}")).await;
     let in_room = tagged(445, "x", &[&["h", "g"]]);
     let generation = relay.hooks().generation();
 
     assert_eq!(relay.apply(GATE).await.unwrap(), Applied::Unchanged);
-    let emptied = GATE.replace("'MEMBER'", "");
+    let emptied = GATE.replace(ALICE, "");
     assert_eq!(relay.apply(&emptied).await.unwrap(), Applied::Reloaded);
     assert_eq!(relay.visible(&in_room, &[&member()]), [false]);
     assert_eq!(
@@ -29,7 +29,7 @@ async fn e7_a_table_is_taken_over_in_place_or_rebuilds_its_extension_alone() {
 
 #[tokio::test]
 async fn e7_an_extension_is_switched_off_and_on() {
-    let mut relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let mut relay = start(&format!("{WORDS}{GATE}")).await;
     let spam = event(1, "spam");
     let off = relay.apply(&format!("{WORDS}enabled = false")).await;
     assert_eq!(off.unwrap(), Applied::SwitchedOff);
@@ -44,7 +44,7 @@ async fn e7_an_extension_is_switched_off_and_on() {
 
 #[tokio::test]
 async fn e7_a_bad_table_changes_nothing() {
-    let mut relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let mut relay = start(&format!("{WORDS}{GATE}")).await;
     let generation = relay.hooks().generation();
     for (bad, says) in [
         (GATE.replace("members", "membrs"), "did you mean `members`?"),
@@ -67,8 +67,8 @@ async fn e7_a_bad_table_changes_nothing() {
 
 #[tokio::test]
 async fn e7_a_reload_in_place_is_taken_back_when_another_build_fails() {
-    let mut relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
-    let emptied = GATE.replace("'MEMBER'", "");
+    let mut relay = start(&format!("{WORDS}{GATE}")).await;
+    let emptied = GATE.replace(ALICE, "");
     let tables = format!("{emptied}{}", WORDS.replace("'spam'", ""));
     let error = relay.host.apply_all(&tables_of(&tables)).await.unwrap_err();
     assert!(
@@ -82,7 +82,7 @@ async fn e7_a_reload_in_place_is_taken_back_when_another_build_fails() {
 
 #[tokio::test]
 async fn e7_a_provider_stays_while_others_need_it() {
-    let mut relay = TestRelay::start(&format!("{WORDS}{GATE}")).await;
+    let mut relay = start(&format!("{WORDS}{GATE}")).await;
     let error = relay.apply(&format!("{GATE}enabled = false")).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("[extensions.words] needs"), "{error}");
@@ -94,7 +94,7 @@ async fn e7_a_provider_stays_while_others_need_it() {
 
 #[tokio::test]
 async fn e7_shutdown_switches_everything_off() {
-    let relay = TestRelay::start(&format!("{WORDS}{GATE}{CHAT}")).await;
+    let relay = start(&format!("{WORDS}{GATE}{CHAT}")).await;
     let handle = relay.handle.clone();
     relay.host.shutdown().await;
     assert!(handle.status().iter().all(|it| it.health.is_none()));

@@ -15,7 +15,7 @@ fn asking_for(kinds: Option<&[u16]>) -> Filter {
 
 #[tokio::test]
 async fn e2_request_narrows_lists_of_kinds_for_every_verb() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let hooks = relay.hooks();
     for verb in [Verb::Req, Verb::Count, Verb::Neg] {
         let narrowed = hooks.request(&stranger(), verb, asking_for(Some(&[1, 445])));
@@ -30,7 +30,7 @@ async fn e2_request_narrows_lists_of_kinds_for_every_verb() {
 
 #[tokio::test]
 async fn e2_a_filter_without_kinds_is_narrowed_by_exclusion() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     let narrowed = relay
         .hooks()
         .request(&stranger(), Verb::Req, asking_for(None));
@@ -44,7 +44,7 @@ async fn e2_a_filter_without_kinds_is_narrowed_by_exclusion() {
 
 #[tokio::test]
 async fn e2_request_async_comes_first_and_may_close() {
-    let relay = TestRelay::start(&format!("{GATE}timeout_ms = 5")).await;
+    let relay = start(&format!("{GATE}timeout_ms = 5")).await;
     let hooks = relay.hooks();
     let ask = |verb, kind| {
         hooks.request_async(AccessRequest {

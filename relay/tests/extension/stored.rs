@@ -8,7 +8,7 @@ use trellis_relay::store::{Cause, Write};
 
 #[tokio::test]
 async fn e4_stored_comes_in_commit_order_for_its_kinds() {
-    let relay = TestRelay::start(GATE).await;
+    let relay = start(GATE).await;
     relay
         .core
         .put(&[event(450, "1"), event(1, "note"), event(450, "2")]);
@@ -22,7 +22,7 @@ async fn e4_stored_comes_in_commit_order_for_its_kinds() {
 
 #[tokio::test]
 async fn e4_a_page_that_failed_comes_again_before_the_cursor_moves() {
-    let relay = TestRelay::start(&format!("{GATE}fail_stored_once = true")).await;
+    let relay = start(&format!("{GATE}fail_stored_once = true")).await;
     relay.core.put(&[event(450, "1")]);
     let twice = json!(["stored 1", "stored 1"]);
     until("again", async || relay.rpc("gate_seen").await == twice).await;
@@ -34,20 +34,20 @@ async fn e4_a_page_that_failed_comes_again_before_the_cursor_moves() {
 #[tokio::test]
 async fn e4_a_new_process_goes_on_where_the_last_one_was() {
     let store = Arc::new(MemoryStore::default());
-    let relay = TestRelay::over(store.clone(), GATE).await.unwrap();
+    let relay = start_over(store.clone(), GATE).await;
     relay.core.put(&[event(450, "1")]);
     until("the cursor", async || cursor(&relay) == Some(1)).await;
     relay.host.shutdown().await;
 
     // Committed while nobody followed.
-    let off = TestRelay::over(store.clone(), "").await.unwrap();
+    let off = start_over(store.clone(), "").await;
     let gone = event(450, "2");
     off.core.put(&[gone.clone(), event(450, "3")]);
     let remove = Write::Remove(*gone.id(), Cause::Admin);
     off.core.commit(&[remove]).unwrap();
     off.host.shutdown().await;
 
-    let relay = TestRelay::over(store, GATE).await.unwrap();
+    let relay = start_over(store, GATE).await;
     let all = json!(["stored 3", "removed 450"]);
     until("the rest", async || relay.rpc("gate_seen").await == all).await;
     relay.host.shutdown().await;
@@ -56,13 +56,13 @@ async fn e4_a_new_process_goes_on_where_the_last_one_was() {
 #[tokio::test]
 async fn e4_what_the_log_has_lost_is_reported_as_a_gap() {
     let store = Arc::new(MemoryStore::with_removal_log(0));
-    let off = TestRelay::over(store.clone(), "").await.unwrap();
+    let off = start_over(store.clone(), "").await;
     let gone = event(450, "1");
     off.core.put(std::slice::from_ref(&gone));
     let remove = Write::Remove(*gone.id(), Cause::Admin);
     off.core.commit(&[remove]).unwrap();
     off.host.shutdown().await;
-    let relay = TestRelay::over(store, GATE).await.unwrap();
+    let relay = start_over(store, GATE).await;
     until("the gap", async || {
         relay.rpc("gate_seen").await == json!(["gap"])
     })

@@ -1,7 +1,11 @@
 //! Refuses words; shows kind 445 to the members that another extension knows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use trellis_relay::extension::prelude::*;
+
+/// Ends a hook that hangs.
+pub(crate) static RELEASED: AtomicBool = AtomicBool::new(false);
 
 /// What `gate` provides.
 pub(crate) trait Membership: Send + Sync {
@@ -52,7 +56,11 @@ impl Words {
         match &*content {
             "panic" => panic!("a secret that no log may show"),
             "fail" => return Err("no answer".into()),
-            "hang" => std::thread::sleep(std::time::Duration::from_millis(400)),
+            "hang" => {
+                while !RELEASED.load(Relaxed) {
+                    std::thread::yield_now();
+                }
+            }
             "quiet" => return Ok(Admit::Shadow),
             _ => {}
         }

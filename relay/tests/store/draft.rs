@@ -1,5 +1,6 @@
 //! Builds events for tests. Stores do not verify, so nothing is signed.
 
+use secp256k1::{Keypair, Secp256k1};
 use std::sync::Arc;
 use trellis_relay::event::{Event, EventParts, PublicKey, escape_into};
 
@@ -66,7 +67,24 @@ impl Draft {
         self
     }
 
+    /// With the key's author, true id and signature.
+    pub(crate) fn signed(mut self, secret_key: [u8; 32]) -> Arc<Event> {
+        let secp = Secp256k1::new();
+        let keypair = Keypair::from_seckey_slice(&secp, &secret_key).unwrap();
+        self.author = keypair.x_only_public_key().0.serialize();
+        let id = self.build().computed_id();
+        let sig = secp.sign_schnorr_no_aux_rand(&id, &keypair);
+        self.build_with(id, sig.as_ref())
+    }
+
     pub(crate) fn build(&self) -> Arc<Event> {
+        let id = self
+            .id
+            .unwrap_or_else(|| self.build_with([0; 32], &[0xab; 64]).computed_id());
+        self.build_with(id, &[0xab; 64])
+    }
+
+    fn build_with(&self, id: [u8; 32], sig: &[u8; 64]) -> Arc<Event> {
         let mut tags = b"[".to_vec();
         for (i, tag) in self.tags.iter().enumerate() {
             tags.extend_from_slice(if i == 0 { b"[" } else { b",[" });
@@ -82,16 +100,15 @@ impl Draft {
         let mut content = Vec::new();
         escape_into(&mut content, &self.content);
         let parts = EventParts {
-            id: &[0; 32],
+            id: &id,
             pubkey: &self.author,
             created_at: self.created_at,
             kind: self.kind,
             tags_json: std::str::from_utf8(&tags).unwrap(),
             content_json: std::str::from_utf8(&content).unwrap(),
-            sig: &[0xab; 64],
+            sig,
         };
-        let id = self.id.unwrap_or_else(|| parts.assemble().computed_id());
-        Arc::new(EventParts { id: &id, ..parts }.assemble())
+        Arc::new(parts.assemble())
     }
 }
 

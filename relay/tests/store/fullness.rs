@@ -203,11 +203,28 @@ fn c19_a_disk_filled_by_others_takes_removals_only_until_there_is_room() {
         let batch: Vec<Write> = batch.iter().cloned().map(Write::Put).collect();
         assert!(commit(&store, &batch).iter().all(|o| !is_full(o)));
     }
+    let ballast = disk.path.join("data/ballast");
+    assert!(ballast.exists());
     fill_disk(&disk.path.join("others"));
     assert!(is_full(&commit(&store, &[Write::Put(note())])[0]));
-    check_full_store(&store, &stored);
+    // One of four, so that nearly all pages change and few are given up.
+    let removals: Vec<Write> = stored
+        .iter()
+        .step_by(4)
+        .map(|event| Write::Remove(*event.id(), Cause::Admin))
+        .collect();
+    assert_eq!(
+        commit(&store, &removals),
+        vec![Outcome::Done; removals.len()]
+    );
+    assert!(!ballast.exists(), "thrown out for the removals");
+    assert_eq!(
+        store.stats().unwrap().events,
+        (stored.len() - removals.len()) as u64
+    );
     std::fs::remove_file(disk.path.join("others")).unwrap();
     row(&commit(&store, &[Write::Put(note())])[0]);
+    assert!(ballast.exists(), "taken aboard again");
     let report = store.check().unwrap();
     assert!(report.is_sound(), "{report:?}");
 }

@@ -1,7 +1,7 @@
 //! The key spaces of extensions.
 
 use crate::subject::{Subject, for_every_store};
-use trellis_relay::store::{MAX_KEY_BYTES, NoPolicy, Outcome, Write};
+use trellis_relay::store::{MAX_KEY_BYTES, NoPolicy, Outcome, StoreError, Write};
 
 for_every_store!(
     e3_rows_are_set_read_and_deleted,
@@ -108,4 +108,9 @@ fn e3_a_key_that_is_too_long_is_refused_alone(subject: &Subject) {
     assert!(matches!(outcomes[0], Outcome::Refused(_)));
     assert_eq!(outcomes[1], Outcome::Done);
     assert!(subject.store.kv_get("groups", &longest).unwrap().is_some());
+    let is_too_long = |error| matches!(error, StoreError::KeyTooLong(length) if length > 500);
+    let store = &subject.store;
+    assert!(is_too_long(store.kv_get("groups", &too_long).unwrap_err()));
+    let listed = store.kv_scan("groups", &longest, Some(&too_long), 9);
+    assert!(is_too_long(listed.unwrap_err()));
 }

@@ -10,6 +10,7 @@ mod crash;
 mod deletion;
 mod expiry;
 mod fullness;
+mod jsonl;
 mod kv;
 mod policy;
 mod random;

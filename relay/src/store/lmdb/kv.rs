@@ -5,7 +5,7 @@ use super::fault::Result;
 use super::keys;
 use super::meta;
 use super::tables::{Table, Tables};
-use crate::store::{KvRow, KvWrites};
+use crate::store::{KvRow, KvWrites, MAX_KEY_BYTES, StoreError};
 use lmdb::{RwTransaction, Transaction};
 
 pub(super) fn get<T: Transaction>(
@@ -14,6 +14,7 @@ pub(super) fn get<T: Transaction>(
     extension: &str,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>> {
+    check_length(key)?;
     let Some(number) = meta::extension_number(txn, tables, extension)? else {
         return Ok(None);
     };
@@ -31,6 +32,8 @@ pub(super) fn scan<T: Transaction>(
     after: Option<&[u8]>,
     max: usize,
 ) -> Result<Vec<KvRow>> {
+    check_length(prefix)?;
+    check_length(after.unwrap_or_default())?;
     let mut rows = Vec::new();
     let Some(number) = meta::extension_number(txn, tables, extension)? else {
         return Ok(rows);
@@ -50,6 +53,13 @@ pub(super) fn scan<T: Transaction>(
         found = walk.next()?;
     }
     Ok(rows)
+}
+
+fn check_length(key: &[u8]) -> Result<()> {
+    match key.len() {
+        length if length > MAX_KEY_BYTES => Err(StoreError::KeyTooLong(length).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Writes what a batch decided.

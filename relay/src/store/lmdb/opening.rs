@@ -58,6 +58,16 @@ pub(super) fn environment(directory: &Path, options: &LmdbOptions) -> Result<Env
         .open_with_permissions(directory, 0o600)?)
 }
 
+/// Makes the names of new files as durable as their contents will be.
+pub(super) fn sync_names(directory: &Path) -> Result<()> {
+    File::open(directory)?.sync_all()?;
+    // A relative path of one name has an empty parent.
+    match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => Ok(File::open(parent)?.sync_all()?),
+        _ => Ok(()),
+    }
+}
+
 /// Gives LMDB's table of readers its blocks: it is mapped, and a reader that entered it on a full disk would die of
 /// SIGBUS. Done before LMDB opens the file, since closing it afterwards would let go of LMDB's own lock.
 fn allocate_reader_table(directory: &Path, max_readers: u32) -> Result<()> {

@@ -1,0 +1,135 @@
+//! Whatever hooks do, a filter only shrinks.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::event::EventParts;
+use proptest::prelude::*;
+
+fn narrowed(kinds: Option<&[u16]>) -> Narrowed {
+    Narrowed::new(Filter {
+        kinds: kinds.map(<[u16]>::to_vec),
+        ..Filter::default()
+    })
+}
+
+#[test]
+fn e2_many_kinds_to_keep_become_few_to_exclude() {
+    let mut few = narrowed(None);
+    Narrow::new(&mut few).retain_kinds(&Kinds::from(1..=10));
+    assert_eq!(few.filter.kinds, Some((1..=10).collect()));
+
+    let mut many = narrowed(None);
+    Narrow::new(&mut many).retain_kinds(&Kinds::from(0..=30_000));
+    assert_eq!(many.filter.kinds, None);
+    assert_eq!(many.excluded, Kinds::from(30_001..=u16::MAX));
+}
+
+#[test]
+fn e2_what_was_excluded_stays_out_of_a_list_that_comes_later() {
+    let mut narrowed = narrowed(None);
+    let mut narrow = Narrow::new(&mut narrowed);
+    narrow
+        .drop_kinds(&4.into())
+        .retain_kinds(&Kinds::from([4, 5]));
+    assert_eq!(narrowed.filter.kinds, Some(vec![5]));
+    assert!(narrowed.excluded.is_empty());
+}
+
+#[test]
+fn e2_dropping_every_kind_leaves_nothing() {
+    let mut all = narrowed(None);
+    Narrow::new(&mut all).drop_kinds(&Kinds::all());
+    assert!(all.is_empty());
+    let mut some = narrowed(Some(&[1]));
+    Narrow::new(&mut some).nothing();
+    assert!(some.is_empty());
+}
+
+/// One thing that a hook may do.
+#[derive(Clone, Debug)]
+enum Step {
+    Drop(Vec<u16>),
+    Retain(Vec<u16>),
+    Authors(Vec<u8>),
+    Tag(Vec<String>),
+    Since(u64),
+    Until(u64),
+    Limit(usize),
+    Nothing,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let kinds = || prop::collection::vec(0u16..4, 0..4);
+    let step = prop_oneof![
+        kinds().prop_map(Step::Drop),
+        kinds().prop_map(Step::Retain),
+        prop::collection::vec(0u8..3, 0..3).prop_map(Step::Authors),
+        prop::collection::vec("[a-c]", 0..3).prop_map(Step::Tag),
+        (0u64..4).prop_map(Step::Since),
+        (0u64..4).prop_map(Step::Until),
+        (0usize..4).prop_map(Step::Limit),
+        Just(Step::Nothing),
+    ];
+    prop::collection::vec(step, 0..5)
+}
+
+fn filters() -> impl Strategy<Value = Filter> {
+    let kinds = prop::option::of(prop::collection::btree_set(0u16..4, 0..4));
+    let tag = prop::option::of(prop::collection::btree_set("[a-c]", 0..3));
+    (kinds, tag, prop::option::of(0u64..4)).prop_map(|(kinds, tag, since)| Filter {
+        kinds: kinds.map(|kinds| kinds.into_iter().collect()),
+        tags: tag
+            .map(|values| (b't', values.into_iter().collect()))
+            .into_iter()
+            .collect(),
+        since,
+        ..Filter::default()
+    })
+}
+
+fn event(kind: u16, author: u8, created_at: u64, tag: &str) -> Event {
+    EventParts {
+        id: &[7; 32],
+        pubkey: &[author; 32],
+        created_at,
+        kind,
+        tags_json: &format!(r#"[["t","{tag}"]]"#),
+        content_json: r#""""#,
+        sig: &[7; 64],
+    }
+    .assemble()
+}
+
+proptest! {
+    #[test]
+    fn e2_a_filter_only_shrinks(filter in filters(), steps in steps()) {
+        let mut narrowed = Narrowed::new(filter.clone());
+        let mut narrow = Narrow::new(&mut narrowed);
+        for step in steps {
+            match step {
+                Step::Drop(kinds) => narrow.drop_kinds(&kinds.into_iter().collect()),
+                Step::Retain(kinds) => narrow.retain_kinds(&kinds.into_iter().collect()),
+                Step::Authors(authors) => narrow.retain_authors(
+                    authors.into_iter().map(|byte| PublicKey::from_byte_array([byte; 32])),
+                ),
+                Step::Tag(values) => narrow.retain_tag(b't', values),
+                Step::Since(seconds) => narrow.since(seconds),
+                Step::Until(seconds) => narrow.until(seconds),
+                Step::Limit(events) => narrow.limit(events),
+                Step::Nothing => narrow.nothing(),
+            };
+        }
+        let mut tidy = narrowed.filter.clone();
+        tidy.normalize();
+        prop_assert_eq!(&tidy, &narrowed.filter, "lists stay sorted");
+        for kind in 0..5 {
+            for author in 0..4 {
+                for created_at in 0..5 {
+                    let event = event(kind, author, created_at, ["a", "b", "c", "d"][usize::from(kind) % 4]);
+                    prop_assert!(!narrowed.matches(&event) || filter.matches(&event));
+                }
+            }
+        }
+    }
+}

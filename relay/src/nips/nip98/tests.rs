@@ -1,0 +1,124 @@
+//! Good headers, and each way in which one is bad.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use nostr::event::{EventBuilder, FinalizeEvent, Kind, Tag};
+use nostr::key::Keys;
+use nostr::types::Timestamp;
+
+const URL: &str = "https://relay.example/upload?x=1";
+const NOW_S: u64 = 1_700_000_000;
+
+fn header(kind: u16, created_at: u64, tags: &[[&str; 2]]) -> String {
+    let keys = Keys::generate();
+    let event = EventBuilder::new(Kind::from(kind), "")
+        .tags(tags.iter().map(|tag| Tag::parse(*tag).unwrap()))
+        .custom_created_at(Timestamp::from_secs(created_at));
+    let event = event.finalize(&keys).unwrap();
+    let json = serde_json::to_string(&event).unwrap();
+    format!("Nostr {}", STANDARD.encode(json))
+}
+
+fn good() -> String {
+    header(KIND, NOW_S, &[["u", URL], ["method", "PUT"]])
+}
+
+fn refusal(header: &str, body: Option<&[u8]>) -> String {
+    let body_sha256 = body.map(sha256);
+    let checked = check(header, "PUT", URL, body_sha256.as_ref(), NOW_S);
+    checked.unwrap_err().to_string()
+}
+
+#[test]
+fn nip98_a_signed_request_names_its_signer() {
+    let header = good();
+    let signed = check(&header, "PUT", URL, None, NOW_S + 60).unwrap();
+    assert_eq!(signed.created_at, NOW_S);
+    assert!(check(&header.replace("Nostr", "nostr"), "put", URL, None, NOW_S).is_ok());
+}
+
+#[test]
+fn nip98_what_does_not_fit_the_request_is_refused() {
+    let tags = [["u", URL], ["method", "PUT"]];
+    for (header, says) in [
+        ("Bearer x".to_owned(), "Authorization header"),
+        ("Nostr".to_owned(), "Authorization header"),
+        ("Nostr ?".to_owned(), "Authorization header"),
+        (
+            format!("Nostr {}", "A".repeat(17_000)),
+            "Authorization header",
+        ),
+        ("Nostr e30=".to_owned(), "not valid"),
+        (header(1, NOW_S, &tags), "kind 1, wanted 27235"),
+        (header(KIND, NOW_S - 61, &tags), "61 s off"),
+        (header(KIND, NOW_S + 61, &tags), "61 s off"),
+        (
+            header(KIND, NOW_S, &[["u", "https://relay.example/"], tags[1]]),
+            "u tag",
+        ),
+        (header(KIND, NOW_S, &tags[1..]), "u tag"),
+        (header(KIND, NOW_S, &tags[..1]), "method tag"),
+        (
+            header(KIND, NOW_S, &[tags[0], ["method", "GET"]]),
+            "method tag",
+        ),
+    ] {
+        let refusal = refusal(&header, None);
+        assert!(refusal.contains(says), "{refusal}");
+    }
+}
+
+#[test]
+fn nip98_a_body_is_covered_by_its_hash() {
+    let body = b"file";
+    let hash = const_hex::encode(sha256(body));
+    let covered = header(
+        KIND,
+        NOW_S,
+        &[["u", URL], ["method", "PUT"], ["payload", &hash]],
+    );
+    assert!(check(&covered, "PUT", URL, Some(&sha256(body)), NOW_S).is_ok());
+    assert!(refusal(&covered, Some(b"other")).contains("payload tag"));
+    assert!(refusal(&good(), Some(body)).contains("payload tag"));
+}
+
+#[test]
+fn nip98_a_forged_event_is_refused() {
+    let json = STANDARD.decode(good().split_once(' ').unwrap().1).unwrap();
+    let json = String::from_utf8(json).unwrap();
+    let forged = json.replace(r#""content":"""#, r#""content":"x""#);
+    assert_ne!(json, forged);
+    let header = format!("Nostr {}", STANDARD.encode(forged));
+    assert!(refusal(&header, None).contains("not valid"));
+}
+
+#[test]
+fn nip98_a_header_serves_one_request() {
+    let guard = ReplayGuard::default();
+    let signed = check(&good(), "PUT", URL, None, NOW_S).unwrap();
+    assert!(guard.first_time(&signed, NOW_S).is_ok());
+    let again = guard.first_time(&signed, NOW_S + 60).unwrap_err();
+    assert!(matches!(again, Nip98Error::Replayed));
+}
+
+#[test]
+fn nip98_the_guard_is_bounded_and_forgets_what_is_over() {
+    let guard = ReplayGuard::default();
+    let signed = |number: u64, created_at| {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        Signed {
+            pubkey: PublicKey::from_byte_array([1; 32]),
+            id: EventId::from_byte_array(id),
+            created_at,
+        }
+    };
+    for number in 0..REMEMBERED as u64 {
+        guard.first_time(&signed(number, NOW_S), NOW_S).unwrap();
+    }
+    let full = guard.first_time(&signed(u64::MAX, NOW_S), NOW_S);
+    assert!(matches!(full, Err(Nip98Error::Busy)));
+    let later = NOW_S + WINDOW_S + 1;
+    assert!(guard.first_time(&signed(u64::MAX, later), later).is_ok());
+}
