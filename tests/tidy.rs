@@ -60,11 +60,12 @@ const HOMES: [(&str, &[&str]); 4] = [
 ];
 
 /// Where tests may sleep: the functions that poll, and extensions that hang on purpose.
-const SLEEPERS: [&str; 4] = [
+const SLEEPERS: [&str; 5] = [
     "tests/support/src/wait.rs",
     "relay/tests/extension/support.rs",
     "relay/tests/extension/gate.rs",
     "relay/tests/extension/words.rs",
+    "relay/tests/extension/commit.rs",
 ];
 
 /// Words that promise work instead of doing it. Written in two parts so that this file does not offend.

@@ -20,6 +20,7 @@ const SHOWN_LOG_BYTES: usize = 8_000;
 pub struct Relay {
     child: Child,
     log: Log,
+    log_readers: Vec<thread::JoinHandle<()>>,
     address: SocketAddr,
     setup: Setup,
 }
@@ -33,11 +34,12 @@ impl Relay {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let log = Log::default();
-        child.stdout.take().map(|pipe| log.follow(pipe));
-        child.stderr.take().map(|pipe| log.follow(pipe));
+        let stdout = child.stdout.take().map(|pipe| log.follow(pipe));
+        let stderr = child.stderr.take().map(|pipe| log.follow(pipe));
         let mut relay = Relay {
             child,
             log,
+            log_readers: stdout.into_iter().chain(stderr).collect(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             setup,
         };
@@ -115,6 +117,17 @@ impl Relay {
         let child = &mut self.child;
         let status = wait::until_some("the relay's end", || child.try_wait().expect("wait")).await;
         (status, self.setup.clone())
+    }
+
+    /// The same, with everything that was printed up to the end instead.
+    pub async fn stop_with_log(mut self) -> (ExitStatus, String) {
+        let log = self.log.clone();
+        let readers = std::mem::take(&mut self.log_readers);
+        let (status, _) = self.stop().await;
+        for reader in readers {
+            let _ = reader.join();
+        }
+        (status, log.text())
     }
 
     /// SIGKILL; hands back what is needed to start again.
