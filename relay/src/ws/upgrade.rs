@@ -267,6 +267,11 @@ impl Connection {
         for _ in 0..TURN_FRAMES {
             let frame = match self.codec.decode(&mut self.inbound) {
                 Ok(Some(frame)) => frame,
+                Ok(None) if self.inbound.len() > self.max_frame_bytes() => {
+                    // The codec would collect the whole frame before it finds it too big.
+                    self.protocol_error(&ProtocolError::Overflow);
+                    return Turn::Waits;
+                }
                 Ok(None) => return Turn::Dry,
                 Err(error) => {
                     self.protocol_error(&error);
@@ -313,6 +318,13 @@ impl Connection {
                 _ => {}
             },
         }
+    }
+
+    /// The largest frame that may still become a message, head included.
+    fn max_frame_bytes(&self) -> usize {
+        const HEAD_BYTES: usize = 14;
+        let config = self.session.worker.config();
+        config.limitation.max_message_length.as_usize() + HEAD_BYTES
     }
 
     fn protocol_error(&self, error: &ProtocolError) {
