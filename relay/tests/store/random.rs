@@ -240,6 +240,20 @@ fn all_pages(store: &dyn Store, scan: &Scan<'_>) -> (Vec<Stored>, u64) {
         assert_ne!(pages.resume, Some(next), "no progress: {scan:?}");
         pages.resume = Some(next);
     }
+    let mut positions = Vec::new();
+    let mut pages = scan.clone();
+    loop {
+        let page = store.positions(&pages).unwrap();
+        positions.extend(page.positions);
+        let Some(next) = page.next else { break };
+        assert_ne!(pages.resume, Some(next), "no progress: {scan:?}");
+        pages.resume = Some(next);
+    }
+    let of_events = events.iter().map(|stored| Position {
+        created_at: stored.event.created_at(),
+        id: *stored.event.id(),
+    });
+    assert!(of_events.eq(positions), "{scan:?}");
     (events, count)
 }
 

@@ -9,7 +9,7 @@ use super::record::Header;
 use super::records::{self, Bytes, Records};
 use super::tables::Table;
 use crate::event::{EventId, PublicKey};
-use crate::store::{Budget, CountPage, Order, Page, Position, Scan, Stored};
+use crate::store::{Budget, CountPage, Order, Page, Position, PositionPage, Scan, Stored};
 use lmdb::RoTransaction;
 use smallvec::SmallVec;
 use std::cmp::Ordering;
@@ -57,6 +57,18 @@ pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
     })?;
     Ok(CountPage { count, next })
+}
+
+/// See [`crate::store::Store::positions`]. Tags are taken for found as by [`count`].
+pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPage> {
+    let txn = store.env.begin_ro_txn()?;
+    let mut positions = Vec::new();
+    let next = each_match(store, &txn, scan, |found| {
+        positions.push(found.position);
+        let is_full = positions.len() >= scan.budget.events;
+        Ok(if is_full { Step::StopAfter } else { Step::GoOn })
+    })?;
+    Ok(PositionPage { positions, next })
 }
 
 /// See [`crate::store::Store::contains`].
