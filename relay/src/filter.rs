@@ -4,7 +4,6 @@
 
 use crate::event::{Event, EventId, PublicKey};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 mod parse;
@@ -108,7 +107,7 @@ fn within<T: Ord>(list: &Option<Vec<T>>, item: &T) -> bool {
         .is_none_or(|list| list.binary_search(item).is_ok())
 }
 
-fn contains_text(sorted: &[String], text: &Cow<'_, str>) -> bool {
+fn contains_text(sorted: &[String], text: &str) -> bool {
     sorted
         .binary_search_by(|wanted| wanted.as_str().cmp(text))
         .is_ok()
