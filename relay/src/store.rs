@@ -109,7 +109,7 @@ pub enum Outcome {
     Superseded,
     /// Its author, or the recipient of a gift wrap, deleted it (NIP-09).
     Deleted,
-    /// A commit hook or a guard of removal refused it.
+    /// A commit hook or a guard of removal refused it, it has expired (NIP-40), or the store is full.
     Refused(Reason),
     /// A `Remove` or `Kv` is done.
     Done,
