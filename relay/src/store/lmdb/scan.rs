@@ -5,7 +5,7 @@ use super::fault::Result;
 use super::index;
 use super::keys::{self, END_5, KeyedHash, TagHash};
 use super::lanes::Range;
-use super::record::Header;
+use super::record::{self, Header};
 use super::records::{self, Bytes, Records};
 use super::tables::Table;
 use crate::event::{EventId, PublicKey};
@@ -79,8 +79,7 @@ pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
     };
     let row = keys::read_five(row).unwrap_or_default();
     let begun = store.tables.get(&txn, Table::Data, &keys::data(row, 0))?;
-    // The id stands in the first chunk even where the header goes beyond it.
-    Ok(begun.is_some_and(|begun| begun.get(9..41) == Some(&id[..])))
+    Ok(begun.and_then(record::id_of) == Some(id))
 }
 
 /// See [`crate::store::Store::expired`].
