@@ -6,12 +6,17 @@ use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Loaded;
 use trellis_relay::reload;
 use trellis_relay::server::{Parts, Server};
+
+/// How soon the death of the writer thread is noticed.
+const WRITER_LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -36,6 +41,7 @@ impl Serve {
         for note in &loaded.notes {
             tracing::info!("{note}");
         }
+        raise_open_files();
         trellis_relay::http::install_recorder();
         let store = super::store::open(&loaded.config)?;
         let keys = super::relay_key::load_or_make(&loaded.config.data.path)?;
@@ -63,12 +69,18 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
         let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
+        let mut looks = tokio::time::interval(WRITER_LOOK);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => self.reload(&mut server, &mut loaded).await,
                 Some(()) = changes.next() => self.reload(&mut server, &mut loaded).await,
+                // Whoever supervises the process starts it again, and clients learn by the end of their connections.
+                _ = looks.tick() => anyhow::ensure!(
+                    !server.relay.writer.is_dead(),
+                    "the writer thread died; nothing can be stored, so the relay ends"
+                ),
             }
         }
         tracing::info!("stopping");
@@ -107,5 +119,14 @@ impl Serve {
         }
         *loaded = new;
         tracing::info!("the new configuration is in force");
+    }
+}
+
+/// A connection is an open file, and the usual soft limit is 1,024.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
