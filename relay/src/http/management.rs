@@ -96,15 +96,14 @@ fn authorize(
     let known_as = config.network.relay_url.as_deref().unwrap_or(host);
     let body_sha256 = nip98::sha256(body);
     let now_s = relay.clock.now_s();
-    let checks = urls(known_as)
-        .into_iter()
-        .map(|url| nip98::check(header, "POST", &url, Some(&body_sha256), now_s));
-    let signed = checks
-        .reduce(|first, next| match first {
-            Err(Nip98Error::Url) => next,
-            decided => decided,
-        })
-        .unwrap_or(Err(Nip98Error::Url))?;
+    let mut checked = Err(Nip98Error::Url);
+    for url in urls(known_as) {
+        checked = nip98::check(header, "POST", &url, Some(&body_sha256), now_s);
+        if !matches!(checked, Err(Nip98Error::Url)) {
+            break;
+        }
+    }
+    let signed = checked?;
     relay.nip98_seen.first_time(&signed, now_s)?;
     Ok(signed)
 }
