@@ -114,6 +114,8 @@ pub(super) enum Fault {
     Overran(Duration),
     #[error("its breaker is open")]
     Skipped,
+    #[error("its extension was stopped")]
+    CutOff,
 }
 
 pub(super) struct Hook {
@@ -230,6 +232,8 @@ impl Hook {
                 Ok(answer)
             }
             Ok(Ok(Err(error))) => Err(self.fault(Fault::Failed(error.0))),
+            // Its extension was stopped under it, which is no fault.
+            Ok(Err(error)) if error.is_cancelled() => Err(Fault::CutOff),
             Ok(Err(_)) => Err(self.fault(Fault::Panicked)),
             Err(_) => Err(self.fault(Fault::TimedOut(timeout))),
         }

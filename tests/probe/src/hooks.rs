@@ -93,6 +93,11 @@ impl Probe {
             Change::Gap { .. } => ("gap".to_owned(), None),
         };
         self.run("stored", asked).await?;
+        if let Change::Stored(stored) = change {
+            // Durable before the cursor moves.
+            let key = [b"s".as_slice(), stored.event.id().as_bytes()].concat();
+            self.host.kv_put(&key, Some(Vec::new())).await?;
+        }
         self.seen().changes.push(note);
         Ok(())
     }

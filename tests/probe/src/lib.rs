@@ -7,7 +7,8 @@
 //! always = { deliver = "panic" }        # what a hook does where nothing else is asked of it
 //! ```
 //!
-//! Its rows are one for each stored event of its kinds that its `commit` hook saw: `e` and the id, then the content.
+//! Its rows are one for each stored event that its `commit` hook saw (`e` and the id, then the content), and one for each
+//! that its `stored` hook was told of (`s` and the id).
 
 mod action;
 mod hooks;

@@ -16,6 +16,7 @@ pub(crate) fn register(hooks: &mut Registrar<Probe>) {
             .route("/changes", web::get().to(changes))
             .route("/notes", web::get().to(notes))
             .route("/rows", web::get().to(rows))
+            .route("/told", web::get().to(told))
             .route("/release", web::post().to(release))
             .route("/panic", web::get().to(fall_over));
     });
@@ -34,12 +35,21 @@ async fn notes(me: Current<Probe>) -> Json<Value> {
     Json(json!(me.seen().notes))
 }
 
-/// `{"<event id>": "<content>", ...}`: all rows of the key space.
+/// `{"<event id>": "<content>", ...}` of all events that `commit` hooks saw.
 async fn rows(me: Current<Probe>) -> HttpResponse {
+    all_rows(&me, b"e").await
+}
+
+/// `{"<event id>": "", ...}` of all events that `stored` hooks were told of.
+async fn told(me: Current<Probe>) -> HttpResponse {
+    all_rows(&me, b"s").await
+}
+
+async fn all_rows(me: &Probe, prefix: &[u8]) -> HttpResponse {
     let mut all = BTreeMap::new();
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let page = me.host.kv_scan(b"e", after.as_deref(), PAGE_ROWS).await;
+        let page = me.host.kv_scan(prefix, after.as_deref(), PAGE_ROWS).await;
         let Ok(page) = page else {
             return HttpResponse::InternalServerError().finish();
         };

@@ -50,9 +50,12 @@ pub async fn notes(relay: &Relay) -> Vec<String> {
 
 /// Ids of the rows that its `commit` hook has written, in order.
 pub async fn rows(relay: &Relay) -> Vec<String> {
-    let rows = read(relay, "rows").await;
-    let rows = rows.as_object().expect("an object");
-    rows.keys().cloned().collect()
+    keys(&read(relay, "rows").await)
+}
+
+/// Ids of all events that its `stored` hook has ever been told of, in order.
+pub async fn told(relay: &Relay) -> Vec<String> {
+    keys(&read(relay, "told").await)
 }
 
 /// Lets go what waits, now and later.
@@ -70,6 +73,11 @@ async fn read(relay: &Relay, page: &str) -> Value {
     let response = http::get(relay, &format!("/probe/{page}"), &[]).await;
     assert_eq!(response.status, 200, "{page}: {}", response.body);
     response.json()
+}
+
+fn keys(rows: &Value) -> Vec<String> {
+    let rows = rows.as_object().expect("an object");
+    rows.keys().cloned().collect()
 }
 
 fn texts(list: Value) -> Vec<String> {
