@@ -1,16 +1,18 @@
 //! Starts the threads of a relay, listens, and stops again in order.
 //!
 //! Order of stopping: no new connections, no more reading, the queue of the writer to its end, answers out, close frames,
-//! extensions. Each step has its share of `STOP_TIME`, since whoever stops us (Cloud Run) does not wait long.
+//! extensions, writer. Each step has its share of `STOP_TIME`, since whoever stops us (Cloud Run) does not wait long.
+
+mod engine;
+
+pub use engine::Engine;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::extension::{Compiled, ExtensionError, ExtensionHost, HostHandle, HostOptions};
-use crate::readers::Readers;
-use crate::relay::{ForExtensions, Relay};
+use crate::extension::{Compiled, ExtensionError};
+use crate::relay::Relay;
 use crate::store::Store;
 use crate::worker::{Worker, WorkerMessage};
-use crate::writer::{self, Writer};
 use crate::{http, sweeper, ws};
 use actix_http::HttpService;
 use actix_rt::net::TcpStream;
@@ -24,7 +26,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a relay is made of.
 pub struct Parts {
@@ -73,8 +75,7 @@ pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     handle: ServerHandle,
-    extensions: ExtensionHost,
-    writer: Option<std::thread::JoinHandle<()>>,
+    engine: Engine,
 }
 
 /// All of stopping takes less than this.
@@ -85,28 +86,8 @@ impl Server {
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
         let (listener, address) = listen(&config)?;
-        let (writer_handle, queue) = Writer::new();
-        let readers = Readers::start(config.thread.reader_threads())?;
-        let relay = Arc::new(Relay::new(
-            parts.config,
-            parts.store,
-            HostHandle::new(parts.extensions),
-            writer_handle,
-            readers,
-            parts.clock,
-            parts.keys,
-        ));
-        let writer = std::thread::Builder::new().name("writer".into()).spawn({
-            let relay = relay.clone();
-            move || writer::run(&relay, queue)
-        })?;
-        let options = HostOptions {
-            clock: relay.clock.clone(),
-            ..HostOptions::default()
-        };
-        let core = Arc::new(ForExtensions(relay.clone()));
-        let handle = relay.extensions.clone();
-        let extensions = ExtensionHost::start(handle, &config.extensions, core, options).await?;
+        let engine = Engine::start(parts).await?;
+        let relay = engine.relay.clone();
         let server = actix_server::Server::build()
             .disable_signals()
             .workers(config.thread.http_threads())
@@ -124,15 +105,14 @@ impl Server {
             relay,
             address,
             handle,
-            extensions,
-            writer: Some(writer),
+            engine,
         })
     }
 
     /// Puts a new configuration in force, extensions first: where one refuses its table, all stays as it was. Keys that
     /// need a restart keep their effect until then.
     pub async fn reconfigure(&mut self, config: Arc<Config>) -> Result<(), ExtensionError> {
-        let applied = self.extensions.apply_all(&config.extensions).await?;
+        let applied = self.engine.extensions.apply_all(&config.extensions).await?;
         for (name, applied) in &applied {
             tracing::info!(extension = name, "{applied:?}");
         }
@@ -158,23 +138,14 @@ impl Server {
     }
 
     /// Stops in order; everything that was answered OK is stored, and every client is told that the relay goes.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        let until = Instant::now() + STOP_TIME;
         self.relay.stopping.store(true, Ordering::Release);
         self.handle.pause().await;
         for worker in self.relay.workers().iter() {
             tell(worker, WorkerMessage::StopReading);
         }
-        self.relay.stop_writer();
-        if let Some(writer) = self.writer.take() {
-            let ended = async {
-                while !writer.is_finished() {
-                    actix_rt::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            if actix_rt::time::timeout(STOP_TIME / 2, ended).await.is_err() {
-                tracing::error!("the writer did not finish in time; unanswered events are lost");
-            }
-        }
+        self.engine.settle(STOP_TIME / 2).await;
         for worker in self.relay.workers().iter() {
             tell(worker, WorkerMessage::Close);
         }
@@ -184,7 +155,10 @@ impl Server {
             }
         };
         let _ = actix_rt::time::timeout(STOP_TIME / 4, all_closed).await;
-        self.extensions.shutdown().await;
+        // Some time for them, even if the other steps have used it up.
+        let left = until.saturating_duration_since(Instant::now()) / 2;
+        let left = left.max(Duration::from_millis(500));
+        self.engine.stop_within(left).await;
         self.handle.stop(false).await;
     }
 }

@@ -1,7 +1,6 @@
 //! `trellis serve`: runs the relay until it is told to stop.
 
 use super::{ConfigFile, logging};
-use crate::extensions::EXTENSIONS;
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Loaded;
+use trellis_relay::extension::Compiled;
 use trellis_relay::reload;
 use trellis_relay::server::{Parts, Server};
 
@@ -28,7 +28,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         // Watched before it is read, so that no change falls between.
         let changes: BoxStream<'static, ()> = match self.file.path() {
             Some(path) if self.watch => {
@@ -36,7 +36,7 @@ impl Serve {
             }
             _ => stream::pending().boxed(),
         };
-        let loaded = self.file.load()?;
+        let loaded = self.file.load(extensions)?;
         logging::start(&loaded.config.log)?;
         for note in &loaded.notes {
             tracing::info!("{note}");
@@ -48,7 +48,7 @@ impl Serve {
         let parts = Parts {
             config: Arc::new(loaded.config.clone()),
             store: Arc::new(store),
-            extensions: EXTENSIONS,
+            extensions,
             clock: Arc::new(SystemClock),
             keys,
         };
@@ -91,7 +91,7 @@ impl Serve {
 
     /// A configuration that is wrong changes nothing and says so.
     async fn reload(&self, server: &mut Server, loaded: &mut Loaded) {
-        let new = match self.file.load() {
+        let new = match self.file.load(server.relay.extensions.compiled()) {
             Ok(new) => new,
             Err(error) => {
                 tracing::error!("the old configuration stays in force: {error}");
