@@ -8,10 +8,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Loaded;
+use trellis_relay::parts::Parts;
 use trellis_relay::reload;
-use trellis_relay::server::{Parts, Server};
+use trellis_relay::server::Server;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -37,15 +37,7 @@ impl Serve {
             tracing::info!("{note}");
         }
         trellis_relay::http::install_recorder();
-        let store = super::store::open(&loaded.config)?;
-        let keys = super::relay_key::load_or_make(&loaded.config.data.path)?;
-        let parts = Parts {
-            config: Arc::new(loaded.config.clone()),
-            store: Arc::new(store),
-            extensions: EXTENSIONS,
-            clock: Arc::new(SystemClock),
-            keys,
-        };
+        let parts = Parts::from_config(loaded.config.clone(), EXTENSIONS)?;
         actix_rt::System::new().block_on(async {
             let server = Server::start(parts).await?;
             tracing::info!("listening on http://{}", server.address);
@@ -91,7 +83,11 @@ impl Serve {
             tracing::info!("the configuration has not changed");
             return;
         }
-        if let Err(error) = server.reconfigure(Arc::new(new.config.clone())).await {
+        if let Err(error) = server
+            .running
+            .reconfigure(Arc::new(new.config.clone()))
+            .await
+        {
             tracing::error!("the old configuration stays in force: {error}");
             return;
         }
