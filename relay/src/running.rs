@@ -66,7 +66,9 @@ impl RunningRelay {
         };
         let core = Arc::new(ForExtensions(relay.clone()));
         let handle = relay.extensions.clone();
-        let extensions = ExtensionHost::start(handle, &config.extensions, core, options).await?;
+        let extensions = ExtensionHost::start(handle, &config.extensions, core, options)
+            .await
+            .inspect_err(|_| relay.stop_writer())?;
         actix_rt::spawn(sweeper::run(Arc::downgrade(&relay)));
         Ok(RunningRelay {
             relay,
