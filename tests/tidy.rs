@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 5] = [
         "flow", "session", "worker", "writer", "readers", "sweeper", "relay",
     ],
     &["ws", "http"],
-    &["server", "testing"],
+    &["parts", "running", "server", "testing"],
 ];
 const UNNAMED_LAYER: usize = 1;
 

@@ -5,6 +5,9 @@
 pub mod config;
 pub mod reload;
 
+pub mod parts;
+pub mod relay_key;
+pub mod running;
 pub mod server;
 
 pub mod client_ip;
