@@ -60,8 +60,9 @@ const HOMES: [(&str, &[&str]); 4] = [
 ];
 
 /// Where tests may sleep: the functions that poll, and extensions that hang on purpose.
-const SLEEPERS: [&str; 5] = [
+const SLEEPERS: [&str; 6] = [
     "tests/support/src/wait.rs",
+    "tests/probe/src/lib.rs",
     "relay/tests/extension/support.rs",
     "relay/tests/extension/gate.rs",
     "relay/tests/extension/words.rs",
