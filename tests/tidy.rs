@@ -60,12 +60,13 @@ const HOMES: [(&str, &[&str]); 4] = [
 ];
 
 /// Where tests may sleep: the functions that poll, and extensions that hang on purpose.
-const SLEEPERS: [&str; 5] = [
+const SLEEPERS: [&str; 6] = [
     "tests/support/src/wait.rs",
     "relay/tests/extension/support.rs",
     "relay/tests/extension/gate.rs",
     "relay/tests/extension/words.rs",
     "relay/tests/extension/commit.rs",
+    "tests/probe/src/lib.rs",
 ];
 
 /// Words that promise work instead of doing it. Written in two parts so that this file does not offend.

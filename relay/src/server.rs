@@ -27,6 +27,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TrySendError;
 
 /// What a relay is made of.
 pub struct Parts {
@@ -163,8 +164,12 @@ impl Server {
     }
 }
 
-/// Control messages wait for room in the inbox, which is there as soon as the worker breathes.
+/// Puts a message into an inbox at once, so that a worker that looks into it finds what is in force; where the inbox is
+/// full, as soon as the worker breathes.
 fn tell(worker: &tokio::sync::mpsc::Sender<WorkerMessage>, message: WorkerMessage) {
+    let Err(TrySendError::Full(message)) = worker.try_send(message) else {
+        return;
+    };
     let worker = worker.clone();
     actix_rt::spawn(async move {
         // A closed inbox is a worker that has ended.
