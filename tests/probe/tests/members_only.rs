@@ -90,7 +90,7 @@ async fn e2_private_kinds_reach_members_alone_by_no_way() {
     ] {
         assert_eq!(
             stranger.query(filter.clone()).await,
-            [public.clone()],
+            std::slice::from_ref(&public),
             "{filter}"
         );
     }
