@@ -12,7 +12,7 @@ async fn c23_help_names_every_command() {
     for arguments in [&["--help"][..], &["help"][..]] {
         let help = setup().run(arguments).await;
         help.assert_success();
-        for word in ["serve", "import", "export", "config"] {
+        for word in ["serve", "import", "export", "run", "config"] {
             assert!(
                 help.stdout.contains(word),
                 "{word} is not in {}",
@@ -20,7 +20,7 @@ async fn c23_help_names_every_command() {
             );
         }
     }
-    for command in ["serve", "import", "export", "config"] {
+    for command in ["serve", "import", "export", "run", "config"] {
         let help = setup().run(&[command, "--help"]).await;
         help.assert_success();
         assert!(help.stdout.contains("Usage"), "{}", help.stdout);

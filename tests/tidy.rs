@@ -67,6 +67,7 @@ const SLEEPERS: [&str; 6] = [
     "relay/tests/extension/gate.rs",
     "relay/tests/extension/words.rs",
     "relay/tests/extension/commit.rs",
+    "tests/probe/src/lib.rs",
 ];
 
 /// Words that promise work instead of doing it. Written in two parts so that this file does not offend.

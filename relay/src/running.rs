@@ -17,6 +17,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep, timeout};
 
 /// A running relay. Must be started and stopped within an actix system.
@@ -167,8 +169,12 @@ async fn wait_until(time: Duration, is_true: impl Fn() -> bool) -> bool {
     timeout(time, waiting).await.is_ok()
 }
 
-/// Control messages wait for room in the inbox, which is there as soon as the worker breathes.
-fn tell(worker: &tokio::sync::mpsc::Sender<WorkerMessage>, message: WorkerMessage) {
+/// Puts a message into an inbox at once, so that a worker that looks into it finds what is in force; where the inbox is
+/// full, as soon as the worker breathes.
+fn tell(worker: &Sender<WorkerMessage>, message: WorkerMessage) {
+    let Err(TrySendError::Full(message)) = worker.try_send(message) else {
+        return;
+    };
     let worker = worker.clone();
     actix_rt::spawn(async move {
         // A closed inbox is a worker that has ended.

@@ -3,7 +3,7 @@
 //! `visibility` hides them from that second on; the sweeper gives their space back.
 
 use crate::relay::Relay;
-use crate::store::{Cause, Write};
+use crate::store::{Cause, Outcome, Write};
 use crate::writer::{Origin, Submission};
 use std::sync::Weak;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) async fn run(relay: Weak<Relay>) {
     }
 }
 
-/// One chunk; says how many events had expired.
+/// One chunk; says how many events had expired and are gone.
 async fn sweep(relay: &Relay) -> usize {
     let (store, now) = (relay.store.clone(), relay.clock.now_s());
     let expired = relay.readers.run(move || store.expired(now, CHUNK)).await;
@@ -51,9 +51,13 @@ async fn sweep(relay: &Relay) -> usize {
             return 0;
         }
     }
-    if let Some(answer) = done {
-        // The last answer of the chunk; the next look must see its effect.
-        let _ = answer.await;
+    // The last answer of the chunk; the next look must see its effect. Where the store cannot write now, the next look
+    // would find the same events: better later.
+    match done {
+        Some(answer) => match answer.await {
+            Ok(Outcome::Done) => found,
+            _ => 0,
+        },
+        None => 0,
     }
-    found
 }

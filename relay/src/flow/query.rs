@@ -64,7 +64,7 @@ impl Query {
                     remaining,
                     buffer: VecDeque::new(),
                     next: None,
-                    done: remaining == 0 || narrowed.filter.is_empty(),
+                    done: remaining == 0 || narrowed.is_empty(),
                 }
             })
             .collect();

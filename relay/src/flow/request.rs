@@ -98,9 +98,10 @@ pub(super) fn load(session: &Rc<Session>, verb: Verb, filters: &Rc<[Filter]>) ->
     let (session, filters) = (session.clone(), filters.clone());
     Some(Box::pin(async move {
         loop {
-            answer.await?;
+            let answered = answer.await;
+            // Who was switched on meanwhile has not been asked, and who was replaced may have been cut off.
             if session.worker.hooks().generation() == generation {
-                return Ok(());
+                return answered;
             }
             match ask(&session, verb, &filters) {
                 Some(again) => (generation, answer) = again,

@@ -84,15 +84,7 @@ async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
         .acquire_many_owned(permits)
         .await
         .map_err(|_| Reason::internal())?;
-    let hooks = relay.hooks.load();
-    let plan = hooks.plan(event.kind());
-    let viewer = Arc::new(Viewer::relay(relay.keys.public_key()));
-    let mut verdict = plan.admit(&event, &viewer);
-    if verdict == Admit::Accept && plan.wants_async() {
-        let (event, viewer) = (event.clone(), viewer.clone());
-        verdict = plan.admit_async(AdmitRequest { event, viewer }).await;
-    }
-    match verdict {
+    match admit(relay, &event).await {
         Admit::Accept => {}
         Admit::Shadow => return Ok(()),
         Admit::Reject(reason) => return Err(reason),
@@ -114,5 +106,22 @@ async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
             Ok(())
         }
         refused => Err(public_reason(&refused).unwrap_or_else(Reason::internal)),
+    }
+}
+
+/// The word of the extensions in force when it is given.
+async fn admit(relay: &Relay, event: &Arc<Event>) -> Admit {
+    let viewer = Arc::new(Viewer::relay(relay.keys.public_key()));
+    loop {
+        let hooks = relay.hooks.load();
+        let plan = hooks.plan(event.kind());
+        let mut verdict = plan.admit(event, &viewer);
+        if verdict == Admit::Accept && plan.wants_async() {
+            let (event, viewer) = (event.clone(), viewer.clone());
+            verdict = plan.admit_async(AdmitRequest { event, viewer }).await;
+        }
+        if relay.hooks.generation() == hooks.generation() {
+            return verdict;
+        }
     }
 }

@@ -16,7 +16,7 @@ mod routes;
 
 use action::Action;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use trellis_relay::extension::prelude::*;
@@ -29,8 +29,10 @@ pub struct Probe {
     always: BTreeMap<String, Action>,
     host: Host,
     seen: Mutex<Seen>,
-    released: watch::Sender<bool>,
 }
+
+/// Whether those that wait may go on; of the process, so that an instance that is replaced can be let go as well.
+static RELEASED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
 
 /// `[extensions.probe]`
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -81,7 +83,6 @@ impl Extension for Probe {
             always,
             host,
             seen: Mutex::default(),
-            released: watch::Sender::new(false),
         };
         probe
             .sync("build", None)
@@ -148,8 +149,9 @@ impl Probe {
             Action::Panic => panic!("as asked"),
             Action::Error => return Err("as asked".into()),
             Action::Hang | Action::Block => std::thread::sleep(action::HELD),
+            Action::Wait => block_on(released())?,
             Action::PublishBlocking => {
-                let published = self.publish_blocking();
+                let published = block_on(self.publish_with_patience())?;
                 self.seen().changes.push(match published {
                     Ok(()) => "published".to_owned(),
                     Err(reason) => reason.to_string(),
@@ -168,14 +170,7 @@ impl Probe {
             Action::Error => return Err("as asked".into()),
             Action::Block => std::thread::sleep(action::HELD),
             Action::Hang => std::future::pending().await,
-            Action::Wait => {
-                // An error means that the extension is gone.
-                let _ = self
-                    .released
-                    .subscribe()
-                    .wait_for(|released| *released)
-                    .await;
-            }
+            Action::Wait => released().await,
             Action::Publish => self.publish(hook, &[]).await?,
             Action::Echo => self.publish(hook, &["probe", hook, "echo"]).await?,
             _ => {}
@@ -197,17 +192,24 @@ impl Probe {
             .map_err(|reason| reason.to_string().into())
     }
 
-    /// What authors must not do in a `commit` hook.
-    fn publish_blocking(&self) -> Result<(), HookError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+    /// What authors must not do in a `commit` hook: it would never end.
+    async fn publish_with_patience(&self) -> Result<(), HookError> {
         let patience = Duration::from_secs(20);
-        runtime.block_on(async {
-            match tokio::time::timeout(patience, self.publish("commit", &[])).await {
-                Ok(published) => published,
-                Err(_) => Err("it took too long".into()),
-            }
-        })
+        match tokio::time::timeout(patience, self.publish("commit", &[])).await {
+            Ok(published) => published,
+            Err(_) => Err("it took too long".into()),
+        }
     }
+}
+
+async fn released() {
+    // The sender is never dropped.
+    let _ = RELEASED.subscribe().wait_for(|released| *released).await;
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, HookError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(future))
 }

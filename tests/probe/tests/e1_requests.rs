@@ -16,7 +16,10 @@ async fn start(hooks: &[&str], more: &str) -> (Relay, Client) {
 async fn e1_request_closes_with_its_reason() {
     let (_relay, mut client) = start(&["request"], "").await;
     let filter = json!({"kinds": [7000], "#x": ["request no"]});
-    let reason = client.ask(std::slice::from_ref(&filter)).await.expect_err("closed");
+    let reason = client
+        .ask(std::slice::from_ref(&filter))
+        .await
+        .expect_err("closed");
     assert_eq!(reason, "restricted: closed by the probe");
     assert_eq!(client.count(&[filter]).await, Err(reason));
     // One filter of several is enough.
@@ -128,7 +131,7 @@ async fn e1_deliver_and_deliver_many_hide_from_certain_viewers() {
         assert_eq!(stranger.next_event("live").await, shown, "{hook}: live");
         assert_eq!(
             stranger.query(both[0].clone()).await,
-            [shown.clone()],
+            std::slice::from_ref(&shown),
             "{hook}: stored"
         );
         assert_eq!(

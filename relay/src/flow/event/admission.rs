@@ -122,8 +122,8 @@ fn release(session: &Rc<Session>) {
             }
         };
         let generation = session.worker.hooks().generation();
-        if verdict == Admit::Accept && candidate.generation != generation {
-            // Who was switched on meanwhile has not been asked.
+        if candidate.generation != generation {
+            // Who was switched on meanwhile has not been asked, and who was replaced may have been cut off.
             admit_again(session, candidate);
         } else {
             decide(session, candidate, verdict);
