@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A running relay. Must be started and stopped within an actix system.
+/// A running relay. Must be started and stopped within an actix system; merely dropped, it runs on.
 #[derive(Debug)]
 pub struct RunningRelay {
     /// What all threads share.
