@@ -4,14 +4,16 @@ mod config;
 mod export;
 mod import;
 mod logging;
+mod run;
 mod serve;
 mod store;
 
-use crate::extensions::EXTENSIONS;
+pub(crate) use run::UnknownCommand;
+
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use trellis_relay::config::{ConfigError, Loaded, process_environment};
-use trellis_relay::extension::ExtensionError;
+use trellis_relay::extension::{Compiled, ExtensionError};
 
 /// An extensible Nostr relay.
 #[derive(Debug, Parser)]
@@ -30,18 +32,21 @@ enum Command {
     Import(import::Import),
     /// Write stored events as JSON lines.
     Export(export::Export),
+    /// Run a command that an extension brings.
+    Run(run::Run),
     /// Check or explain a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
 
 impl Arguments {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         match self.command {
-            Command::Serve(serve) => serve.run(),
-            Command::Import(import) => import.run(),
-            Command::Export(export) => export.run(),
-            Command::Config(config) => config.run(),
+            Command::Serve(serve) => serve.run(extensions),
+            Command::Import(import) => import.run(extensions),
+            Command::Export(export) => export.run(extensions),
+            Command::Run(run) => run.run(extensions),
+            Command::Config(config) => config.run(extensions),
         }
     }
 }
@@ -60,9 +65,9 @@ impl ConfigFile {
     }
 
     /// Loads and checks everything that can be checked without starting, the extensions' tables too.
-    fn load(&self) -> Result<Loaded, WrongConfig> {
+    fn load(&self, extensions: &'static [Compiled]) -> Result<Loaded, WrongConfig> {
         let loaded = trellis_relay::config::load(self.path(), &process_environment())?;
-        trellis_relay::extension::check(EXTENSIONS, &loaded.config.extensions).map_err(
+        trellis_relay::extension::check(extensions, &loaded.config.extensions).map_err(
             |problem| WrongConfig::Extension {
                 file: self.path().map(Path::to_owned).unwrap_or_default(),
                 problem,

@@ -1,24 +1,9 @@
-//! The `trellis` program: arguments to a command.
-//!
-//! Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration. Errors go to stderr, results to stdout.
+//! The `trellis` program: the command line with the extensions of `extensions.rs` compiled in.
 
-mod commands;
 mod extensions;
 
-use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = commands::Arguments::parse();
-    match arguments.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("trellis: {error:#}");
-            if error.is::<commands::WrongConfig>() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-    }
+    trellis::main(extensions::EXTENSIONS)
 }

@@ -9,11 +9,13 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use secp256k1::{Keypair, Secp256k1};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trellis_relay::event::{Event, EventParts, PublicKey};
 use trellis_relay::filter::Filter;
+use trellis_relay::store::jsonl::{ExportOptions, ImportOptions, export, import};
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_relay::store::{Budget, NoPolicy, Order, Scan, Store, Write};
 
@@ -40,6 +42,7 @@ fn main() {
         }
     }
     measure_reads(&directory, &synthetic_events(100_000));
+    measure_import(&directory);
 }
 
 fn measure_ingest(directory: &Path, events: &[Arc<Event>], batch: usize) {
@@ -126,34 +129,60 @@ fn measure_reads(directory: &Path, events: &[Arc<Event>]) {
 
 fn measure_export(store: &LmdbStore) {
     for order in [Order::NewestFirst, Order::OldestFirst] {
-        let filter = Filter::default();
-        let mut scan = Scan {
-            filter: &filter,
+        let options = ExportOptions {
             order,
-            resume: None,
-            max_row: u64::MAX,
-            now: 0,
-            budget: Budget {
-                events: 500,
-                entries: usize::MAX,
-                bytes: usize::MAX,
-                time: Duration::from_secs(60),
-            },
+            ..ExportOptions::default()
         };
         let since = Instant::now();
-        let mut found = 0;
-        loop {
-            let page = store.scan(&scan).unwrap();
-            found += page.events.len();
-            scan.resume = page.next;
-            if page.next.is_none() {
-                break;
-            }
-        }
+        let written = export(store, &options, std::io::sink()).unwrap();
         println!(
-            "everything, {order:?}: {:.0} events/s",
-            found as f64 / since.elapsed().as_secs_f64()
+            "export {order:?}: {:.0} events/s",
+            written as f64 / since.elapsed().as_secs_f64()
         );
+    }
+}
+
+/// One thread, so that the figure is one core's.
+fn measure_import(directory: &Path) {
+    let secp = Secp256k1::new();
+    let keypair = Keypair::from_seckey_slice(&secp, &[7; 32]).unwrap();
+    let mut lines = Vec::new();
+    for event in synthetic_events(20_000) {
+        let author = keypair.x_only_public_key().0.serialize();
+        let mut parts = EventParts {
+            id: &[0; 32],
+            pubkey: &author,
+            created_at: event.created_at(),
+            kind: event.kind(),
+            tags_json: event.tags_json(),
+            content_json: event.content_json(),
+            sig: &[0; 64],
+        };
+        let id = parts.assemble().computed_id();
+        let signature = secp.sign_schnorr_no_aux_rand(&id, &keypair);
+        (parts.id, parts.sig) = (&id, signature.as_ref());
+        lines.extend_from_slice(parts.assemble().json());
+        lines.push(b'\n');
+    }
+    for verify in [true, false] {
+        let path = directory.join(format!("store_cost-{}", std::process::id()));
+        let store = LmdbStore::open(&path, LmdbOptions::default()).unwrap();
+        let options = ImportOptions {
+            verify,
+            threads: 1,
+            ..ImportOptions::default()
+        };
+        for pass in ["import", "import again"] {
+            let since = Instant::now();
+            let totals = import(&store, &NoPolicy, &lines[..], 0, &options, |_| {}).unwrap();
+            println!(
+                "{pass}, verify {verify}: {:.0} lines/s, {} stored",
+                totals.lines as f64 / since.elapsed().as_secs_f64(),
+                totals.stored
+            );
+        }
+        drop(store);
+        std::fs::remove_dir_all(&path).unwrap();
     }
 }
 

@@ -1,10 +1,11 @@
-//! The pages beside the WebSocket: NIP-11, a landing page, health, metrics, and the extensions' scopes.
+//! The pages beside the WebSocket: NIP-11, a landing page, management, health, metrics, and the extensions' scopes.
 //!
 //! Invariant: an error is JSON `{error, code}`, and nothing internal stands in it.
 
 mod cors;
 mod health;
 mod landing;
+mod management;
 mod metrics_page;
 mod nip11;
 
@@ -72,6 +73,10 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
             // answers 404 for what nobody mounts.
             .configure(extensions::configure(&relay.extensions))
             .route("/", get().to(root))
+            .route(
+                "/",
+                web::post().guard(management::IsCall).to(management::call),
+            )
             .route("/livez", get().to(health::livez))
             .route("/health", get().to(health::health))
             .route("/ready", get().to(health::ready))

@@ -24,6 +24,7 @@ pub mod wire;
 
 pub mod event;
 pub mod filter;
+pub mod kinds;
 pub mod reason;
 
 pub mod extension;

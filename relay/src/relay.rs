@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::{Health, HostHandle, SharedHooks};
+use crate::nips::nip98::ReplayGuard;
 use crate::rate_limit::EventLimits;
 use crate::readers::Readers;
 use crate::store::Store;
@@ -39,12 +40,15 @@ pub struct Relay {
     pub clock: Arc<dyn Clock>,
     /// Bytes of events between admission and the end of their fan-out (`data.in_flight_bytes`).
     pub in_flight: Arc<Semaphore>,
+    in_flight_permits: usize,
     /// The running extensions.
     pub extensions: HostHandle,
     /// Open WebSocket connections, in all and by address.
     pub connections: Connections,
     /// The key with which the relay signs its own events; its public half is `self` in NIP-11.
     pub keys: nostr::key::Keys,
+    /// Authorizations that the core's own pages have seen (NIP-98).
+    pub nip98_seen: ReplayGuard,
     /// When the relay started.
     pub started: Instant,
     /// Set while the relay shuts down.
@@ -74,10 +78,11 @@ impl Relay {
         clock: Arc<dyn Clock>,
         keys: nostr::key::Keys,
     ) -> Self {
-        let permits = config.data.in_flight_bytes.as_usize() / PERMIT_BYTES;
+        let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
         let event_limits = Mutex::new(EventLimits::from_config(&config));
         Relay {
-            in_flight: Arc::new(Semaphore::new(permits.max(1))),
+            in_flight: Arc::new(Semaphore::new(in_flight_permits)),
+            in_flight_permits,
             config: RwLock::new(config),
             store,
             writer,
@@ -87,6 +92,7 @@ impl Relay {
             extensions,
             connections: Connections::default(),
             keys,
+            nip98_seen: ReplayGuard::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             writer_may_stop: AtomicBool::new(false),
@@ -151,6 +157,11 @@ impl Relay {
             }
         }
         fresh
+    }
+
+    /// Whether no event is between its admission and the end of its fan-out.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.available_permits() == self.in_flight_permits
     }
 
     /// Lets the writer end once its queue is empty.

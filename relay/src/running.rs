@@ -2,7 +2,7 @@
 //!
 //! [`crate::server`] puts a listener before it; whoever embeds it mounts [`RunningRelay::mount`] in an application of
 //! their own. Order of stopping: no more reading, the queue of the writer to its end, answers out, close frames,
-//! extensions. Each step has its share of [`STOP_TIME`], since whoever stops us (Cloud Run) does not wait long.
+//! extensions, writer. Each step has its share of [`STOP_TIME`], since whoever stops us (Cloud Run) does not wait long.
 
 use crate::config::Config;
 use crate::extension::{ExtensionError, ExtensionHost, HostHandle, HostOptions};
@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
 
 /// A running relay. Must be started and stopped within an actix system; merely dropped, it runs on.
 #[derive(Debug)]
@@ -40,6 +41,12 @@ pub enum StartError {
 
 /// All of stopping takes less than this.
 pub const STOP_TIME: Duration = Duration::from_secs(8);
+/// How often something is looked at that nobody announces.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// When nothing was under way for so long, nothing will be.
+const QUIET: Duration = Duration::from_millis(100);
+/// How long the writer may take for what is left once the extensions are gone.
+const WRITER_TIME: Duration = Duration::from_secs(1);
 
 impl RunningRelay {
     /// Starts the threads around the store, then the extensions.
@@ -110,20 +117,43 @@ impl RunningRelay {
     /// Stops in order; everything that was answered OK is stored, and every client is told that the relay goes. Whoever
     /// listens should take no new connections any more; handshakes that come all the same are refused.
     pub async fn stop(self) {
+        let until = Instant::now() + STOP_TIME;
         self.relay.stopping.store(true, Ordering::Release);
         for worker in self.relay.workers().iter() {
             tell(worker, WorkerMessage::StopReading);
         }
-        self.relay.stop_writer();
-        let ended = wait_until(STOP_TIME / 2, || self.writer.is_finished()).await;
-        if !ended {
+        if !self.settle(STOP_TIME / 2).await {
             tracing::error!("the writer did not finish in time; unanswered events are lost");
         }
         for worker in self.relay.workers().iter() {
             tell(worker, WorkerMessage::Close);
         }
         wait_until(STOP_TIME / 4, || self.relay.connections.open() == 0).await;
-        self.extensions.shutdown().await;
+        // Some time for them, even if the other steps have used it up.
+        let left = until.saturating_duration_since(Instant::now()) / 2;
+        let left = left.max(Duration::from_millis(500));
+        if timeout(left, self.extensions.shutdown()).await.is_err() {
+            tracing::error!("the extensions did not stop in time and are left behind");
+        }
+        // Last, since extensions write until they have stopped.
+        self.relay.stop_writer();
+        if !wait_until(WRITER_TIME, || self.writer.is_finished()).await {
+            tracing::error!("the writer hangs and is left behind");
+        }
+    }
+
+    /// Waits until every event that was let in is stored, answered and handed on; says whether it was in time.
+    async fn settle(&self, at_most: Duration) -> bool {
+        let settled = async {
+            let mut quiet_since = Instant::now();
+            while quiet_since.elapsed() < QUIET {
+                sleep(LOOK_EVERY).await;
+                if !self.relay.is_settled() {
+                    quiet_since = Instant::now();
+                }
+            }
+        };
+        timeout(at_most, settled).await.is_ok()
     }
 }
 
@@ -131,10 +161,10 @@ impl RunningRelay {
 async fn wait_until(time: Duration, is_true: impl Fn() -> bool) -> bool {
     let waiting = async {
         while !is_true() {
-            actix_rt::time::sleep(Duration::from_millis(5)).await;
+            sleep(LOOK_EVERY).await;
         }
     };
-    actix_rt::time::timeout(time, waiting).await.is_ok()
+    timeout(time, waiting).await.is_ok()
 }
 
 /// Control messages wait for room in the inbox, which is there as soon as the worker breathes.

@@ -175,7 +175,7 @@ impl Session {
     }
 
     fn note(&self, note: SessionNote) {
-        self.worker.hooks().session(note, &self.viewer());
+        self.worker.note(note, &self.viewer());
     }
 
     /// Remembers a subscription; its serial number tells it from a later one with the same id.
@@ -212,10 +212,11 @@ impl Session {
             .count()
     }
 
-    /// Ids and keys of all subscriptions.
-    pub fn sub_keys(&self) -> Vec<(SubId, u32)> {
+    /// Ids, keys and serial numbers of all subscriptions.
+    pub fn sub_keys(&self) -> Vec<(SubId, u32, u64)> {
         let subs: Ref<'_, Vec<Sub>> = self.subs.borrow();
-        subs.iter().map(|sub| (sub.id.clone(), sub.key)).collect()
+        let names = subs.iter().map(|sub| (sub.id.clone(), sub.key, sub.serial));
+        names.collect()
     }
 
     pub(crate) fn take_subs(&self) -> Vec<(SubId, u32)> {

@@ -43,6 +43,9 @@ pub trait Store: Send + Sync + 'static {
     /// Counts what one filter asks for, page by page; same rules as [`Store::scan`] but reads no bodies.
     fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError>;
 
+    /// Times and ids of what one filter asks for, page by page, for negentropy (NIP-77); reads no bodies.
+    fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
+
     /// Ids of events whose expiration (NIP-40) is at or before `now`, the longest expired first.
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError>;
 
@@ -106,7 +109,7 @@ pub enum Outcome {
     Superseded,
     /// Its author, or the recipient of a gift wrap, deleted it (NIP-09).
     Deleted,
-    /// A commit hook or a guard of removal refused it.
+    /// A commit hook or a guard of removal refused it, it has expired (NIP-40), or the store is full.
     Refused(Reason),
     /// A `Remove` or `Kv` is done.
     Done,
@@ -259,6 +262,15 @@ pub struct Page {
 pub struct CountPage {
     /// Matching events of this page.
     pub count: u64,
+    /// Where to resume; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// Some positions, in order.
+#[derive(Clone, Debug, Default)]
+pub struct PositionPage {
+    /// Of matching events of this page.
+    pub positions: Vec<Position>,
     /// Where to resume; `None` at the end.
     pub next: Option<Position>,
 }

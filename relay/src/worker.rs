@@ -6,10 +6,11 @@
 use crate::access::AccessPolicy;
 use crate::config::Config;
 use crate::event::Event;
-use crate::extension::{Hooks, Local, Narrowed, Viewer};
+use crate::extension::{Hooks, Local, Narrowed, SessionNote, Viewer};
 use crate::fanout::{Fanout, SubKey};
 use crate::filter::Filter;
 use crate::flow;
+use crate::flow::event::Candidate;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session, SessionId};
 use crate::visibility::Visibility;
@@ -23,6 +24,7 @@ use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Poll;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
 /// What other threads tell a worker.
@@ -32,6 +34,17 @@ pub enum WorkerMessage {
     Committed(Arc<Batch>),
     /// What became of the events of this worker's sessions; follows their batch.
     Answered(Vec<Ack>),
+    /// An event of a session was admitted by extensions that have changed since, and some of those in force take time.
+    AskAgain {
+        /// The session on the receiving worker.
+        session: SessionId,
+        /// The event.
+        event: Arc<Event>,
+        /// Who published it.
+        viewer: Arc<Viewer>,
+        /// Its share of the budget for events in flight.
+        permit: OwnedSemaphorePermit,
+    },
     /// An event that is not stored.
     Ephemeral(Arc<Event>),
     /// A new configuration is in force.
@@ -53,6 +66,8 @@ pub struct Worker {
     config: RefCell<Arc<Config>>,
     access: RefCell<Rc<AccessPolicy>>,
     hooks: RefCell<Local>,
+    /// The table whose `session` hooks know the sessions of this worker.
+    session_hooks: RefCell<Arc<Hooks>>,
     sessions: RefCell<HashMap<SessionId, Rc<Session>>>,
     next_session: Cell<SessionId>,
     subs: RefCell<Slab<LiveSub>>,
@@ -106,6 +121,7 @@ impl Worker {
             access: RefCell::new(Rc::new(AccessPolicy::from_config(&relay.config()))),
             config: RefCell::new(relay.config()),
             hooks: RefCell::new(Local::new(relay.hooks.clone())),
+            session_hooks: RefCell::new(relay.hooks.load()),
             relay,
             sessions: RefCell::default(),
             next_session: Cell::new(1),
@@ -133,6 +149,21 @@ impl Worker {
     /// The hooks in force now.
     pub fn hooks(&self) -> Arc<Hooks> {
         self.hooks.borrow_mut().hooks().clone()
+    }
+
+    /// Tells the `session` hooks of a session. An extension hears of each from its beginning: see [`Hooks::introduce`].
+    pub fn note(&self, note: SessionNote, viewer: &Viewer) {
+        let hooks = self.session_hooks.borrow().clone();
+        hooks.session(note, viewer);
+    }
+
+    /// Tells extensions that are new of the sessions that are there.
+    fn introduce_sessions(&self) {
+        let old = self.session_hooks.replace(self.hooks());
+        let new = self.session_hooks.borrow().clone();
+        for session in self.all_sessions() {
+            new.introduce(&old, &session.viewer());
+        }
     }
 
     /// Whether clients are still listened to.
@@ -255,6 +286,23 @@ impl Worker {
                 }
                 self.boundary.set(self.boundary.get().max(batch.last_row));
             }
+            WorkerMessage::AskAgain {
+                session,
+                event,
+                viewer,
+                permit,
+            } => {
+                // Nobody was told OK, so an event whose client is gone may go, too.
+                if let Some(session) = self.session(session) {
+                    let candidate = Candidate {
+                        event,
+                        viewer,
+                        generation: 0,
+                        permit,
+                    };
+                    flow::event::admit_again(&session, candidate);
+                }
+            }
             WorkerMessage::Ephemeral(event) => {
                 let expires_at = event.expiration();
                 self.deliver(&event, None, expires_at);
@@ -264,8 +312,11 @@ impl Worker {
                 *self.config.borrow_mut() = config;
             }
             WorkerMessage::HooksChanged => {
+                self.introduce_sessions();
                 for session in self.all_sessions() {
-                    flow::req::narrow_again(&session);
+                    if let Some(narrowed) = flow::req::narrow_again(&session) {
+                        actix_rt::spawn(narrowed);
+                    }
                 }
             }
             WorkerMessage::StopReading => self.reading.set(false),

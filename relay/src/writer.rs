@@ -6,11 +6,12 @@
 //! Not here: what a batch does to the store (`store`), who hears of it (`worker`).
 
 use crate::event::EventId;
-use crate::extension::{Admit, CommitHooks, Local, Viewer};
+use crate::extension::{Admit, CommitHooks, Hooks, Local, Viewer};
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::store::{Outcome, StoreError, Stored, Write};
 use crate::worker::WorkerMessage;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -128,6 +129,15 @@ impl Drop for Approach<'_> {
     }
 }
 
+thread_local! {
+    static IS_WRITER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the writer thread, which must not wait for itself.
+pub(crate) fn is_this_thread() -> bool {
+    IS_WRITER.get()
+}
+
 /// The writer thread: ends when every handle is dropped or [`Relay::stop_writer`] was called and the queue is empty.
 pub fn run(relay: &Relay, queue: WriterQueue) {
     struct Death<'r>(&'r Relay);
@@ -137,6 +147,7 @@ pub fn run(relay: &Relay, queue: WriterQueue) {
         }
     }
     let _death = Death(relay);
+    IS_WRITER.set(true);
     let mut hooks = Local::new(relay.hooks.clone());
     while let Some(batch) = drain(relay, &queue.0) {
         commit(relay, &mut hooks, batch);
@@ -191,16 +202,25 @@ fn weight(write: &Write) -> usize {
     }
 }
 
-fn commit(relay: &Relay, hooks: &mut Local, batch: Vec<Submission>) {
+fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
     let hooks = hooks.hooks().clone();
-    let mut refused: Vec<Option<Reason>> = Vec::with_capacity(batch.len());
-    let mut writes = Vec::with_capacity(batch.len());
-    for submission in &batch {
-        let refusal = readmit(&hooks, submission);
-        if refusal.is_none() {
+    let mut batch = Vec::with_capacity(submissions.len());
+    let mut answered: Vec<Option<Outcome>> = Vec::with_capacity(submissions.len());
+    let mut writes = Vec::with_capacity(submissions.len());
+    for submission in submissions {
+        let answer = match readmit(&hooks, &submission) {
+            Readmitted::Commit => None,
+            Readmitted::Answer(outcome) => Some(outcome),
+            Readmitted::AskAgain => {
+                send_back(relay, submission);
+                continue;
+            }
+        };
+        if answer.is_none() {
             writes.push(submission.write.clone());
         }
-        refused.push(refusal);
+        answered.push(answer);
+        batch.push(submission);
     }
     let result = relay
         .store
@@ -214,20 +234,27 @@ fn commit(relay: &Relay, hooks: &mut Local, batch: Vec<Submission>) {
         }
     }
     .into_iter();
-    let outcomes: Vec<Outcome> = refused
+    let outcomes: Vec<Outcome> = answered
         .into_iter()
-        .map(|refusal| match refusal {
-            Some(reason) => Outcome::Refused(reason),
-            None => outcomes
-                .next()
-                .unwrap_or_else(|| Outcome::Refused(Reason::internal())),
+        .map(|answer| {
+            answer
+                .or_else(|| outcomes.next())
+                .unwrap_or_else(|| Outcome::Refused(Reason::internal()))
         })
         .collect();
     publish(relay, batch, outcomes);
 }
 
-/// Sync hooks are asked again where the tables changed between admission and commit.
-fn readmit(hooks: &crate::extension::Hooks, submission: &Submission) -> Option<Reason> {
+/// What becomes of an event that was admitted by hooks that may be out of force.
+enum Readmitted {
+    Commit,
+    Answer(Outcome),
+    /// Hooks that take their time have not been asked; they cannot be from here.
+    AskAgain,
+}
+
+/// Hooks are asked again where the tables changed between admission and commit.
+fn readmit(hooks: &Hooks, submission: &Submission) -> Readmitted {
     let (
         Write::Put(event),
         Origin::Session {
@@ -235,15 +262,44 @@ fn readmit(hooks: &crate::extension::Hooks, submission: &Submission) -> Option<R
         },
     ) = (&submission.write, &submission.origin)
     else {
-        return None;
+        return Readmitted::Commit;
     };
     if *generation == hooks.generation() {
-        return None;
+        return Readmitted::Commit;
     }
-    match hooks.plan(event.kind()).admit(event, viewer) {
-        Admit::Accept => None,
-        Admit::Reject(reason) => Some(reason),
-        Admit::Shadow => Some(Reason::internal()),
+    let plan = hooks.plan(event.kind());
+    if plan.wants_async() {
+        return Readmitted::AskAgain;
+    }
+    match plan.admit(event, viewer) {
+        Admit::Accept => Readmitted::Commit,
+        Admit::Reject(reason) => Readmitted::Answer(Outcome::Refused(reason)),
+        // OK, and nothing is stored.
+        Admit::Shadow => Readmitted::Answer(Outcome::Done),
+    }
+}
+
+/// Lets the worker of an event's session ask the extensions anew.
+fn send_back(relay: &Relay, submission: Submission) {
+    if let (
+        Write::Put(event),
+        Origin::Session {
+            worker,
+            session,
+            viewer,
+            ..
+        },
+        Some(permit),
+    ) = (submission.write, submission.origin, submission.permit)
+        && let Some(worker) = relay.workers().get(worker)
+    {
+        // A worker that has ended has no session left to be answered.
+        let _ = worker.blocking_send(WorkerMessage::AskAgain {
+            session,
+            event,
+            viewer,
+            permit,
+        });
     }
 }
 

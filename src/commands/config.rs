@@ -3,6 +3,7 @@
 use super::ConfigFile;
 use clap::{Args, Subcommand};
 use std::io::Write as _;
+use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -22,18 +23,18 @@ pub(super) struct Explain {
 }
 
 impl ConfigCommand {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         match self {
             ConfigCommand::Check(file) => {
-                let loaded = file.load()?;
+                let loaded = file.load(extensions)?;
                 for note in &loaded.notes {
                     writeln!(out, "note: {note}")?;
                 }
                 writeln!(out, "the configuration is right")?;
             }
             ConfigCommand::Explain(explain) => {
-                let explanation = explain.file.load()?.explain(&[]);
+                let explanation = explain.file.load(extensions)?.explain(&[]);
                 if explain.json {
                     serde_json::to_writer_pretty(&mut out, &explanation)?;
                     writeln!(out)?;

@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use clap::Args;
 use std::io::{self, BufWriter, ErrorKind};
 use trellis_relay::clock::{Clock as _, SystemClock};
+use trellis_relay::extension::Compiled;
 use trellis_relay::filter::{Filter, FilterLimits};
 use trellis_relay::store::Order;
 use trellis_relay::store::jsonl::{ExportError, ExportOptions, export};
@@ -22,13 +23,13 @@ pub(super) struct Export {
 }
 
 impl Export {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         let filter = match &self.filter {
             Some(json) => Filter::parse(json, &FilterLimits { values: usize::MAX })
                 .with_context(|| format!("--filter {json}"))?,
             None => Filter::default(),
         };
-        let loaded = self.config.load()?;
+        let loaded = self.config.load(extensions)?;
         let store = store::open(&loaded.config)?;
         let options = ExportOptions {
             filter,

@@ -11,6 +11,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trellis_relay::clock::{Clock as _, SystemClock};
+use trellis_relay::extension::Compiled;
 use trellis_relay::store::NoPolicy;
 use trellis_relay::store::jsonl::{ImportNote, ImportOptions, ImportTotals, import};
 
@@ -26,8 +27,8 @@ pub(super) struct Import {
 }
 
 impl Import {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let loaded = self.config.load()?;
+    pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
+        let loaded = self.config.load(extensions)?;
         let (input, input_bytes) = open(&self.file)?;
         let store = store::open(&loaded.config)?;
         let options = ImportOptions {

@@ -8,10 +8,10 @@ mod call;
 pub(super) use call::{Answer, Call};
 
 use super::breaker::Breaker;
-use super::kinds::Kinds;
 use super::loops::Depths;
 use super::watchdog;
 use crate::clock::Clock;
+use crate::kinds::Kinds;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::future::Future;
@@ -114,6 +114,8 @@ pub(super) enum Fault {
     Overran(Duration),
     #[error("its breaker is open")]
     Skipped,
+    #[error("its extension was stopped")]
+    CutOff,
 }
 
 pub(super) struct Hook {
@@ -184,13 +186,43 @@ impl Hook {
         R: Send + 'static,
         F: Future<Output = Answer<R>> + Send + 'static,
     {
+        let permits = Some(self.owner.permits.clone());
+        self.run_with(permits, timeout, call).await
+    }
+
+    /// As [`Hook::run`], for what a hook may be waiting for itself: a permit of its own could be the one that it waits
+    /// for.
+    pub(super) async fn run_nested<R, F>(
+        &self,
+        timeout: Duration,
+        call: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<R, Fault>
+    where
+        R: Send + 'static,
+        F: Future<Output = Answer<R>> + Send + 'static,
+    {
+        self.run_with(None, timeout, call).await
+    }
+
+    async fn run_with<R, F>(
+        &self,
+        permits: Option<Arc<Semaphore>>,
+        timeout: Duration,
+        call: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<R, Fault>
+    where
+        R: Send + 'static,
+        F: Future<Output = Answer<R>> + Send + 'static,
+    {
         if self.is_skipped() {
             return Err(Fault::Skipped);
         }
-        let permits = self.owner.permits.clone();
         let mut task = AbortOnDrop(self.owner.runtime.spawn(async move {
             // The task holds the permit, not the waiter: one that blocks its thread goes on holding it.
-            let _permit = permits.acquire_owned().await;
+            let _permit = match permits {
+                Some(permits) => Some(permits.acquire_owned().await),
+                None => None,
+            };
             // Called here, since an author's function may panic before it returns its future.
             call().await
         }));
@@ -200,6 +232,8 @@ impl Hook {
                 Ok(answer)
             }
             Ok(Ok(Err(error))) => Err(self.fault(Fault::Failed(error.0))),
+            // Its extension was stopped under it, which is no fault.
+            Ok(Err(error)) if error.is_cancelled() => Err(Fault::CutOff),
             Ok(Err(_)) => Err(self.fault(Fault::Panicked)),
             Err(_) => Err(self.fault(Fault::TimedOut(timeout))),
         }

@@ -145,6 +145,19 @@ impl Hooks {
         }
     }
 
+    /// Tells the `session` hooks that were not in the `old` table of a connection that is open already.
+    pub fn introduce(&self, old: &Hooks, viewer: &Viewer) {
+        let is_new = |hook: &&Arc<Hook>| !old.session.iter().any(|known| Arc::ptr_eq(known, hook));
+        for hook in self.session.iter().filter(is_new) {
+            if let Call::Session(call) = &hook.call {
+                let _ = hook.guard(|| call(SessionNote::Connected, viewer));
+                if viewer.is_authenticated() {
+                    let _ = hook.guard(|| call(SessionNote::Authenticated, viewer));
+                }
+            }
+        }
+    }
+
     /// Lets extensions add to the NIP-11 document. What a hook at fault did to it is undone.
     pub fn nip11(&self, document: &mut Map<String, Value>) {
         for hook in &self.ordered {

@@ -77,12 +77,18 @@ impl Plan {
                 };
                 let timeout = hook.owner.timeout.unwrap_or(*timeout);
                 let (call, request) = (call.clone(), request.clone());
-                let depth = match request.viewer.is_relay() {
+                // What an extension publishes may be what its own hook waits for.
+                let is_nested = request.viewer.is_relay();
+                let depth = match is_nested {
                     true => hook.owner.depths.of(request.event.id()),
                     false => 0,
                 };
                 let call = move || loops::at_depth(depth, call(request));
-                match hook.run(timeout, call).await {
+                let answer = match is_nested {
+                    true => hook.run_nested(timeout, call).await,
+                    false => hook.run(timeout, call).await,
+                };
+                match answer {
                     Ok(Admit::Accept) => {}
                     Ok(verdict) => return verdict,
                     Err(_) if hook.fails_open() => {}

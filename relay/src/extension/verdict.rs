@@ -60,9 +60,10 @@ pub enum Verb {
 /// What a session tells `session` hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionNote {
-    /// The connection is open; nobody has authenticated.
+    /// The connection is open. An instance that is new is told so of the connections that were there before it.
     Connected,
-    /// One more public key has authenticated (NIP-42); the viewer has it already.
+    /// One more public key has authenticated (NIP-42), or those of a connection that was there before; the viewer has
+    /// them already.
     Authenticated,
     /// The connection is gone. Comes exactly once for each `Connected`.
     Closed,

@@ -45,19 +45,31 @@ fn answer(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
             return None;
         }
     };
-    let verdict = check(session, &event);
-    session.send(RelayMessage::Ok {
-        id: event.id(),
-        accepted: verdict.is_ok(),
-        reason: verdict.as_ref().err(),
-    });
-    if let Err(reason) = verdict {
+    if let Err(reason) = check(session, &event) {
         metrics::counter!("trellis_auth_failures_total", "reason" => reason.prefix.as_str())
             .increment(1);
+        ok(session, &event, Some(&reason));
         return None;
     }
     session.add_pubkey(*event.pubkey());
-    super::req::narrow_again(session)
+    // OK says that the open subscriptions give what the key may see.
+    let Some(narrowed) = super::req::narrow_again(session) else {
+        ok(session, &event, None);
+        return None;
+    };
+    let session = session.clone();
+    Some(Box::pin(async move {
+        narrowed.await;
+        ok(&session, &event, None);
+    }))
+}
+
+fn ok(session: &Session, event: &Event, reason: Option<&Reason>) {
+    session.send(RelayMessage::Ok {
+        id: event.id(),
+        accepted: reason.is_none(),
+        reason,
+    });
 }
 
 fn check(session: &Session, event: &Event) -> Result<(), Reason> {

@@ -31,13 +31,12 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     let before = admissions_done(session);
-    let loading = request::load(session, Verb::Count, &original);
     let session = session.clone();
     let counting = async move {
         if let Some(before) = before {
             before.await;
         }
-        let mut counted = match loading {
+        let mut counted = match request::load(&session, Verb::Count, &original) {
             Some(loading) => loading.await,
             None => Ok(()),
         }

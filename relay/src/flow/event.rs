@@ -70,14 +70,20 @@ pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
 
 /// Asks the extensions.
 fn admit(session: &Rc<Session>, event: Arc<Event>, permit: OwnedSemaphorePermit) {
-    let hooks = session.worker.hooks();
-    let plan = hooks.plan(event.kind());
     let candidate = Candidate {
         viewer: session.viewer(),
-        generation: hooks.generation(),
+        generation: 0,
         event,
         permit,
     };
+    admit_again(session, candidate);
+}
+
+/// Asks the extensions in force now, whoever was asked before.
+pub(crate) fn admit_again(session: &Rc<Session>, mut candidate: Candidate) {
+    let hooks = session.worker.hooks();
+    let plan = hooks.plan(candidate.event.kind());
+    candidate.generation = hooks.generation();
     match plan.admit(&candidate.event, &candidate.viewer) {
         Admit::Accept if plan.wants_async() => {
             admission::think(session, hooks.clone(), candidate);

@@ -6,15 +6,18 @@
 use super::event::admissions_done;
 use super::query::{Query, Step};
 use super::request;
-use crate::extension::Narrowed;
-use crate::extension::Verb;
+use crate::extension::{Narrowed, Verb};
+use crate::fanout::SubKey;
+use crate::filter::Filter;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
 use crate::store::{Budget, Page, StoreError, Stored};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use serde_json::value::RawValue;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -33,15 +36,20 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     let before = admissions_done(session);
-    let loading = request::load(session, Verb::Req, &original);
+    let loading = match &before {
+        None => request::load(session, Verb::Req, &original),
+        Some(_) => None,
+    };
     if before.is_none() && loading.is_none() {
         begin(session, id, original);
         return None;
     }
     let session = session.clone();
     Some(Box::pin(async move {
+        let mut loading = loading;
         if let Some(before) = before {
             before.await;
+            loading = request::load(&session, Verb::Req, &original);
         }
         let loaded = match loading {
             Some(loading) => loading.await,
@@ -70,7 +78,8 @@ fn refuse(session: &Session, id: &SubId, reason: &Reason) {
     session.send(RelayMessage::Closed(id, reason));
 }
 
-fn begin(session: &Rc<Session>, id: SubId, original: Rc<[crate::filter::Filter]>) {
+fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
+    let generation = session.worker.hooks().generation();
     let filters = match request::narrow(session, Verb::Req, &original) {
         Ok(filters) => filters,
         Err(reason) => return refuse(session, &id, &reason),
@@ -79,6 +88,10 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[crate::filter::Filter]>
     let worker = &session.worker;
     let (key, boundary) = worker.subscribe(session, id.clone(), original, filters.clone());
     let serial = session.add_sub(id.clone(), key);
+    if worker.hooks().generation() != generation {
+        // The worker may have heard of the change already, before there was this subscription to be narrowed.
+        actix_rt::spawn(narrow_again(session).unwrap_or_else(|| Box::pin(ready(()))));
+    }
     let config = worker.config();
     let max_limit = config.limitation.max_limit as usize;
     let default_limit = config
@@ -100,19 +113,43 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[crate::filter::Filter]>
     stored.run_inline();
 }
 
-/// Runs the `request` hooks of every subscription again, from what the client asked for: after AUTH, and when the
-/// extensions changed. Stored events are not sent again.
+/// Runs the `request` hooks of every subscription again, the async ones first, from what the client asked for: after AUTH,
+/// and when the extensions changed. Stored events are not sent again.
 pub(crate) fn narrow_again(session: &Rc<Session>) -> Option<Wait> {
-    for (id, key) in session.sub_keys() {
+    let mut loadings = Vec::new();
+    for (id, key, serial) in session.sub_keys() {
         let Some(original) = session.worker.original(key) else {
             continue;
         };
-        match request::narrow(session, Verb::Req, &original) {
-            Ok(filters) => session.worker.reindex(key, filters),
-            Err(reason) => refuse(session, &id, &reason),
+        match request::load(session, Verb::Req, &original) {
+            None => reindex(session, &id, key, &original),
+            Some(loading) => {
+                let session = session.clone();
+                loadings.push(async move {
+                    let loaded = loading.await;
+                    // Its id and its key may be another subscription's by now.
+                    if !session.has_sub(&id, serial) {
+                        return;
+                    }
+                    match loaded {
+                        Ok(()) => reindex(&session, &id, key, &original),
+                        Err(reason) => refuse(&session, &id, &reason),
+                    }
+                });
+            }
         }
     }
-    None
+    match loadings.is_empty() {
+        true => None,
+        false => Some(Box::pin(join_all(loadings).map(drop))),
+    }
+}
+
+fn reindex(session: &Session, id: &SubId, key: SubKey, original: &[Filter]) {
+    match request::narrow(session, Verb::Req, original) {
+        Ok(filters) => session.worker.reindex(key, filters),
+        Err(reason) => refuse(session, id, &reason),
+    }
 }
 
 /// The stored part of a subscription.

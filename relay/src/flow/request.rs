@@ -92,7 +92,26 @@ fn protect(filter: &mut Filter, config: &Config, viewer: &Viewer) -> Result<(), 
 }
 
 /// Async `request` hooks load what `request` and `deliver` will need; none where no extension has any for these filters.
-pub(super) fn load(session: &Session, verb: Verb, filters: &[Filter]) -> Option<Loading> {
+/// Where the extensions change meanwhile, those in force at the end have been asked.
+pub(super) fn load(session: &Rc<Session>, verb: Verb, filters: &Rc<[Filter]>) -> Option<Loading> {
+    let (mut generation, mut answer) = ask(session, verb, filters)?;
+    let (session, filters) = (session.clone(), filters.clone());
+    Some(Box::pin(async move {
+        loop {
+            answer.await?;
+            if session.worker.hooks().generation() == generation {
+                return Ok(());
+            }
+            match ask(&session, verb, &filters) {
+                Some(again) => (generation, answer) = again,
+                None => return Ok(()),
+            }
+        }
+    }))
+}
+
+/// Asks the async hooks in force now, and says which generation they are of.
+fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loading)> {
     let hooks = session.worker.hooks();
     let asked: Vec<Filter> = filters
         .iter()
@@ -103,7 +122,8 @@ pub(super) fn load(session: &Session, verb: Verb, filters: &[Filter]) -> Option<
         return None;
     }
     let viewer = session.viewer();
-    Some(Box::pin(async move {
+    let generation = hooks.generation();
+    let answer = async move {
         for filter in asked {
             let request = AccessRequest {
                 viewer: viewer.clone(),
@@ -115,7 +135,8 @@ pub(super) fn load(session: &Session, verb: Verb, filters: &[Filter]) -> Option<
             }
         }
         Ok(())
-    }))
+    };
+    Some((generation, Box::pin(answer)))
 }
 
 /// What [`load`] waits for.

@@ -5,9 +5,10 @@ use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
-use crate::writer::{Origin, Submission, public_reason};
+use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
 use nostr::event::{EventBuilder, FinalizeEvent as _};
+use std::future::ready;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -23,6 +24,10 @@ impl Core for ForExtensions {
     }
 
     fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        if writer::is_this_thread() {
+            let problem = "a commit hook cannot write through its host".to_owned();
+            return Box::pin(ready(Err(StoreError::Unavailable(problem))));
+        }
         let gone = || StoreError::Unavailable("the writer has stopped".into());
         let answers: Result<Vec<_>, _> = writes
             .into_iter()
@@ -68,6 +73,10 @@ impl Core for ForExtensions {
 
 /// The flow of an EVENT for the relay itself: the extensions are asked as for anybody else.
 async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
+    if writer::is_this_thread() {
+        // It would wait for itself.
+        return Err(Reason::error("a commit hook cannot publish"));
+    }
     let permits = (event.json().len() / PERMIT_BYTES + 1) as u32;
     let permit = relay
         .in_flight

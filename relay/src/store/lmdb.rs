@@ -8,8 +8,8 @@
 //! the disk. NIP-62 and retention have their table and their causes; deciding what they remove is done elsewhere.
 
 use super::{
-    Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, Scan, Store, StoreError, StoreStats,
-    Write,
+    Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, PositionPage, Scan, Store, StoreError,
+    StoreStats, Write,
 };
 use crate::event::EventId;
 use lmdb::Environment;
@@ -40,6 +40,8 @@ mod removals;
 mod room;
 mod scan;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use check::CheckReport;
 
@@ -138,6 +140,10 @@ impl Store for LmdbStore {
 
     fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
         Ok(scan::count(self, scan)?)
+    }
+
+    fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
+        Ok(scan::positions(self, scan)?)
     }
 
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {

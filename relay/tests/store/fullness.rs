@@ -135,7 +135,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None` where mounting is not allowed.
+    /// `None`, and a word about it past the capture of output, where mounting is not allowed.
     fn mount(mebibytes: u64) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let size = format!("size={mebibytes}m");
@@ -144,6 +144,11 @@ impl SmallDisk {
             .arg(directory.path())
             .output()
             .is_ok_and(|output| output.status.success());
+        if !mounted {
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            let skipped = format!("SKIPPED: {test} may not mount a tmpfs\n");
+            std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+        }
         mounted.then(|| SmallDisk {
             path: directory.path().to_owned(),
             _directory: directory,
@@ -168,9 +173,6 @@ fn fill_disk(file: &Path) {
 #[test]
 fn c19_a_full_disk_takes_removals_only_until_there_is_room() {
     let Some(disk) = SmallDisk::mount(32) else {
-        eprintln!(
-            "SKIPPED: c19_a_full_disk_takes_removals_only_until_there_is_room may not mount a tmpfs"
-        );
         return;
     };
     let options = LmdbOptions {
@@ -188,9 +190,6 @@ fn c19_a_full_disk_takes_removals_only_until_there_is_room() {
 #[test]
 fn c19_a_disk_filled_by_others_takes_removals_only_until_there_is_room() {
     let Some(disk) = SmallDisk::mount(32) else {
-        eprintln!(
-            "SKIPPED: c19_a_disk_filled_by_others_takes_removals_only_until_there_is_room may not mount a tmpfs"
-        );
         return;
     };
     let options = LmdbOptions {
@@ -232,9 +231,6 @@ fn c19_a_disk_filled_by_others_takes_removals_only_until_there_is_room() {
 #[test]
 fn c19_a_disk_that_fills_during_a_commit_refuses_with_an_answer() {
     let Some(disk) = SmallDisk::mount(32) else {
-        eprintln!(
-            "SKIPPED: c19_a_disk_that_fills_during_a_commit_refuses_with_an_answer may not mount a tmpfs"
-        );
         return;
     };
     let options = LmdbOptions {

@@ -15,3 +15,4 @@ mod kv;
 mod policy;
 mod random;
 mod scanning;
+mod snapshots;

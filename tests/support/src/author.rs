@@ -1,6 +1,9 @@
 //! Keys and signed events, built with the `nostr` crate so that the relay's own hashing is checked against another's.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nostr::prelude::{Event, Keys, Kind, Tag, Timestamp, UnsignedEvent};
+use sha2::{Digest as _, Sha256};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -87,6 +90,15 @@ impl Author {
         tags.iter().fold(draft, |draft, tag| draft.tag(tag)).sign()
     }
 
+    /// The value of an `Authorization` header for one HTTP request with a body (NIP-98).
+    pub fn authorization(&self, method: &str, url: &str, body: &str) -> String {
+        let hash = const_hex::encode(Sha256::digest(body.as_bytes()));
+        let event = self.draft(27_235).content(&unique("request"));
+        let event = event.tag(&["u", url]).tag(&["method", method]);
+        let event = event.tag(&["payload", &hash]).sign();
+        format!("Nostr {}", STANDARD.encode(event.as_json()))
+    }
+
     /// The NIP-42 answer to a challenge.
     pub fn auth_event(&self, relay_url: &str, challenge: &str) -> Event {
         self.draft(22_242)
@@ -108,6 +120,11 @@ impl Draft<'_> {
         self.tags
             .push(items.iter().map(|item| (*item).to_owned()).collect());
         self
+    }
+
+    /// With a tag that tells a hook of the extension `probe` what to do.
+    pub fn probe(self, hook: &str, action: &str) -> Self {
+        self.tag(&["probe", hook, action])
     }
 
     /// Made at these seconds.

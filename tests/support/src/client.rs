@@ -393,3 +393,8 @@ pub fn request(verb: &str, sub: &str, filters: &[Value]) -> Value {
 pub fn ids(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| event.id.to_hex()).collect()
 }
+
+/// A text frame for [`Client::try_send`].
+pub fn text(text: &str) -> Message {
+    Message::text(text)
+}

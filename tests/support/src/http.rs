@@ -39,6 +39,21 @@ pub async fn get(relay: &Relay, path: &str, headers: &[(&str, &str)]) -> Respons
 
 /// A request without a body.
 pub async fn send(relay: &Relay, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+    send_body(relay, method, path, headers, "").await
+}
+
+/// POST of a body.
+pub async fn post(relay: &Relay, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    send_body(relay, "POST", path, headers, body).await
+}
+
+async fn send_body(
+    relay: &Relay,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
         relay.address()
@@ -46,7 +61,11 @@ pub async fn send(relay: &Relay, method: &str, path: &str, headers: &[(&str, &st
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
+    if !body.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     request.push_str("\r\n");
+    request.push_str(body);
     let mut socket = RawSocket::open(relay).await;
     assert!(socket.send(request.as_bytes()).await, "send a request");
     let head = socket.read_head().await.expect("an HTTP answer");

@@ -7,6 +7,7 @@ pub mod author;
 pub mod client;
 pub mod command;
 pub mod http;
+pub mod probe;
 pub mod process;
 pub mod raw;
 pub mod relay;
@@ -23,6 +24,14 @@ pub use relay::Relay;
 pub use reply::{Reply, Verdict};
 pub use serde_json::{Value, json};
 pub use setup::{Front, Setup};
+
+/// A [`Setup`] of the binary with the extension `probe`.
+#[macro_export]
+macro_rules! trellis_probe {
+    () => {
+        $crate::Setup::of(env!("CARGO_BIN_EXE_trellis-probe"))
+    };
+}
 
 /// A [`Setup`] of the binary that Cargo built for this test.
 #[macro_export]

@@ -46,6 +46,16 @@ impl Setup {
     /// With an empty configuration file, the front that `TRELLIS_FRONT` names, and the binary that `TRELLIS_BIN` names
     /// if it names one.
     pub fn new(binary: &str) -> Setup {
+        let mut setup = Self::of(binary);
+        setup.front = Front::from_env();
+        if let Some(binary) = std::env::var_os("TRELLIS_BIN") {
+            setup.binary = binary.into();
+        }
+        setup
+    }
+
+    /// With an empty configuration file, the server's own front, and this binary whatever the environment says.
+    pub fn of(binary: &str) -> Setup {
         let home = TempDir::with_prefix("trellis-test-").expect("a temporary directory");
         let data = home.path().join("data").display().to_string();
         let mut environment = BTreeMap::from([
@@ -58,8 +68,8 @@ impl Setup {
             }
         }
         Setup {
-            binary: std::env::var_os("TRELLIS_BIN").map_or_else(|| binary.into(), PathBuf::from),
-            front: Front::from_env(),
+            binary: binary.into(),
+            front: Front::Server,
             home: Arc::new(home),
             config: Some(String::new()),
             environment,

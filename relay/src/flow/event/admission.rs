@@ -1,6 +1,6 @@
 //! Verdicts that take time: async `admit` hooks of one connection overlap, their events are released in arrival order.
 
-use super::{Candidate, decide};
+use super::{Candidate, admit_again, decide};
 use crate::extension::{Admit, AdmitRequest, Hooks};
 use crate::session::{Session, Wait};
 use std::collections::VecDeque;
@@ -121,6 +121,12 @@ fn release(session: &Rc<Session>) {
                 None => return,
             }
         };
-        decide(session, candidate, verdict);
+        let generation = session.worker.hooks().generation();
+        if verdict == Admit::Accept && candidate.generation != generation {
+            // Who was switched on meanwhile has not been asked.
+            admit_again(session, candidate);
+        } else {
+            decide(session, candidate, verdict);
+        }
     }
 }

@@ -8,10 +8,11 @@ use super::meta;
 use super::record;
 use super::records::{self, Records};
 use super::tables::{Table, Tables};
+use crate::event::Event;
 use lmdb::Environment;
 
 /// The tables that [`entries::for_each`] fills.
-const INDEXES: [Table; 8] = [
+pub(super) const INDEXES: [Table; 8] = [
     Table::Id,
     Table::Time,
     Table::Author,
@@ -65,7 +66,7 @@ pub(super) fn check(env: &Environment, tables: &Tables) -> Result<CheckReport> {
         let begun = records.header_bytes(row)?;
         let whole = begun.ok_or_else(|| records::damaged(row));
         let whole = match whole.and_then(|begun| records.complete(row, begun)) {
-            Ok(whole) if record::read_event(&whole).is_ok() => whole,
+            Ok(whole) if is_event(&whole) => whole,
             _ => {
                 report.note(|| format!("row {row}: its record cannot be read"));
                 continue;
@@ -107,4 +108,10 @@ pub(super) fn check(env: &Environment, tables: &Tables) -> Result<CheckReport> {
         found = removed.next()?;
     }
     Ok(report)
+}
+
+/// Whether the record makes an event that a client could read.
+fn is_event(record: &[u8]) -> bool {
+    record::read_event(record)
+        .is_ok_and(|event| Event::parse(event.json()).is_ok_and(|parsed| parsed == event))
 }

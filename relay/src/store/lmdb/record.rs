@@ -13,7 +13,9 @@ use crate::event::{Address, Event, EventParts};
 
 const HAS_EXPIRY: u8 = 1;
 const HAS_ADDRESS: u8 = 2;
-const FIXED_BYTES: usize = 1 + 4 + 4 + 32 + 32 + 5 + 2;
+/// After flags, length and the number of tags.
+const ID_AT: usize = 1 + 4 + 4;
+const FIXED_BYTES: usize = ID_AT + 32 + 32 + 5 + 2;
 /// Four chunks of this size fill a page of 4,096 bytes; a larger value would take pages of its own.
 const CHUNK_BYTES: usize = 1_000;
 /// A byte of the key numbers the chunks.
@@ -170,6 +172,11 @@ pub(super) fn chunk_bytes(record_bytes: usize) -> usize {
 /// How many chunks a record has.
 pub(super) fn chunk_count(record_bytes: usize) -> usize {
     record_bytes.div_ceil(chunk_bytes(record_bytes))
+}
+
+/// Whose record begins so; the id stands in the first chunk even where the header goes beyond it.
+pub(super) fn id_of(first_chunk: &[u8]) -> Option<&[u8; 32]> {
+    first_chunk.get(ID_AT..)?.first_chunk()
 }
 
 /// How long the record is that begins so.

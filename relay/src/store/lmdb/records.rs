@@ -49,6 +49,9 @@ impl<'t> Records<'t> {
             let chunk = self.walk.exact(&keys::data(row, chunk as u8))?;
             whole.extend_from_slice(chunk.ok_or_else(|| damaged(row))?);
         }
+        if whole.len() != total {
+            return Err(damaged(row));
+        }
         Ok(Cow::Owned(whole))
     }
 

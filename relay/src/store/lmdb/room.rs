@@ -91,7 +91,7 @@ impl Room {
             // A little more room than made it full, lest it goes back and forth with every event.
             true => {
                 used_bytes >= self.quota_bytes - self.quota_bytes / 32
-                    || disk_bytes + free_bytes < 2 * least_bytes
+                    || disk_bytes + free_bytes < least_bytes + least_bytes / 4
             }
         };
         if is_full != state.is_full {

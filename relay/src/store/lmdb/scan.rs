@@ -5,11 +5,11 @@ use super::fault::Result;
 use super::index;
 use super::keys::{self, END_5, KeyedHash, TagHash};
 use super::lanes::Range;
-use super::record::Header;
+use super::record::{self, Header};
 use super::records::{self, Bytes, Records};
 use super::tables::Table;
 use crate::event::{EventId, PublicKey};
-use crate::store::{Budget, CountPage, Order, Page, Position, Scan, Stored};
+use crate::store::{Budget, CountPage, Order, Page, Position, PositionPage, Scan, Stored};
 use lmdb::RoTransaction;
 use smallvec::SmallVec;
 use std::cmp::Ordering;
@@ -59,6 +59,18 @@ pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
     Ok(CountPage { count, next })
 }
 
+/// See [`crate::store::Store::positions`]. Tags are taken for found as by [`count`].
+pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPage> {
+    let txn = store.env.begin_ro_txn()?;
+    let mut positions = Vec::new();
+    let next = each_match(store, &txn, scan, |found| {
+        positions.push(found.position);
+        let is_full = positions.len() >= scan.budget.events;
+        Ok(if is_full { Step::StopAfter } else { Step::GoOn })
+    })?;
+    Ok(PositionPage { positions, next })
+}
+
 /// See [`crate::store::Store::contains`].
 pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
     let txn = store.env.begin_ro_txn()?;
@@ -67,8 +79,7 @@ pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
     };
     let row = keys::read_five(row).unwrap_or_default();
     let begun = store.tables.get(&txn, Table::Data, &keys::data(row, 0))?;
-    // The id stands in the first chunk even where the header goes beyond it.
-    Ok(begun.is_some_and(|begun| begun.get(9..41) == Some(&id[..])))
+    Ok(begun.and_then(record::id_of) == Some(id))
 }
 
 /// See [`crate::store::Store::expired`].

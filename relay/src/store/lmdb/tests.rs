@@ -1,0 +1,133 @@
+//! What only shows from inside: damage that a check must find, and directories of other versions.
+#![allow(clippy::unwrap_used)]
+
+use super::cursor::{Pen, Walk};
+use super::tables::Table;
+use super::{CheckReport, LmdbOptions, LmdbStore};
+use crate::event::{Event, EventParts};
+use crate::store::{NoPolicy, Store, StoreError, Write};
+use lmdb::{Transaction, WriteFlags};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+fn options() -> LmdbOptions {
+    LmdbOptions {
+        quota_bytes: 1 << 30,
+        ballast_bytes: 0,
+        ..LmdbOptions::default()
+    }
+}
+
+fn event(n: u8, kind: u16, tags_json: &str) -> Write {
+    let event: Event = EventParts {
+        id: &[n; 32],
+        pubkey: &[1; 32],
+        created_at: 1_700_000_000 + u64::from(n),
+        kind,
+        tags_json,
+        content_json: r#""content""#,
+        sig: &[2; 64],
+    }
+    .assemble();
+    Write::Put(Arc::new(event))
+}
+
+/// A store with an entry in every index.
+fn filled(directory: &TempDir) -> LmdbStore {
+    let store = LmdbStore::open(directory.path(), options()).unwrap();
+    let batch = [
+        event(1, 1, r#"[["t","cats"],["expiration","1800000000"]]"#),
+        event(2, 30_000, r#"[["d","x"]]"#),
+        event(3, 0, "[]"),
+    ];
+    store.commit(&batch, &NoPolicy, 0).unwrap();
+    assert_eq!(store.check().unwrap().problems, [""; 0]);
+    store
+}
+
+/// Changes the first pair of a table and tells what a check finds.
+fn check_after(table: Table, change: impl FnOnce(&mut Pen<'_>, &[u8], &[u8])) -> CheckReport {
+    let directory = TempDir::new().unwrap();
+    let store = filled(&directory);
+    let mut txn = store.env.begin_rw_txn().unwrap();
+    let handle = store.tables.of(table);
+    let (key, value) = {
+        let mut walk = Walk::new(&txn, handle).unwrap();
+        let (key, value) = walk.first().unwrap().unwrap();
+        (key.to_vec(), value.to_vec())
+    };
+    change(&mut Pen::new(&mut txn, handle).unwrap(), &key, &value);
+    txn.commit().unwrap();
+    store.check().unwrap()
+}
+
+#[test]
+fn c21_check_finds_a_missing_entry_in_any_index() {
+    for table in super::check::INDEXES {
+        let report = check_after(table, |pen, key, _| assert!(pen.delete(key).unwrap()));
+        assert!(!report.is_sound(), "{table:?}");
+        assert!(report.problems[0].contains("missing"), "{report:?}");
+    }
+}
+
+#[test]
+fn c21_check_finds_an_entry_that_leads_nowhere() {
+    for table in super::check::INDEXES {
+        let report = check_after(table, |pen, key, value| {
+            let mut other = key.to_vec();
+            other[0] ^= 1;
+            pen.put(&other, value).unwrap();
+        });
+        assert_eq!(report.problem_count, 1, "{table:?}: {report:?}");
+    }
+}
+
+#[test]
+fn c21_check_finds_a_wrong_value() {
+    for table in [
+        Table::Id,
+        Table::Time,
+        Table::Author,
+        Table::Tag,
+        Table::Address,
+    ] {
+        let report = check_after(table, |pen, key, value| {
+            let mut other = value.to_vec();
+            other[0] ^= 1;
+            pen.put(key, &other).unwrap();
+        });
+        assert_eq!(report.problem_count, 1, "{table:?}: {report:?}");
+    }
+}
+
+#[test]
+fn c21_check_finds_a_damaged_record() {
+    let cut = check_after(Table::Data, |pen, key, value| {
+        pen.put(key, &value[..value.len() - 1]).unwrap();
+    });
+    assert!(cut.problems[0].contains("row 1"), "{cut:?}");
+    let unquoted = check_after(Table::Data, |pen, key, value| {
+        let mut other = value.to_vec();
+        *other.last_mut().unwrap() = b'x';
+        pen.put(key, &other).unwrap();
+    });
+    assert!(unquoted.problems[0].contains("row 1"), "{unquoted:?}");
+}
+
+#[test]
+fn c19_a_newer_schema_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let store = filled(&directory);
+    let mut txn = store.env.begin_rw_txn().unwrap();
+    let newer = (super::meta::SCHEMA + 1).to_be_bytes();
+    let meta = store.tables.of(Table::Meta);
+    txn.put(meta, b"schema", &newer, WriteFlags::empty())
+        .unwrap();
+    txn.commit().unwrap();
+    drop(store);
+    let refused = LmdbStore::open(directory.path(), options()).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Schema { found: 2, known: 1 }),
+        "{refused:?}"
+    );
+}

@@ -1,0 +1,213 @@
+//! An extension for tests: every hook counts its calls and does what the configuration, the event or the filter asks for.
+//!
+//! ```toml
+//! [extensions.probe]
+//! hooks = ["admit", "deliver"]          # which are registered
+//! kinds = [[7000, 7100]]                # for which kinds
+//! always = { deliver = "panic" }        # what a hook does where nothing else is asked of it
+//! ```
+//!
+//! Its rows are one for each stored event that its `commit` hook saw (`e` and the id, then the content), and one for each
+//! that its `stored` hook was told of (`s` and the id).
+
+mod action;
+mod hooks;
+mod routes;
+
+use action::Action;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use trellis_relay::extension::prelude::*;
+
+/// The extension.
+#[derive(Debug)]
+pub struct Probe {
+    hooks: BTreeSet<String>,
+    kinds: Kinds,
+    always: BTreeMap<String, Action>,
+    host: Host,
+    seen: Mutex<Seen>,
+    released: watch::Sender<bool>,
+}
+
+/// `[extensions.probe]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The hooks to register, by name; `start` runs a task.
+    #[serde(default)]
+    hooks: BTreeSet<String>,
+    /// The kinds they are asked about.
+    #[serde(default)]
+    kinds: Kinds,
+    /// What hooks do where nothing else is asked of them, by name; `build` and `shutdown` have names, too.
+    #[serde(default)]
+    always: BTreeMap<String, String>,
+}
+
+/// What hooks were told.
+#[derive(Debug, Default)]
+struct Seen {
+    calls: BTreeMap<&'static str, u64>,
+    /// `stored ID`, `removed ID` or `gap`, in the order in which they came.
+    changes: Vec<String>,
+    /// `connected SESSION` and so on.
+    notes: Vec<String>,
+    /// Keys that `request_async` has loaded.
+    loaded: HashSet<PublicKey>,
+    /// Hooks that have been flaky already.
+    failed_once: HashSet<&'static str>,
+}
+
+impl Extension for Probe {
+    const NAME: &'static str = "probe";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    type Config = Config;
+
+    async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
+        let mut always = BTreeMap::new();
+        for (hook, word) in config.always {
+            let action = Action::parse(&word);
+            always.insert(
+                hook,
+                action.ok_or_else(|| format!("always: found {word:?}"))?,
+            );
+        }
+        let probe = Probe {
+            hooks: config.hooks,
+            kinds: config.kinds,
+            always,
+            host,
+            seen: Mutex::default(),
+            released: watch::Sender::new(false),
+        };
+        probe
+            .sync("build", None)
+            .map_err(|error| BuildError(error.0))?;
+        Ok(probe)
+    }
+
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        self.register_events(hooks);
+        self.register_requests(hooks);
+        self.register_surface(hooks);
+        routes::register(hooks);
+    }
+
+    async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
+        if !self.hooks.contains("start") {
+            return Ok(());
+        }
+        self.run("start", None)
+            .await
+            .map_err(|error| TaskError(error.0))?;
+        stop.stopped().await;
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        if self.always.contains_key("shutdown") {
+            let done = self.run("shutdown", None).await;
+            if let Err(error) = done {
+                eprintln!("probe: shutdown: {error}");
+            }
+        }
+    }
+}
+
+impl Probe {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, hook: &'static str) {
+        *self.seen().calls.entry(hook).or_default() += 1;
+        self.host
+            .metrics()
+            .counter("probe_calls_total")
+            .increment(1);
+    }
+
+    /// Counts a call and says what to do.
+    fn called(&self, hook: &'static str, asked: Option<Action>) -> Action {
+        self.count(hook);
+        let always = || self.always.get(hook).copied();
+        match asked.or_else(always).unwrap_or(Action::Pass) {
+            Action::Flaky if self.seen().failed_once.insert(hook) => Action::Error,
+            Action::Flaky => Action::Pass,
+            action => action,
+        }
+    }
+
+    /// For hooks that cannot wait: does what hurts, and returns what is left to be said.
+    fn sync(&self, hook: &'static str, asked: Option<Action>) -> Result<Action, HookError> {
+        let action = self.called(hook, asked);
+        match action {
+            Action::Panic => panic!("as asked"),
+            Action::Error => return Err("as asked".into()),
+            Action::Hang | Action::Block => std::thread::sleep(action::HELD),
+            Action::PublishBlocking => {
+                let published = self.publish_blocking();
+                self.seen().changes.push(match published {
+                    Ok(()) => "published".to_owned(),
+                    Err(reason) => reason.to_string(),
+                });
+            }
+            _ => {}
+        }
+        Ok(action)
+    }
+
+    /// The same for hooks that can.
+    async fn run(&self, hook: &'static str, asked: Option<Action>) -> Result<Action, HookError> {
+        let action = self.called(hook, asked);
+        match action {
+            Action::Panic => panic!("as asked"),
+            Action::Error => return Err("as asked".into()),
+            Action::Block => std::thread::sleep(action::HELD),
+            Action::Hang => std::future::pending().await,
+            Action::Wait => {
+                // An error means that the extension is gone.
+                let _ = self
+                    .released
+                    .subscribe()
+                    .wait_for(|released| *released)
+                    .await;
+            }
+            Action::Publish => self.publish(hook, &[]).await?,
+            Action::Echo => self.publish(hook, &["probe", hook, "echo"]).await?,
+            _ => {}
+        }
+        Ok(action)
+    }
+
+    /// Publishes an event of kind 7099, as the relay.
+    async fn publish(&self, hook: &str, tag: &[&str]) -> Result<(), HookError> {
+        use nostr::event::{EventBuilder, Kind, Tag};
+        let unique = self.host.clock().now_ms();
+        let mut answer = EventBuilder::new(Kind::from(7099), format!("{hook} {unique}"));
+        if !tag.is_empty() {
+            answer = answer.tag(Tag::parse(tag.iter().copied())?);
+        }
+        let published = self.host.publish(answer).await;
+        published
+            .map(drop)
+            .map_err(|reason| reason.to_string().into())
+    }
+
+    /// What authors must not do in a `commit` hook.
+    fn publish_blocking(&self) -> Result<(), HookError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let patience = Duration::from_secs(20);
+        runtime.block_on(async {
+            match tokio::time::timeout(patience, self.publish("commit", &[])).await {
+                Ok(published) => published,
+                Err(_) => Err("it took too long".into()),
+            }
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! What the probe has seen, over HTTP, for tests to read.
+
+use crate::Probe;
+use actix_web::web::{self, Json};
+use actix_web::{HttpResponse, Responder};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use trellis_relay::extension::prelude::*;
+
+const PAGE_ROWS: usize = 1_000;
+
+pub(crate) fn register(hooks: &mut Registrar<Probe>) {
+    hooks.http(Mount::prefix("/probe"), |routes| {
+        routes
+            .route("/calls", web::get().to(calls))
+            .route("/changes", web::get().to(changes))
+            .route("/notes", web::get().to(notes))
+            .route("/rows", web::get().to(rows))
+            .route("/told", web::get().to(told))
+            .route("/release", web::post().to(release))
+            .route("/panic", web::get().to(fall_over));
+    });
+}
+
+/// `{"admit": 3, ...}`
+async fn calls(me: Current<Probe>) -> Json<Value> {
+    Json(json!(me.seen().calls))
+}
+
+async fn changes(me: Current<Probe>) -> Json<Value> {
+    Json(json!(me.seen().changes))
+}
+
+async fn notes(me: Current<Probe>) -> Json<Value> {
+    Json(json!(me.seen().notes))
+}
+
+/// `{"<event id>": "<content>", ...}` of all events that `commit` hooks saw.
+async fn rows(me: Current<Probe>) -> HttpResponse {
+    all_rows(&me, b"e").await
+}
+
+/// `{"<event id>": "", ...}` of all events that `stored` hooks were told of.
+async fn told(me: Current<Probe>) -> HttpResponse {
+    all_rows(&me, b"s").await
+}
+
+async fn all_rows(me: &Probe, prefix: &[u8]) -> HttpResponse {
+    let mut all = BTreeMap::new();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = me.host.kv_scan(prefix, after.as_deref(), PAGE_ROWS).await;
+        let Ok(page) = page else {
+            return HttpResponse::InternalServerError().finish();
+        };
+        let Some((last, _)) = page.last() else {
+            return HttpResponse::Ok().json(all);
+        };
+        after = Some(last.clone());
+        all.extend(page.into_iter().map(|(key, value)| {
+            let id = const_hex::encode(&key[1..]);
+            (id, String::from_utf8_lossy(&value).into_owned())
+        }));
+    }
+}
+
+/// Lets everything go that waits, now and later.
+async fn release(me: Current<Probe>) -> impl Responder {
+    me.released.send_replace(true);
+    HttpResponse::NoContent()
+}
+
+async fn fall_over(_me: Current<Probe>) -> HttpResponse {
+    panic!("as asked")
+}
