@@ -21,7 +21,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep, timeout};
 
-/// A running relay. Must be started and stopped within an actix system.
+/// A running relay. Must be started and stopped within an actix system; merely dropped, it runs on.
 #[derive(Debug)]
 pub struct RunningRelay {
     /// What all threads share.
