@@ -61,13 +61,12 @@ const HOMES: [(&str, &[&str]); 4] = [
 
 /// Where tests may sleep: the functions that poll, and extensions that hang on purpose.
 const SLEEPERS: [&str; 6] = [
-    "tests/support/src/wait.rs",
-    "tests/probe/src/lib.rs",
-    "relay/tests/extension/support.rs",
-    "relay/tests/extension/gate.rs",
-    "relay/tests/extension/words.rs",
     "relay/tests/extension/commit.rs",
+    "relay/tests/extension/gate.rs",
+    "relay/tests/extension/support.rs",
+    "relay/tests/extension/words.rs",
     "tests/probe/src/lib.rs",
+    "tests/support/src/wait.rs",
 ];
 
 /// Words that promise work instead of doing it. Written in two parts so that this file does not offend.
