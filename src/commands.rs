@@ -4,7 +4,6 @@ mod config;
 mod export;
 mod import;
 mod logging;
-mod relay_key;
 mod run;
 mod serve;
 mod store;
@@ -13,7 +12,7 @@ pub(crate) use run::UnknownCommand;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
-use trellis_relay::config::{ConfigError, Environment, Loaded};
+use trellis_relay::config::{ConfigError, Loaded, process_environment};
 use trellis_relay::extension::{Compiled, ExtensionError};
 
 /// An extensible Nostr relay.
@@ -67,7 +66,7 @@ impl ConfigFile {
 
     /// Loads and checks everything that can be checked without starting, the extensions' tables too.
     fn load(&self, extensions: &'static [Compiled]) -> Result<Loaded, WrongConfig> {
-        let loaded = trellis_relay::config::load(self.path(), &environment())?;
+        let loaded = trellis_relay::config::load(self.path(), &process_environment())?;
         trellis_relay::extension::check(extensions, &loaded.config.extensions).map_err(
             |problem| WrongConfig::Extension {
                 file: self.path().map(Path::to_owned).unwrap_or_default(),
@@ -88,11 +87,4 @@ pub(crate) enum WrongConfig {
         file: PathBuf,
         problem: ExtensionError,
     },
-}
-
-/// The process's environment; variables that are not text cannot be meant for us.
-fn environment() -> Environment {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }

@@ -120,6 +120,25 @@ async fn c17_a_frame_that_claims_a_huge_length_does_not_fill_the_memory() {
 }
 
 #[tokio::test]
+async fn c17_a_frame_that_claims_too_much_is_refused_before_it_comes() {
+    let relay = trellis!()
+        .config("[limitation]\nmax_message_length = 2000")
+        .start()
+        .await;
+    for (claimed, opcode) in [
+        (2_001, raw::TEXT),
+        (1 << 20, raw::TEXT),
+        (1 << 40, raw::BINARY),
+    ] {
+        let mut socket = RawSocket::upgraded(&relay).await;
+        let head = raw::frame_head(true, opcode, claimed);
+        assert!(socket.send(&head).await);
+        oversize_refusal(&mut socket).await;
+        while socket.next_frame().await.is_some() {}
+    }
+}
+
+#[tokio::test]
 async fn c17_other_clients_live_on_when_one_sends_too_much() {
     let relay = trellis!()
         .config("[limitation]\nmax_message_length = 2000")

@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 5] = [
         "flow", "session", "worker", "writer", "readers", "sweeper", "relay",
     ],
     &["ws", "http"],
-    &["server", "testing"],
+    &["parts", "running", "server", "testing"],
 ];
 const UNNAMED_LAYER: usize = 1;
 
@@ -61,12 +61,12 @@ const HOMES: [(&str, &[&str]); 4] = [
 
 /// Where tests may sleep: the functions that poll, and extensions that hang on purpose.
 const SLEEPERS: [&str; 6] = [
-    "tests/support/src/wait.rs",
-    "relay/tests/extension/support.rs",
-    "relay/tests/extension/gate.rs",
-    "relay/tests/extension/words.rs",
     "relay/tests/extension/commit.rs",
+    "relay/tests/extension/gate.rs",
+    "relay/tests/extension/support.rs",
+    "relay/tests/extension/words.rs",
     "tests/probe/src/lib.rs",
+    "tests/support/src/wait.rs",
 ];
 
 /// Words that promise work instead of doing it. Written in two parts so that this file does not offend.

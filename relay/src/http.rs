@@ -15,12 +15,57 @@ pub use nip11::document as nip11_document;
 
 use crate::extension::http as extensions;
 use crate::relay::Relay;
+use crate::ws;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use std::sync::Arc;
 
-/// The relay's own routes, for the server and for embedding.
-pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+/// Mounts the relay in an actix-web application: WebSocket handshakes at `/`, and [`pages`] beside them.
+///
+/// What no route of the application takes is answered by the relay, with 404 as JSON. Web pages of other origins need
+/// the application to be wrapped in [`allow_origins`]; clients that stop reading are dropped in time where
+/// [`keep_socket`](crate::ws::actor::keep_socket) is given to `HttpServer::on_connect`.
+///
+/// ```no_run
+/// use actix_web::{App, HttpServer, web};
+/// use trellis_relay::running::RunningRelay;
+/// fn serve(running: &RunningRelay) -> std::io::Result<()> {
+///     let relay = running.mount();
+///     let app = move || {
+///         App::new()
+///             .route("/hello", web::get().to(async || "hello"))
+///             .configure(relay.clone())
+///     };
+///     let server = HttpServer::new(app).on_connect(trellis_relay::ws::actor::keep_socket);
+///     actix_web::rt::spawn(server.bind("127.0.0.1:8080")?.run());
+///     Ok(())
+/// }
+/// ```
+pub fn mount(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
+    let pages = pages(relay);
+    move |config| {
+        config.route(
+            "/",
+            web::get()
+                .guard(guard::fn_guard(wants_websocket))
+                .to(ws::actor::accept),
+        );
+        pages(config);
+    }
+}
+
+fn wants_websocket(context: &guard::GuardContext<'_>) -> bool {
+    context.head().headers().get_all("upgrade").any(|upgrade| {
+        upgrade.to_str().is_ok_and(|upgrade| {
+            upgrade
+                .split(',')
+                .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+        })
+    })
+}
+
+/// The pages alone, for a server that takes WebSocket handshakes by itself.
+pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     move |config| {
         config
             .app_data(web::Data::new(relay.clone()))

@@ -5,6 +5,9 @@
 pub mod config;
 pub mod reload;
 
+pub mod parts;
+pub mod relay_key;
+pub mod running;
 pub mod server;
 
 pub mod client_ip;
@@ -21,6 +24,7 @@ pub mod wire;
 
 pub mod event;
 pub mod filter;
+pub mod kinds;
 pub mod reason;
 
 pub mod extension;

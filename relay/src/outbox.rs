@@ -80,13 +80,6 @@ impl Outbox {
         &self.buf
     }
 
-    /// Takes everything out, for a front that writes by messages.
-    pub fn take(&mut self) -> BytesMut {
-        let taken = std::mem::take(&mut self.buf);
-        self.wake_room();
-        taken
-    }
-
     /// Notes that bytes were written.
     pub fn advance(&mut self, bytes: usize) {
         self.buf.advance(bytes);
@@ -152,27 +145,4 @@ impl Outbox {
             front.wake();
         }
     }
-}
-
-/// Splits frames written by [`Outbox`] into (opcode, payload), for a front that cannot write bytes.
-pub fn split_frames(mut buf: BytesMut) -> impl Iterator<Item = (u8, bytes::Bytes)> {
-    std::iter::from_fn(move || {
-        let (first, second) = (*buf.first()?, *buf.get(1)?);
-        let (header, len) = match second {
-            126 => (
-                4,
-                usize::from(u16::from_be_bytes([*buf.get(2)?, *buf.get(3)?])),
-            ),
-            127 => {
-                let len: [u8; 8] = buf.get(2..10)?.try_into().ok()?;
-                (10, usize::try_from(u64::from_be_bytes(len)).ok()?)
-            }
-            len => (2, usize::from(len)),
-        };
-        if buf.len() < header + len {
-            return None;
-        }
-        buf.advance(header);
-        Some((first & 0x0f, buf.split_to(len).freeze()))
-    })
 }

@@ -64,7 +64,7 @@ pub struct Relay {
 const WORKER_INBOX: usize = 4_096;
 
 impl Relay {
-    /// Puts the parts together; threads are started by [`crate::server`].
+    /// Puts the parts together; threads are started by [`crate::running`].
     #[allow(
         clippy::too_many_arguments,
         reason = "each part is built elsewhere and named once"

@@ -46,6 +46,7 @@ pub struct Session {
     last_heard: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
     pinged: Cell<bool>,
+    cut: RefCell<Option<Box<dyn FnOnce()>>>,
     _place: Place,
 }
 
@@ -122,6 +123,7 @@ impl Session {
             last_heard: Cell::new(Instant::now()),
             blocked_since: Cell::new(None),
             pinged: Cell::new(false),
+            cut: RefCell::default(),
             _place: place,
             worker,
         });
@@ -233,15 +235,32 @@ impl Session {
             self.outbox().push_control(8, &payload);
         }
         self.closing.set(Some(cause));
-        let mut outbox = self.outbox();
-        outbox.wake_front();
-        outbox.wake_room();
+        {
+            let mut outbox = self.outbox();
+            outbox.wake_front();
+            outbox.wake_room();
+        }
+        if cause == CloseCause::TooSlow {
+            self.cut();
+        }
+    }
+
+    /// Gives a way to end a connection whose front nobody asks for more bytes, and which therefore cannot end it
+    /// itself. It is used once, when the client turns out to be too slow.
+    pub fn cut_with(&self, cut: impl FnOnce() + 'static) {
+        self.cut.replace(Some(Box::new(cut)));
+    }
+
+    fn cut(&self) {
+        if let Some(cut) = self.cut.take() {
+            cut();
+        }
     }
 
     /// Why the connection is to end, if it is.
     pub fn closing(&self) -> Option<CloseCause> {
         if self.closing.get().is_none() && self.outbox.borrow().overflowed() {
-            self.closing.set(Some(CloseCause::TooSlow));
+            self.close(CloseCause::TooSlow);
         }
         self.closing.get()
     }
@@ -277,6 +296,9 @@ impl Session {
         let blocked = self.blocked_since.get().map(|since| now - since);
         if blocked.is_some_and(|time| time >= network.write_timeout.duration()) {
             self.close(CloseCause::TooSlow);
+            self.cut(); // should the close frame of another cause be what the client does not take
+        } else if self.closing().is_some() {
+            // The overflow of an outbox is noticed here where the front is stuck.
         } else if quiet >= network.idle_timeout.duration() {
             self.close(CloseCause::Idle);
         } else if quiet >= network.ping_interval.duration() && !self.pinged.get() {

@@ -91,7 +91,23 @@ pub struct LiveSub {
     pub boundary: u64,
 }
 
+thread_local! {
+    static OF_THIS_THREAD: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+}
+
 impl Worker {
+    /// The worker of this thread; the first call for a relay makes it. Must be called within an actix runtime.
+    pub fn of_this_thread(relay: &Arc<Relay>) -> Rc<Worker> {
+        match OF_THIS_THREAD.with_borrow(Clone::clone) {
+            Some(worker) if Arc::ptr_eq(&worker.relay, relay) => worker,
+            _ => {
+                let worker = Worker::start(relay.clone());
+                OF_THIS_THREAD.set(Some(worker.clone()));
+                worker
+            }
+        }
+    }
+
     /// Joins the relay's workers and starts to read the inbox. Must be called on the worker's own thread.
     pub fn start(relay: Arc<Relay>) -> Rc<Worker> {
         let (index, inbox) = relay.add_worker();

@@ -7,3 +7,4 @@ pub mod actor;
 pub mod upgrade;
 
 mod assembly;
+mod claim;

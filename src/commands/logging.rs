@@ -7,6 +7,11 @@ use trellis_relay::config::{Log, LogFormat};
 pub(super) fn start(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter)
         .map_err(|error| anyhow::anyhow!("log.filter {:?}: {error}", log.filter))?;
+    // The server tells of its own start what `serve` says better.
+    let filter = match log.filter.contains("actix_server") {
+        true => filter,
+        false => filter.add_directive("actix_server=warn".parse()?),
+    };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -6,10 +6,9 @@ use super::{ConfigFile, logging};
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
-use std::sync::Arc;
-use trellis_relay::clock::SystemClock;
 use trellis_relay::extension::{Compiled, Hooks};
-use trellis_relay::server::{Engine, Parts};
+use trellis_relay::parts::Parts;
+use trellis_relay::running::RunningRelay;
 
 /// A command, and what it is told.
 #[derive(Debug, Args)]
@@ -35,19 +34,11 @@ impl Run {
     pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         let loaded = self.file.load(extensions)?;
         logging::start(&loaded.config.log)?;
-        let store = super::store::open(&loaded.config)?;
-        let keys = super::relay_key::load_or_make(&loaded.config.data.path)?;
-        let parts = Parts {
-            config: Arc::new(loaded.config),
-            store: Arc::new(store),
-            extensions,
-            clock: Arc::new(SystemClock),
-            keys,
-        };
+        let parts = Parts::from_config(loaded.config, extensions)?;
         actix_rt::System::new().block_on(async {
-            let engine = Engine::start(parts).await?;
-            let printed = self.call(&engine.relay.hooks.load()).await;
-            engine.stop().await;
+            let running = RunningRelay::start(parts).await?;
+            let printed = self.call(&running.relay.hooks.load()).await;
+            running.stop().await;
             print(&printed?)
         })
     }

@@ -5,13 +5,18 @@ use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Loaded;
 use trellis_relay::extension::Compiled;
+use trellis_relay::parts::Parts;
 use trellis_relay::reload;
-use trellis_relay::server::{Parts, Server};
+use trellis_relay::server::Server;
+
+/// How soon the death of the writer thread is noticed.
+const WRITER_LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -36,16 +41,9 @@ impl Serve {
         for note in &loaded.notes {
             tracing::info!("{note}");
         }
+        raise_open_files();
         trellis_relay::http::install_recorder();
-        let store = super::store::open(&loaded.config)?;
-        let keys = super::relay_key::load_or_make(&loaded.config.data.path)?;
-        let parts = Parts {
-            config: Arc::new(loaded.config.clone()),
-            store: Arc::new(store),
-            extensions,
-            clock: Arc::new(SystemClock),
-            keys,
-        };
+        let parts = Parts::from_config(loaded.config.clone(), extensions)?;
         actix_rt::System::new().block_on(async {
             let server = Server::start(parts).await?;
             tracing::info!("listening on http://{}", server.address);
@@ -63,12 +61,18 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
         let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
+        let mut looks = tokio::time::interval(WRITER_LOOK);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => self.reload(&mut server, &mut loaded).await,
                 Some(()) = changes.next() => self.reload(&mut server, &mut loaded).await,
+                // Whoever supervises the process starts it again, and clients learn by the end of their connections.
+                _ = looks.tick() => anyhow::ensure!(
+                    !server.running.relay.writer.is_dead(),
+                    "the writer thread died; nothing can be stored, so the relay ends"
+                ),
             }
         }
         tracing::info!("stopping");
@@ -79,7 +83,7 @@ impl Serve {
 
     /// A configuration that is wrong changes nothing and says so.
     async fn reload(&self, server: &mut Server, loaded: &mut Loaded) {
-        let new = match self.file.load(server.relay.extensions.compiled()) {
+        let new = match self.file.load(server.running.relay.extensions.compiled()) {
             Ok(new) => new,
             Err(error) => {
                 tracing::error!("the old configuration stays in force: {error}");
@@ -91,7 +95,11 @@ impl Serve {
             tracing::info!("the configuration has not changed");
             return;
         }
-        if let Err(error) = server.reconfigure(Arc::new(new.config.clone())).await {
+        if let Err(error) = server
+            .running
+            .reconfigure(Arc::new(new.config.clone()))
+            .await
+        {
             tracing::error!("the old configuration stays in force: {error}");
             return;
         }
@@ -107,5 +115,14 @@ impl Serve {
         }
         *loaded = new;
         tracing::info!("the new configuration is in force");
+    }
+}
+
+/// A connection is an open file, and the usual soft limit is 1,024.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }

@@ -14,6 +14,13 @@ use toml::{Table, Value};
 /// Environment variables by name.
 pub type Environment = BTreeMap<String, String>;
 
+/// The process's environment; variables that are not text cannot be meant for the relay.
+pub fn process_environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// What the names of our own variables begin with.
 pub(crate) const PREFIX: &str = "TRELLIS_";
 

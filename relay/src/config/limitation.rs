@@ -45,7 +45,7 @@ pub struct Limitation {
     /// How far in the future an event's `created_at` may lie. A time. Default "15m".
     pub max_event_time_newer_than_now: TimeSpan,
     /// Kinds whose `created_at` is not held against the clock; gift wraps are dated back on purpose. Kinds and ranges.
-    /// Default [1059].
+    /// Default `[1059]`.
     pub created_at_exempt_kinds: Kinds,
 }
 

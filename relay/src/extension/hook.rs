@@ -8,10 +8,10 @@ mod call;
 pub(super) use call::{Answer, Call};
 
 use super::breaker::Breaker;
-use super::kinds::Kinds;
 use super::loops::Depths;
 use super::watchdog;
 use crate::clock::Clock;
+use crate::kinds::Kinds;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::future::Future;

@@ -1,8 +1,8 @@
 //! A filter that can only shrink: an extension cannot widen what the client asked for.
 
-use super::kinds::Kinds;
 use crate::event::{Event, PublicKey};
 use crate::filter::Filter;
+use crate::kinds::Kinds;
 
 /// What is left of a client's filter after the `request` hooks.
 ///

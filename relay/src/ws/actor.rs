@@ -1,56 +1,111 @@
 //! The front for embedding: a route in somebody's actix-web application, made with actix-web-actors.
 //!
-//! Same session, same flows; costs more memory a connection than `upgrade`, and while a write blocks the actor's own
-//! timers stand still, so the kernel's timeout must end such a connection.
+//! Same session, same flows as `upgrade`; here actix-http owns the socket. The actor hands messages to the session one
+//! by one. What the session queued goes past the actor, whose own queue has no bound: `outflow` moves it straight from
+//! the outbox to the socket, as fast as the socket takes it. `intake` keeps clients from sending more than a message at
+//! a time into the decoder.
+
+mod intake;
+mod outflow;
 
 use super::assembly::{Assembly, Data};
 use crate::client_ip::client_ip;
-use crate::outbox::split_frames;
+use crate::http;
 use crate::reason::Reason;
 use crate::relay::Relay;
-use crate::server::worker_of_this_thread;
 use crate::session::{CloseCause, Session};
 use crate::wire::RelayMessage;
+use crate::worker::Worker;
 use actix::{Actor, ActorContext as _, AsyncContext as _, StreamHandler, WrapFuture as _};
-use actix_http::ws::Frame;
-use actix_web::{Error, HttpRequest, HttpResponse, error, web};
+use actix_http::ws::{Codec, Frame};
+use actix_web::http::StatusCode;
+use actix_web::http::header::HOST;
+use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, Message, ProtocolError, WebsocketContext};
-use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr};
+use intake::Intake;
+use outflow::Outflow;
+use socket2::{SockRef, Socket};
+use std::any::Any;
+use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::time::Duration;
 
-/// Answers a WebSocket handshake at whatever path it is mounted; wants the relay as `web::Data<Arc<Relay>>`.
+/// Answers a WebSocket handshake at whatever path it is mounted; wants the relay as `web::Data<Arc<Relay>>`, which
+/// [`crate::http::pages`] adds.
 pub async fn accept(
     request: HttpRequest,
-    stream: web::Payload,
+    payload: web::Payload,
     relay: web::Data<Arc<Relay>>,
-) -> Result<HttpResponse, Error> {
-    let worker = worker_of_this_thread(&relay);
+) -> HttpResponse {
+    let mut response = match ws::handshake(&request) {
+        Ok(response) => response,
+        Err(error) => return http::error(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if relay.is_stopping() {
+        return http::error(StatusCode::SERVICE_UNAVAILABLE, "the relay stops");
+    }
+    let worker = Worker::of_this_thread(&relay);
     let config = worker.config();
     let peer = request
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let ip = client_ip(peer, request.headers(), &config.network);
-    let place = relay
-        .connections
-        .enter(
-            ip,
-            config.network.max_connections as usize,
-            config.network.max_connections_per_ip as usize,
-        )
-        .map_err(error::ErrorServiceUnavailable)?;
-    let host = request.connection_info().host().to_owned();
+    let place = relay.connections.enter(
+        ip,
+        config.network.max_connections as usize,
+        config.network.max_connections_per_ip as usize,
+    );
+    let place = match place {
+        Ok(place) => place,
+        Err(crowded) => {
+            return http::error(StatusCode::SERVICE_UNAVAILABLE, &crowded.to_string());
+        }
+    };
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let session = worker.open(ip, host, place);
+    if let Some(KeptSocket(socket)) = request.conn_data() {
+        let socket = socket.clone();
+        session.cut_with(move || cut(&socket));
+    }
     let max_bytes = config.limitation.max_message_length.as_usize();
     let front = Front {
-        session: worker.open(ip, &host, place),
+        session: session.clone(),
         assembly: Assembly::default(),
         max_bytes,
     };
-    ws::WsResponseBuilder::new(front, &request, stream)
-        .frame_size(max_bytes)
-        .start()
+    let intake = Intake::new(payload, session.clone(), max_bytes);
+    let codec = Codec::new().max_size(max_bytes);
+    let actor = WebsocketContext::with_codec(front, intake, codec);
+    response.streaming(Outflow::new(actor, session))
+}
+
+/// For [`actix_web::HttpServer::on_connect`]: lets the relay end a connection whose client has taken nothing for
+/// `network.write_timeout`, which actix-web by itself does not do. Costs one descriptor a connection.
+///
+/// Sees through no TLS: there, and where it is left out, only the kernel ends such a connection, if the listener has a
+/// `TCP_USER_TIMEOUT`, as that of [`crate::server::listen`] has on Linux. Memory for it is bounded in any case, by
+/// `network.outbox_bytes` and what actix-web buffers.
+pub fn keep_socket(io: &dyn Any, connection: &mut actix_web::dev::Extensions) {
+    let socket = io
+        .downcast_ref::<actix_rt::net::TcpStream>()
+        .map(|stream| SockRef::from(stream).try_clone());
+    if let Some(Ok(socket)) = socket {
+        connection.insert(KeptSocket(Rc::new(socket)));
+    }
+}
+
+/// A second handle on a connection's socket.
+struct KeptSocket(Rc<Socket>);
+
+/// Fails the reads and writes of the socket's owner, who then closes it; the kernel's send buffer goes as well.
+fn cut(socket: &Socket) {
+    let _ = socket.set_linger(Some(Duration::ZERO));
+    let _ = socket.shutdown(Shutdown::Both);
 }
 
 struct Front {
@@ -61,68 +116,13 @@ struct Front {
 
 impl Actor for Front {
     type Context = WebsocketContext<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.add_stream(futures_util::stream::unfold(
-            self.session.clone(),
-            |session| async move {
-                let frames = queued(&session).await?;
-                Some((Queued(frames), session))
-            },
-        ));
-    }
-
-    fn stopped(&mut self, _: &mut Self::Context) {
-        self.session.end();
-    }
-}
-
-/// Frames that the session queued.
-struct Queued(bytes::BytesMut);
-
-/// Waits for something to send; none when the session ends and all is sent.
-async fn queued(session: &Rc<Session>) -> Option<bytes::BytesMut> {
-    poll_fn(|cx| {
-        let closing = session.closing().is_some();
-        let mut outbox = session.outbox();
-        if !outbox.is_empty() {
-            return Poll::Ready(Some(outbox.take()));
-        }
-        if closing {
-            return Poll::Ready(None);
-        }
-        outbox.wake_on_push(cx.waker());
-        Poll::Pending
-    })
-    .await
-}
-
-impl StreamHandler<Queued> for Front {
-    fn handle(&mut self, queued: Queued, ctx: &mut Self::Context) {
-        for (opcode, payload) in split_frames(queued.0) {
-            match opcode {
-                1 => ctx.text(String::from_utf8_lossy(&payload).into_owned()),
-                8 => {
-                    let code = payload
-                        .get(..2)
-                        .map_or(1000, |code| u16::from_be_bytes([code[0], code[1]]));
-                    let text = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
-                    ctx.close(Some((ws::CloseCode::from(code), text).into()));
-                }
-                9 => ctx.ping(&payload),
-                _ => ctx.pong(&payload),
-            }
-        }
-    }
-
-    fn finished(&mut self, ctx: &mut Self::Context) {
-        ctx.stop();
-    }
 }
 
 impl StreamHandler<Result<Message, ProtocolError>> for Front {
     fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
-        self.session.heard();
+        if self.session.closing().is_some() {
+            return;
+        }
         let frame = match message {
             Ok(Message::Text(text)) => Frame::Text(text.into_bytes()),
             Ok(Message::Binary(bytes)) => Frame::Binary(bytes),
@@ -138,13 +138,19 @@ impl StreamHandler<Result<Message, ProtocolError>> for Front {
                 self.session.close(CloseCause::Gone);
                 return;
             }
-            Err(ProtocolError::Overflow) => return self.too_big(),
-            Err(_) => return self.session.close(CloseCause::Protocol),
+            Err(error) => {
+                match error {
+                    ProtocolError::Overflow => refuse_size(&self.session, self.max_bytes),
+                    _ => self.session.close(CloseCause::Protocol),
+                }
+                // The decoder would say the same again and again.
+                return ctx.stop();
+            }
         };
         match self.assembly.take(&frame, self.max_bytes) {
             Some(Data::Text(text)) => {
                 if let Some(wait) = self.session.on_text(&text) {
-                    // Reads no further frame until it is done.
+                    // Takes no further message until it is done.
                     ctx.wait(wait.into_actor(self));
                 }
             }
@@ -152,22 +158,15 @@ impl StreamHandler<Result<Message, ProtocolError>> for Front {
                 let reason = Reason::invalid("messages are text frames, not binary ones");
                 self.session.send(RelayMessage::Notice(&reason));
             }
-            Some(Data::TooBig) => self.too_big(),
+            Some(Data::TooBig) => refuse_size(&self.session, self.max_bytes),
             Some(Data::More) | None => {}
         }
     }
-
-    fn finished(&mut self, ctx: &mut Self::Context) {
-        self.session.close(CloseCause::Gone);
-        ctx.stop();
-    }
 }
 
-impl Front {
-    fn too_big(&self) {
-        let max = self.max_bytes;
-        let reason = Reason::invalid(format!("the message is larger than {max} bytes"));
-        self.session.send(RelayMessage::Notice(&reason));
-        self.session.close(CloseCause::TooBig);
-    }
+/// Says that a message is too long, and closes with 1009.
+fn refuse_size(session: &Session, max_bytes: usize) {
+    let reason = Reason::invalid(format!("the message is larger than {max_bytes} bytes"));
+    session.send(RelayMessage::Notice(&reason));
+    session.close(CloseCause::TooBig);
 }

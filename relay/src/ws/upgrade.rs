@@ -4,6 +4,7 @@
 //! messages. It reads nothing while the client does not take what it asked for, and frees its buffers when idle.
 
 use super::assembly::{Assembly, Data};
+use super::claim::Claim;
 use crate::client_ip::client_ip;
 use crate::reason::Reason;
 use crate::session::{CloseCause, Session, Wait};
@@ -267,7 +268,7 @@ impl Connection {
         for _ in 0..TURN_FRAMES {
             let frame = match self.codec.decode(&mut self.inbound) {
                 Ok(Some(frame)) => frame,
-                Ok(None) if self.inbound.len() > self.max_frame_bytes() => {
+                Ok(None) if self.claims_too_much() => {
                     // The codec would collect the whole frame before it finds it too big.
                     self.protocol_error(&ProtocolError::Overflow);
                     return Turn::Waits;
@@ -320,11 +321,11 @@ impl Connection {
         }
     }
 
-    /// The largest frame that may still become a message, head included.
-    fn max_frame_bytes(&self) -> usize {
-        const HEAD_BYTES: usize = 14;
+    /// Whether the frame that has begun can never become a message.
+    fn claims_too_much(&self) -> bool {
         let config = self.session.worker.config();
-        config.limitation.max_message_length.as_usize() + HEAD_BYTES
+        let max_bytes = config.limitation.max_message_length.as_usize();
+        Claim::read(&self.inbound).is_some_and(|claim| claim.exceeds(max_bytes))
     }
 
     fn protocol_error(&self, error: &ProtocolError) {

@@ -170,9 +170,15 @@ impl Setup {
         }
     }
 
-    /// Cargo puts examples next to the binary.
+    /// Cargo puts examples next to the binary, but does not build them for a single test.
     fn example(&self, name: &str) -> PathBuf {
-        self.binary.with_file_name("examples").join(name)
+        let path = self.binary.with_file_name("examples").join(name);
+        assert!(
+            path.exists(),
+            "{} is missing; `cargo build --example {name}` makes it",
+            path.display()
+        );
+        path
     }
 
     fn command(&self, program: &Path) -> Command {

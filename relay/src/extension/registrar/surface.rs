@@ -4,17 +4,17 @@ use super::super::Extension;
 use super::super::failure::HookError;
 use super::super::hook::Call;
 use super::super::http::{Instance, Mount};
-use super::super::kinds::Kinds;
 use super::super::verdict::SessionNote;
 use super::super::viewer::Viewer;
 use super::Registrar;
+use crate::kinds::Kinds;
 use actix_web::web::ServiceConfig;
 use serde_json::{Map, Value};
 use std::future::Future;
 use std::sync::Arc;
 
 impl<E: Extension> Registrar<E> {
-    /// Connections that come, authenticate and go. To do more than note it, spawn with [`super::Host::spawn`].
+    /// Connections that come, authenticate and go. To do more than note it, spawn with [`Host::spawn`](crate::extension::Host::spawn).
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;
@@ -37,7 +37,7 @@ impl<E: Extension> Registrar<E> {
     }
 
     /// HTTP routes, as plain actix-web writes them: under a prefix, at the root, or for a Host name. Handlers get the
-    /// instance with the extractor [`super::Current`]. A handler that panics answers 500.
+    /// instance with the extractor [`Current`](crate::extension::http::Current). A handler that panics answers 500.
     ///
     /// ```
     /// use actix_web::web;

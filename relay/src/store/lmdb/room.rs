@@ -45,6 +45,8 @@ pub(super) struct Room {
 struct State {
     is_full: bool,
     is_broken: bool,
+    /// The ballast was thrown out, or never found room.
+    lacks_ballast: bool,
 }
 
 const EIO: i32 = 5;
@@ -67,7 +69,8 @@ impl Room {
             ballast: Ballast::in_directory(directory, ballast_bytes),
             state: Mutex::default(),
         };
-        room.restore_ballast();
+        room.state().lacks_ballast = true;
+        room.restore_ballast(&mut room.state(), room.disk_free_bytes()?);
         Ok(room)
     }
 
@@ -80,6 +83,7 @@ impl Room {
         let extent_bytes = (env.info()?.last_pgno() as u64 + 1) * self.page_bytes;
         let disk_bytes = self.disk_free_bytes()?;
         let least_bytes = self.least_disk_bytes();
+        self.restore_ballast(&mut state, disk_bytes);
         if !state.is_full && extent_bytes < self.quota_bytes && disk_bytes >= least_bytes {
             return Ok(Admission::Everything);
         }
@@ -91,7 +95,7 @@ impl Room {
             // A little more room than made it full, lest it goes back and forth with every event.
             true => {
                 used_bytes >= self.quota_bytes - self.quota_bytes / 32
-                    || disk_bytes + free_bytes < 2 * least_bytes
+                    || disk_bytes + free_bytes < least_bytes + least_bytes / 4
             }
         };
         if is_full != state.is_full {
@@ -100,7 +104,6 @@ impl Room {
                 tracing::error!(used_bytes, disk_bytes, "the store is full");
             } else {
                 tracing::info!(used_bytes, disk_bytes, "the store has room again");
-                self.restore_ballast();
             }
         }
         Ok(match is_full {
@@ -122,7 +125,9 @@ impl Room {
                 if let Err(error) = self.ballast.drop_overboard() {
                     tracing::error!(%error, "the ballast file cannot be removed");
                 }
-                self.mark_full();
+                let mut state = self.state();
+                state.is_full = true;
+                state.lacks_ballast = true;
                 Verdict::DiskFull
             }
             Fault::Lmdb(
@@ -153,12 +158,16 @@ impl Room {
         Verdict::Broken(error)
     }
 
-    fn restore_ballast(&self) {
-        let has_room = self
-            .disk_free_bytes()
-            .is_ok_and(|bytes| bytes >= 3 * self.ballast.bytes());
-        if has_room && let Err(error) = self.ballast.load() {
-            tracing::warn!(%error, "no ballast file: a full disk may stop deletions too");
+    /// Takes the ballast aboard as soon as the disk has ample room for it.
+    fn restore_ballast(&self, state: &mut State, disk_bytes: u64) {
+        if !state.lacks_ballast || disk_bytes < 3 * self.ballast.bytes() {
+            return;
+        }
+        match self.ballast.load() {
+            Ok(()) => state.lacks_ballast = false,
+            Err(error) => {
+                tracing::warn!(%error, "no ballast file: a full disk may stop deletions too");
+            }
         }
     }
 

@@ -1,20 +1,16 @@
-//! A set of kinds: which a hook wants, which a filter may not ask for.
-//!
-//! Config writes it as all of the relay's config does ([`config::Kinds`]); code has more ways.
+//! A set of kinds: which a hook wants, which a filter may not ask for, which a rule of the config is about.
 //!
 //! Invariant: ranges are sorted, disjoint, not adjacent and not empty, so equal sets are equal values.
 
-use crate::config;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
-use std::borrow::Cow;
+mod notation;
+
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
 /// A set of kinds: one, a range, a list, or from config numbers and half-open ranges, `[1, [440, 451]]`.
 ///
 /// ```
-/// use trellis_relay::extension::Kinds;
+/// use trellis_relay::kinds::Kinds;
 /// assert!(Kinds::from(443..=450).contains(445));
 /// assert!(Kinds::from([1, 7]).contains(7));
 /// assert_eq!(Kinds::from(1) | Kinds::from(2..4), Kinds::from(1..=3));
@@ -182,31 +178,6 @@ impl fmt::Display for Kinds {
             }
         }
         Ok(())
-    }
-}
-
-impl From<config::Kinds> for Kinds {
-    fn from(kinds: config::Kinds) -> Self {
-        // Half-open there, so an end is at least 1 and at most 65,536.
-        let ranges = kinds.ranges().iter();
-        let ranges = ranges.map(|range| (range.start as u16, (range.end - 1) as u16));
-        Self::from_ranges(ranges.collect())
-    }
-}
-
-impl<'de> Deserialize<'de> for Kinds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        config::Kinds::deserialize(deserializer).map(Self::from)
-    }
-}
-
-impl JsonSchema for Kinds {
-    fn schema_name() -> Cow<'static, str> {
-        config::Kinds::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        config::Kinds::json_schema(generator)
     }
 }
 

@@ -1,81 +1,15 @@
-//! A set of event kinds as operators write it: numbers and half-open `[start, end)` ranges in one list.
-//!
-//! Invariant: ranges are sorted, disjoint and not adjacent, so equal sets are equal values.
+//! How operators write a set of kinds: numbers and half-open `[start, end)` ranges in one list.
 
+use super::Kinds;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// What a list of kinds may look like; error messages and the JSON Schema quote it.
-pub(crate) const ALLOWED: &str =
+const ALLOWED: &str =
     "a list of kinds (0 to 65535) and [start, end) ranges, such as [1, 445, [1000, 2000]]";
-
-/// One past the highest kind.
-const END: u32 = 65_536;
-
-/// A set of event kinds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Kinds(Vec<Range<u32>>);
-
-impl Kinds {
-    /// True if `kind` is in the set.
-    pub fn contains(&self, kind: u16) -> bool {
-        let kind = u32::from(kind);
-        let after = self.0.partition_point(|range| range.start <= kind);
-        after > 0 && kind < self.0[after - 1].end
-    }
-
-    /// True if no kind is in the set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Every kind of the set in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        self.0
-            .iter()
-            .cloned()
-            .flatten()
-            .filter_map(|kind| u16::try_from(kind).ok())
-    }
-
-    /// The half-open ranges that make up the set, ascending and disjoint.
-    pub fn ranges(&self) -> &[Range<u32>] {
-        &self.0
-    }
-
-    fn from_ranges(mut ranges: Vec<Range<u32>>) -> Self {
-        ranges.sort_by_key(|range| (range.start, range.end));
-        let mut merged: Vec<Range<u32>> = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
-        }
-        Self(merged)
-    }
-}
-
-impl FromIterator<u16> for Kinds {
-    fn from_iter<I: IntoIterator<Item = u16>>(kinds: I) -> Self {
-        Self::from_ranges(
-            kinds
-                .into_iter()
-                .map(|kind| u32::from(kind)..u32::from(kind) + 1)
-                .collect(),
-        )
-    }
-}
-
-impl<const N: usize> From<[u16; N]> for Kinds {
-    fn from(kinds: [u16; N]) -> Self {
-        kinds.into_iter().collect()
-    }
-}
 
 /// One element of the list.
 #[derive(Serialize, Deserialize)]
@@ -87,13 +21,12 @@ enum Item {
 
 impl Serialize for Kinds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for range in &self.0 {
-            let one = range.end - range.start == 1;
-            list.serialize_element(&if one {
-                Item::One(range.start)
+        let mut list = serializer.serialize_seq(Some(self.ranges().len()))?;
+        for &(first, last) in self.ranges() {
+            list.serialize_element(&if first == last {
+                Item::One(first.into())
             } else {
-                Item::Range([range.start, range.end])
+                Item::Range([first.into(), u32::from(last) + 1])
             })?;
         }
         list.end()
@@ -104,20 +37,21 @@ impl<'de> Deserialize<'de> for Kinds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let items =
             Vec::<Item>::deserialize(deserializer).map_err(|_| D::Error::custom(ALLOWED))?;
-        let ranges: Vec<_> = items
+        let ranges: Option<Vec<_>> = items
             .into_iter()
-            .map(|item| match item {
-                Item::One(kind) => kind..kind.saturating_add(1),
-                Item::Range([start, end]) => start..end,
+            .map(|item| {
+                let (first, last) = match item {
+                    Item::One(kind) => (kind, kind),
+                    Item::Range([start, end]) => (start, end.checked_sub(1)?),
+                };
+                let range = (u16::try_from(first).ok()?, u16::try_from(last).ok()?);
+                (range.0 <= range.1).then_some(range)
             })
             .collect();
-        if ranges
-            .iter()
-            .any(|range| range.is_empty() || range.end > END)
-        {
-            return Err(D::Error::custom(ALLOWED));
+        match ranges {
+            Some(ranges) => Ok(Self::from_ranges(ranges)),
+            None => Err(D::Error::custom(ALLOWED)),
         }
-        Ok(Self::from_ranges(ranges))
     }
 }
 
