@@ -183,6 +183,11 @@ impl Host {
 
     /// Removes an event, if no `guard_removal` hook keeps it; whether it is gone.
     pub async fn remove(&self, id: EventId, cause: Cause) -> Result<bool, StoreError> {
+        // Guards have their say about expiry when an event comes, and would not be asked again.
+        let cause = match cause {
+            Cause::Expiry => Cause::Retention,
+            cause => cause,
+        };
         let outcomes = self.inner.core.submit(vec![Write::Remove(id, cause)]);
         Ok(outcomes.await?.first() == Some(&Outcome::Done))
     }

@@ -84,9 +84,8 @@ impl Extension for Probe {
             host,
             seen: Mutex::default(),
         };
-        probe
-            .sync("build", None)
-            .map_err(|error| BuildError(error.0))?;
+        let built = probe.run("build", None).await;
+        built.map_err(|error| BuildError(error.0))?;
         Ok(probe)
     }
 

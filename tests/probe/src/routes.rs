@@ -18,6 +18,7 @@ pub(crate) fn register(hooks: &mut Registrar<Probe>) {
             .route("/rows", web::get().to(rows))
             .route("/told", web::get().to(told))
             .route("/release", web::post().to(release))
+            .route("/remove/{id}/{cause}", web::post().to(remove))
             .route("/panic", web::get().to(fall_over));
     });
 }
@@ -68,6 +69,23 @@ async fn all_rows(me: &Probe, prefix: &[u8]) -> HttpResponse {
 async fn release() -> impl Responder {
     crate::RELEASED.send_replace(true);
     HttpResponse::NoContent()
+}
+
+/// Removes an event: `true` where it is gone.
+async fn remove(me: Current<Probe>, path: web::Path<(String, String)>) -> HttpResponse {
+    let (id, cause) = path.into_inner();
+    let cause = match cause.as_str() {
+        "expiry" => Cause::Expiry,
+        "retention" => Cause::Retention,
+        _ => Cause::Admin,
+    };
+    let Ok(id) = EventId::from_hex(&id) else {
+        return HttpResponse::BadRequest().finish();
+    };
+    match me.host.remove(id, cause).await {
+        Ok(gone) => HttpResponse::Ok().json(gone),
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
 }
 
 async fn fall_over(_me: Current<Probe>) -> HttpResponse {

@@ -260,3 +260,61 @@ async fn e1_extensions_that_answer_their_own_events_come_to_an_end() {
     relay.wait_for_log(0, "publishing is cut off").await;
     assert_eq!(client.query(json!({"kinds": [7099]})).await.len(), 4);
 }
+
+#[tokio::test]
+async fn e1_many_events_may_be_thought_about_at_once_but_not_all() {
+    let (relay, mut client) = start(&["admit_async"], "").await;
+    let author = Author::new();
+    let events: Vec<Event> = (0..50)
+        .map(|i| {
+            let draft = author.draft(7000).at(1_700_000_000 + i);
+            draft.probe("admit_async", "wait").sign()
+        })
+        .collect();
+    for event in &events {
+        client.send_event(event).await;
+    }
+    wait_for_calls(&relay, "admit_async", 32).await;
+    // Another connection has its own allowance, and by its answer the first has had its turn.
+    let mut other = Client::connect(&relay).await;
+    other.store(&author.draft(7001).sign()).await;
+    assert_eq!(calls(&relay, "admit_async").await, 33);
+    probe::release(&relay).await;
+    for event in &events {
+        client.verdict(&event.id.to_hex()).await.assert_accepted();
+    }
+}
+
+#[tokio::test]
+async fn e1_what_was_taken_from_a_client_is_stored_though_it_left() {
+    let (relay, mut client) = start(&["admit_async"], "").await;
+    let author = Author::new();
+    let event = author.draft(7000).probe("admit_async", "wait").sign();
+    client.send_event(&event).await;
+    wait_for_calls(&relay, "admit_async", 1).await;
+    drop(client);
+    probe::release(&relay).await;
+    let mut other = Client::connect(&relay).await;
+    other.subscribe("s", &[json!({"kinds": [7000]})]).await;
+    assert_eq!(other.next_event("s").await, event);
+}
+
+#[tokio::test]
+async fn e1_an_extension_may_publish_while_it_is_built() {
+    let (_relay, mut client) = start(&[], "always = { build = \"publish\" }").await;
+    assert_eq!(client.query(json!({"kinds": [7099]})).await.len(), 1);
+}
+
+#[tokio::test]
+async fn e1_the_relay_itself_is_known_to_the_hooks_of_others() {
+    let members = "[extensions.members_only]\nmembers = []\nmessage = \"members only\"\n";
+    let config = format!(
+        "{members}{}",
+        probe::table(&[], "always = { build = \"publish\" }")
+    );
+    let relay = trellis_probe!().config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    let refused = client.publish(&Author::new().note("not a member")).await;
+    refused.assert_refused("auth-required:", "members only");
+    assert_eq!(client.query(json!({"kinds": [7099]})).await.len(), 1);
+}

@@ -123,6 +123,22 @@ async fn managed(operator: &Author) -> Relay {
     trellis_probe!().config(&config).start().await
 }
 
+#[tokio::test]
+async fn e6_an_rpc_method_that_hangs_is_answered_for() {
+    let operator = Author::new();
+    let config = format!(
+        "[information]\npubkey = \"{}\"\n{}",
+        operator.pubkey(),
+        probe::table(&["rpc"], "timeout_ms = 200")
+    );
+    let relay = trellis_probe!().config(&config).start().await;
+    let body = r#"{"method":"probe","params":["hang"]}"#;
+    let answer = call(&relay, &operator, &relay.ws_url(), body).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.json()["error"].is_string(), "{}", answer.body);
+    assert_eq!(probe::health(&relay, "probe").await["faults"], 1);
+}
+
 /// Calls a method as NIP-86 has it, signed by this author for this URL.
 async fn call(relay: &Relay, author: &Author, url: &str, body: &str) -> Response {
     let authorization = author.authorization("POST", url, body);

@@ -1,7 +1,7 @@
 //! E5: an extension is asked before an event that it guards goes, whatever takes it away.
 
 use trellis_test_support::probe::{self, calls, rows, wait_for_change};
-use trellis_test_support::{Author, Client, Relay, json, now, trellis_probe, wait};
+use trellis_test_support::{Author, Client, Event, Relay, http, json, now, trellis_probe, wait};
 
 async fn start(hooks: &[&str]) -> (Relay, Client) {
     let relay = trellis_probe!()
@@ -118,6 +118,28 @@ async fn e5_a_guard_at_fault_keeps() {
             client.query(json!({"kinds": [7000]})).await,
             [kept],
             "{action}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn e5_a_guard_is_asked_whatever_cause_another_names() {
+    let (relay, mut client) = start(&["guard_removal"]).await;
+    let author = Author::new();
+    let kept = author.draft(7000).probe("guard_removal", "no").sign();
+    client.store(&kept).await;
+    for cause in ["admin", "retention", "expiry"] {
+        let path = |event: &Event| format!("/probe/remove/{}/{cause}", event.id);
+        let gone = author.draft(7000).content(cause).sign();
+        client.store(&gone).await;
+        let removed = http::send(&relay, "POST", &path(&gone), &[]).await;
+        assert_eq!(removed.json(), json!(true), "{cause}");
+        let removed = http::send(&relay, "POST", &path(&kept), &[]).await;
+        assert_eq!(removed.json(), json!(false), "{cause}");
+        assert_eq!(
+            client.query(json!({"kinds": [7000]})).await,
+            std::slice::from_ref(&kept),
+            "{cause}"
         );
     }
 }
