@@ -21,7 +21,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// One running relay.
@@ -140,16 +140,17 @@ impl Relay {
     /// Sends an ephemeral event to every worker. Says false for one that was sent on a moment ago.
     ///
     /// Nothing is stored, so a worker whose inbox is full misses it: that is counted, and NIP-01 allows it.
-    pub fn send_ephemeral(&self, event: &Arc<Event>) -> bool {
+    pub fn send_ephemeral(&self, event: &Arc<Event>, permit: OwnedSemaphorePermit) -> bool {
         let fresh = self
             .recent_ephemerals
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(*event.id());
         if fresh {
+            let permit = Arc::new(permit);
             for worker in self.workers().iter() {
                 if worker
-                    .try_send(WorkerMessage::Ephemeral(event.clone()))
+                    .try_send(WorkerMessage::Ephemeral(event.clone(), permit.clone()))
                     .is_err()
                 {
                     metrics::counter!("trellis_ephemeral_dropped_total").increment(1);
@@ -167,6 +168,12 @@ impl Relay {
     /// Lets the writer end once its queue is empty.
     pub fn stop_writer(&self) {
         self.writer_may_stop.store(true, Ordering::Release);
+    }
+
+    /// The permits that an event needs of `in_flight`; never more than there are, so that the largest event gets through.
+    pub(crate) fn permits_for(&self, event: &Event) -> u32 {
+        let permits = event.json().len() / PERMIT_BYTES + 1;
+        permits.min(self.in_flight_permits) as u32
     }
 
     /// Whether [`Relay::stop_writer`] was called.
@@ -227,7 +234,7 @@ impl std::fmt::Debug for Relay {
 }
 
 /// The grain of the budget for events in flight.
-pub(crate) const PERMIT_BYTES: usize = 1_024;
+const PERMIT_BYTES: usize = 1_024;
 
 /// The last ids that went by, so that an ephemeral event sent twice is delivered once.
 #[derive(Debug, Default)]

@@ -45,6 +45,9 @@ pub struct Session {
     closing: Cell<Option<CloseCause>>,
     last_heard: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
+    /// Bytes written since the last step that counted.
+    written: Cell<usize>,
+    is_cut: Cell<bool>,
     pinged: Cell<bool>,
     cut: RefCell<Option<Box<dyn FnOnce()>>>,
     _place: Place,
@@ -122,6 +125,8 @@ impl Session {
             closing: Cell::new(None),
             last_heard: Cell::new(Instant::now()),
             blocked_since: Cell::new(None),
+            written: Cell::new(0),
+            is_cut: Cell::new(false),
             pinged: Cell::new(false),
             cut: RefCell::default(),
             _place: place,
@@ -252,6 +257,8 @@ impl Session {
     }
 
     fn cut(&self) {
+        self.is_cut.set(true);
+        self.outbox().wake_front();
         if let Some(cut) = self.cut.take() {
             cut();
         }
@@ -280,6 +287,27 @@ impl Session {
     pub fn heard(&self) {
         self.last_heard.set(Instant::now());
         self.pinged.set(false);
+    }
+
+    /// The front wrote something although not all: a client that takes its share is slow, not stuck.
+    pub fn wrote(&self, bytes: usize) {
+        /// Less than this is a trickle that does not count.
+        const STEP_BYTES: usize = 64 * 1024;
+        let written = self.written.get() + bytes;
+        if written < STEP_BYTES {
+            self.written.set(written);
+            return;
+        }
+        self.written.set(0);
+        if self.blocked_since.get().is_some() {
+            self.blocked_since.set(Some(Instant::now()));
+            self.heard(); // pongs are not read while there is no room
+        }
+    }
+
+    /// Whether the connection must end without its close frame, which the client does not take.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut.get()
     }
 
     /// The front could (`false`) or could not (`true`) write what waits.

@@ -45,8 +45,8 @@ pub enum WorkerMessage {
         /// Its share of the budget for events in flight.
         permit: OwnedSemaphorePermit,
     },
-    /// An event that is not stored.
-    Ephemeral(Arc<Event>),
+    /// An event that is not stored, and its share of the budget for events in flight.
+    Ephemeral(Arc<Event>, Arc<OwnedSemaphorePermit>),
     /// A new configuration is in force.
     Config(Arc<Config>),
     /// The extensions' tables changed: narrowing must be asked again.
@@ -74,6 +74,8 @@ pub struct Worker {
     fanout: RefCell<Fanout>,
     inbox: RefCell<Receiver<WorkerMessage>>,
     boundary: Cell<u64>,
+    /// The batch that is being fanned out, and the place of the next event.
+    fanning: RefCell<Option<(Arc<Batch>, usize)>>,
     reading: Cell<bool>,
 }
 
@@ -129,6 +131,7 @@ impl Worker {
             fanout: RefCell::default(),
             inbox: RefCell::new(inbox),
             boundary: Cell::new(boundary),
+            fanning: RefCell::default(),
             reading: Cell::new(true),
         });
         actix_rt::spawn(listen(Rc::downgrade(&worker)));
@@ -256,10 +259,19 @@ impl Worker {
     /// Handles what waits in the inbox: what any client was told OK for is fanned out, and `boundary` includes it.
     fn catch_up(&self) {
         loop {
+            while self.fan_out() {}
             let Ok(message) = self.inbox.borrow_mut().try_recv() else {
                 return;
             };
             self.handle(message);
+        }
+    }
+
+    fn narrow_all_again(&self) {
+        for session in self.all_sessions() {
+            if let Some(narrowed) = flow::req::narrow_again(&session) {
+                actix_rt::spawn(narrowed);
+            }
         }
     }
 
@@ -281,10 +293,7 @@ impl Worker {
                 }
             }
             WorkerMessage::Committed(batch) => {
-                for stored in &batch.events {
-                    self.deliver(&stored.event, Some(stored.row), stored.expires_at);
-                }
-                self.boundary.set(self.boundary.get().max(batch.last_row));
+                self.fanning.replace(Some((batch, 0)));
             }
             WorkerMessage::AskAgain {
                 session,
@@ -303,21 +312,19 @@ impl Worker {
                     flow::event::admit_again(&session, candidate);
                 }
             }
-            WorkerMessage::Ephemeral(event) => {
+            WorkerMessage::Ephemeral(event, _permit) => {
                 let expires_at = event.expiration();
                 self.deliver(&event, None, expires_at);
             }
             WorkerMessage::Config(config) => {
                 *self.access.borrow_mut() = Rc::new(AccessPolicy::from_config(&config));
                 *self.config.borrow_mut() = config;
+                // The lists of who may read hold for what is open, too.
+                self.narrow_all_again();
             }
             WorkerMessage::HooksChanged => {
                 self.introduce_sessions();
-                for session in self.all_sessions() {
-                    if let Some(narrowed) = flow::req::narrow_again(&session) {
-                        actix_rt::spawn(narrowed);
-                    }
-                }
+                self.narrow_all_again();
             }
             WorkerMessage::StopReading => self.reading.set(false),
             WorkerMessage::Close => {
@@ -326,6 +333,30 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Delivers a part of the batch that is being fanned out, and says whether more of it is left. Between parts the
+    /// fronts write: a batch may be larger than an outbox, and a client that reads must not be taken for a slow one.
+    fn fan_out(&self) -> bool {
+        let Some((batch, mut next)) = self.fanning.take() else {
+            return false;
+        };
+        let mut bytes = 0;
+        while let Some(stored) = batch.events.get(next)
+            && bytes < STEP_BYTES
+        {
+            self.deliver(&stored.event, Some(stored.row), stored.expires_at);
+            self.boundary.set(self.boundary.get().max(stored.row));
+            bytes += stored.event.json().len();
+            next += 1;
+        }
+        let more = next < batch.events.len();
+        if more {
+            self.fanning.replace(Some((batch, next)));
+        } else {
+            self.boundary.set(self.boundary.get().max(batch.last_row));
+        }
+        more
     }
 
     /// Hands one event to every live subscription that wants and may see it.
@@ -369,21 +400,33 @@ impl Worker {
 
 /// Takes messages as they come; several that wait are handled in one go, so that each client's socket is written once.
 async fn listen(worker: Weak<Worker>) {
-    poll_fn(|cx| {
-        let Some(worker) = worker.upgrade() else {
-            return Poll::Ready(());
+    let mut bytes = 0;
+    loop {
+        let message = poll_fn(|cx| match worker.upgrade() {
+            Some(worker) => worker.inbox.borrow_mut().poll_recv(cx),
+            None => Poll::Ready(None),
+        });
+        let (Some(message), Some(worker)) = (message.await, worker.upgrade()) else {
+            return;
         };
-        loop {
-            let message = worker.inbox.borrow_mut().poll_recv(cx);
-            match message {
-                Poll::Ready(Some(message)) => worker.handle(message),
-                Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
-            }
+        bytes += match &message {
+            WorkerMessage::Committed(batch) => batch.bytes,
+            WorkerMessage::Ephemeral(event, _) => event.json().len(),
+            _ => 0,
+        };
+        worker.handle(message);
+        while worker.fan_out() {
+            tokio::task::yield_now().await;
         }
-    })
-    .await;
+        if bytes > STEP_BYTES {
+            bytes = 0;
+            tokio::task::yield_now().await;
+        }
+    }
 }
+
+/// Bytes of events that are fanned out before the fronts may write.
+const STEP_BYTES: usize = 128 * 1024;
 
 /// Fine enough for timeouts of a second and more.
 const TICK: std::time::Duration = std::time::Duration::from_millis(250);

@@ -58,6 +58,8 @@ pub struct Batch {
     pub events: Vec<Stored>,
     /// The last row that is committed.
     pub last_row: u64,
+    /// Bytes of the events' JSON.
+    pub bytes: usize,
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
@@ -313,7 +315,8 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
             _ => None,
         })
         .collect();
-    let last_row = relay.store.last_row().ok();
+    let committed = events.iter().map(|stored| stored.row).max();
+    let last_row = relay.store.last_row().ok().max(committed);
     let workers = relay.workers();
     let mut acks: Vec<Vec<Ack>> = workers.iter().map(|_| Vec::new()).collect();
     let mut permits = Vec::new();
@@ -343,6 +346,7 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
         }
     }
     let batch = Arc::new(Batch {
+        bytes: events.iter().map(|s| s.event.json().len()).sum(),
         events,
         last_row: last_row.unwrap_or(0),
         _permits: permits,

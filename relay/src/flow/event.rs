@@ -12,7 +12,6 @@ pub(super) use admission::admissions_done;
 use crate::event::{Event, EventId, KindClass};
 use crate::extension::{Admit, Viewer};
 use crate::reason::Reason;
-use crate::relay::PERMIT_BYTES;
 use crate::session::{Session, Wait};
 use crate::store::{Outcome, Write};
 use crate::wire::RelayMessage;
@@ -50,7 +49,7 @@ pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
         }
     };
     let budget = session.worker.relay.in_flight.clone();
-    let permits = (event.json().len() / PERMIT_BYTES + 1) as u32;
+    let permits = session.worker.relay.permits_for(&event);
     match budget.clone().try_acquire_many_owned(permits) {
         Ok(permit) => {
             admit(session, event, permit);
@@ -97,7 +96,7 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
     let id = *candidate.event.id();
     match verdict {
         Admit::Accept if candidate.event.class() == KindClass::Ephemeral => {
-            let fresh = session.worker.relay.send_ephemeral(&candidate.event);
+            let fresh = session.worker.relay.send_ephemeral(&candidate.event, candidate.permit);
             let repeated = Reason::duplicate("this event was sent on already");
             ok(session, &id, true, (!fresh).then_some(&repeated));
         }

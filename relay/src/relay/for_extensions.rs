@@ -1,6 +1,6 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
-use super::{PERMIT_BYTES, Relay};
+use super::Relay;
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::reason::Reason;
@@ -77,7 +77,7 @@ async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
         // It would wait for itself.
         return Err(Reason::error("a commit hook cannot publish"));
     }
-    let permits = (event.json().len() / PERMIT_BYTES + 1) as u32;
+    let permits = relay.permits_for(&event);
     let permit = relay
         .in_flight
         .clone()
@@ -90,7 +90,7 @@ async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
         Admit::Reject(reason) => return Err(reason),
     }
     if event.class() == KindClass::Ephemeral {
-        relay.send_ephemeral(&event);
+        relay.send_ephemeral(&event, permit);
         return Ok(());
     }
     let (reply, answer) = oneshot::channel();

@@ -16,9 +16,10 @@ use actix_http::{HttpMessage as _, Request, h1};
 use actix_rt::net::TcpStream;
 use bytes::BytesMut;
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -159,6 +160,10 @@ impl Connection {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        let mut allowance = Allowance {
+            frames: TURN_FRAMES,
+            since: Instant::now(),
+        };
         loop {
             let flushed = match self.flush(cx) {
                 Ok(Progress::More) => true,
@@ -172,6 +177,9 @@ impl Connection {
             }
             self.session.outbox().wake_on_push(cx.waker());
             if self.session.closing().is_some() {
+                if self.session.is_cut() {
+                    return Poll::Ready(CloseCause::TooSlow);
+                }
                 return Poll::Pending; // the close frame still waits for the client
             }
             if let Some(wait) = &mut self.wait {
@@ -184,9 +192,10 @@ impl Connection {
             if !self.session.outbox().has_room() || !self.session.worker.is_reading() {
                 return Poll::Pending; // a flush that makes room comes round here again
             }
-            match self.handle_frames() {
+            match self.handle_frames(&mut allowance) {
                 Turn::Over => {
-                    cx.waker().wake_by_ref();
+                    // Not a plain wake: sockets and timers are looked at before this connection comes round again.
+                    let _ = pin!(tokio::task::yield_now()).poll(cx);
                     // What was answered goes out before the next turn.
                     return match self.flush(cx) {
                         Ok(_) => Poll::Pending,
@@ -210,16 +219,21 @@ impl Connection {
 
     /// Writes what waits; `Blocked` where the socket takes no more now.
     fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<Progress> {
+        let mut progress = 0;
         let mut outbox = self.session.outbox();
         while !outbox.is_empty() {
             match self.stream.try_write(outbox.pending()) {
-                Ok(written) => outbox.advance(written),
+                Ok(written) => {
+                    outbox.advance(written);
+                    progress += written;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.stream.poll_write_ready(cx) {
                         Poll::Ready(ready) => ready?,
                         Poll::Pending => {
                             drop(outbox);
                             self.session.set_blocked(true);
+                            self.session.wrote(progress);
                             return Ok(Progress::Blocked);
                         }
                     }
@@ -257,15 +271,15 @@ impl Connection {
     }
 
     /// Hands over the messages that are there, up to the end of this connection's turn.
-    fn handle_frames(&mut self) -> Turn {
+    fn handle_frames(&mut self, allowance: &mut Allowance) -> Turn {
         if self.inbound.is_empty() {
             return Turn::Dry;
         }
-        let started = Instant::now();
         let relay = self.session.worker.relay.clone();
         // The writer waits with its commit until this turn's events have come.
         let _approach = relay.writer.approach();
-        for _ in 0..TURN_FRAMES {
+        while allowance.frames > 0 && allowance.since.elapsed() < TURN_TIME {
+            allowance.frames -= 1;
             let frame = match self.codec.decode(&mut self.inbound) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.claims_too_much() => {
@@ -285,9 +299,6 @@ impl Connection {
                 || !self.session.outbox().has_room()
             {
                 return Turn::Waits;
-            }
-            if started.elapsed() > TURN_TIME {
-                break;
             }
         }
         Turn::Over
@@ -342,6 +353,12 @@ impl Connection {
         self.session.send(RelayMessage::Notice(&reason));
         self.session.close(CloseCause::TooBig);
     }
+}
+
+/// What is left of a connection's turn.
+struct Allowance {
+    frames: usize,
+    since: Instant,
 }
 
 /// Why `handle_frames` stopped.

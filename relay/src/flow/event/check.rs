@@ -102,7 +102,7 @@ fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
     if limits.created_at_exempt_kinds.contains(event.kind()) {
         return Ok(());
     }
-    let newest = now + limits.max_event_time_newer_than_now.as_secs();
+    let newest = now.saturating_add(limits.max_event_time_newer_than_now.as_secs());
     if event.created_at() > newest {
         return Err(Reason::invalid(format!(
             "created_at is {} s ahead of the relay's clock, at most {} are allowed",
