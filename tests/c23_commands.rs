@@ -132,6 +132,23 @@ async fn c23_without_configuration_it_serves_on_loopback_and_says_what_it_chose(
 }
 
 #[tokio::test]
+async fn c23_explain_shows_the_order_of_hooks() {
+    let setup = setup().config(&format!(
+        "[extensions.members_only]\nmembers = [\"{}\"]\nprivate = [445]\nmessage = \"join\"",
+        Author::new().pubkey()
+    ));
+    let file = setup.config_file().display().to_string();
+    let explained = setup
+        .run(&["config", "explain", "--hooks", "-c", &file])
+        .await;
+    let text = &explained.assert_success().stdout;
+    let hooks = text.split_once("hooks, in the order").expect("hooks").1;
+    let order = ["admit", "request", "deliver"].map(|hook| hooks.find(hook).expect(hook));
+    assert!(order.is_sorted(), "{hooks}");
+    assert!(hooks.contains("members_only"), "{hooks}");
+}
+
+#[tokio::test]
 async fn c23_relay_is_another_name_for_serve() {
     let setup = setup().config("[limitation]\nmax_limit = \"x\"");
     let file = setup.config_file().display().to_string();
