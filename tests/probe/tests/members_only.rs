@@ -234,3 +234,53 @@ async fn e7_switching_off_and_on_drops_no_client() {
             .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e7_nothing_leaks_and_nobody_is_refused_wrongly_while_instances_are_replaced() {
+    let (member, other) = (Author::new(), Author::new());
+    let (relay, mut client, mut stranger) = start(&member, &[]).await;
+    stranger.subscribe("all", &[json!({"limit": 0})]).await;
+    stranger
+        .subscribe("mixed", &[json!({"kinds": [1, 445], "limit": 0})])
+        .await;
+    for sub in ["all", "mixed"] {
+        assert_eq!(stranger.stored(sub).await, Ok(vec![]));
+    }
+    let events: Vec<_> = (0..900_u64)
+        .map(|i| {
+            let kind = if i % 3 == 0 { 1 } else { 445 };
+            member.draft(kind).at(1_700_000_000 + i).sign()
+        })
+        .collect();
+    let public: Vec<_> = events.iter().filter(|it| it.kind.as_u16() == 1).collect();
+    let reloads = async {
+        for round in 0..12 {
+            // Private kinds stay private and the member a member; everything is built anew all the same.
+            let members: [&Author; 2] = [&member, &other];
+            let from = relay.log().len();
+            relay.write_config(&table(&members[..2 - round % 2]));
+            relay.hang_up();
+            relay
+                .wait_for_log(from, "the new configuration is in force")
+                .await;
+        }
+    };
+    let publishing = async {
+        for some in events.chunks(50) {
+            client.store_all(some).await;
+        }
+    };
+    tokio::join!(reloads, publishing);
+    for sub in ["all", "mixed"] {
+        for event in &public {
+            assert_eq!(stranger.next_event(sub).await, **event, "{sub}");
+        }
+    }
+    stranger.assert_alive().await;
+    let more = stranger
+        .unread()
+        .any(|reply| matches!(reply, Reply::Event(..)));
+    assert!(!more, "{:?}", stranger.unread().collect::<Vec<_>>());
+    assert_eq!(count(&mut stranger, json!({})).await, public.len());
+    assert_eq!(count(&mut client, json!({})).await, events.len());
+}
