@@ -19,7 +19,18 @@ struct Counts {
 #[derive(Debug)]
 pub struct Place {
     connections: Connections,
-    ip: IpAddr,
+    network: IpAddr,
+}
+
+/// One subscriber has a whole /64 of IPv6, so its addresses count as one.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
 }
 
 /// Why a connection is refused.
@@ -42,7 +53,7 @@ impl Connections {
         }
         // Behind a proxy on this machine that names no client, everybody comes from a loopback address.
         if !ip.is_loopback() {
-            let here = counts.by_ip.entry(ip).or_default();
+            let here = counts.by_ip.entry(network(ip)).or_default();
             if *here >= max_per_ip {
                 return Err(Crowded::Address(max_per_ip));
             }
@@ -51,7 +62,7 @@ impl Connections {
         counts.all += 1;
         Ok(Place {
             connections: self.clone(),
-            ip,
+            network: network(ip),
         })
     }
 
@@ -69,10 +80,10 @@ impl Drop for Place {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         counts.all = counts.all.saturating_sub(1);
-        if let Some(here) = counts.by_ip.get_mut(&self.ip) {
+        if let Some(here) = counts.by_ip.get_mut(&self.network) {
             *here -= 1;
             if *here == 0 {
-                counts.by_ip.remove(&self.ip);
+                counts.by_ip.remove(&self.network);
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 /// Names a subscription of this worker.
@@ -21,7 +21,7 @@ pub struct Fanout {
     authors: HashMap<PublicKey, Subs>,
     tags: HashMap<(u8, Box<str>), Subs>,
     kinds: HashMap<u16, Subs>,
-    rest: Vec<SubKey>,
+    rest: HashSet<SubKey>,
 }
 
 impl Fanout {
@@ -37,7 +37,7 @@ impl Fanout {
                 .iter()
                 .for_each(|v| add(&mut self.tags, (letter, v.as_str().into()), sub)),
             Place::Kinds(kinds) => kinds.iter().for_each(|k| add(&mut self.kinds, *k, sub)),
-            Place::Rest => self.rest.push(sub),
+            Place::Rest => drop(self.rest.insert(sub)),
         }
     }
 
@@ -53,11 +53,7 @@ impl Fanout {
                 .iter()
                 .for_each(|v| take(&mut self.tags, &(letter, v.as_str().into()), sub)),
             Place::Kinds(kinds) => kinds.iter().for_each(|k| take(&mut self.kinds, k, sub)),
-            Place::Rest => {
-                if let Some(at) = self.rest.iter().position(|s| *s == sub) {
-                    self.rest.swap_remove(at);
-                }
-            }
+            Place::Rest => drop(self.rest.remove(&sub)),
         }
     }
 
@@ -80,7 +76,7 @@ impl Fanout {
                 take(self.tags.get(&TagKey(letter, &value)));
             }
         }
-        out.extend_from_slice(&self.rest);
+        out.extend(&self.rest);
         out.sort_unstable();
         out.dedup();
     }

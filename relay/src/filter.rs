@@ -89,6 +89,17 @@ impl Filter {
             || matches!((self.since, self.until), (Some(since), Some(until)) if since > until)
     }
 
+    /// About how much memory the filter's lists take.
+    pub fn weight_bytes(&self) -> usize {
+        const STRING_BYTES: usize = 40;
+        let keys =
+            self.ids.as_ref().map_or(0, Vec::len) + self.authors.as_ref().map_or(0, Vec::len);
+        let kinds = self.kinds.as_ref().map_or(0, Vec::len);
+        let values = self.tags.values().flatten();
+        let tags: usize = values.map(|value| value.len() + STRING_BYTES).sum();
+        size_of::<Filter>() + keys * 32 + kinds * 2 + tags
+    }
+
     /// Sorts and deduplicates the lists; matching relies on it. Needed after building a filter by hand.
     pub fn normalize(&mut self) {
         fn tidy<T: Ord>(list: &mut Vec<T>) {

@@ -12,6 +12,7 @@ pub mod server;
 
 pub mod client_ip;
 pub mod http;
+pub mod own_host;
 pub mod ws;
 
 pub mod connections;

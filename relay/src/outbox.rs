@@ -12,6 +12,7 @@ pub struct Outbox {
     buf: BytesMut,
     cap_bytes: usize,
     overflowed: bool,
+    sealed: bool,
     front: Option<Waker>,
     /// Wakes a stored query that waits for room.
     room: Vec<Waker>,
@@ -29,6 +30,7 @@ impl Outbox {
             buf: BytesMut::new(),
             cap_bytes,
             overflowed: false,
+            sealed: false,
             front: None,
             room: Vec::new(),
         }
@@ -48,6 +50,9 @@ impl Outbox {
 
     fn push_frame(&mut self, first: u8, payload_bytes: usize, pieces: &[&[u8]]) {
         const MAX_HEADER_BYTES: usize = 10;
+        if self.sealed {
+            return;
+        }
         if self.overflowed || self.buf.len() + payload_bytes + MAX_HEADER_BYTES > self.cap_bytes {
             self.overflowed = true;
         } else {
@@ -95,6 +100,11 @@ impl Outbox {
         }
     }
 
+    /// Takes nothing more: what follows is dropped.
+    pub fn seal(&mut self) {
+        self.sealed = true;
+    }
+
     /// Whether a message did not fit: the client is too slow and its connection must end.
     pub fn overflowed(&self) -> bool {
         self.overflowed
@@ -108,13 +118,6 @@ impl Outbox {
     /// Below the high-water mark (half the cap, or 256 KiB): stored queries and reading go on only then.
     pub fn has_room(&self) -> bool {
         self.buf.len() < (self.cap_bytes / 2).min(256 * 1024)
-    }
-
-    /// Bytes that may still be added before the high-water mark.
-    pub fn room_bytes(&self) -> usize {
-        (self.cap_bytes / 2)
-            .min(256 * 1024)
-            .saturating_sub(self.buf.len())
     }
 
     /// Wakes this waker when something is added.

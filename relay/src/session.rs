@@ -15,9 +15,11 @@ use crate::wire::{ClientMessage, RelayMessage, SubId};
 use crate::worker::Worker;
 use futures_util::future::LocalBoxFuture;
 use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::time::Instant;
 
 /// Names a session among those of its worker, for ever.
@@ -32,7 +34,8 @@ pub struct Session {
     pub id: SessionId,
     /// The worker on whose thread it lives.
     pub worker: Rc<Worker>,
-    /// The `Host` that the client asked for; what AUTH must name where no public URL is configured.
+    /// The `Host` that the client asked for, where it is surely ours, else empty: what AUTH must name where no public URL
+    /// is configured.
     pub host: Box<str>,
     /// What the client must sign to authenticate (NIP-42).
     pub challenge: [u8; 16],
@@ -40,6 +43,7 @@ pub struct Session {
     outbox: RefCell<Outbox>,
     subs: RefCell<Vec<Sub>>,
     next_serial: Cell<u64>,
+    running_queries: Cell<u32>,
     /// EVENTs that an extension still thinks about.
     pub(crate) admissions: RefCell<Option<Box<Admissions>>>,
     closing: Cell<Option<CloseCause>>,
@@ -58,6 +62,27 @@ struct Sub {
     id: SubId,
     key: u32,
     serial: u64,
+    filter_bytes: usize,
+}
+
+/// What open subscriptions take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenSubs {
+    /// How many there are.
+    pub count: usize,
+    /// What their filters take of memory.
+    pub filter_bytes: usize,
+}
+
+/// The right to keep pages of a stored query; dropping it lets another begin.
+pub struct QuerySlot(Rc<Session>);
+
+impl Drop for QuerySlot {
+    fn drop(&mut self) {
+        let running = &self.0.running_queries;
+        running.set(running.get().saturating_sub(1));
+        self.0.outbox().wake_room();
+    }
 }
 
 /// Why the relay ends a connection.
@@ -121,6 +146,7 @@ impl Session {
             outbox: RefCell::new(Outbox::new(cap_bytes)),
             subs: RefCell::default(),
             next_serial: Cell::new(0),
+            running_queries: Cell::new(0),
             admissions: RefCell::default(),
             closing: Cell::new(None),
             last_heard: Cell::new(Instant::now()),
@@ -184,10 +210,15 @@ impl Session {
     }
 
     /// Remembers a subscription; its serial number tells it from a later one with the same id.
-    pub fn add_sub(&self, id: SubId, key: u32) -> u64 {
+    pub fn add_sub(&self, id: SubId, key: u32, filter_bytes: usize) -> u64 {
         let serial = self.next_serial.get();
         self.next_serial.set(serial + 1);
-        self.subs.borrow_mut().push(Sub { id, key, serial });
+        self.subs.borrow_mut().push(Sub {
+            id,
+            key,
+            serial,
+            filter_bytes,
+        });
         serial
     }
 
@@ -208,13 +239,40 @@ impl Session {
                 .any(|sub| sub.serial == serial && sub.id == *id)
     }
 
-    /// How many subscriptions other than `id` are open.
-    pub fn subs_besides(&self, id: &SubId) -> usize {
-        self.subs
-            .borrow()
-            .iter()
-            .filter(|sub| sub.id != *id)
-            .count()
+    /// What the open subscriptions other than `id` take.
+    pub fn subs_besides(&self, id: &SubId) -> OpenSubs {
+        let subs = self.subs.borrow();
+        let others = subs.iter().filter(|sub| sub.id != *id);
+        others.fold(OpenSubs::default(), |open, sub| OpenSubs {
+            count: open.count + 1,
+            filter_bytes: open.filter_bytes + sub.filter_bytes,
+        })
+    }
+
+    /// The right to keep pages of a stored query, where fewer than `limitation.max_running_queries` have it.
+    pub fn query_slot(self: &Rc<Self>) -> Option<QuerySlot> {
+        let max = self.worker.config().limitation.max_running_queries;
+        let running = self.running_queries.get();
+        if running >= max {
+            return None;
+        }
+        self.running_queries.set(running + 1);
+        Some(QuerySlot(self.clone()))
+    }
+
+    /// Waits for a slot, or for a sign that there is no use in waiting: then there is none.
+    pub async fn wait_for_query_slot(self: &Rc<Self>) -> Option<QuerySlot> {
+        let mut asked = false;
+        poll_fn(|cx| match self.query_slot() {
+            Some(slot) => Poll::Ready(Some(slot)),
+            None if asked => Poll::Ready(None),
+            None => {
+                asked = true;
+                self.outbox().wake_on_room(cx.waker());
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     /// Ids, keys and serial numbers of all subscriptions.
@@ -242,6 +300,7 @@ impl Session {
         self.closing.set(Some(cause));
         {
             let mut outbox = self.outbox();
+            outbox.seal(); // RFC 6455: nothing follows a close frame
             outbox.wake_front();
             outbox.wake_room();
         }

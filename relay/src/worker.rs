@@ -400,6 +400,18 @@ impl Worker {
 
 /// Takes messages as they come; several that wait are handled in one go, so that each client's socket is written once.
 async fn listen(worker: Weak<Worker>) {
+    /// A worker that no longer takes from its inbox would hold the writer up for ever.
+    struct Fatal(Weak<Worker>);
+    impl Drop for Fatal {
+        fn drop(&mut self) {
+            if std::thread::panicking()
+                && let Some(worker) = self.0.upgrade()
+            {
+                worker.relay.writer.declare_dead();
+            }
+        }
+    }
+    let _fatal = Fatal(worker.clone());
     let mut bytes = 0;
     loop {
         let message = poll_fn(|cx| match worker.upgrade() {

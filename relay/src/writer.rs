@@ -115,6 +115,11 @@ impl Writer {
         self.queue.send(submission).map_err(|_| WriterGone)
     }
 
+    /// Notes that the relay cannot go on storing, for a reason outside the writer thread.
+    pub(crate) fn declare_dead(&self) {
+        self.dead.store(true, Ordering::Release);
+    }
+
     /// Whether the thread ended though nobody asked it to.
     pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)

@@ -16,6 +16,11 @@ pub struct Limitation {
     /// Open subscriptions on one connection. Default 100.
     #[schemars(range(min = 1))]
     pub max_subscriptions: u32,
+    /// Memory that the filters of all open subscriptions of a connection may take. Bytes. Default "4MiB".
+    pub max_subscription_bytes: ByteSize,
+    /// Stored queries of a connection that run at once; further ones wait their turn. Queries. Default 8.
+    #[schemars(range(min = 1))]
+    pub max_running_queries: u32,
     /// Filters in one REQ or COUNT. Default 20.
     #[schemars(range(min = 1))]
     pub max_filters: u32,
@@ -67,6 +72,8 @@ impl Default for Limitation {
         Self {
             max_message_length: ByteSize::from_kib(512),
             max_subscriptions: 100,
+            max_subscription_bytes: ByteSize::from_mib(4),
+            max_running_queries: 8,
             max_filters: 20,
             max_filter_values: 2_000,
             max_limit: 1_000,

@@ -75,9 +75,14 @@ fn ok(session: &Session, event: &Event, reason: Option<&Reason>) {
 fn check(session: &Session, event: &Event) -> Result<(), Reason> {
     let config = session.worker.config();
     let challenge = const_hex::encode(session.challenge);
+    let relay = match &config.network.relay_url {
+        Some(url) => url,
+        None if session.host.is_empty() => return Err(Reason::restricted(NO_ADDRESS)),
+        None => &*session.host,
+    };
     let expected = Expected {
         challenge: &challenge,
-        relay: config.network.relay_url.as_deref().unwrap_or(&session.host),
+        relay,
         now: session.worker.relay.clock.now_s(),
     };
     nip42::check(event, &expected)?;
@@ -92,6 +97,9 @@ fn check(session: &Session, event: &Event) -> Result<(), Reason> {
     }
     Ok(())
 }
+
+const NO_ADDRESS: &str = "this relay does not know its own address, so nobody can authenticate; its operator must set \
+                          network.relay_url";
 
 /// Keys that may authenticate on one connection: bots that act for many people open several connections.
 const MAX_PUBKEYS: usize = 64;

@@ -125,7 +125,7 @@ async fn count_visible(
             Step::Event(_) => total += 1,
             Step::End => return Ok(total),
             Step::Starving(index) => {
-                let page = query.page(index, relay.clock.now_s(), PAGE);
+                let page = query.page(index, relay.clock.now_s(), query.share(PAGE));
                 let store = relay.store.clone();
                 let page = relay
                     .readers

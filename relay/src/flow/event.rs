@@ -96,7 +96,10 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
     let id = *candidate.event.id();
     match verdict {
         Admit::Accept if candidate.event.class() == KindClass::Ephemeral => {
-            let fresh = session.worker.relay.send_ephemeral(&candidate.event, candidate.permit);
+            let fresh = session
+                .worker
+                .relay
+                .send_ephemeral(&candidate.event, candidate.permit);
             let repeated = Reason::duplicate("this event was sent on already");
             ok(session, &id, true, (!fresh).then_some(&repeated));
         }

@@ -100,6 +100,13 @@ impl Query {
         Step::Event(stored)
     }
 
+    /// A filter's share of a page: what all filters keep together is bounded, however many they are.
+    pub(super) fn share(&self, mut budget: Budget) -> Budget {
+        const LEAST_BYTES: usize = 8 * 1024;
+        budget.bytes = (budget.bytes / self.cursors.len().max(1)).max(LEAST_BYTES);
+        budget
+    }
+
     /// The page that a filter needs.
     pub(super) fn page(&self, index: usize, now: u64, mut budget: Budget) -> PageRequest {
         let cursor = &self.cursors[index];

@@ -10,7 +10,7 @@ use crate::extension::{Narrowed, Verb};
 use crate::fanout::SubKey;
 use crate::filter::Filter;
 use crate::reason::Reason;
-use crate::session::{Session, Wait};
+use crate::session::{QuerySlot, Session, Wait};
 use crate::store::{Budget, Page, StoreError, Stored};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// Opens a subscription, or refuses it with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
     let original = match request::read_filters(session, raw).and_then(|filters| {
-        subscriptions(session, &id)?;
+        subscriptions(session, &id, &filters)?;
         Ok(filters)
     }) {
         Ok(filters) => filters,
@@ -62,14 +62,27 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
     }))
 }
 
-fn subscriptions(session: &Session, id: &SubId) -> Result<(), Reason> {
-    let max = session.worker.config().limitation.max_subscriptions as usize;
-    if session.subs_besides(id) >= max {
+fn subscriptions(session: &Session, id: &SubId, filters: &[Filter]) -> Result<(), Reason> {
+    let config = session.worker.config();
+    let limits = &config.limitation;
+    let open = session.subs_besides(id);
+    if open.count >= limits.max_subscriptions as usize {
         return Err(Reason::blocked(format!(
-            "too many subscriptions (at most {max}); close one first"
+            "too many subscriptions (at most {}); close one first",
+            limits.max_subscriptions
+        )));
+    }
+    let max_bytes = limits.max_subscription_bytes.as_usize();
+    if open.filter_bytes + filter_bytes(filters) > max_bytes {
+        return Err(Reason::blocked(format!(
+            "the filters of open subscriptions hold more than {max_bytes} bytes; close one or ask for less at once"
         )));
     }
     Ok(())
+}
+
+fn filter_bytes(filters: &[Filter]) -> usize {
+    filters.iter().map(Filter::weight_bytes).sum()
 }
 
 fn refuse(session: &Session, id: &SubId, reason: &Reason) {
@@ -86,8 +99,9 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
     };
     super::close::end(session, &id);
     let worker = &session.worker;
+    let bytes = filter_bytes(&original);
     let (key, boundary) = worker.subscribe(session, id.clone(), original, filters.clone());
-    let serial = session.add_sub(id.clone(), key);
+    let serial = session.add_sub(id.clone(), key, bytes);
     if worker.hooks().generation() != generation {
         // The worker may have heard of the change already, before there was this subscription to be narrowed.
         actix_rt::spawn(narrow_again(session).unwrap_or_else(|| Box::pin(ready(()))));
@@ -109,8 +123,13 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         query: Query::new(filters, boundary, limit),
         spent: Duration::ZERO,
         timeout: config.data.db_query_timeout.duration(),
+        slot: session.query_slot(),
     };
-    stored.run_inline();
+    match stored.slot {
+        Some(_) => stored.run_inline(),
+        // Nothing is read before it can be kept, so that waiting queries cost nothing.
+        None => drop(actix_rt::spawn(stored.run_pooled())),
+    }
 }
 
 /// Runs the `request` hooks of every subscription again, the async ones first, from what the client asked for: after AUTH,
@@ -161,6 +180,8 @@ struct StoredQuery {
     /// Time spent in the store, not in waiting for the client.
     spent: Duration,
     timeout: Duration,
+    /// Held while pages are read and kept.
+    slot: Option<QuerySlot>,
 }
 
 /// The first cheap page is read on the worker itself, which saves two hops between threads.
@@ -193,7 +214,9 @@ impl StoredQuery {
                 }
                 Step::Starving(index) if self.spent < INLINE_TIME => {
                     let relay = &self.session.worker.relay;
-                    let page = self.query.page(index, relay.clock.now_s(), INLINE);
+                    let page =
+                        self.query
+                            .page(index, relay.clock.now_s(), self.query.share(INLINE));
                     let started = Instant::now();
                     let page = page.read(&*relay.store);
                     self.spent += started.elapsed();
@@ -209,6 +232,9 @@ impl StoredQuery {
     }
 
     async fn run_pooled(mut self) {
+        while self.slot.is_none() && self.session.has_sub(&self.id, self.serial) {
+            self.slot = self.session.wait_for_query_slot().await;
+        }
         while self.session.has_sub(&self.id, self.serial) {
             match self.query.step() {
                 Step::Event(stored) => {
@@ -220,7 +246,9 @@ impl StoredQuery {
                 Step::Starving(index) => {
                     self.room().await;
                     let relay = self.session.worker.relay.clone();
-                    let page = self.query.page(index, relay.clock.now_s(), POOLED);
+                    let page =
+                        self.query
+                            .page(index, relay.clock.now_s(), self.query.share(POOLED));
                     let store = relay.store.clone();
                     let read = move || {
                         let started = Instant::now();
@@ -230,6 +258,10 @@ impl StoredQuery {
                         return self.fail(&Reason::error("the relay is too busy; try again later"));
                     };
                     self.spent += took;
+                    // Another subscription may have the id by now, and must not suffer for this one.
+                    if !self.session.has_sub(&self.id, self.serial) {
+                        return;
+                    }
                     if self.take(index, page).is_err() {
                         return;
                     }

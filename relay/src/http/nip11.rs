@@ -80,6 +80,7 @@ fn limitation(config: &Config) -> Value {
     let mut stated = json!({
         "max_message_length": limits.max_message_length.bytes(),
         "max_subscriptions": limits.max_subscriptions,
+        "max_subscription_bytes": limits.max_subscription_bytes.bytes(),
         "max_filters": limits.max_filters,
         "max_filter_values": limits.max_filter_values,
         "max_limit": limits.max_limit,

@@ -11,6 +11,7 @@ mod outflow;
 use super::assembly::{Assembly, Data};
 use crate::client_ip::client_ip;
 use crate::http;
+use crate::own_host::own_host;
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session};
@@ -66,6 +67,7 @@ pub async fn accept(
         .headers()
         .get(HOST)
         .and_then(|host| host.to_str().ok())
+        .and_then(|host| own_host(host, Some(request.app_config().local_addr().ip())))
         .unwrap_or_default();
     let session = worker.open(ip, host, place);
     if let Some(KeptSocket(socket)) = request.conn_data() {

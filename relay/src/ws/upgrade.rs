@@ -6,6 +6,7 @@
 use super::assembly::{Assembly, Data};
 use super::claim::Claim;
 use crate::client_ip::client_ip;
+use crate::own_host::own_host;
 use crate::reason::Reason;
 use crate::session::{CloseCause, Session, Wait};
 use crate::wire::RelayMessage;
@@ -38,6 +39,7 @@ pub(crate) async fn accept(
         .headers()
         .get("host")
         .and_then(|host| host.to_str().ok())
+        .and_then(|host| own_host(host, stream.local_addr().ok().map(|local| local.ip())))
         .unwrap_or_default();
     let peer = request
         .peer_addr()

@@ -1,0 +1,54 @@
+//! Whether the `Host` that a client asked for is surely this relay's.
+//!
+//! The header is the client's word. Were it believed, another relay could pass our challenge on to its own users and log
+//! in here as them: their answers name that relay, and it would write its own name into `Host`. So without
+//! `network.relay_url` only names that cannot be anybody else's count.
+
+use std::net::IpAddr;
+
+/// The host, where it is a loopback name or address, or the address `local` at which the connection came in.
+pub fn own_host(host: &str, local: Option<IpAddr>) -> Option<&str> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    if name.eq_ignore_ascii_case("localhost") {
+        return Some(host);
+    }
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let ip = bare.parse::<IpAddr>().ok()?.to_canonical();
+    let is_ours = ip.is_loopback() || local.is_some_and(|local| local.to_canonical() == ip);
+    is_ours.then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c8_a_host_that_may_be_another_relays_is_not_believed() {
+        let local = Some(IpAddr::from([192, 168, 1, 5]));
+        for ours in [
+            "localhost",
+            "LocalHost:8080",
+            "127.0.0.1:8080",
+            "127.0.0.1",
+            "[::1]:8080",
+            "[::1]",
+            "192.168.1.5:8080",
+        ] {
+            assert_eq!(own_host(ours, local), Some(ours));
+        }
+        for theirs in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "192.168.1.6",
+            "0.0.0.0",
+        ] {
+            assert_eq!(own_host(theirs, local), None, "{theirs}");
+        }
+        assert_eq!(own_host("192.168.1.5", None), None);
+    }
+}
