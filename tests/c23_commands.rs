@@ -207,6 +207,20 @@ async fn c23_export_and_import_carry_events_between_relays() {
 }
 
 #[tokio::test]
+async fn c23_export_makes_no_database_and_refuses_to_search() {
+    let setup = setup();
+    let file = setup.config_file().display().to_string();
+    let data = setup.home().join("mistyped");
+    let path = data.display().to_string();
+    let setup = setup.env("TRELLIS_DATA__PATH", &path);
+    let refused = setup.run(&["export", "-c", &file]).await;
+    refused.assert_failure(&[&path, "data.path"]);
+    assert!(!data.exists());
+    let search = ["export", "-c", &file, "-f", r#"{"search":"zebra"}"#];
+    setup.run(&search).await.assert_failure(&["search"]);
+}
+
+#[tokio::test]
 async fn c23_import_reports_bad_lines_by_number_and_skips_them() {
     let setup = setup();
     let file = setup.config_file().display().to_string();

@@ -105,7 +105,7 @@ pub trait Extension: Sized + Send + Sync + 'static {
     /// Lower case letters, digits and `_`: the table is `[extensions.<NAME>]`.
     const NAME: &'static str;
 
-    /// For `trellis extensions list`; usually `env!("CARGO_PKG_VERSION")`.
+    /// The extension's own version; usually `env!("CARGO_PKG_VERSION")`.
     const VERSION: &'static str = "";
 
     /// The table, as a type. It must refuse unknown keys: `#[serde(deny_unknown_fields)]`. The core takes its own keys

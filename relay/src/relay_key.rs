@@ -3,7 +3,7 @@
 //! With it the relay signs its own events; its public half is `self` in NIP-11.
 
 use nostr::key::Keys;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -62,5 +62,7 @@ fn make(data: &Path, path: &Path) -> io::Result<Keys> {
     file.write_all(keys.secret_key().to_secret_hex().as_bytes())?;
     file.sync_all()?;
     fs::rename(&aside, path)?;
+    // Until the directory is on the disk, a crash may take the new name back, and the relay's identity with it.
+    File::open(data)?.sync_all()?;
     Ok(keys)
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Keys, or tables with all their keys, that are read once at the start.
-pub const RESTART_KEYS: [&str; 8] = [
+pub const RESTART_KEYS: [&str; 9] = [
     "network.host",
     "network.port",
     "network.handshake_timeout",
@@ -22,6 +22,7 @@ pub const RESTART_KEYS: [&str; 8] = [
     "data.map_size",
     "data.in_flight_bytes",
     "thread",
+    "log.filter",
     "log.format",
 ];
 

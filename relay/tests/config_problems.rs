@@ -156,6 +156,11 @@ fn c12_keys_that_do_not_fit_each_other_are_refused() {
             "[operation]\nmaintenance_from = 5\nmaintenance_until = 5",
             "operation.maintenance_until",
         ),
+        ("[log]\nfilter = 'debgu'", "log.filter"),
+        ("[log]\nfilter = 'a=b=c'", "log.filter"),
+        ("[search]\nenabled = true", "search.enabled"),
+        ("[operation]\nmode = 'read_only'", "operation.mode"),
+        ("[operation]\nmode = 'maintenance'", "operation.mode"),
         ("[server]\nport = 1\n[network]\nport = 2", "server.port"),
         (
             "rate_limiter.event = [{ name = 'a', period = 1, limit = 1 }, { name = 'a', period = 1, limit = 1 }]",
@@ -171,6 +176,17 @@ fn c12_keys_that_do_not_fit_each_other_are_refused() {
         assert!(problems[0].contains(&format!(": {key}: ")), "{problems:?}");
     }
     accepted("[server]\nport = 2\n[network]\nport = 2");
+}
+
+#[test]
+fn c12_harmless_keys_without_effect_are_noted() {
+    let text = "[operation]\nmaintenance_from = 5\nmaintenance_until = 6\ndrain_timeout = '1h'";
+    let loaded = config::load_text(Path::new("t.toml"), text, &Environment::new()).expect("loads");
+    for key in ["maintenance_from", "maintenance_until", "drain_timeout"] {
+        let note = format!("operation.{key} has no effect yet");
+        let told = loaded.notes.iter().any(|it| it.starts_with(&note));
+        assert!(told, "{key}: {:?}", loaded.notes);
+    }
 }
 
 #[test]

@@ -29,8 +29,13 @@ impl Export {
                 .with_context(|| format!("--filter {json}"))?,
             None => Filter::default(),
         };
+        // Matching is by the store, which knows nothing of words: all events would come out.
+        anyhow::ensure!(
+            filter.search.is_none(),
+            "--filter: an export cannot search (NIP-50); leave the key \"search\" out"
+        );
         let loaded = self.config.load(extensions)?;
-        let store = store::open(&loaded.config)?;
+        let store = store::open_existing(&loaded.config)?;
         let options = ExportOptions {
             filter,
             order: match self.oldest_first {

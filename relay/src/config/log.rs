@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// A level (error, warn, info, debug, trace) or levels by module, such as "info,trellis_relay::store=debug".
-    /// RUST_LOG beats LOG_LEVEL beats this. Default "info".
+    /// RUST_LOG beats LOG_LEVEL beats this. Needs a restart. Default "info".
     pub filter: String,
     /// "text" for people, "json" for log collectors. Default "text".
     pub format: LogFormat,

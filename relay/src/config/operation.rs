@@ -1,6 +1,6 @@
 //! `[operation]`: modes in which the relay takes less than usual.
 //!
-//! Not here: refusing what a mode excludes, and showing the notice.
+//! Not here: showing the notice. Refusing what a mode excludes is not built, so every mode but normal is refused.
 
 use super::{TimeSpan, Timestamp};
 use schemars::JsonSchema;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operation {
-    /// "normal", "maintenance", "no_new_registrations", "no_new_groups" or "read_only". Default "normal".
+    /// "normal", "maintenance", "no_new_registrations", "no_new_groups" or "read_only"; all but
+    /// "normal" are not built yet and refused. Default "normal".
     pub mode: Mode,
     /// When a planned maintenance begins. A time in UTC. Default none.
     pub maintenance_from: Option<Timestamp>,

@@ -26,7 +26,7 @@ pub struct Count {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Search {
-    /// Whether filters may hold `search`. Default false.
+    /// Whether filters may hold `search`; not built yet, so true is refused. Default false.
     pub enabled: bool,
 }
 

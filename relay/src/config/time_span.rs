@@ -12,7 +12,10 @@ use std::time::Duration;
 
 /// What a length of time may look like; error messages and the JSON Schema quote it.
 pub(crate) const ALLOWED: &str =
-    r#"a time such as "100ms", "30s", "5m", "2h", "7d", or whole seconds"#;
+    r#"a time such as "100ms", "30s", "5m", "2h", "7d", or whole seconds; at most "36500d""#;
+
+/// A hundred years. Longer ones are slips of the hand, and sums of times stay far from any overflow.
+const MOST: Duration = Duration::from_secs(36_500 * 86_400);
 
 /// Units that divide a length without a rest, longest first.
 const UNITS_MS: [(u128, &str); 5] = [
@@ -53,6 +56,11 @@ impl TimeSpan {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// What operators write must be below the bound.
+    fn bounded(span: Duration) -> Result<Self, &'static str> {
+        (span <= MOST).then_some(Self(span)).ok_or(ALLOWED)
+    }
+
     /// No time at all.
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()
@@ -70,12 +78,11 @@ impl FromStr for TimeSpan {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        match text.parse::<u64>() {
-            Ok(seconds) => Ok(Self::from_secs(seconds)),
-            Err(_) => humantime::parse_duration(text)
-                .map(Self)
-                .map_err(|_| ALLOWED),
-        }
+        let span = match text.parse::<u64>() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => humantime::parse_duration(text).map_err(|_| ALLOWED)?,
+        };
+        Self::bounded(span)
     }
 }
 
@@ -114,12 +121,10 @@ impl<'de> Deserialize<'de> for TimeSpan {
                 f.write_str(ALLOWED)
             }
             fn visit_i64<E: Error>(self, seconds: i64) -> Result<TimeSpan, E> {
-                u64::try_from(seconds)
-                    .map(TimeSpan::from_secs)
-                    .map_err(|_| E::custom(ALLOWED))
+                self.visit_u64(u64::try_from(seconds).map_err(|_| E::custom(ALLOWED))?)
             }
             fn visit_u64<E: Error>(self, seconds: u64) -> Result<TimeSpan, E> {
-                Ok(TimeSpan::from_secs(seconds))
+                TimeSpan::bounded(Duration::from_secs(seconds)).map_err(E::custom)
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<TimeSpan, E> {
                 text.parse().map_err(E::custom)
@@ -135,7 +140,7 @@ impl JsonSchema for TimeSpan {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer"], "minimum": 0, "x-allowed": ALLOWED })
+        json_schema!({ "type": ["string", "integer"], "minimum": 0, "maximum": MOST.as_secs(), "x-allowed": ALLOWED })
     }
 }
 
@@ -155,6 +160,28 @@ mod tests {
         }
         for bad in ["", "soon", "-1s", "10 parsecs", "-5"] {
             assert!(bad.parse::<TimeSpan>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn c12_times_are_at_most_a_hundred_years() {
+        let read = |toml: &str| {
+            toml::from_str::<std::collections::BTreeMap<String, TimeSpan>>(toml)
+                .map_err(|error| error.message().to_owned())
+        };
+        for good in ["a = '36500d'", "a = 3153600000", "a = '3153600000'"] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "a = '36501d'",
+            "a = 3153600001",
+            "a = '3153600001'",
+            "a = 9223372036854775807",
+            "a = '18446744073709551615'",
+            "a = '584542046090y'",
+        ] {
+            let refusal = read(bad).expect_err(bad);
+            assert!(refusal.contains("at most \"36500d\""), "{refusal}");
         }
     }
 

@@ -3,9 +3,10 @@
 //! Invariant: a configuration that passes can be served; whatever would only show once clients suffer is refused here.
 
 mod addresses;
+mod log_filter;
 
 use super::merge::Tree;
-use super::{Config, Origin, Problem, TimeSpan};
+use super::{Config, Mode, Operation, Origin, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -23,6 +24,7 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     limits(config, &mut rules);
     lists(config, &mut rules);
     rates(config, &mut rules);
+    unbuilt(config, &mut rules);
     rules.problems
 }
 
@@ -40,6 +42,21 @@ pub(crate) fn notes(config: &Config) -> Vec<String> {
             "network.real_ip_header is never believed, because network.trusted_proxies is empty"
                 .to_owned(),
         );
+    }
+    let (operation, usual) = (&config.operation, Operation::default());
+    for (key, set) in [
+        ("maintenance_from", operation.maintenance_from.is_some()),
+        ("maintenance_until", operation.maintenance_until.is_some()),
+        (
+            "drain_timeout",
+            operation.drain_timeout != usual.drain_timeout,
+        ),
+    ] {
+        if set {
+            notes.push(format!(
+                "operation.{key} has no effect yet: no mode but normal is built"
+            ));
+        }
     }
     let lists_set = config.auth.pubkey_whitelist.is_some()
         || config.auth.req != Default::default()
@@ -150,10 +167,28 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         );
     }
     rules.want(
-        !config.log.filter.trim().is_empty(),
+        log_filter::is_good(&config.log.filter),
         "log.filter",
-        r#""""#,
-        r#"a level such as "info""#,
+        quoted(&config.log.filter),
+        log_filter::ALLOWED,
+    );
+}
+
+/// What promises something that nothing keeps yet.
+fn unbuilt(config: &Config, rules: &mut Rules<'_>) {
+    rules.want(
+        !config.search.enabled,
+        "search.enabled",
+        true,
+        "false: search is not built yet",
+    );
+    let mode = config.operation.mode;
+    let found = serde_json::to_string(&mode).unwrap_or_default();
+    rules.want(
+        mode == Mode::Normal,
+        "operation.mode",
+        found,
+        r#""normal": the other modes are not built yet, and would keep nothing out"#,
     );
 }
 

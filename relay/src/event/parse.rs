@@ -18,7 +18,7 @@ const CREATED_AT_END: u64 = 1 << 40;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum EventError {
-    #[error("not a JSON object with the fields of NIP-01: {0}")]
+    #[error("an event must be a JSON object with the fields of NIP-01: {0}")]
     Json(String),
     #[error("the field {0:?} is missing")]
     Missing(&'static str),
@@ -61,8 +61,7 @@ struct RawEvent<'a> {
 impl Event {
     /// Reads an event's JSON. Checks the form only: see [`Event::verify`].
     pub fn parse(json: &[u8]) -> Result<Event, EventError> {
-        let raw: RawEvent<'_> =
-            serde_json::from_slice(json).map_err(|e| EventError::Json(e.to_string()))?;
+        let raw: RawEvent<'_> = object(json)?;
         let id = hex_field::<32>("id", raw.id)?;
         let pubkey = hex_field::<32>("pubkey", raw.pubkey)?;
         let created_at = present("created_at", raw.created_at)?;
@@ -98,8 +97,23 @@ pub fn peek_id(json: &[u8]) -> Option<EventId> {
         #[serde(borrow)]
         id: &'a RawValue,
     }
-    let raw: OnlyId<'_> = serde_json::from_slice(json).ok()?;
+    let raw: OnlyId<'_> = object(json).ok()?;
     quoted_hex::<32>(raw.id.get()).map(EventId::from_byte_array)
+}
+
+/// Serde would fill a struct from an array too, and says the struct's name where it finds neither.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, EventError> {
+    let starts_at = json.iter().position(|byte| !b" \t\r\n".contains(byte));
+    let found = match starts_at.map(|at| json[at]) {
+        Some(b'{') => {
+            return serde_json::from_slice(json).map_err(|e| EventError::Json(e.to_string()));
+        }
+        Some(b'[') => "found an array",
+        Some(b'"') => "found a string",
+        Some(_) => "found something else",
+        None => "found nothing",
+    };
+    Err(EventError::Json(found.to_owned()))
 }
 
 fn present<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<&'a str, EventError> {
@@ -230,4 +244,39 @@ fn close(out: &mut Vec<u8>, start: usize) {
         out.pop();
     }
     out.push(b']');
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c2_only_an_object_is_an_event() {
+        let (id, pubkey, sig) = ("1".repeat(64), "2".repeat(64), "3".repeat(128));
+        let object = format!(
+            r#"{{"id":"{id}","pubkey":"{pubkey}","created_at":1,"kind":1,"tags":[],"content":"","sig":"{sig}"}}"#
+        );
+        let array = format!(r#"["{id}","{pubkey}",1,1,[],"","{sig}"]"#);
+        let blank = |json: &str| format!(" \r\n\t{json}");
+        assert!(Event::parse(blank(&object).as_bytes()).is_ok());
+        assert!(peek_id(blank(&object).as_bytes()).is_some());
+        for (json, found) in [
+            (array.as_str(), "found an array"),
+            (&blank(&array), "found an array"),
+            ("\"x\"", "found a string"),
+            ("7", "found something else"),
+            ("null", "found something else"),
+            ("", "found nothing"),
+            ("{", "EOF"),
+            ("{]", "key must be a string"),
+        ] {
+            let refusal = Event::parse(json.as_bytes()).unwrap_err().to_string();
+            let says = "an event must be a JSON object with the fields of NIP-01: ";
+            assert!(refusal.starts_with(says), "{refusal}");
+            assert!(refusal.contains(found), "{refusal}");
+            assert!(!refusal.contains("struct"), "{refusal}");
+            assert_eq!(peek_id(json.as_bytes()), None, "{json}");
+        }
+    }
 }

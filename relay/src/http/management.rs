@@ -1,17 +1,18 @@
 //! The relay management API (NIP-86): JSON-RPC at `/` for the operator, whose key is `information.pubkey`.
 //!
-//! Invariant: nothing is looked at before the request is signed by the operator's key (NIP-98), body included. Here are
-//! the methods that extensions bring; an error of a method is an answer with status 200, as NIP-86 has it.
+//! Invariant: nothing is looked at, and nothing remembered, before the request is signed by the operator's key (NIP-98),
+//! body included. Here are the methods that extensions bring; an error of a method is an answer with status 200, as
+//! NIP-86 has it.
 
 use super::error;
-use crate::config::Config;
-use crate::nips::nip98::{self, Nip98Error, Signed};
+use crate::nips::nip98::{self, Nip98Error};
 use crate::relay::Relay;
 use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 const CONTENT_TYPE: &str = "application/nostr+json+rpc";
@@ -41,15 +42,12 @@ pub(super) async fn call(
     body: web::Bytes,
     relay: web::Data<Arc<Relay>>,
 ) -> HttpResponse {
-    let config = relay.config();
-    let signed = match authorize(&request, &body, &config, &relay) {
-        Ok(signed) => signed,
-        Err(why) => return error(StatusCode::UNAUTHORIZED, &why.to_string()),
-    };
-    let operator = config.information.pubkey.as_ref();
-    if operator.is_none_or(|operator| *operator.key() != signed.pubkey) {
-        let text = "only the operator may do this: the key in information.pubkey";
-        return error(StatusCode::FORBIDDEN, text);
+    if let Err(why) = authorize(&request, &body, &relay) {
+        let status = match why {
+            Refusal::NotTheOperator => StatusCode::FORBIDDEN,
+            Refusal::NoAddress | Refusal::Signature(_) => StatusCode::UNAUTHORIZED,
+        };
+        return error(status, &why.to_string());
     }
     let Ok(Call { method, params }) = serde_json::from_slice(&body) else {
         let text = "the body must be {\"method\": \"...\", \"params\": [...]}";
@@ -80,32 +78,61 @@ async fn answer(relay: &Relay, method: &str, params: Vec<Value>) -> Result<Value
     }
 }
 
+/// Why a call is not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Signature(#[from] Nip98Error),
+    #[error("only the operator may do this: the key in information.pubkey")]
+    NotTheOperator,
+    #[error(
+        "the relay does not know its own address; its operator must set network.relay_url before calls can be made \
+         from elsewhere"
+    )]
+    NoAddress,
+}
+
 /// NIP-98, with the payload tag required. The `u` tag is the URL of the relay, which clients know as `wss://` or
 /// `https://`, with and without a slash at its end.
-fn authorize(
-    request: &HttpRequest,
-    body: &[u8],
-    config: &Config,
-    relay: &Relay,
-) -> Result<Signed, Nip98Error> {
-    let header = request.headers().get(header::AUTHORIZATION);
-    let header = header.and_then(|value| value.to_str().ok());
-    let header = header.ok_or(Nip98Error::Header)?;
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let known_as = config.network.relay_url.as_deref().unwrap_or(host);
+fn authorize(request: &HttpRequest, body: &[u8], relay: &Relay) -> Result<(), Refusal> {
+    let config = relay.config();
+    let text = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let header = text(header::AUTHORIZATION).ok_or(Nip98Error::Header)?;
+    let known_as = match config.network.relay_url.as_deref() {
+        Some(url) => url,
+        None => {
+            let host = text(header::HOST).unwrap_or_default();
+            let own = request.app_config().local_addr();
+            is_own_address(host, own)
+                .then_some(host)
+                .ok_or(Refusal::NoAddress)?
+        }
+    };
     let body_sha256 = nip98::sha256(body);
     let now_s = relay.clock.now_s();
-    let mut checked = Err(Nip98Error::Url);
-    for url in urls(known_as) {
-        checked = nip98::check(header, "POST", &url, Some(&body_sha256), now_s);
-        if !matches!(checked, Err(Nip98Error::Url)) {
-            break;
-        }
+    let is_url = |signed: &str| urls(known_as).iter().any(|url| url == signed);
+    let signed = nip98::check_any(header, "POST", is_url, Some(&body_sha256), now_s)?;
+    let operator = config.information.pubkey.as_ref();
+    if operator.is_none_or(|operator| *operator.key() != signed.pubkey) {
+        return Err(Refusal::NotTheOperator);
     }
-    let signed = checked?;
+    // Only what the operator signs is remembered, or strangers could fill the memory and lock the operator out.
     relay.nip98_seen.first_time(&signed, now_s)?;
-    Ok(signed)
+    Ok(())
+}
+
+/// Whether a Host header names the socket it came to. The client writes that header, so another name may be that of a
+/// server to which the operator signed a call, and which replays it here.
+fn is_own_address(host: &str, own: SocketAddr) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback() || address == own.ip())
 }
 
 /// Every way to write the address of the relay, given as URL or as host alone.
@@ -131,5 +158,30 @@ mod tests {
         assert!(urls.contains(&"https://relay.example".to_owned()));
         assert!(urls.contains(&"wss://relay.example/".to_owned()));
         assert!(super::urls("127.0.0.1:80").contains(&"http://127.0.0.1:80/".to_owned()));
+    }
+
+    #[test]
+    fn c8_a_host_header_is_believed_only_for_the_own_socket() {
+        let own = SocketAddr::from(([192, 0, 2, 1], 8080));
+        for host in [
+            "localhost",
+            "LocalHost:8080",
+            "127.0.0.1:80",
+            "[::1]:8080",
+            "[::1]",
+            "192.0.2.1:8080",
+        ] {
+            assert!(is_own_address(host, own), "{host}");
+        }
+        for host in [
+            "",
+            "relay.example",
+            "relay.example:8080",
+            "192.0.2.2:8080",
+            "localhost.example",
+            "127.0.0.1.example",
+        ] {
+            assert!(!is_own_address(host, own), "{host}");
+        }
     }
 }

@@ -73,6 +73,17 @@ pub fn check(
     body_sha256: Option<&[u8; 32]>,
     now_s: u64,
 ) -> Result<Signed, Nip98Error> {
+    check_any(header, method, |signed| signed == url, body_sha256, now_s)
+}
+
+/// The same where an address is written in more ways than one: `is_url` says whether the `u` tag is one of them.
+pub(crate) fn check_any(
+    header: &str,
+    method: &str,
+    is_url: impl FnOnce(&str) -> bool,
+    body_sha256: Option<&[u8; 32]>,
+    now_s: u64,
+) -> Result<Signed, Nip98Error> {
     let event = Event::parse(&decode(header)?)?;
     if event.kind() != KIND {
         return Err(Nip98Error::Kind(event.kind()));
@@ -81,7 +92,7 @@ pub fn check(
     if off_s > WINDOW_S {
         return Err(Nip98Error::Time { off_s });
     }
-    if event.first_tag_value("u").as_deref() != Some(url) {
+    if !event.first_tag_value("u").is_some_and(|url| is_url(&url)) {
         return Err(Nip98Error::Url);
     }
     let signed_method = event.first_tag_value("method");

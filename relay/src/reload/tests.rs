@@ -15,7 +15,7 @@ fn loaded(text: &str) -> Loaded {
 fn c14_changed_keys_are_named_and_those_that_need_a_restart_marked() {
     let old = loaded("[network]\nport = 1\n[limitation]\nmax_limit = 5\n[thread]\nhttp = 1");
     let new = loaded(
-        "[network]\nport = 2\n[limitation]\nmax_limit = 6\nmax_filters = 20\n[thread]\nhttp = 1\nreader = 3",
+        "[network]\nport = 2\n[limitation]\nmax_limit = 6\nmax_filters = 20\n[thread]\nhttp = 1\nreader = 3\n[log]\nfilter = \"warn\"",
     );
     let found: Vec<_> = changes(&old, &new)
         .into_iter()
@@ -23,6 +23,7 @@ fn c14_changed_keys_are_named_and_those_that_need_a_restart_marked() {
         .collect();
     let expected = [
         ("limitation.max_limit", false),
+        ("log.filter", true),
         ("network.port", true),
         ("thread.reader", true),
     ];

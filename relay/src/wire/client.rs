@@ -151,3 +151,49 @@ impl<'de> Deserialize<'de> for Array<'de> {
 
 #[derive(Deserialize)]
 struct Verb<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::filter::{Filter, FilterLimits};
+
+    /// Words of this program's own that its clients could not make sense of.
+    fn tells_of_rust(text: &str) -> bool {
+        ["struct", "Verb", "Array", "RawValue", "Cow", "borrowed"]
+            .iter()
+            .any(|word| text.contains(word))
+    }
+
+    #[test]
+    fn c2_refusals_do_not_speak_of_types() {
+        for json in [
+            "",
+            "{}",
+            "7",
+            "[]",
+            "[7]",
+            "[{}]",
+            "[[\"x\"]]",
+            "[null]",
+            "[\"REQ\"",
+            "[\"REQ\",]",
+        ] {
+            let refusal = ClientMessage::parse(json.as_bytes(), 64).unwrap_err();
+            assert!(!tells_of_rust(&refusal.to_string()), "{refusal}");
+        }
+        for json in [
+            "",
+            "[]",
+            "7",
+            "null",
+            "{",
+            "{1:2}",
+            "{\"ids\":7}",
+            "{\"kinds\":[\"x\"]}",
+        ] {
+            let refusal = Filter::parse(json, &FilterLimits::default()).unwrap_err();
+            assert!(!tells_of_rust(&refusal.to_string()), "{refusal}");
+        }
+    }
+}

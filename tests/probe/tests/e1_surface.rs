@@ -147,6 +147,21 @@ async fn call(relay: &Relay, author: &Author, url: &str, body: &str) -> Response
 }
 
 #[tokio::test]
+async fn e1_only_the_operators_authorizations_are_remembered() {
+    let operator = Author::new();
+    let relay = managed(&operator).await;
+    let body = r#"{"method":"supportedmethods"}"#;
+    for (author, statuses) in [(&Author::new(), [403, 403]), (&operator, [200, 401])] {
+        let authorization = author.authorization("POST", &relay.ws_url(), body);
+        for status in statuses {
+            let headers = [("Content-Type", RPC), ("Authorization", &authorization)];
+            let answer = http::post(&relay, "/", &headers, body).await;
+            assert_eq!(answer.status, status, "{}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn e1_rpc_methods_are_for_the_operator() {
     let operator = Author::new();
     let relay = managed(&operator).await;

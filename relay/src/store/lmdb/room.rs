@@ -10,6 +10,8 @@ use super::fault::{Fault, Result};
 use crate::store::StoreError;
 use lmdb::Environment;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Which writes may enter.
@@ -38,13 +40,14 @@ pub(super) struct Room {
     quota_bytes: u64,
     page_bytes: u64,
     ballast: Ballast,
+    /// Set by commits; readers look without waiting for one.
+    is_full: AtomicBool,
+    is_broken: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    is_full: bool,
-    is_broken: bool,
     /// The ballast was thrown out, or never found room.
     lacks_ballast: bool,
 }
@@ -67,39 +70,37 @@ impl Room {
             quota_bytes,
             page_bytes: u64::from(env.stat()?.page_size()),
             ballast: Ballast::in_directory(directory, ballast_bytes),
-            state: Mutex::default(),
+            is_full: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
+            state: Mutex::new(State {
+                lacks_ballast: true,
+            }),
         };
-        room.state().lacks_ballast = true;
-        room.restore_ballast(&mut room.state(), room.disk_free_bytes()?);
+        // So that readers know before the first commit.
+        room.admission(env)?;
         Ok(room)
     }
 
     /// Looks at quota and disk; called before every commit.
     pub(super) fn admission(&self, env: &Environment) -> Result<Admission> {
         let mut state = self.state();
-        if state.is_broken {
+        if self.is_broken.load(Relaxed) {
             return Err(broken().into());
         }
         let extent_bytes = (env.info()?.last_pgno() as u64 + 1) * self.page_bytes;
         let disk_bytes = self.disk_free_bytes()?;
         let least_bytes = self.least_disk_bytes();
         self.restore_ballast(&mut state, disk_bytes);
-        if !state.is_full && extent_bytes < self.quota_bytes && disk_bytes >= least_bytes {
+        let was_full = self.is_full.load(Relaxed);
+        if !was_full && extent_bytes < self.quota_bytes && disk_bytes >= least_bytes {
             return Ok(Admission::Everything);
         }
         // Counting free pages means a walk, so it is left for when the answer depends on it.
         let free_bytes = env.freelist()? as u64 * self.page_bytes;
         let used_bytes = extent_bytes.saturating_sub(free_bytes);
-        let is_full = match state.is_full {
-            false => used_bytes >= self.quota_bytes || disk_bytes + free_bytes < least_bytes,
-            // A little more room than made it full, lest it goes back and forth with every event.
-            true => {
-                used_bytes >= self.quota_bytes - self.quota_bytes / 32
-                    || disk_bytes + free_bytes < least_bytes + least_bytes / 4
-            }
-        };
-        if is_full != state.is_full {
-            state.is_full = is_full;
+        let is_full = self.exceeded(used_bytes, disk_bytes + free_bytes);
+        if is_full != was_full {
+            self.is_full.store(is_full, Relaxed);
             if is_full {
                 tracing::error!(used_bytes, disk_bytes, "the store is full");
             } else {
@@ -125,9 +126,8 @@ impl Room {
                 if let Err(error) = self.ballast.drop_overboard() {
                     tracing::error!(%error, "the ballast file cannot be removed");
                 }
-                let mut state = self.state();
-                state.is_full = true;
-                state.lacks_ballast = true;
+                self.is_full.store(true, Relaxed);
+                self.state().lacks_ballast = true;
                 Verdict::DiskFull
             }
             Fault::Lmdb(
@@ -138,13 +138,33 @@ impl Room {
     }
 
     pub(super) fn mark_full(&self) {
-        self.state().is_full = true;
+        self.is_full.store(true, Relaxed);
     }
 
-    /// Bytes of pages in use.
-    pub(super) fn used_bytes(&self, env: &Environment) -> Result<u64> {
-        let pages = env.info()?.last_pgno() as u64 + 1;
-        Ok(pages.saturating_sub(env.freelist()? as u64) * self.page_bytes)
+    /// Whether a commit would take removals only, or nothing, as far as can be told without walking the list of free
+    /// pages and without waiting for a commit.
+    pub(super) fn looks_full(&self, env: &Environment, used_bytes: u64) -> Result<bool> {
+        let extent_bytes = (env.info()?.last_pgno() as u64 + 1) * self.page_bytes;
+        let free_bytes = extent_bytes.saturating_sub(used_bytes);
+        let room_bytes = self.disk_free_bytes()? + free_bytes;
+        Ok(self.is_broken.load(Relaxed) || self.exceeded(used_bytes, room_bytes))
+    }
+
+    /// `room_bytes` are those of the disk and of free pages.
+    fn exceeded(&self, used_bytes: u64, room_bytes: u64) -> bool {
+        let least_bytes = self.least_disk_bytes();
+        match self.is_full.load(Relaxed) {
+            false => used_bytes >= self.quota_bytes || room_bytes < least_bytes,
+            // A little more room than made it full, lest it goes back and forth with every event.
+            true => {
+                used_bytes >= self.quota_bytes - self.quota_bytes / 32
+                    || room_bytes < least_bytes + least_bytes / 4
+            }
+        }
+    }
+
+    pub(super) fn page_bytes(&self) -> u64 {
+        self.page_bytes
     }
 
     pub(super) fn quota_bytes(&self) -> u64 {
@@ -154,7 +174,7 @@ impl Room {
     fn give_up(&self, fault: Fault) -> Verdict {
         let error = StoreError::from(fault);
         tracing::error!(%error, "the store takes no more writes until it is opened again");
-        self.state().is_broken = true;
+        self.is_broken.store(true, Relaxed);
         Verdict::Broken(error)
     }
 
@@ -189,4 +209,31 @@ fn broken() -> StoreError {
     StoreError::Unavailable(
         "writing failed although there is room; the disk may be damaged, see the log".to_owned(),
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{LmdbOptions, LmdbStore};
+    use crate::store::Store as _;
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+    use tempfile::TempDir;
+
+    #[test]
+    fn c19_stats_wait_for_no_commit() {
+        let directory = TempDir::new().unwrap();
+        let options = LmdbOptions {
+            quota_bytes: 1 << 30,
+            ballast_bytes: 0,
+            ..LmdbOptions::default()
+        };
+        let store = Arc::new(LmdbStore::open(directory.path(), options).unwrap());
+        let (tell, told) = mpsc::channel();
+        let _held_by_a_commit = store.room.state();
+        let asked = store.clone();
+        std::thread::spawn(move || tell.send(asked.stats().unwrap()));
+        let stats = told.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(!stats.full);
+    }
 }

@@ -1,7 +1,7 @@
 //! The tables of the database and what their keys hold; `keys` builds them.
 
 use super::fault::Result;
-use lmdb::{Database, DatabaseFlags, Environment, Error, Transaction};
+use lmdb::{Database, DatabaseFlags, Environment, Error, Stat, Transaction};
 
 /// A table by its use. The layouts are part of the schema: see [`super::meta::SCHEMA`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,17 @@ impl Tables {
     /// How many keys a table has.
     pub(super) fn entries<T: Transaction>(&self, txn: &T, table: Table) -> Result<u64> {
         Ok(txn.stat(self.of(table))?.entries() as u64)
+    }
+
+    /// Pages that hold anything, but for the few that list the free ones. LMDB keeps the numbers, so nothing is walked.
+    pub(super) fn used_pages<T: Transaction>(&self, env: &Environment, txn: &T) -> Result<u64> {
+        const META_PAGES: usize = 2;
+        let pages = |stat: Stat| stat.branch_pages() + stat.leaf_pages() + stat.overflow_pages();
+        let mut used = META_PAGES + pages(env.stat()?);
+        for handle in self.handles {
+            used += pages(txn.stat(handle)?);
+        }
+        Ok(used as u64)
     }
 
     pub(super) fn of(&self, table: Table) -> Database {
