@@ -309,3 +309,64 @@ async fn c17_half_open_handshakes_are_closed() {
     partial.read_to_end().await;
     Client::connect(&relay).await.assert_alive().await;
 }
+
+#[tokio::test]
+async fn c17_filters_of_open_subscriptions_are_bounded_in_bytes() {
+    let relay = trellis!()
+        .config("[limitation]\nmax_subscription_bytes = \"16KiB\"")
+        .start()
+        .await;
+    let mut client = Client::connect(&relay).await;
+    let values: Vec<String> = (0..100).map(|i| format!("value {i}")).collect();
+    let filter = json!({"#t": values, "limit": 0});
+    client.subscribe("one", std::slice::from_ref(&filter)).await;
+    assert_eq!(client.stored("one").await, Ok(vec![]));
+    client.subscribe("two", std::slice::from_ref(&filter)).await;
+    assert_eq!(client.stored("two").await, Ok(vec![]));
+    client
+        .subscribe("three", &[filter.clone(), filter.clone()])
+        .await;
+    assert_reason(&client.closed("three").await, "blocked:", "16384 bytes");
+    client.close("one").await;
+    client
+        .subscribe("three", std::slice::from_ref(&filter))
+        .await;
+    assert_eq!(client.stored("three").await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn c17_queries_that_wait_for_their_client_keep_little() {
+    let relay = trellis!().start().await;
+    let mut client = Client::connect(&relay).await;
+    let author = Author::new();
+    let content = "x".repeat(50_000);
+    let events: Vec<_> = (0..200)
+        .map(|i| {
+            author
+                .draft(1)
+                .tag(&["n", &i.to_string()])
+                .content(&content)
+                .sign()
+        })
+        .collect();
+    client.store_all(&events).await;
+    let before = process::own_memory_bytes(relay.pid());
+    // Nobody reads what this connection asks for: a hundred times twenty filters for the same ten megabytes.
+    let mut socket = RawSocket::upgraded(&relay).await;
+    let filter = json!({"kinds": [1]}).to_string();
+    for i in 0..100 {
+        let filters = vec![filter.clone(); 20].join(",");
+        let request = format!("[\"REQ\",\"s{i}\",{filters}]");
+        socket.send_frame(true, raw::TEXT, request.as_bytes()).await;
+    }
+    // The relay has read all of it, or will not before the client reads.
+    let mut other = Client::connect(&relay).await;
+    for _ in 0..20 {
+        other.assert_alive().await;
+    }
+    let after = process::own_memory_bytes(relay.pid());
+    assert!(
+        after < before + 48 * MEBIBYTE,
+        "{before} grew to {after} bytes"
+    );
+}

@@ -175,3 +175,25 @@ async fn c18_a_close_is_answered_with_a_close() {
     }
     assert_eq!(last, Some(raw::CLOSE));
 }
+
+#[tokio::test]
+async fn c18_a_client_that_reads_is_not_taken_for_a_slow_one() {
+    // What is published at once is more than this outbox holds.
+    let relay = trellis!()
+        .config("[network]\noutbox_bytes = \"1MiB\"")
+        .start()
+        .await;
+    let mut publisher = Client::connect(&relay).await;
+    let mut reader = Client::connect(&relay).await;
+    let filter = json!({"kinds": [1], "limit": 0});
+    reader.subscribe("live", &[filter]).await;
+    assert_eq!(reader.stored("live").await, Ok(vec![]));
+    for _ in 0..10 {
+        let events = large_events(&Author::new(), 15);
+        publisher.store_all(&events).await;
+        for _ in &events {
+            reader.next_event("live").await;
+        }
+    }
+    reader.assert_alive().await;
+}

@@ -219,3 +219,18 @@ async fn c8_someone_authenticated_but_not_allowed_is_restricted() {
     client.store(&event).await;
     assert_eq!(client.query(json!({"kinds": [1]})).await, [event]);
 }
+
+#[tokio::test]
+async fn c8_the_host_that_a_client_names_proves_nothing() {
+    // Another relay could pass our challenge on to its users and write its own name here.
+    let relay = trellis!().start().await;
+    let mut forwarder = Client::connect_with(&relay, &[("Host", "evil.example")])
+        .await
+        .expect("a connection");
+    let verdict = forwarder
+        .authenticate_for(&Author::new(), "wss://evil.example")
+        .await;
+    verdict.assert_refused("restricted:", "network.relay_url");
+    let mut direct = Client::connect(&relay).await;
+    direct.login(&Author::new()).await;
+}
