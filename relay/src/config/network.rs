@@ -20,7 +20,7 @@ pub struct Network {
     /// Port to listen on; 0 lets the system choose. Default 8080.
     pub port: u16,
     /// The address clients know the relay by, `wss://...`; NIP-42 and NIP-98 compare what clients signed with it. Default
-    /// none: the Host header of the request is taken.
+    /// none: only loopback names and the socket's own address are accepted, since clients write the Host header.
     pub relay_url: Option<String>,
     /// Origins whose web pages may call the HTTP routes (CORS), `*` for all. Default ["*"].
     pub allowed_origins: Vec<String>,
