@@ -44,6 +44,7 @@ mod tests {
             "evil.example",
             "evil.example:8080",
             "localhost.evil.example",
+            "127.0.0.1.evil.example",
             "192.168.1.6",
             "0.0.0.0",
         ] {
