@@ -223,7 +223,7 @@ async fn c2_any_spelling_of_an_event_is_the_same_event() {
 #[tokio::test]
 async fn c2_times_at_the_edge_are_read_exactly() {
     let relay = trellis!()
-        .config("[limitation]\nmax_event_time_newer_than_now = \"99999d\"")
+        .config("[limitation]\nmax_event_time_newer_than_now = \"36500d\"")
         .start()
         .await;
     let mut client = Client::connect(&relay).await;
