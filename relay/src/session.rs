@@ -3,6 +3,10 @@
 //! Invariant: messages of a client take effect in the order in which they came. Where one has to wait (for an
 //! extension, for room in the budget) the front reads no further until [`Session::on_text`]'s future is done.
 
+mod query_slot;
+
+pub use query_slot::QuerySlot;
+
 use crate::config::Network;
 use crate::connections::Place;
 use crate::event::PublicKey;
@@ -15,11 +19,9 @@ use crate::wire::{ClientMessage, RelayMessage, SubId};
 use crate::worker::Worker;
 use futures_util::future::LocalBoxFuture;
 use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use tokio::time::Instant;
 
 /// Names a session among those of its worker, for ever.
@@ -72,17 +74,6 @@ pub struct OpenSubs {
     pub count: usize,
     /// What their filters take of memory.
     pub filter_bytes: usize,
-}
-
-/// The right to keep pages of a stored query; dropping it lets another begin.
-pub struct QuerySlot(Rc<Session>);
-
-impl Drop for QuerySlot {
-    fn drop(&mut self) {
-        let running = &self.0.running_queries;
-        running.set(running.get().saturating_sub(1));
-        self.0.outbox().wake_room();
-    }
 }
 
 /// Why the relay ends a connection.
@@ -247,32 +238,6 @@ impl Session {
             count: open.count + 1,
             filter_bytes: open.filter_bytes + sub.filter_bytes,
         })
-    }
-
-    /// The right to keep pages of a stored query, where fewer than `limitation.max_running_queries` have it.
-    pub fn query_slot(self: &Rc<Self>) -> Option<QuerySlot> {
-        let max = self.worker.config().limitation.max_running_queries;
-        let running = self.running_queries.get();
-        if running >= max {
-            return None;
-        }
-        self.running_queries.set(running + 1);
-        Some(QuerySlot(self.clone()))
-    }
-
-    /// Waits for a slot, or for a sign that there is no use in waiting: then there is none.
-    pub async fn wait_for_query_slot(self: &Rc<Self>) -> Option<QuerySlot> {
-        let mut asked = false;
-        poll_fn(|cx| match self.query_slot() {
-            Some(slot) => Poll::Ready(Some(slot)),
-            None if asked => Poll::Ready(None),
-            None => {
-                asked = true;
-                self.outbox().wake_on_room(cx.waker());
-                Poll::Pending
-            }
-        })
-        .await
     }
 
     /// Ids, keys and serial numbers of all subscriptions.

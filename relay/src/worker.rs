@@ -3,6 +3,10 @@
 //! Invariant: everything here belongs to one thread, so delivery takes no lock. A batch is fanned out exactly once, and
 //! `boundary` is the last row that was: a new subscription gets later rows live and earlier ones from the store.
 
+mod loops;
+
+use loops::{STEP_BYTES, listen, tick};
+
 use crate::access::AccessPolicy;
 use crate::config::Config;
 use crate::event::Event;
@@ -19,11 +23,9 @@ use crate::writer::{Ack, Batch};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::net::IpAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
@@ -395,67 +397,6 @@ impl Worker {
             delivered += 1;
         }
         metrics::counter!("trellis_live_deliveries_total").increment(delivered);
-    }
-}
-
-/// Takes messages as they come; several that wait are handled in one go, so that each client's socket is written once.
-async fn listen(worker: Weak<Worker>) {
-    /// A worker that no longer takes from its inbox would hold the writer up for ever.
-    struct Fatal(Weak<Worker>);
-    impl Drop for Fatal {
-        fn drop(&mut self) {
-            if std::thread::panicking()
-                && let Some(worker) = self.0.upgrade()
-            {
-                worker.relay.writer.declare_dead();
-            }
-        }
-    }
-    let _fatal = Fatal(worker.clone());
-    let mut bytes = 0;
-    loop {
-        let message = poll_fn(|cx| match worker.upgrade() {
-            Some(worker) => worker.inbox.borrow_mut().poll_recv(cx),
-            None => Poll::Ready(None),
-        });
-        let (Some(message), Some(worker)) = (message.await, worker.upgrade()) else {
-            return;
-        };
-        bytes += match &message {
-            WorkerMessage::Committed(batch) => batch.bytes,
-            WorkerMessage::Ephemeral(event, _) => event.json().len(),
-            _ => 0,
-        };
-        worker.handle(message);
-        while worker.fan_out() {
-            tokio::task::yield_now().await;
-        }
-        if bytes > STEP_BYTES {
-            bytes = 0;
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-/// Bytes of events that are fanned out before the fronts may write.
-const STEP_BYTES: usize = 128 * 1024;
-
-/// Fine enough for timeouts of a second and more.
-const TICK: std::time::Duration = std::time::Duration::from_millis(250);
-
-/// Looks after timeouts: one timer a worker costs less than one a connection.
-async fn tick(worker: Weak<Worker>) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(worker) = worker.upgrade() else {
-            return;
-        };
-        let config = worker.config();
-        for session in worker.all_sessions() {
-            session.tick(&config.network);
-        }
     }
 }
 
