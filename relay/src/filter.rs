@@ -89,6 +89,14 @@ impl Filter {
             || matches!((self.since, self.until), (Some(since), Some(until)) if since > until)
     }
 
+    /// How many values its lists have together: about how many places of an index it asks for.
+    pub fn value_count(&self) -> usize {
+        let keys =
+            self.ids.as_ref().map_or(0, Vec::len) + self.authors.as_ref().map_or(0, Vec::len);
+        let kinds = self.kinds.as_ref().map_or(0, Vec::len);
+        keys + kinds + self.tags.values().map(Vec::len).sum::<usize>()
+    }
+
     /// About how much memory the filter's lists take.
     pub fn weight_bytes(&self) -> usize {
         const STRING_BYTES: usize = 40;

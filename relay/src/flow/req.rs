@@ -116,6 +116,8 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         let asked = narrowed.filter.limit.unwrap_or(default_limit);
         asked.min(max_limit)
     };
+    let values = |narrowed: &Narrowed| narrowed.filter.value_count();
+    let is_cheap = filters.iter().map(values).sum::<usize>() <= INLINE_VALUES;
     let stored = StoredQuery {
         session: session.clone(),
         id,
@@ -125,10 +127,11 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         timeout: config.data.db_query_timeout.duration(),
         slot: session.query_slot(),
     };
-    match stored.slot {
-        Some(_) => stored.run_inline(),
-        // Nothing is read before it can be kept, so that waiting queries cost nothing.
-        None => drop(actix_rt::spawn(stored.run_pooled())),
+    // Without a slot nothing is read before it can be kept, so that waiting queries cost nothing.
+    if stored.slot.is_some() && is_cheap {
+        stored.run_inline();
+    } else {
+        actix_rt::spawn(stored.run_pooled());
     }
 }
 
@@ -191,6 +194,8 @@ const INLINE: Budget = Budget {
     bytes: 256 * 1024,
     time: Duration::from_micros(500),
 };
+/// Finding the places of many values in the indexes takes longer than a worker should be held up.
+const INLINE_VALUES: usize = 256;
 /// In all, a query may hold up its worker for about this long.
 const INLINE_TIME: Duration = Duration::from_millis(1);
 
