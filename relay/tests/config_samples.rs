@@ -36,7 +36,7 @@ fn refused(text: &str) -> Vec<String> {
 
 #[test]
 fn c12_seed_001_sample_loads_unmodified() {
-    let loaded = load("tests/data/seed-mls-secure.toml");
+    let loaded = load("tests/data/sample-mls-secure.toml");
     let config = &loaded.config;
     assert_eq!(config.information.name, "MLS Secure Relay");
     assert_eq!(
@@ -82,7 +82,7 @@ fn c12_seed_001_sample_loads_unmodified() {
 
 #[test]
 fn c12_seed_002_sample_loads_unmodified() {
-    let loaded = load("tests/data/seed-mls-gateway.toml");
+    let loaded = load("tests/data/sample-mls-gateway.toml");
     let config = &loaded.config;
     assert_eq!(
         (config.network.host.as_str(), config.network.port),
@@ -117,8 +117,8 @@ fn c12_seed_002_sample_loads_unmodified() {
 
 #[test]
 fn c12_unreplaced_placeholders_stop_the_start_and_name_the_key() {
-    let secure = "tests/data/seed-mls-secure.toml";
-    let gateway = "tests/data/seed-mls-gateway.toml";
+    let secure = "tests/data/sample-mls-secure.toml";
+    let gateway = "tests/data/sample-mls-gateway.toml";
     let key = "3d1f0c6f5f8e4b7d9a52";
     let npub = "npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg";
     for (text, named) in [
@@ -152,7 +152,7 @@ fn c12_unreplaced_placeholders_stop_the_start_and_name_the_key() {
 #[test]
 fn c12_a_variable_replaces_a_placeholder() {
     let text = text_with(
-        "tests/data/seed-mls-gateway.toml",
+        "tests/data/sample-mls-gateway.toml",
         "your-gcp-project",
         "trellis-sample-project",
     );
@@ -204,7 +204,7 @@ fn c11_the_profiles_load_as_they_are_shipped() {
         Some("1.0.0")
     );
 
-    let sample = load("tests/data/seed-mls-secure.toml").config;
+    let sample = load("tests/data/sample-mls-secure.toml").config;
     let secure = load("config/mls-secure.toml").config;
     assert!(secure.auth.required);
     assert_eq!(secure.rate_limiter, sample.rate_limiter);
