@@ -35,7 +35,7 @@ fn refused(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn c12_seed_001_sample_loads_unmodified() {
+fn c12_the_mls_secure_sample_loads_unmodified() {
     let loaded = load("tests/data/sample-mls-secure.toml");
     let config = &loaded.config;
     assert_eq!(config.information.name, "MLS Secure Relay");
@@ -81,7 +81,7 @@ fn c12_seed_001_sample_loads_unmodified() {
 }
 
 #[test]
-fn c12_seed_002_sample_loads_unmodified() {
+fn c12_the_mls_gateway_sample_loads_unmodified() {
     let loaded = load("tests/data/sample-mls-gateway.toml");
     let config = &loaded.config;
     assert_eq!(
