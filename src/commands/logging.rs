@@ -1,5 +1,6 @@
 //! Logs to stderr, as text for people or JSON for collectors.
 
+use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 use trellis_relay::config::{Log, LogFormat};
 
@@ -14,7 +15,8 @@ pub(super) fn start(log: &Log) -> anyhow::Result<()> {
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     match log.format {
         LogFormat::Json => lines.json().init(),
         LogFormat::Text => lines.init(),
