@@ -58,7 +58,7 @@ impl Extension for Gate {
 
     fn register(&self, hooks: &mut Registrar<Self>) {
         hooks
-            .admit_async(450, Duration::from_millis(50), Self::check)
+            .admit_async(450, Duration::from_millis(500), Self::check)
             .commit([450, 30_000], Self::rising)
             .guard_removal(30_000, |me, event, _cause| {
                 match event.content() == me.room.as_str() {
@@ -68,7 +68,7 @@ impl Extension for Gate {
             })
             .stored(440..=460, StartAt::Beginning, Self::mirror)
             .request([445, 450], Self::narrow)
-            .request_async(460, Duration::from_millis(50), Self::load)
+            .request_async(460, Duration::from_millis(500), Self::load)
             .session(|me, note, viewer| {
                 let mut seen = me.seen.lock().map_err(|_| "poisoned")?;
                 seen.push(format!("{note:?} {}", viewer.session()));
@@ -150,7 +150,7 @@ impl Gate {
         match &*request.event.content() {
             "sleep" => tokio::time::sleep(Duration::from_secs(60)).await,
             // The worst that an author can do.
-            "block" => std::thread::sleep(Duration::from_millis(300)),
+            "block" => std::thread::sleep(Duration::from_secs(2)),
             "panic" => panic!("a secret that no log may show"),
             "no" => return Ok(Reason::restricted("not here").into()),
             _ => {}

@@ -44,7 +44,7 @@ async fn e2_a_filter_without_kinds_is_narrowed_by_exclusion() {
 
 #[tokio::test]
 async fn e2_request_async_comes_first_and_may_close() {
-    let relay = start(&format!("{GATE}timeout_ms = 5")).await;
+    let relay = start(&format!("{GATE}timeout_ms = 1000")).await;
     let hooks = relay.hooks();
     let ask = |verb, kind| {
         hooks.request_async(AccessRequest {
