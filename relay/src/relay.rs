@@ -1,6 +1,7 @@
 //! What all threads of one relay share.
 //!
-//! Invariant: nothing here is locked while an event is published or delivered, but for the look at the list of workers.
+//! Invariant: what is locked while an event is published is locked for moments: the list of workers, the counts of event rates
+//! where there are rules, and the recent ids for ephemeral events. Delivery locks nothing here.
 
 mod for_extensions;
 

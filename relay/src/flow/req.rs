@@ -107,14 +107,9 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         actix_rt::spawn(narrow_again(session).unwrap_or_else(|| Box::pin(ready(()))));
     }
     let config = worker.config();
-    let max_limit = config.limitation.max_limit as usize;
-    let default_limit = config
-        .limitation
-        .default_limit
-        .map_or(max_limit, |l| l as usize);
     let limit = |narrowed: &Narrowed| {
-        let asked = narrowed.filter.limit.unwrap_or(default_limit);
-        asked.min(max_limit)
+        let asked = narrowed.filter.limit.map(|limit| limit as u64);
+        config.limitation.effective_limit(asked) as usize
     };
     let values = |narrowed: &Narrowed| narrowed.filter.value_count();
     let is_cheap = filters.iter().map(values).sum::<usize>() <= INLINE_VALUES;
