@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 5] = [
     &PURE,
     &["store", "fanout", "extension"],
     &[
-        "flow", "session", "worker", "writer", "readers", "sweeper", "relay",
+        "flow", "session", "worker", "writer", "readers", "sweeper", "relay", "admin",
     ],
     &["ws", "http"],
     &["parts", "running", "server", "testing"],

@@ -41,6 +41,8 @@ pub mod readers;
 pub mod store;
 pub mod writer;
 
+pub mod admin;
+
 pub mod clock;
 mod sweeper;
 
