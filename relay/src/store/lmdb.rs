@@ -5,11 +5,11 @@
 //! the layout, `record` an event's own bytes. The crate `lmdb` is named in this module alone.
 //!
 //! Invariant: an index entry exists exactly where [`LmdbStore::check`] says it should, and a commit that returned is on
-//! the disk. NIP-62 and retention have their table and their causes; deciding what they remove is done elsewhere.
+//! the disk. What retention removes is decided elsewhere.
 
 use super::{
-    Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, PositionPage, Scan, Store, StoreError,
-    StoreStats, Write,
+    Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, Position, PositionPage, Scan, Store,
+    StoreError, StoreStats, Vanishing, Write,
 };
 use crate::event::EventId;
 use lmdb::Environment;
@@ -42,6 +42,7 @@ mod scan;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod vanishing;
 
 pub use check::CheckReport;
 
@@ -148,6 +149,21 @@ impl Store for LmdbStore {
 
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {
         Ok(scan::expired(self, now, max)?)
+    }
+
+    fn vanishings(&self, max: usize) -> Result<Vec<Vanishing>, StoreError> {
+        Ok(vanishing::vanishings(self, max)?)
+    }
+
+    fn vanishing_positions(
+        &self,
+        vanishing: &Vanishing,
+        resume: Option<Position>,
+        max: usize,
+    ) -> Result<PositionPage, StoreError> {
+        Ok(vanishing::vanishing_positions(
+            self, vanishing, resume, max,
+        )?)
     }
 
     fn last_row(&self) -> Result<u64, StoreError> {

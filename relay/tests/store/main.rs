@@ -16,3 +16,4 @@ mod policy;
 mod random;
 mod scanning;
 mod snapshots;
+mod vanish;

@@ -50,7 +50,7 @@ pub struct ImportTotals {
     pub duplicates: u64,
     /// Events of which the store has a newer version.
     pub superseded: u64,
-    /// Events that had been deleted (NIP-09).
+    /// Events that had been deleted (NIP-09) or had vanished (NIP-62).
     pub deleted: u64,
     /// Lines rejected, each with an [`ImportNote::Rejected`].
     pub rejected: u64,
@@ -229,7 +229,7 @@ fn commit_verdicts(
             Outcome::Stored(_) | Outcome::StoredThenRemoved => totals.stored += 1,
             Outcome::Duplicate => totals.duplicates += 1,
             Outcome::Superseded => totals.superseded += 1,
-            Outcome::Deleted => totals.deleted += 1,
+            Outcome::Deleted | Outcome::Vanished => totals.deleted += 1,
             Outcome::Refused(reason) => {
                 stop_if_full(store, &reason)?;
                 rejected.push((number, reason.to_string()));
