@@ -7,7 +7,7 @@ mod query_slot;
 
 pub use query_slot::QuerySlot;
 
-use crate::config::Network;
+use crate::config::{Config, Network};
 use crate::connections::Place;
 use crate::event::PublicKey;
 use crate::extension::{SessionNote, Viewer};
@@ -168,6 +168,13 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// What the relay is called on this connection: its public URL where that is configured, else the `Host` that the
+    /// client asked for where it is surely ours.
+    pub fn relay_address<'a>(&'a self, config: &'a Config) -> Option<&'a str> {
+        let host = Some(&*self.host).filter(|host| !host.is_empty());
+        config.network.relay_url.as_deref().or(host)
     }
 
     /// Queues a message for the client.

@@ -33,6 +33,7 @@ impl Import {
         let store = store::open(&loaded.config)?;
         let options = ImportOptions {
             verify: !self.no_verify,
+            known_as: loaded.config.network.relay_url.clone(),
             ..ImportOptions::default()
         };
         let mut progress = Progress::new(input_bytes);

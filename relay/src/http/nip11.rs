@@ -59,7 +59,7 @@ const SOFTWARE: &str = "https://github.com/trellis-relay/trellis";
 
 /// NIPs that need no code of a relay (2, 10, 17, 44, 51, 59, 65, 78) are always listed.
 pub(super) fn supported_nips(config: &Config) -> Vec<u16> {
-    let mut nips = vec![1, 2, 9, 10, 11, 17, 40, 42, 44, 51, 59, 65, 70, 78];
+    let mut nips = vec![1, 2, 9, 10, 11, 17, 40, 42, 44, 51, 59, 62, 65, 70, 78];
     if !config.pow.is_empty() {
         nips.push(13);
     }

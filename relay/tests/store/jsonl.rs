@@ -21,6 +21,7 @@ for_every_store!(
 );
 
 const UNVERIFIED: ImportOptions = ImportOptions {
+    known_as: None,
     verify: false,
     batch_events: 7,
     batch_bytes: 1 << 20,

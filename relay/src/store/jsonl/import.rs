@@ -5,16 +5,20 @@
 
 use super::lines::{Line, Lines};
 use crate::event::{Event, EventError, KindClass};
+use crate::nips::nip62;
 use crate::reason::{Prefix, Reason};
 use crate::store::{CommitPolicy, Outcome, Store, StoreError, Write};
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
 /// How to import.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ImportOptions {
     /// Whether ids and signatures are checked. Leave it out only for what a relay of yours has exported.
     pub verify: bool,
+    /// The relay's public URL: requests to vanish (NIP-62) that name it bind, as those to all relays do; others are
+    /// rejected.
+    pub known_as: Option<String>,
     /// Events of one commit.
     pub batch_events: usize,
     /// Bytes of lines read before a commit.
@@ -29,6 +33,7 @@ impl Default for ImportOptions {
     fn default() -> Self {
         ImportOptions {
             verify: true,
+            known_as: None,
             batch_events: 2_048,
             batch_bytes: 8 << 20,
             max_line_bytes: 4 << 20,
@@ -105,7 +110,7 @@ pub fn import(
 
 /// What one line holds.
 enum Verdict {
-    Fresh(Arc<Event>),
+    Fresh(Write),
     Duplicate,
     Bad(String),
     Failed(StoreError),
@@ -195,7 +200,10 @@ fn judge(store: &dyn Store, line: &Line, options: &ImportOptions) -> Verdict {
     {
         return bad(&error);
     }
-    Verdict::Fresh(Arc::new(event))
+    match nip62::write_for(Arc::new(event), options.known_as.as_deref()) {
+        Ok(write) => Verdict::Fresh(write),
+        Err(reason) => Verdict::Bad(reason.to_string()),
+    }
 }
 
 fn bad(error: &EventError) -> Verdict {
@@ -215,9 +223,9 @@ fn commit_verdicts(
     let mut rejected = Vec::new();
     for (number, verdict) in verdicts {
         match verdict {
-            Verdict::Fresh(event) => {
+            Verdict::Fresh(write) => {
                 numbers.push(number);
-                writes.push(Write::Put(event));
+                writes.push(write);
             }
             Verdict::Duplicate => totals.duplicates += 1,
             Verdict::Bad(reason) => rejected.push((number, reason)),
