@@ -61,6 +61,10 @@ pub trait Store: Send + Sync + 'static {
         max: usize,
     ) -> Result<PositionPage, StoreError>;
 
+    /// Authors of stored events whose keys come after `after`, in the order of keys: at most `max`. Of authors whose keys
+    /// begin with the same eight bytes a store may tell one only.
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError>;
+
     /// The row of the last commit; 0 for an empty store.
     fn last_row(&self) -> Result<u64, StoreError>;
 

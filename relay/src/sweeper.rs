@@ -5,11 +5,13 @@
 //! as long as it took, so that publishers do not wait. Readers do not wait for it either: what has expired or vanished is
 //! hidden from them already.
 
+mod retention;
 mod vanish;
 
 use crate::relay::Relay;
 use crate::store::{Cause, Outcome, Store, StoreError, Write};
 use crate::writer::{Origin, Submission};
+use retention::RetentionSweep;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -23,6 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Sweeps until the relay is gone.
 pub(crate) async fn run(relay: Weak<Relay>) {
     let mut vanishing = VanishSweep::default();
+    let mut retention = RetentionSweep::default();
     loop {
         let started = Instant::now();
         let more = {
@@ -30,7 +33,11 @@ pub(crate) async fn run(relay: Weak<Relay>) {
                 return;
             };
             let mut more = false;
-            for swept in [expire(&relay).await, vanishing.step(&relay).await] {
+            for swept in [
+                expire(&relay).await,
+                vanishing.step(&relay).await,
+                retention.step(&relay).await,
+            ] {
                 match swept {
                     Ok(has_more) => more |= has_more,
                     Err(error) => tracing::error!(%error, "the sweep goes on later"),

@@ -11,7 +11,7 @@ use super::{
     Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, Position, PositionPage, Scan, Store,
     StoreError, StoreStats, Vanishing, Write,
 };
-use crate::event::EventId;
+use crate::event::{EventId, PublicKey};
 use lmdb::Environment;
 use std::fs::File;
 use std::path::Path;
@@ -164,6 +164,10 @@ impl Store for LmdbStore {
         Ok(vanishing::vanishing_positions(
             self, vanishing, resume, max,
         )?)
+    }
+
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError> {
+        Ok(scan::authors(self, after, max)?)
     }
 
     fn last_row(&self) -> Result<u64, StoreError> {

@@ -205,6 +205,17 @@ impl Store for MemoryStore {
         })
     }
 
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError> {
+        let state = self.read();
+        let authors: BTreeSet<PublicKey> = state
+            .events
+            .values()
+            .map(|stored| *stored.event.pubkey())
+            .filter(|author| after.is_none_or(|after| author > after))
+            .collect();
+        Ok(authors.into_iter().take(max).collect())
+    }
+
     fn last_row(&self) -> Result<u64, StoreError> {
         Ok(self.read().last_row)
     }

@@ -14,6 +14,7 @@ mod jsonl;
 mod kv;
 mod policy;
 mod random;
+mod retention;
 mod scanning;
 mod snapshots;
 mod vanish;

@@ -29,16 +29,14 @@ pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<[u8; 16]> {
         let found = u32::from_be_bytes(*found.first_chunk().ok_or_else(damaged)?);
         let key = get(&txn, tables, HASH_KEY)?.and_then(|key| key.try_into().ok());
         let key = key.ok_or_else(damaged)?;
-        match found {
-            0 => return Err(damaged()),
-            SCHEMA => return Ok(key),
-            SCHEMA.. => {
-                let known = SCHEMA;
-                return Err(StoreError::Schema { found, known }.into());
-            }
-            _ => {}
+        if found > SCHEMA {
+            let known = SCHEMA;
+            return Err(StoreError::Schema { found, known }.into());
         }
-        for step in &MIGRATIONS[found as usize - 1..] {
+        if found == SCHEMA {
+            return Ok(key);
+        }
+        for step in MIGRATIONS.iter().skip((found as usize).saturating_sub(1)) {
             step(&mut txn, tables)?;
         }
         put(&mut txn, tables, SCHEMA_KEY, &SCHEMA.to_be_bytes())?;

@@ -97,8 +97,11 @@ impl Planner<'_> {
             self.plan_deletion(event, policy, &mut plan)?;
         }
         if admission == Admission::RemovalsOnly {
-            let deletes = event.kind() == DELETION && !plan.removes.is_empty();
-            if !deletes && !(vanishes && self.has_something_of(event.pubkey().as_bytes())?) {
+            let makes_room = match vanishes {
+                true => self.has_something_of(event.pubkey().as_bytes())?,
+                false => event.kind() == DELETION && !plan.removes.is_empty(),
+            };
+            if !makes_room {
                 return Ok(refused(refusal::store_is_full()));
             }
         }

@@ -139,6 +139,41 @@ pub(super) fn expired(store: &LmdbStore, now: u64, max: usize) -> Result<Vec<Eve
     Ok(ids)
 }
 
+/// See [`crate::store::Store::authors`]: one step for each author, however many events there are.
+pub(super) fn authors(
+    store: &LmdbStore,
+    after: Option<&PublicKey>,
+    max: usize,
+) -> Result<Vec<PublicKey>> {
+    /// Greater than any place.
+    const AFTER_PLACES: [u8; keys::PLACE_BYTES] = [0xff; keys::PLACE_BYTES];
+    let txn = store.env.begin_ro_txn()?;
+    let mut walk = super::cursor::Walk::new(&txn, store.tables.of(Table::Author))?;
+    let mut records = Records::new(&txn, &store.tables)?;
+    let after_all_of = |author: &PublicKey| {
+        let mut key = keys::pk8(author.as_bytes()).to_vec();
+        key.extend_from_slice(&AFTER_PLACES);
+        key
+    };
+    let mut authors = Vec::new();
+    let mut found = match after {
+        Some(after) => walk.at_or_after(&after_all_of(after))?,
+        None => walk.first()?,
+    };
+    while let Some((key, _)) = found
+        && authors.len() < max
+    {
+        let row = key.get(8 + 13..).and_then(keys::read_five);
+        let row = row.unwrap_or_default();
+        let record = records.header_bytes(row)?;
+        let record = record.ok_or_else(|| records::damaged(row))?;
+        let author = PublicKey::from_byte_array(*records::header(row, &record)?.pubkey);
+        authors.push(author);
+        found = walk.at_or_after(&after_all_of(&author))?;
+    }
+    Ok(authors)
+}
+
 enum Step {
     GoOn,
     /// The event at hand belongs to the next page.
