@@ -13,6 +13,7 @@ use crate::event::PublicKey;
 use crate::extension::{SessionNote, Viewer};
 use crate::flow;
 use crate::flow::event::Admissions;
+use crate::metrics::INVALID;
 use crate::outbox::Outbox;
 use crate::reason::Reason;
 use crate::wire::{ClientMessage, RelayMessage, SubId};
@@ -149,7 +150,7 @@ impl Session {
             _place: place,
             worker,
         });
-        metrics::gauge!("trellis_connections").increment(1.0);
+        session.worker.relay.metrics.connections.increment(1.0);
         session.note(SessionNote::Connected);
         session
     }
@@ -157,7 +158,10 @@ impl Session {
     /// Takes one whole message. The future, if there is one, must be awaited before the next.
     pub fn on_text(self: &Rc<Self>, text: &[u8]) -> Option<Wait> {
         let max_subid = self.worker.config().limitation.max_subid_length as usize;
-        match ClientMessage::parse(text, max_subid) {
+        let message = ClientMessage::parse(text, max_subid);
+        let verb = message.as_ref().map_or(INVALID, ClientMessage::verb);
+        self.worker.relay.metrics.message(verb);
+        match message {
             Ok(ClientMessage::Event(event)) => flow::event::publish(self, event),
             Ok(ClientMessage::Req(id, filters)) => flow::req::open(self, id, &filters),
             Ok(ClientMessage::Count(id, filters)) => flow::count::open(self, id, &filters),
@@ -303,7 +307,7 @@ impl Session {
         self.worker.forget(self);
         self.outbox().wake_room();
         self.note(SessionNote::Closed);
-        metrics::gauge!("trellis_connections").decrement(1.0);
+        self.worker.relay.metrics.connections.decrement(1.0);
         metrics::counter!("trellis_disconnections_total", "reason" => cause.label()).increment(1);
     }
 

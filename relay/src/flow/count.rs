@@ -56,12 +56,15 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
 
 async fn count(session: &Rc<Session>, filters: Filters) -> Result<u64, Reason> {
     let mut clock = Allowance::new(session);
-    match &filters[..] {
+    let counted = match &filters[..] {
         [one] if counts_by_headers(session, one) => {
             count_headers(session, filters, &mut clock).await
         }
         _ => count_visible(session, filters, &mut clock).await,
-    }
+    };
+    let seconds = clock.spent.as_secs_f64();
+    session.worker.relay.metrics.count_seconds.record(seconds);
+    counted
 }
 
 fn counts_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
@@ -147,6 +150,7 @@ async fn count_visible(
 /// The time a count may spend in the store.
 struct Allowance {
     left: Duration,
+    spent: Duration,
     over: bool,
 }
 
@@ -154,6 +158,7 @@ impl Allowance {
     fn new(session: &Session) -> Self {
         Allowance {
             left: session.worker.config().data.db_query_timeout.duration(),
+            spent: Duration::ZERO,
             over: false,
         }
     }
@@ -165,6 +170,7 @@ impl Allowance {
     ) -> Result<T, Reason> {
         let (page, took) =
             page.map_err(|_| Reason::error("the relay is too busy; try again later"))?;
+        self.spent += took;
         self.over = took > self.left;
         self.left = self.left.saturating_sub(took);
         page.map_err(|error| {

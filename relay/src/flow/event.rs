@@ -100,6 +100,11 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
                 .worker
                 .relay
                 .send_ephemeral(&candidate.event, candidate.permit);
+            let metrics = &session.worker.relay.metrics;
+            match fresh {
+                true => metrics.ephemeral.increment(1),
+                false => metrics.duplicates.increment(1),
+            }
             let repeated = Reason::duplicate("this event was sent on already");
             ok(session, &id, true, (!fresh).then_some(&repeated));
         }
@@ -118,7 +123,10 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
                 refuse(session, &id, &Reason::error("the relay is stopping"));
             }
         }
-        Admit::Shadow => ok(session, &id, true, None),
+        Admit::Shadow => {
+            metrics::counter!("trellis_events_accepted_total", "how" => "silent").increment(1);
+            ok(session, &id, true, None);
+        }
         Admit::Reject(reason) => refuse(session, &id, &reason),
     }
 }
@@ -127,7 +135,7 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
 pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
     match outcome {
         Outcome::Stored(_) | Outcome::StoredThenRemoved | Outcome::Done => {
-            metrics::counter!("trellis_events_accepted_total").increment(1);
+            session.worker.relay.metrics.stored.increment(1);
             ok(session, id, true, None);
         }
         Outcome::Duplicate => duplicate(session, id),
@@ -139,7 +147,7 @@ pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
 }
 
 fn duplicate(session: &Session, id: &EventId) {
-    metrics::counter!("trellis_events_duplicate_total").increment(1);
+    session.worker.relay.metrics.duplicates.increment(1);
     let reason = Reason::duplicate("this event is stored already");
     ok(session, id, true, Some(&reason));
 }

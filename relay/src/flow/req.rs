@@ -119,6 +119,7 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         serial,
         query: Query::new(filters, boundary, limit),
         spent: Duration::ZERO,
+        sent: 0,
         timeout: config.data.db_query_timeout.duration(),
         slot: session.query_slot(),
     };
@@ -177,6 +178,8 @@ struct StoredQuery {
     query: Query,
     /// Time spent in the store, not in waiting for the client.
     spent: Duration,
+    /// Events sent.
+    sent: u64,
     timeout: Duration,
     /// Held while pages are read and kept.
     slot: Option<QuerySlot>,
@@ -299,7 +302,8 @@ impl StoredQuery {
         Ok(())
     }
 
-    fn send(&self, stored: &Stored) {
+    fn send(&mut self, stored: &Stored) {
+        self.sent += 1;
         self.session
             .outbox()
             .push_text(&event_pieces(&self.id, stored.event.json()));
@@ -319,7 +323,9 @@ impl StoredQuery {
     }
 
     fn finish(self) {
-        metrics::histogram!("trellis_query_seconds").record(self.spent.as_secs_f64());
+        let metrics = &self.session.worker.relay.metrics;
+        metrics.req_seconds.record(self.spent.as_secs_f64());
+        metrics.stored_deliveries.increment(self.sent);
         self.session.send(RelayMessage::Eose(&self.id));
     }
 
