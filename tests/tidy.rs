@@ -376,6 +376,25 @@ fn tidy_metrics_are_counted_as_their_table_says() {
 }
 
 #[test]
+fn tidy_every_span_is_explained() {
+    let page = fs::read_to_string(root().join("docs/logging.md")).expect("docs/logging.md");
+    let mut offences = Vec::new();
+    for source in sources(&[".rs"])
+        .iter()
+        .filter(|source| source.is_product())
+    {
+        let code: String = source.code().map(|(_, line)| line).collect();
+        for (at, _) in code.match_indices("_span!(") {
+            let name = code[at..].split('"').nth(1).unwrap_or_default();
+            if !page.contains(&format!("| `{name}` |")) {
+                offences.push(format!("{}: span {name:?}", source.path));
+            }
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
 fn tidy_every_rule_that_a_test_names_is_explained() {
     let explained = fs::read_to_string(root().join("docs/rules.md")).expect("docs/rules.md");
     let mut offences = BTreeSet::new();

@@ -128,8 +128,7 @@ impl Session {
         place: Place,
     ) -> Rc<Self> {
         let cap_bytes = worker.config().network.outbox_bytes.as_usize();
-        // Session ids are told to extensions across workers, so the worker is part of them there.
-        let viewer = Viewer::new(((worker.index as u64) << 48) | id, ip);
+        let viewer = Viewer::new(number(&worker, id), ip);
         let session = Rc::new(Session {
             id,
             host: host.into(),
@@ -151,6 +150,7 @@ impl Session {
             worker,
         });
         session.worker.relay.metrics.connections.increment(1.0);
+        tracing::debug!(session = session.number(), "a client connected");
         session.note(SessionNote::Connected);
         session
     }
@@ -172,6 +172,11 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// What stands for the session in logs and to extensions: unlike [`Session::id`] no two workers share it.
+    pub fn number(&self) -> u64 {
+        number(&self.worker, self.id)
     }
 
     /// Queues a message for the client.
@@ -197,6 +202,7 @@ impl Session {
             let mut viewer = self.viewer.borrow_mut();
             *viewer = Arc::new(viewer.with_pubkey(pubkey));
         }
+        tracing::debug!(session = self.number(), "a client authenticated");
         self.note(SessionNote::Authenticated);
     }
 
@@ -306,6 +312,8 @@ impl Session {
         self.closing.set(Some(cause));
         self.worker.forget(self);
         self.outbox().wake_room();
+        let (session, reason) = (self.number(), cause.label());
+        tracing::debug!(session, reason, "a connection ended");
         self.note(SessionNote::Closed);
         self.worker.relay.metrics.connections.decrement(1.0);
         metrics::counter!("trellis_disconnections_total", "reason" => cause.label()).increment(1);
@@ -362,6 +370,10 @@ impl Session {
             self.outbox().push_control(9, b"");
         }
     }
+}
+
+fn number(worker: &Worker, id: SessionId) -> u64 {
+    ((worker.index as u64) << 48) | id
 }
 
 impl std::fmt::Debug for Session {

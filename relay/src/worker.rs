@@ -353,6 +353,8 @@ impl Worker {
         let Some((batch, mut next)) = self.fanning.take() else {
             return false;
         };
+        let events = batch.events.len();
+        let _span = tracing::debug_span!("fanout", worker = self.index, events, next).entered();
         let mut bytes = 0;
         while let Some(stored) = batch.events.get(next)
             && bytes < STEP_BYTES
@@ -406,6 +408,11 @@ impl Worker {
                 .push_text(&event_pieces(&sub.id, event.json()));
             delivered += 1;
         }
+        tracing::trace!(
+            kind = event.kind(),
+            delivered,
+            "an event was delivered live"
+        );
         self.relay.metrics.live_deliveries.increment(delivered);
     }
 }

@@ -234,10 +234,10 @@ fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
         .store
         .commit(&writes, &CommitHooks(hooks), relay.clock.now_s());
     relay.metrics.commit_events.record(writes.len() as f64);
-    relay
-        .metrics
-        .commit_seconds
-        .record(started.elapsed().as_secs_f64());
+    let took = started.elapsed();
+    relay.metrics.commit_seconds.record(took.as_secs_f64());
+    let took_us = took.as_micros() as u64;
+    tracing::debug!(writes = writes.len(), took_us, "a batch was committed");
     let mut outcomes = match result {
         Ok(outcomes) => outcomes,
         Err(error) => {

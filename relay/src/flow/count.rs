@@ -15,6 +15,7 @@ use crate::wire::{RelayMessage, SubId};
 use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 /// Counts, or refuses with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
@@ -31,6 +32,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     let before = admissions_done(session);
+    let span = tracing::debug_span!("query", session = session.number());
     let session = session.clone();
     let counting = async move {
         if let Some(before) = before {
@@ -51,7 +53,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     // A count holds the connection up, so a client has one at a time.
-    Some(Box::pin(counting))
+    Some(Box::pin(counting.instrument(span)))
 }
 
 async fn count(session: &Rc<Session>, filters: Filters) -> Result<u64, Reason> {

@@ -32,6 +32,7 @@ pub(crate) struct Candidate {
 
 /// Publishes one event. The answer follows when it is decided, which is after the commit for an event that is stored.
 pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
+    let _span = tracing::debug_span!("publish", session = session.number()).entered();
     if let Some(room) = admission::room(session) {
         let (session, raw) = (session.clone(), raw.to_owned());
         return Some(Box::pin(async move {
@@ -159,6 +160,8 @@ fn refuse(session: &Session, id: &EventId, reason: &Reason) {
 }
 
 fn ok(session: &Session, id: &EventId, accepted: bool, reason: Option<&Reason>) {
+    let prefix = reason.map(|reason| reason.prefix.as_str());
+    tracing::debug!(session = session.number(), event = %id.to_hex(), accepted, prefix, "answered");
     session.send(RelayMessage::Ok {
         id,
         accepted,
