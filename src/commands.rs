@@ -2,6 +2,8 @@
 
 mod config;
 mod export;
+mod extensions;
+mod hooks;
 mod import;
 mod logging;
 mod run;
@@ -34,6 +36,9 @@ enum Command {
     Export(export::Export),
     /// Run a command that an extension brings.
     Run(run::Run),
+    /// Show the extensions that are compiled in.
+    #[command(subcommand)]
+    Extensions(extensions::ExtensionsCommand),
     /// Check or explain a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -46,6 +51,7 @@ impl Arguments {
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
             Command::Run(run) => run.run(extensions),
+            Command::Extensions(command) => command.run(extensions),
             Command::Config(config) => config.run(extensions),
         }
     }
