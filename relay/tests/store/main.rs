@@ -6,6 +6,7 @@ mod subject;
 
 mod addressing;
 mod changes;
+mod compact;
 mod crash;
 mod deletion;
 mod expiry;
