@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub mod jsonl;
 pub mod lmdb;
 pub mod memory;
 mod refusal;

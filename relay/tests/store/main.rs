@@ -11,7 +11,7 @@ mod crash;
 mod deletion;
 mod expiry;
 mod fullness;
-mod jsonl;
+mod jobs;
 mod kv;
 mod policy;
 mod random;
