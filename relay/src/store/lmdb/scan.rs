@@ -1,10 +1,10 @@
 //! Pages of a filter's events, in order, each from a fresh read transaction that ends with the call.
 
-use super::LmdbStore;
 use super::fault::Result;
 use super::index;
 use super::keys::{self, END_5, KeyedHash, TagHash};
 use super::lanes::Range;
+use super::mapped::Mapped;
 use super::record::{self, Header};
 use super::records::{self, Bytes, Records};
 use super::tables::Table;
@@ -21,7 +21,7 @@ use std::time::Instant;
 const GROUPS_PER_CLOCK: usize = 32;
 
 /// See [`crate::store::Store::scan`].
-pub(super) fn page(store: &LmdbStore, scan: &Scan<'_>) -> Result<Page> {
+pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     let txn = store.env.begin_ro_txn()?;
     let mut records = Records::new(&txn, &store.tables)?;
     let mut events: Vec<Stored> = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn page(store: &LmdbStore, scan: &Scan<'_>) -> Result<Page> {
 }
 
 /// See [`crate::store::Store::count`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
-pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
+pub(super) fn count(store: &Mapped, scan: &Scan<'_>) -> Result<CountPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut count = 0;
     let next = each_match(store, &txn, scan, |_| {
@@ -60,7 +60,7 @@ pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
 }
 
 /// See [`crate::store::Store::positions`]. Tags are taken for found as by [`count`].
-pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPage> {
+pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut positions = Vec::new();
     let next = each_match(store, &txn, scan, |found| {
@@ -72,7 +72,7 @@ pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPa
 }
 
 /// See [`crate::store::Store::contains`].
-pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
+pub(super) fn contains(store: &Mapped, id: &[u8; 32]) -> Result<bool> {
     let txn = store.env.begin_ro_txn()?;
     let Some(row) = store.tables.get(&txn, Table::Id, &keys::id16(id))? else {
         return Ok(false);
@@ -83,7 +83,7 @@ pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
 }
 
 /// See [`crate::store::Store::expired`].
-pub(super) fn expired(store: &LmdbStore, now: u64, max: usize) -> Result<Vec<EventId>> {
+pub(super) fn expired(store: &Mapped, now: u64, max: usize) -> Result<Vec<EventId>> {
     let txn = store.env.begin_ro_txn()?;
     let mut walk = super::cursor::Walk::new(&txn, store.tables.of(Table::Expiry))?;
     let mut records = Records::new(&txn, &store.tables)?;
@@ -122,7 +122,7 @@ struct Found<'t> {
 /// Calls back with every match after the resume position, in order. Gives the position for the next page if it stopped
 /// before the end, which it does after at least one step.
 fn each_match<'t>(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &'t RoTransaction<'_>,
     scan: &Scan<'_>,
     mut step: impl FnMut(Found<'t>) -> Result<Step>,
@@ -193,7 +193,7 @@ fn step_through<'t>(
 }
 
 fn load_ids<'t>(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &'t RoTransaction<'_>,
     check: &Check<'_>,
     records: &mut Records<'t>,

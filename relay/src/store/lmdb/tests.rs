@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::cursor::{Pen, Walk};
+use super::mapped::Mapped;
 use super::tables::Table;
-use super::{CheckReport, LmdbOptions, LmdbStore};
+use super::{LmdbOptions, LmdbStore};
 use crate::event::{Event, EventParts};
-use crate::store::{NoPolicy, Store, StoreError, Write};
+use crate::store::{CheckReport, NoPolicy, Store, StoreError, Write};
 use lmdb::{Transaction, WriteFlags};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -45,15 +46,21 @@ fn filled(directory: &TempDir) -> LmdbStore {
     store
 }
 
+fn within<T>(store: &LmdbStore, look: impl FnOnce(&Mapped) -> T) -> T {
+    look(store.mapped.read().unwrap().as_ref().unwrap())
+}
+
 #[test]
 fn c19_used_bytes_are_those_of_pages_that_are_not_free() {
     let directory = TempDir::new().unwrap();
     let store = LmdbStore::open(directory.path(), options()).unwrap();
-    let page_bytes = u64::from(store.env.stat().unwrap().page_size());
+    let page_bytes = within(&store, |mapped| mapped.room.page_bytes());
     for n in 0..200 {
         store.commit(&[event(n, 1, "[]")], &NoPolicy, 0).unwrap();
-        let extent = store.env.info().unwrap().last_pgno() as u64 + 1;
-        let walked = extent - store.env.freelist().unwrap() as u64;
+        let walked = within(&store, |mapped| {
+            let extent = mapped.env.info().unwrap().last_pgno() as u64 + 1;
+            extent - mapped.env.freelist().unwrap() as u64
+        });
         let told = store.stats().unwrap().used_bytes / page_bytes;
         // The list of free pages is itself a page or two.
         assert!((told..=told + 2).contains(&walked), "{walked}, {told}");
@@ -64,15 +71,17 @@ fn c19_used_bytes_are_those_of_pages_that_are_not_free() {
 fn check_after(table: Table, change: impl FnOnce(&mut Pen<'_>, &[u8], &[u8])) -> CheckReport {
     let directory = TempDir::new().unwrap();
     let store = filled(&directory);
-    let mut txn = store.env.begin_rw_txn().unwrap();
-    let handle = store.tables.of(table);
-    let (key, value) = {
-        let mut walk = Walk::new(&txn, handle).unwrap();
-        let (key, value) = walk.first().unwrap().unwrap();
-        (key.to_vec(), value.to_vec())
-    };
-    change(&mut Pen::new(&mut txn, handle).unwrap(), &key, &value);
-    txn.commit().unwrap();
+    within(&store, |mapped| {
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        let handle = mapped.tables.of(table);
+        let (key, value) = {
+            let mut walk = Walk::new(&txn, handle).unwrap();
+            let (key, value) = walk.first().unwrap().unwrap();
+            (key.to_vec(), value.to_vec())
+        };
+        change(&mut Pen::new(&mut txn, handle).unwrap(), &key, &value);
+        txn.commit().unwrap();
+    });
     store.check().unwrap()
 }
 
@@ -133,12 +142,14 @@ fn c21_check_finds_a_damaged_record() {
 fn c19_a_newer_schema_is_refused() {
     let directory = TempDir::new().unwrap();
     let store = filled(&directory);
-    let mut txn = store.env.begin_rw_txn().unwrap();
-    let newer = (super::meta::SCHEMA + 1).to_be_bytes();
-    let meta = store.tables.of(Table::Meta);
-    txn.put(meta, b"schema", &newer, WriteFlags::empty())
-        .unwrap();
-    txn.commit().unwrap();
+    within(&store, |mapped| {
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        let newer = (super::meta::SCHEMA + 1).to_be_bytes();
+        let meta = mapped.tables.of(Table::Meta);
+        txn.put(meta, b"schema", &newer, WriteFlags::empty())
+            .unwrap();
+        txn.commit().unwrap();
+    });
     drop(store);
     let refused = LmdbStore::open(directory.path(), options()).unwrap_err();
     assert!(
