@@ -2,5 +2,6 @@
 
 pub mod nip13;
 pub mod nip42;
+pub mod nip62;
 pub mod nip70;
 pub mod nip98;
