@@ -13,10 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub mod jsonl;
 pub mod lmdb;
 pub mod memory;
 mod refusal;
+mod upkeep;
+
+pub use upkeep::{CheckReport, CompactReport, Headway, Watch};
 
 /// A store of events and of the extensions' rows.
 ///
@@ -85,6 +87,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sizes for `/health`, metrics and logs.
     fn stats(&self) -> Result<StoreStats, StoreError>;
+
+    /// Verifies every index both ways and, where asked to, that each id is the hash of its event. May read from one
+    /// state of the store for as long as it takes. Not while a compaction runs.
+    fn inspect(&self, verify_ids: bool, watch: Watch<'_>) -> Result<CheckReport, StoreError>;
+
+    /// Writes everything anew without the gaps that removals left. Reading goes on, commits wait. Not while a check
+    /// runs.
+    fn compact(&self, watch: Watch<'_>) -> Result<CompactReport, StoreError>;
 }
 
 /// One thing to do within a batch.
@@ -186,6 +196,20 @@ pub enum Cause {
     Retention,
     /// The operator, by hand.
     Admin,
+}
+
+impl Cause {
+    /// The label in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Cause::Deletion => "deletion",
+            Cause::Expiry => "expiry",
+            Cause::Vanish => "vanish",
+            Cause::Replacement => "replacement",
+            Cause::Retention => "retention",
+            Cause::Admin => "admin",
+        }
+    }
 }
 
 /// What a store asks of the extensions while its transaction is open. Every answer must be repeatable: a store may run
@@ -397,6 +421,22 @@ pub enum StoreError {
     /// The key of an extension's row is too long.
     #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
     KeyTooLong(usize),
+    /// Whoever watched had it stopped.
+    #[error("it was stopped before it was done; nothing has changed")]
+    Stopped,
+    /// Not enough free disk for a second database beside the first.
+    #[error(
+        "compacting needs {needed_bytes} bytes of free disk below {}, and {free_bytes} are free",
+        directory.display()
+    )]
+    DiskSpace {
+        /// Where the new database would be written.
+        directory: std::path::PathBuf,
+        /// So much at most.
+        needed_bytes: u64,
+        /// So much there is.
+        free_bytes: u64,
+    },
     /// The file system's word.
     #[error(transparent)]
     Io(#[from] std::io::Error),

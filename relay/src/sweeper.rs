@@ -84,10 +84,6 @@ async fn list<T: Send + 'static>(
 async fn commit(relay: &Relay, writes: Vec<Write>) -> Result<(), SweepError> {
     let mut answers = Vec::with_capacity(writes.len());
     for write in writes {
-        let cause = match &write {
-            Write::Remove(_, cause) => Some(*cause),
-            _ => None,
-        };
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
             write,
@@ -96,32 +92,14 @@ async fn commit(relay: &Relay, writes: Vec<Write>) -> Result<(), SweepError> {
         };
         let submitted = relay.writer.submit(submission);
         submitted.map_err(|_| SweepError::NotCommitted)?;
-        answers.push((cause, answer));
+        answers.push(answer);
     }
     let mut failed = false;
-    for (cause, answer) in answers {
-        match (answer.await, cause) {
-            (Ok(Outcome::Done), Some(cause)) => {
-                metrics::counter!("trellis_events_removed_total", "cause" => label(cause))
-                    .increment(1);
-            }
-            (Ok(Outcome::Done | Outcome::Kept), _) => {}
-            _ => failed = true,
-        }
+    for answer in answers {
+        failed |= !matches!(answer.await, Ok(Outcome::Done | Outcome::Kept));
     }
     match failed {
         true => Err(SweepError::NotCommitted),
         false => Ok(()),
-    }
-}
-
-fn label(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Expiry => "expiry",
-        Cause::Vanish => "vanish",
-        Cause::Retention => "retention",
-        Cause::Deletion => "deletion",
-        Cause::Replacement => "replacement",
-        Cause::Admin => "admin",
     }
 }

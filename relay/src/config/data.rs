@@ -25,6 +25,17 @@ pub struct Data {
     /// How often the rules of `[[retention]]` are applied; more seldom where that took more than a twentieth of the time.
     /// A time. Default "1m".
     pub retention_interval: TimeSpan,
+    /// Unix socket through which `trellis import`, `export`, `delete`, `check` and `compact` reach the running relay.
+    /// Only the relay's own user may open it. A relative path is below `path`; "" opens none. Default "admin.sock".
+    pub admin_socket: PathBuf,
+}
+
+impl Data {
+    /// Where the admin socket is, unless there is none.
+    pub fn admin_socket_path(&self) -> Option<PathBuf> {
+        let is_set = !self.admin_socket.as_os_str().is_empty();
+        is_set.then(|| self.path.join(&self.admin_socket))
+    }
 }
 
 impl Default for Data {
@@ -34,6 +45,7 @@ impl Default for Data {
             db_query_timeout: TimeSpan::from_secs(5),
             map_size: ByteSize::from_mib(64 << 10),
             in_flight_bytes: ByteSize::from_mib(64),
+            admin_socket: PathBuf::from("admin.sock"),
             retention_interval: TimeSpan::from_secs(60),
         }
     }

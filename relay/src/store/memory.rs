@@ -8,9 +8,9 @@ mod rules;
 mod vanishing;
 
 use super::{
-    Budget, Change, Changes, CommitPolicy, CountPage, KvRow, KvWrites, MAX_KEY_BYTES, Order,
-    Outcome, Page, Position, PositionPage, Scan, Store, StoreError, StoreStats, Stored, TxnRead,
-    Vanishing, Write,
+    Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, KvWrites,
+    MAX_KEY_BYTES, Order, Outcome, Page, Position, PositionPage, Scan, Store, StoreError,
+    StoreStats, Stored, TxnRead, Vanishing, Watch, Write,
 };
 use crate::event::{Address, EventId, PublicKey};
 use std::cmp::Ordering;
@@ -281,6 +281,26 @@ impl Store for MemoryStore {
             events: self.read().events.len() as u64,
             ..StoreStats::default()
         })
+    }
+
+    fn inspect(&self, verify_ids: bool, _watch: Watch<'_>) -> Result<CheckReport, StoreError> {
+        let state = self.read();
+        let mut report = CheckReport {
+            events: state.events.len() as u64,
+            ..CheckReport::default()
+        };
+        for (id, stored) in &state.events {
+            if verify_ids && stored.event.computed_id() != *id.as_bytes() {
+                let row = stored.row;
+                report.note(|| format!("row {row}: its id is not the hash of its event"));
+            }
+        }
+        Ok(report)
+    }
+
+    fn compact(&self, _watch: Watch<'_>) -> Result<CompactReport, StoreError> {
+        // It has no gaps.
+        Ok(CompactReport::default())
     }
 }
 

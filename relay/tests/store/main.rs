@@ -6,11 +6,12 @@ mod subject;
 
 mod addressing;
 mod changes;
+mod compact;
 mod crash;
 mod deletion;
 mod expiry;
 mod fullness;
-mod jsonl;
+mod jobs;
 mod kv;
 mod policy;
 mod random;

@@ -1,9 +1,9 @@
 //! One batch, one transaction; where it does not fit, smaller ones.
 
-use super::LmdbStore;
 use super::apply;
 use super::batch;
 use super::fault::Result;
+use super::mapped::Mapped;
 use super::meta;
 use super::overlay::Overlay;
 use super::plan::Planner;
@@ -14,7 +14,7 @@ use crate::store::{CommitPolicy, Outcome, StoreError, Write, refusal};
 use lmdb::{RwTransaction, Transaction};
 use std::cell::RefCell;
 
-impl LmdbStore {
+impl Mapped {
     pub(super) fn commit_batch(
         &self,
         batch: &[Write],

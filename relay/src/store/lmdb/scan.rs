@@ -1,10 +1,10 @@
 //! Pages of a filter's events, in order, each from a fresh read transaction that ends with the call.
 
-use super::LmdbStore;
 use super::fault::Result;
 use super::index;
 use super::keys::{self, END_5, KeyedHash, TagHash};
 use super::lanes::Range;
+use super::mapped::Mapped;
 use super::record::{self, Header};
 use super::records::{self, Bytes, Records};
 use super::tables::Table;
@@ -22,7 +22,7 @@ use std::time::Instant;
 const GROUPS_PER_CLOCK: usize = 32;
 
 /// See [`crate::store::Store::scan`].
-pub(super) fn page(store: &LmdbStore, scan: &Scan<'_>) -> Result<Page> {
+pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     let txn = store.env.begin_ro_txn()?;
     let mut records = Records::new(&txn, &store.tables)?;
     let mut events: Vec<Stored> = Vec::new();
@@ -50,7 +50,7 @@ pub(super) fn page(store: &LmdbStore, scan: &Scan<'_>) -> Result<Page> {
 }
 
 /// See [`crate::store::Store::count`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
-pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
+pub(super) fn count(store: &Mapped, scan: &Scan<'_>) -> Result<CountPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut count = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
@@ -63,7 +63,7 @@ pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
 }
 
 /// See [`crate::store::Store::positions`]. Tags are taken for found as by [`count`].
-pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPage> {
+pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut positions = Vec::new();
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
@@ -77,7 +77,7 @@ pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPa
 
 /// As [`positions`], with what is hidden, and taking no hash's word for a tag. `wants` has the last word.
 pub(super) fn positions_to_remove(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &RoTransaction<'_>,
     scan: &Scan<'_>,
     wants: impl Fn(&Header<'_>) -> bool,
@@ -100,7 +100,7 @@ pub(super) fn positions_to_remove(
 }
 
 /// See [`crate::store::Store::contains`].
-pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
+pub(super) fn contains(store: &Mapped, id: &[u8; 32]) -> Result<bool> {
     let txn = store.env.begin_ro_txn()?;
     let Some(row) = store.tables.get(&txn, Table::Id, &keys::id16(id))? else {
         return Ok(false);
@@ -119,7 +119,7 @@ pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
 }
 
 /// See [`crate::store::Store::expired`].
-pub(super) fn expired(store: &LmdbStore, now: u64, max: usize) -> Result<Vec<EventId>> {
+pub(super) fn expired(store: &Mapped, now: u64, max: usize) -> Result<Vec<EventId>> {
     let txn = store.env.begin_ro_txn()?;
     let mut walk = super::cursor::Walk::new(&txn, store.tables.of(Table::Expiry))?;
     let mut records = Records::new(&txn, &store.tables)?;
@@ -141,7 +141,7 @@ pub(super) fn expired(store: &LmdbStore, now: u64, max: usize) -> Result<Vec<Eve
 
 /// See [`crate::store::Store::authors`]: one step for each author, however many events there are.
 pub(super) fn authors(
-    store: &LmdbStore,
+    store: &Mapped,
     after: Option<&PublicKey>,
     max: usize,
 ) -> Result<Vec<PublicKey>> {
@@ -193,7 +193,7 @@ struct Found<'t> {
 /// Calls back with every match after the resume position, in order. Gives the position for the next page if it stopped
 /// before the end, which it does after at least one step.
 fn each_match<'t>(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &'t RoTransaction<'_>,
     scan: &Scan<'_>,
     hidden: Option<Hidden<'_, RoTransaction<'_>>>,
@@ -265,7 +265,7 @@ fn step_through<'t>(
 }
 
 fn load_ids<'t>(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &'t RoTransaction<'_>,
     check: &Check<'_, '_>,
     records: &mut Records<'t>,

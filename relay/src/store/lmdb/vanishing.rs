@@ -4,10 +4,10 @@
 //! the sweep. That entry is found by the key as headers hold `p` tags, so that hiding reads no bodies, and while nobody
 //! vanishes it costs one look at the table's size.
 
-use super::LmdbStore;
 use super::cursor::Walk;
 use super::fault::{Fault, Result};
 use super::keys::{self, KeyedHash, TagHash};
+use super::mapped::Mapped;
 use super::plan::Planner;
 use super::record::Header;
 use super::scan;
@@ -165,7 +165,7 @@ pub(super) fn read(key: &[u8], value: &[u8]) -> Result<Vanishing> {
 }
 
 /// See [`crate::store::Store::vanishings`].
-pub(super) fn vanishings(store: &LmdbStore, max: usize) -> Result<Vec<Vanishing>> {
+pub(super) fn vanishings(store: &Mapped, max: usize) -> Result<Vec<Vanishing>> {
     let txn = store.env.begin_ro_txn()?;
     let mut walk = Walk::new(&txn, store.tables.of(Table::Vanishing))?;
     let mut vanishings = Vec::new();
@@ -181,7 +181,7 @@ pub(super) fn vanishings(store: &LmdbStore, max: usize) -> Result<Vec<Vanishing>
 
 /// See [`crate::store::Store::vanishing_positions`]. Wraps are looked at whole: nobody else's may go by a chance of hashes.
 pub(super) fn vanishing_positions(
-    store: &LmdbStore,
+    store: &Mapped,
     vanishing: &Vanishing,
     resume: Option<Position>,
     max: usize,
