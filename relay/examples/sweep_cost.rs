@@ -99,7 +99,7 @@ fn walk(store: &LmdbStore, rule: &str, now: u64) {
         println!(
             "  removing a chunk of {} took {:.1} ms",
             removed / chunks,
-            writing.as_secs_f64() * 1e3 / f64::from(chunks)
+            writing.as_secs_f64() * 1e3 / chunks as f64
         );
     }
 }
