@@ -30,7 +30,7 @@ async fn swept(relay: &Relay) -> u64 {
     let metrics = http::get(relay, "/metrics", &[]).await.body;
     metrics
         .lines()
-        .filter_map(|line| line.strip_prefix("trellis_events_removed_total{cause=\"vanish\"} "))
+        .filter_map(|line| line.strip_prefix("trellis_removals_total{cause=\"vanish\"} "))
         .map(|count| count.parse::<u64>().expect("a number"))
         .sum()
 }
