@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::{Health, HostHandle, SharedHooks};
+use crate::nips::nip77::ItemBudget;
 use crate::nips::nip98::ReplayGuard;
 use crate::rate_limit::EventLimits;
 use crate::readers::Readers;
@@ -50,6 +51,8 @@ pub struct Relay {
     pub keys: nostr::key::Keys,
     /// Authorizations that the core's own pages have seen (NIP-98).
     pub nip98_seen: ReplayGuard,
+    /// What all sets that are being reconciled hold (NIP-77).
+    pub negentropy_items: ItemBudget,
     /// When the relay started.
     pub started: Instant,
     /// Set while the relay shuts down.
@@ -94,6 +97,7 @@ impl Relay {
             connections: Connections::default(),
             keys,
             nip98_seen: ReplayGuard::default(),
+            negentropy_items: ItemBudget::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             writer_may_stop: AtomicBool::new(false),

@@ -57,14 +57,13 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
 async fn count(session: &Rc<Session>, filters: Filters) -> Result<u64, Reason> {
     let mut clock = Allowance::new(session);
     match &filters[..] {
-        [one] if counts_by_headers(session, one) => {
-            count_headers(session, filters, &mut clock).await
-        }
+        [one] if seen_by_headers(session, one) => count_headers(session, filters, &mut clock).await,
         _ => count_visible(session, filters, &mut clock).await,
     }
 }
 
-fn counts_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
+/// Whether nobody guards the kinds, so that headers say what the viewer may see.
+pub(super) fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
     let config = session.worker.config();
     let protected = &config.protection.read_protected_kinds;
     let kinds = narrowed.filter.kinds.as_deref();
@@ -144,14 +143,14 @@ async fn count_visible(
     }
 }
 
-/// The time a count may spend in the store.
-struct Allowance {
+/// The time a count, or the sealing of a set for negentropy, may spend in the store.
+pub(super) struct Allowance {
     left: Duration,
     over: bool,
 }
 
 impl Allowance {
-    fn new(session: &Session) -> Self {
+    pub(super) fn new(session: &Session) -> Self {
         Allowance {
             left: session.worker.config().data.db_query_timeout.duration(),
             over: false,
@@ -159,7 +158,7 @@ impl Allowance {
     }
 
     /// Takes the time of one page off, and turns failures into what a client may know.
-    fn charge<T, E: std::fmt::Display>(
+    pub(super) fn charge<T, E: std::fmt::Display>(
         &mut self,
         page: Result<(Result<T, E>, Duration), crate::readers::Busy>,
     ) -> Result<T, Reason> {
@@ -174,7 +173,7 @@ impl Allowance {
     }
 
     /// Says when the time is up.
-    fn check(&self) -> Result<(), Reason> {
+    pub(super) fn check(&self) -> Result<(), Reason> {
         match self.over {
             true => Err(Reason::error("query timeout; ask for less at once")),
             false => Ok(()),

@@ -27,6 +27,17 @@ pub enum RelayMessage<'a> {
     Auth(&'a str),
     /// `["COUNT", id, {"count": n}]` (NIP-45)
     Count(&'a SubId, u64),
+    /// `["NEG-MSG", id, message]` (NIP-77)
+    NegMsg(&'a SubId, &'a [u8]),
+    /// `["NEG-ERR", id, message]` (NIP-77), where records are too many with the most that are not.
+    NegErr {
+        /// What the client called it.
+        id: &'a SubId,
+        /// Why it is over.
+        reason: &'a Reason,
+        /// How many records may be asked for at once.
+        max_items: Option<u64>,
+    },
 }
 
 impl RelayMessage<'_> {
@@ -64,6 +75,22 @@ impl RelayMessage<'_> {
             }
             RelayMessage::Count(id, count) => {
                 write!(out, r#"["COUNT",{},{{"count":{count}}}]"#, id.json())
+            }
+            RelayMessage::NegMsg(id, message) => {
+                let hex = const_hex::encode(message);
+                write!(out, r#"["NEG-MSG",{},"{hex}"]"#, id.json())
+            }
+            RelayMessage::NegErr {
+                id,
+                reason,
+                max_items,
+            } => {
+                let _ = write!(out, r#"["NEG-ERR",{},"#, id.json());
+                escape_into(out, &reason.to_string());
+                match max_items {
+                    Some(max) => write!(out, ",{max}]"),
+                    None => out.write_all(b"]"),
+                }
             }
         };
     }
