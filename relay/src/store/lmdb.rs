@@ -11,7 +11,7 @@ use super::{
     Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, PositionPage, Scan, Store, StoreError,
     StoreStats, Write,
 };
-use crate::event::EventId;
+use crate::event::{EventId, PublicKey};
 use lmdb::Environment;
 use std::fs::File;
 use std::path::Path;
@@ -138,8 +138,12 @@ impl Store for LmdbStore {
         Ok(scan::page(self, scan)?)
     }
 
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
-        Ok(scan::count(self, scan)?)
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError> {
+        Ok(scan::count(self, scan, each)?)
     }
 
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {

@@ -25,8 +25,8 @@ pub enum RelayMessage<'a> {
     Notice(&'a Reason),
     /// `["AUTH", challenge]` (NIP-42)
     Auth(&'a str),
-    /// `["COUNT", id, {"count": n}]` (NIP-45)
-    Count(&'a SubId, u64),
+    /// `["COUNT", id, {"count": n, "hll": hex}]` (NIP-45); the second where there are registers.
+    Count(&'a SubId, u64, Option<&'a [u8; 256]>),
     /// `["NEG-MSG", id, message]` (NIP-77)
     NegMsg(&'a SubId, &'a [u8]),
     /// `["NEG-ERR", id, message]` (NIP-77), where records are too many with the most that are not.
@@ -73,8 +73,12 @@ impl RelayMessage<'_> {
                 escape_into(out, challenge);
                 out.write_all(b"]")
             }
-            RelayMessage::Count(id, count) => {
-                write!(out, r#"["COUNT",{},{{"count":{count}}}]"#, id.json())
+            RelayMessage::Count(id, count, registers) => {
+                let _ = write!(out, r#"["COUNT",{},{{"count":{count}"#, id.json());
+                if let Some(registers) = registers {
+                    let _ = write!(out, r#","hll":"{}""#, const_hex::encode(registers));
+                }
+                out.write_all(b"}]")
             }
             RelayMessage::NegMsg(id, message) => {
                 let hex = const_hex::encode(message);
