@@ -8,10 +8,12 @@ mod landing;
 mod management;
 mod metrics_page;
 mod nip11;
+mod timing;
 
 pub use cors::allow_origins;
 pub use metrics_page::install_recorder;
 pub use nip11::document as nip11_document;
+pub use timing::record_times;
 
 use crate::extension::http as extensions;
 use crate::relay::Relay;

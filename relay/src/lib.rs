@@ -44,6 +44,7 @@ pub mod writer;
 pub mod admin;
 
 pub mod clock;
+pub mod metrics;
 mod sweeper;
 
 #[cfg(feature = "testing")]

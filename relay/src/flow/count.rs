@@ -17,6 +17,7 @@ use crate::wire::{RelayMessage, SubId};
 use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 /// Counts, or refuses with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
@@ -40,6 +41,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         },
     };
     let before = admissions_done(session);
+    let span = tracing::debug_span!("query", session = session.number());
     let session = session.clone();
     let counting = async move {
         if let Some(before) = before {
@@ -63,7 +65,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     // A count holds the connection up, so a client has one at a time.
-    Some(Box::pin(counting))
+    Some(Box::pin(counting.instrument(span)))
 }
 
 /// What was counted so far.
@@ -83,12 +85,15 @@ impl Tally {
 
 async fn count(session: &Rc<Session>, filters: Filters, tally: Tally) -> Result<Tally, Reason> {
     let mut clock = Allowance::new(session);
-    match &filters[..] {
+    let counted = match &filters[..] {
         [one] if seen_by_headers(session, one) => {
             count_headers(session, filters, tally, &mut clock).await
         }
         _ => count_visible(session, filters, tally, &mut clock).await,
-    }
+    };
+    let seconds = clock.spent.as_secs_f64();
+    session.worker.relay.metrics.count_seconds.record(seconds);
+    counted
 }
 
 /// Whether nobody guards the kinds, so that headers say what the viewer may see.
@@ -189,6 +194,7 @@ async fn count_visible(
 /// The time a count, or the sealing of a set for negentropy, may spend in the store.
 pub(super) struct Allowance {
     left: Duration,
+    pub(super) spent: Duration,
     over: bool,
 }
 
@@ -196,6 +202,7 @@ impl Allowance {
     pub(super) fn new(session: &Session) -> Self {
         Allowance {
             left: session.worker.config().data.db_query_timeout.duration(),
+            spent: Duration::ZERO,
             over: false,
         }
     }
@@ -207,6 +214,7 @@ impl Allowance {
     ) -> Result<T, Reason> {
         let (page, took) =
             page.map_err(|_| Reason::error("the relay is too busy; try again later"))?;
+        self.spent += took;
         self.over = took > self.left;
         self.left = self.left.saturating_sub(took);
         page.map_err(|error| {

@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
+use tracing::Instrument as _;
 
 /// Seals the set of a filter and answers the first message, or refuses with NEG-ERR.
 pub fn open(
@@ -39,9 +40,10 @@ pub fn open(
         }
     };
     let before = admissions_done(session);
+    let span = tracing::debug_span!("query", session = session.number());
     let session = session.clone();
     // Like a count, it holds the connection up, so that a client asks for one set at a time.
-    Some(Box::pin(async move {
+    let sealing = async move {
         if let Some(before) = before {
             before.await;
         }
@@ -52,7 +54,8 @@ pub fn open(
             }
             Err(refusal) => refuse(&session, &id, &refusal),
         }
-    }))
+    };
+    Some(Box::pin(sealing.instrument(span)))
 }
 
 /// Answers a further message.
@@ -150,7 +153,6 @@ async fn reconcile(session: &Rc<Session>, id: &SubId, message: Vec<u8>) -> Resul
     let frame_bytes = config
         .negentropy_frame_bytes()
         .ok_or_else(|| Reason::closed("this relay no longer reconciles (NIP-77)"))?;
-    metrics::counter!("trellis_negentropy_messages_total").increment(1);
     // A message may make it look at every item, which is too much for a worker's thread.
     let readers = session.worker.relay.readers.clone();
     let work = move || open.items.list.answer(&message, frame_bytes);
@@ -182,7 +184,13 @@ async fn seal(session: &Rc<Session>, original: &Rc<[Filter]>) -> Result<Reconcil
         let reason = Reason::closed("the rules of the relay have changed; open it again");
         return Err(reason.into());
     }
-    metrics::counter!("trellis_negentropy_opened_total").increment(1);
+    let seconds = clock.spent.as_secs_f64();
+    session
+        .worker
+        .relay
+        .metrics
+        .neg_open_seconds
+        .record(seconds);
     let Gathered {
         positions, share, ..
     } = gathered;

@@ -61,9 +61,12 @@ pub(super) async fn tick(worker: Weak<Worker>) {
             return;
         };
         let config = worker.config();
+        let mut outbox_bytes = 0;
         for session in worker.all_sessions() {
             session.tick(&config.network);
+            outbox_bytes += session.outbox().pending().len();
             flow::negentropy::close_idle(&session);
         }
+        worker.gauge_outboxes(outbox_bytes);
     }
 }
