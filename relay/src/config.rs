@@ -19,6 +19,7 @@ mod log;
 mod mask;
 mod merge;
 mod nearest;
+mod negentropy;
 mod network;
 mod operation;
 mod origin;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use self::negentropy::Negentropy;
 pub use crate::kinds::Kinds;
 pub use auth::{Auth, EventAccess, ReqAccess};
 pub use byte_size::ByteSize;
@@ -98,6 +100,8 @@ pub struct Config {
     pub rate_limiter: RateLimiter,
     /// NIP-45: counting events.
     pub count: Count,
+    /// NIP-77: reconciling sets of events.
+    pub negentropy: Negentropy,
     /// NIP-50: searching events.
     pub search: Search,
     /// How many threads do the work.

@@ -92,6 +92,7 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         ("network.write_timeout", network.write_timeout),
         ("data.db_query_timeout", config.data.db_query_timeout),
         ("data.retention_interval", config.data.retention_interval),
+        ("negentropy.idle_timeout", config.negentropy.idle_timeout),
     ] {
         rules.want(!span.is_zero(), key, span, "a time longer than none");
     }
@@ -159,6 +160,16 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
             format!("at most limitation.max_limit, {}", limits.max_limit),
         );
     }
+    let negentropy = &config.negentropy;
+    rules.want(
+        negentropy.max_items <= negentropy.max_items_in_all,
+        "negentropy.max_items",
+        negentropy.max_items,
+        format!(
+            "at most negentropy.max_items_in_all, {}",
+            negentropy.max_items_in_all
+        ),
+    );
     let operation = &config.operation;
     if let (Some(from), Some(until)) = (operation.maintenance_from, operation.maintenance_until) {
         rules.want(

@@ -67,6 +67,9 @@ pub(super) fn supported_nips(config: &Config) -> Vec<u16> {
     if config.count.enabled {
         nips.push(45);
     }
+    if config.negentropy_frame_bytes().is_some() {
+        nips.push(77);
+    }
     if config.information.pubkey.is_some() {
         nips.push(86);
     }
