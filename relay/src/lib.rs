@@ -32,6 +32,8 @@ pub mod extension;
 
 pub mod access;
 pub mod flow;
+pub mod moderation;
+pub mod moderator;
 pub mod nips;
 pub mod rate_limit;
 pub mod visibility;

@@ -12,6 +12,8 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::{Health, HostHandle, SharedHooks};
+use crate::moderation::Moderation;
+use crate::moderator::Moderator;
 use crate::nips::nip98::ReplayGuard;
 use crate::rate_limit::EventLimits;
 use crate::readers::Readers;
@@ -22,13 +24,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One running relay.
 pub struct Relay {
-    /// The configuration in force; workers keep copies and are told of changes.
+    /// The configuration in force, with what the operator has overruled; workers keep copies and are told of changes.
     pub config: RwLock<Arc<Config>>,
+    /// What the operator decided while the relay runs.
+    pub moderator: Moderator,
     /// Where events live.
     pub store: Arc<dyn Store>,
     /// The extensions' hooks in force.
@@ -72,6 +77,7 @@ impl Relay {
     )]
     pub fn new(
         config: Arc<Config>,
+        moderation: Moderation,
         store: Arc<dyn Store>,
         extensions: HostHandle,
         writer: Writer,
@@ -79,12 +85,15 @@ impl Relay {
         clock: Arc<dyn Clock>,
         keys: nostr::key::Keys,
     ) -> Self {
+        let moderator = Moderator::new(moderation, config.clone());
+        let config = moderator.overrule(&config);
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
         let event_limits = Mutex::new(EventLimits::from_config(&config));
         Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
             config: RwLock::new(config),
+            moderator,
             store,
             writer,
             readers,
@@ -109,6 +118,11 @@ impl Relay {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What the operator decided while the relay runs.
+    pub fn moderation(&self) -> Arc<Moderation> {
+        self.moderator.current()
     }
 
     /// Adds a worker: its index and its inbox.
@@ -136,6 +150,21 @@ impl Relay {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Puts a message into every inbox at once, so that a worker that looks into its own finds what is in force; where one
+    /// is full, as soon as its worker breathes. Must be called within an actix runtime.
+    pub fn tell_workers(&self, message: impl Fn() -> WorkerMessage) {
+        for worker in self.workers().iter() {
+            let Err(TrySendError::Full(message)) = worker.try_send(message()) else {
+                continue;
+            };
+            let worker = worker.clone();
+            actix_rt::spawn(async move {
+                // A closed inbox is a worker that has ended.
+                let _ = worker.send(message).await;
+            });
+        }
     }
 
     /// Sends an ephemeral event to every worker. Says false for one that was sent on a moment ago.

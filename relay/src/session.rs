@@ -91,6 +91,8 @@ pub enum CloseCause {
     Protocol,
     /// A message was longer than `limitation.max_message_length`.
     TooBig,
+    /// The operator blocked the client's address.
+    Blocked,
 }
 
 impl CloseCause {
@@ -101,6 +103,7 @@ impl CloseCause {
             CloseCause::Idle => Some((1001, "nothing was heard for too long")),
             CloseCause::Protocol => Some((1002, "the frame breaks RFC 6455")),
             CloseCause::TooBig => Some((1009, "the message is too long")),
+            CloseCause::Blocked => Some((1008, "your address is blocked")),
             CloseCause::TooSlow | CloseCause::Gone => None,
         }
     }
@@ -114,6 +117,7 @@ impl CloseCause {
             CloseCause::Gone => "gone",
             CloseCause::Protocol => "protocol",
             CloseCause::TooBig => "too_big",
+            CloseCause::Blocked => "blocked",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::fanout::{Fanout, SubKey};
 use crate::filter::Filter;
 use crate::flow;
 use crate::flow::event::Candidate;
+use crate::moderation::Moderation;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session, SessionId};
 use crate::visibility::Visibility;
@@ -51,6 +52,8 @@ pub enum WorkerMessage {
     Ephemeral(Arc<Event>, Arc<OwnedSemaphorePermit>),
     /// A new configuration is in force.
     Config(Arc<Config>),
+    /// The operator decided something.
+    Moderation(Arc<Moderation>),
     /// The extensions' tables changed: narrowing must be asked again.
     HooksChanged,
     /// Take no more from clients: the relay stops once what was taken is answered.
@@ -67,6 +70,7 @@ pub struct Worker {
     pub relay: Arc<Relay>,
     config: RefCell<Arc<Config>>,
     access: RefCell<Rc<AccessPolicy>>,
+    moderation: RefCell<Arc<Moderation>>,
     hooks: RefCell<Local>,
     /// The table whose `session` hooks know the sessions of this worker.
     session_hooks: RefCell<Arc<Hooks>>,
@@ -120,10 +124,13 @@ impl Worker {
             tracing::error!(%error, "the last row could not be read");
             0
         });
+        let (config, moderation) = (relay.config(), relay.moderation());
+        let access = AccessPolicy::new(&config, moderation.clone());
         let worker = Rc::new(Worker {
             index,
-            access: RefCell::new(Rc::new(AccessPolicy::from_config(&relay.config()))),
-            config: RefCell::new(relay.config()),
+            access: RefCell::new(Rc::new(access)),
+            moderation: RefCell::new(moderation),
+            config: RefCell::new(config),
             hooks: RefCell::new(Local::new(relay.hooks.clone())),
             session_hooks: RefCell::new(relay.hooks.load()),
             relay,
@@ -146,7 +153,12 @@ impl Worker {
         self.config.borrow().clone()
     }
 
-    /// Who may read and write, as the configuration says.
+    /// What the operator decided while the relay runs.
+    pub fn moderation(&self) -> Arc<Moderation> {
+        self.moderation.borrow().clone()
+    }
+
+    /// Who may read and write.
     pub fn access(&self) -> Rc<AccessPolicy> {
         self.access.borrow().clone()
     }
@@ -269,6 +281,24 @@ impl Worker {
         }
     }
 
+    /// Puts the operator's decisions in force, for what is open, too.
+    fn moderate(&self, moderation: Arc<Moderation>) {
+        let policy = Rc::new(AccessPolicy::new(&self.config(), moderation.clone()));
+        let old = self.access.replace(policy.clone());
+        *self.moderation.borrow_mut() = moderation.clone();
+        for session in self.all_sessions() {
+            let viewer = session.viewer();
+            let may = |policy: &AccessPolicy| policy.may_req(viewer.ip(), viewer.pubkeys());
+            if moderation.blocked_addresses.contains(viewer.ip()) {
+                session.close(CloseCause::Blocked);
+            } else if may(&old) != may(&policy)
+                && let Some(narrowed) = flow::req::narrow_again(&session)
+            {
+                actix_rt::spawn(narrowed);
+            }
+        }
+    }
+
     fn narrow_all_again(&self) {
         for session in self.all_sessions() {
             if let Some(narrowed) = flow::req::narrow_again(&session) {
@@ -319,11 +349,12 @@ impl Worker {
                 self.deliver(&event, None, expires_at);
             }
             WorkerMessage::Config(config) => {
-                *self.access.borrow_mut() = Rc::new(AccessPolicy::from_config(&config));
+                *self.access.borrow_mut() = Rc::new(AccessPolicy::new(&config, self.moderation()));
                 *self.config.borrow_mut() = config;
                 // The lists of who may read hold for what is open, too.
                 self.narrow_all_again();
             }
+            WorkerMessage::Moderation(moderation) => self.moderate(moderation),
             WorkerMessage::HooksChanged => {
                 self.introduce_sessions();
                 self.narrow_all_again();

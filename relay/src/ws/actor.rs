@@ -52,6 +52,9 @@ pub async fn accept(
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let ip = client_ip(peer, request.headers(), &config.network);
+    if worker.moderation().blocked_addresses.contains(ip) {
+        return http::error(StatusCode::FORBIDDEN, http::BLOCKED);
+    }
     let place = relay.connections.enter(
         ip,
         config.network.max_connections as usize,

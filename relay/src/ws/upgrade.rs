@@ -6,6 +6,7 @@
 use super::assembly::{Assembly, Data};
 use super::claim::Claim;
 use crate::client_ip::client_ip;
+use crate::http;
 use crate::own_host::own_host;
 use crate::reason::Reason;
 use crate::session::{CloseCause, Session, Wait};
@@ -47,6 +48,9 @@ pub(crate) async fn accept(
     let ip = client_ip(peer, request.headers(), &config.network);
     let (head, place) = match answer {
         Err(head) => (head, None),
+        Ok(_) if worker.moderation().blocked_addresses.contains(ip) => {
+            (refusal("403 Forbidden", http::BLOCKED), None)
+        }
         Ok(head) => {
             let network = &config.network;
             let place = worker.relay.connections.enter(

@@ -9,6 +9,9 @@ use crate::wire::RelayMessage;
 use serde_json::value::RawValue;
 use std::sync::PoisonError;
 
+/// What is said of an event that the operator removed.
+const BANNED: &str = "the relay's operator does not want this event";
+
 /// Why an event goes no further.
 pub(super) struct Refusal {
     /// The event, where its id can be read.
@@ -27,6 +30,7 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
     let now = session.worker.relay.clock.now_s();
     let checked = form(&event, &config)
         .and_then(|()| time(&event, &config, now))
+        .and_then(|()| moderation(session, &event))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
         .and_then(|()| access(session, &event))
         .and_then(|()| rate(session, &event, &config))
@@ -118,6 +122,21 @@ fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
                 oldest.as_secs()
             )));
         }
+    }
+    Ok(())
+}
+
+/// What the operator takes no more (NIP-86).
+fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
+    let moderation = session.worker.moderation();
+    if !moderation.takes_kind(event.kind()) {
+        let kind = event.kind();
+        return Err(Reason::blocked(format!(
+            "this relay takes no events of kind {kind}"
+        )));
+    }
+    if moderation.banned_events.contains(event.id()) {
+        return Err(Reason::blocked(BANNED));
     }
     Ok(())
 }
