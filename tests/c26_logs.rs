@@ -1,11 +1,22 @@
-//! C26: however much is logged, no content, signature, challenge or key of a client is.
+//! C26: however much is logged, no content, signature, challenge or key of a client is; and how a line looks.
 
-use trellis_test_support::http;
-use trellis_test_support::{Author, Client, json, trellis};
+use serde_json::Value;
+use trellis_test_support::{Author, Client, Relay, http, json, trellis};
 
 #[tokio::test]
 async fn c26_a_log_at_its_loudest_holds_none_of_what_clients_sent() {
+    for format in ["text", "json"] {
+        loudest(format).await;
+    }
+}
+
+async fn loudest(format: &str) {
+    let operator = Author::new();
     let relay = trellis!()
+        .config(&format!(
+            "[information]\npubkey = \"{}\"\n[log]\nformat = \"{format}\"",
+            operator.pubkey()
+        ))
         .env("RUST_LOG", "trace")
         .env("METRICS_AUTH_KEY", "canary-metrics-key")
         .start()
@@ -38,13 +49,80 @@ async fn c26_a_log_at_its_loudest_holds_none_of_what_clients_sent() {
     http::get(&relay, "/metrics?auth=canary-metrics-key", &[]).await;
     let bearer = [("Authorization", "Bearer canary-metrics-key")];
     http::get(&relay, "/metrics", &bearer).await;
+    client
+        .subscribe("canary-subscription", &[json!({"kinds": [1]})])
+        .await;
+    client.stored("canary-subscription").await.expect("EOSE");
+    client
+        .store(&author.draft(1).content("canary-live").sign())
+        .await;
+    client.next_event("canary-subscription").await;
+    client.close("canary-subscription").await;
+    client
+        .count(&[json!({"#t": ["canary-tag"]})])
+        .await
+        .expect("a count");
+    let token = manage(&relay, &operator).await;
+    let whole = http::get(&relay, "/canary-path?canary=query", &[]).await;
+    assert_eq!(whole.status, 404);
 
     let challenge = client.challenge().await;
     let signature = note.sig.to_string();
     let (_, log) = relay.stop_with_log().await;
     assert!(log.contains("TRACE"), "not at its loudest:\n{log}");
-    for secret in ["canary", challenge.as_str(), signature.as_str()] {
+    let secrets = [
+        "canary",
+        challenge.as_str(),
+        signature.as_str(),
+        token.as_str(),
+        &operator.secret(),
+        &author.secret(),
+    ];
+    for secret in secrets {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
     }
+    for span in ["publish", "query", "fanout"] {
+        assert!(log.contains(span), "no span {span}");
+    }
+    for person in [author.pubkey(), operator.pubkey()] {
+        let told = |line: &&str| line.contains(&person) && line.contains("127.0.0.1");
+        assert_eq!(log.lines().find(told), None, "who is behind an address");
+    }
+}
+
+/// A call of the operator's, and the token that signed it.
+async fn manage(relay: &Relay, operator: &Author) -> String {
+    let body = r#"{"method":"supportedmethods","params":[]}"#;
+    let token = operator.authorization("POST", &relay.http_url(), body);
+    let headers = [
+        ("Content-Type", "application/nostr+json+rpc"),
+        ("Authorization", token.as_str()),
+    ];
+    let answer = http::post(relay, "/", &headers, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    token.trim_start_matches("Nostr ").to_owned()
+}
+
+#[tokio::test]
+async fn c26_a_line_of_json_has_time_level_target_message_and_fields() {
+    let relay = trellis!()
+        .config("[log]\nformat = \"json\"\nfilter = \"debug\"")
+        .start()
+        .await;
+    let mut client = Client::connect(&relay).await;
+    let note = Author::new().note("logged");
+    client.store(&note).await;
+    client.publish(&note).await.assert_accepted();
+    let (_, log) = relay.stop_with_log().await;
+    let mut with_span = 0;
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        for key in ["timestamp", "level", "target", "message"] {
+            assert!(line[key].is_string(), "{key} in {line}");
+        }
+        assert!(line["fields"].is_object(), "{line}");
+        with_span += usize::from(line["spans"][0]["name"].is_string());
+    }
+    assert!(with_span > 0, "{log}");
 }

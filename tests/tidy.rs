@@ -362,6 +362,47 @@ fn tidy_tests_poll_and_do_not_sleep() {
 }
 
 #[test]
+fn tidy_metrics_are_counted_as_their_table_says() {
+    let mut counted = BTreeSet::new();
+    let product = sources(&[".rs"])
+        .into_iter()
+        .filter(|source| source.is_product() && source.path != "relay/src/metrics.rs");
+    for source in product {
+        let code: String = source.code().map(|(_, line)| line).collect();
+        for (macro_at, _) in code.match_indices("!(") {
+            let name = code[macro_at + 2..].trim_start().strip_prefix("\"trellis_");
+            let name = name.and_then(|name| Some(name.split_once('"')?.0));
+            counted.extend(name.map(|name| format!("trellis_{name}")));
+        }
+    }
+    let table: BTreeSet<String> = trellis_relay::metrics::TABLE
+        .iter()
+        .map(|metric| metric.name.to_owned())
+        .collect();
+    let differences: Vec<String> = counted.symmetric_difference(&table).cloned().collect();
+    assert_none(&differences);
+}
+
+#[test]
+fn tidy_every_span_is_explained() {
+    let page = fs::read_to_string(root().join("docs/logging.md")).expect("docs/logging.md");
+    let mut offences = Vec::new();
+    for source in sources(&[".rs"])
+        .iter()
+        .filter(|source| source.is_product())
+    {
+        let code: String = source.code().map(|(_, line)| line).collect();
+        for (at, _) in code.match_indices("_span!(") {
+            let name = code[at..].split('"').nth(1).unwrap_or_default();
+            if !page.contains(&format!("| `{name}` |")) {
+                offences.push(format!("{}: span {name:?}", source.path));
+            }
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
 fn tidy_every_rule_that_a_test_names_is_explained() {
     let explained = fs::read_to_string(root().join("docs/rules.md")).expect("docs/rules.md");
     let mut offences = BTreeSet::new();

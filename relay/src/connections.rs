@@ -49,12 +49,14 @@ impl Connections {
     pub fn enter(&self, ip: IpAddr, max: usize, max_per_ip: usize) -> Result<Place, Crowded> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.all >= max {
+            refused("relay_full");
             return Err(Crowded::Relay(max));
         }
         // Behind a proxy on this machine that names no client, everybody comes from a loopback address.
         if !ip.is_loopback() {
             let here = counts.by_ip.entry(network(ip)).or_default();
             if *here >= max_per_ip {
+                refused("address_full");
                 return Err(Crowded::Address(max_per_ip));
             }
             *here += 1;
@@ -70,6 +72,10 @@ impl Connections {
     pub fn open(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).all
     }
+}
+
+fn refused(reason: &'static str) {
+    metrics::counter!("trellis_connections_refused_total", "reason" => reason).increment(1);
 }
 
 impl Drop for Place {

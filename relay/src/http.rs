@@ -9,6 +9,7 @@ mod landing;
 mod management;
 mod metrics_page;
 mod nip11;
+mod timing;
 
 pub(crate) use blocked::BLOCKED;
 pub use blocked::keep_out;
@@ -16,6 +17,7 @@ pub use cors::allow_origins;
 pub use management::{METHODS, Method};
 pub use metrics_page::install_recorder;
 pub use nip11::document as nip11_document;
+pub use timing::record_times;
 
 use crate::extension::http as extensions;
 use crate::relay::Relay;

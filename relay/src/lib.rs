@@ -46,6 +46,7 @@ pub mod writer;
 pub mod admin;
 
 pub mod clock;
+pub mod metrics;
 mod sweeper;
 
 #[cfg(feature = "testing")]

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::{Health, HostHandle, SharedHooks};
+use crate::metrics::CoreMetrics;
 use crate::moderation::Moderation;
 use crate::moderator::Moderator;
 use crate::nips::nip98::ReplayGuard;
@@ -59,6 +60,7 @@ pub struct Relay {
     pub started: Instant,
     /// Set while the relay shuts down.
     pub stopping: AtomicBool,
+    pub(crate) metrics: CoreMetrics,
     writer_may_stop: AtomicBool,
     workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
     recent_ephemerals: Mutex<RecentIds>,
@@ -105,6 +107,7 @@ impl Relay {
             nip98_seen: ReplayGuard::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
+            metrics: CoreMetrics::new(),
             writer_may_stop: AtomicBool::new(false),
             workers: RwLock::default(),
             recent_ephemerals: Mutex::default(),
@@ -193,6 +196,12 @@ impl Relay {
     /// Whether no event is between its admission and the end of its fan-out.
     pub fn is_settled(&self) -> bool {
         self.in_flight.available_permits() == self.in_flight_permits
+    }
+
+    /// Bytes of events between their admission and the end of their fan-out, to the kilobyte.
+    pub fn in_flight_bytes(&self) -> usize {
+        let free = self.in_flight.available_permits();
+        self.in_flight_permits.saturating_sub(free) * PERMIT_BYTES
     }
 
     /// Lets the writer end once its queue is empty.

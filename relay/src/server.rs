@@ -99,7 +99,8 @@ fn serve_connections(
         App::new()
             .configure(http::pages(relay))
             .wrap(from_fn(http::keep_out))
-            .wrap(from_fn(http::allow_origins)),
+            .wrap(from_fn(http::allow_origins))
+            .wrap(from_fn(http::record_times)),
         |_: ()| AppConfig::default(),
     );
     HttpService::build()

@@ -13,6 +13,7 @@ use crate::event::PublicKey;
 use crate::extension::{SessionNote, Viewer};
 use crate::flow;
 use crate::flow::event::Admissions;
+use crate::metrics::INVALID;
 use crate::outbox::Outbox;
 use crate::reason::Reason;
 use crate::wire::{ClientMessage, RelayMessage, SubId};
@@ -131,8 +132,7 @@ impl Session {
         place: Place,
     ) -> Rc<Self> {
         let cap_bytes = worker.config().network.outbox_bytes.as_usize();
-        // Session ids are told to extensions across workers, so the worker is part of them there.
-        let viewer = Viewer::new(((worker.index as u64) << 48) | id, ip);
+        let viewer = Viewer::new(number(&worker, id), ip);
         let session = Rc::new(Session {
             id,
             host: host.into(),
@@ -153,7 +153,8 @@ impl Session {
             _place: place,
             worker,
         });
-        metrics::gauge!("trellis_connections").increment(1.0);
+        session.worker.relay.metrics.connections.increment(1.0);
+        tracing::debug!(session = session.number(), "a client connected");
         session.note(SessionNote::Connected);
         session
     }
@@ -161,7 +162,10 @@ impl Session {
     /// Takes one whole message. The future, if there is one, must be awaited before the next.
     pub fn on_text(self: &Rc<Self>, text: &[u8]) -> Option<Wait> {
         let max_subid = self.worker.config().limitation.max_subid_length as usize;
-        match ClientMessage::parse(text, max_subid) {
+        let message = ClientMessage::parse(text, max_subid);
+        let verb = message.as_ref().map_or(INVALID, ClientMessage::verb);
+        self.worker.relay.metrics.message(verb);
+        match message {
             Ok(ClientMessage::Event(event)) => flow::event::publish(self, event),
             Ok(ClientMessage::Req(id, filters)) => flow::req::open(self, id, &filters),
             Ok(ClientMessage::Count(id, filters)) => flow::count::open(self, id, &filters),
@@ -172,6 +176,11 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// What stands for the session in logs and to extensions: unlike [`Session::id`] no two workers share it.
+    pub fn number(&self) -> u64 {
+        number(&self.worker, self.id)
     }
 
     /// Queues a message for the client.
@@ -197,6 +206,7 @@ impl Session {
             let mut viewer = self.viewer.borrow_mut();
             *viewer = Arc::new(viewer.with_pubkey(pubkey));
         }
+        tracing::debug!(session = self.number(), "a client authenticated");
         self.note(SessionNote::Authenticated);
     }
 
@@ -306,8 +316,10 @@ impl Session {
         self.closing.set(Some(cause));
         self.worker.forget(self);
         self.outbox().wake_room();
+        let (session, reason) = (self.number(), cause.label());
+        tracing::debug!(session, reason, "a connection ended");
         self.note(SessionNote::Closed);
-        metrics::gauge!("trellis_connections").decrement(1.0);
+        self.worker.relay.metrics.connections.decrement(1.0);
         metrics::counter!("trellis_disconnections_total", "reason" => cause.label()).increment(1);
     }
 
@@ -362,6 +374,10 @@ impl Session {
             self.outbox().push_control(9, b"");
         }
     }
+}
+
+fn number(worker: &Worker, id: SessionId) -> u64 {
+    ((worker.index as u64) << 48) | id
 }
 
 impl std::fmt::Debug for Session {

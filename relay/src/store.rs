@@ -145,6 +145,20 @@ pub enum Cause {
     Admin,
 }
 
+impl Cause {
+    /// The label in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Cause::Deletion => "deletion",
+            Cause::Expiry => "expiry",
+            Cause::Vanish => "vanish",
+            Cause::Replacement => "replacement",
+            Cause::Retention => "retention",
+            Cause::Admin => "admin",
+        }
+    }
+}
+
 /// What a store asks of the extensions while its transaction is open. Every answer must be repeatable: a store may run
 /// a batch again, halved after a full map, say.
 pub trait CommitPolicy {

@@ -83,6 +83,8 @@ pub struct Worker {
     /// The batch that is being fanned out, and the place of the next event.
     fanning: RefCell<Option<(Arc<Batch>, usize)>>,
     reading: Cell<bool>,
+    /// What the gauge of bytes in outboxes holds of this worker.
+    outbox_bytes: Cell<usize>,
 }
 
 /// A live subscription.
@@ -142,6 +144,7 @@ impl Worker {
             boundary: Cell::new(boundary),
             fanning: RefCell::default(),
             reading: Cell::new(true),
+            outbox_bytes: Cell::new(0),
         });
         actix_rt::spawn(listen(Rc::downgrade(&worker)));
         actix_rt::spawn(tick(Rc::downgrade(&worker)));
@@ -307,6 +310,13 @@ impl Worker {
         }
     }
 
+    /// Tells the gauge how much waits in this worker's outboxes.
+    fn gauge_outboxes(&self, bytes: usize) {
+        let before = self.outbox_bytes.replace(bytes);
+        let gauge = &self.relay.metrics.outbox_bytes;
+        gauge.increment(bytes as f64 - before as f64);
+    }
+
     fn session(&self, id: SessionId) -> Option<Rc<Session>> {
         self.sessions.borrow().get(&id).cloned()
     }
@@ -374,6 +384,8 @@ impl Worker {
         let Some((batch, mut next)) = self.fanning.take() else {
             return false;
         };
+        let events = batch.events.len();
+        let _span = tracing::debug_span!("fanout", worker = self.index, events, next).entered();
         let mut bytes = 0;
         while let Some(stored) = batch.events.get(next)
             && bytes < STEP_BYTES
@@ -427,7 +439,12 @@ impl Worker {
                 .push_text(&event_pieces(&sub.id, event.json()));
             delivered += 1;
         }
-        metrics::counter!("trellis_live_deliveries_total").increment(delivered);
+        tracing::trace!(
+            kind = event.kind(),
+            delivered,
+            "an event was delivered live"
+        );
+        self.relay.metrics.live_deliveries.increment(delivered);
     }
 }
 

@@ -231,12 +231,19 @@ fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
         answered.push(answer);
         batch.push(submission);
     }
+    let started = Instant::now();
     let result = relay
         .store
         .commit(&writes, &CommitHooks(hooks), relay.clock.now_s());
+    relay.metrics.commit_events.record(writes.len() as f64);
+    let took = started.elapsed();
+    relay.metrics.commit_seconds.record(took.as_secs_f64());
+    let took_us = took.as_micros() as u64;
+    tracing::debug!(writes = writes.len(), took_us, "a batch was committed");
     let mut outcomes = match result {
         Ok(outcomes) => outcomes,
         Err(error) => {
+            metrics::counter!("trellis_commit_failures_total").increment(1);
             tracing::error!(%error, events = writes.len(), "a batch could not be committed");
             let reason = failure_reason(&error);
             vec![Outcome::Refused(reason); writes.len()]
@@ -334,6 +341,7 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
     let mut permits = Vec::new();
     for (submission, outcome) in batch.into_iter().zip(outcomes) {
         permits.extend(submission.permit);
+        count_removal(&submission.write, &outcome);
         match (submission.origin, submission.write) {
             (
                 Origin::Session {
@@ -376,6 +384,12 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
     }
     if let Some(row) = last_row {
         relay.extensions.committed(row);
+    }
+}
+
+fn count_removal(write: &Write, outcome: &Outcome) {
+    if let (Write::Remove(_, cause), Outcome::Done) = (write, outcome) {
+        metrics::counter!("trellis_removals_total", "cause" => cause.label()).increment(1);
     }
 }
 

@@ -1,7 +1,20 @@
 //! Logs to stderr, as text for people or JSON for collectors.
+//!
+//! Invariant: what is logged is decided where it is logged, and nothing there names contents, tokens, signatures or who
+//! is behind an address. Here: how a line looks, and that one that repeats does not drown the others.
 
+mod json_lines;
+mod repeats;
+
+pub(super) use repeats::{tell_all_suppressed, tell_suppressed};
+
+use json_lines::JsonLines;
+use repeats::Repeats;
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use trellis_relay::config::{Log, LogFormat};
 
 /// Starts logging as `[log]` says.
@@ -13,13 +26,19 @@ pub(super) fn start(log: &Log) -> anyhow::Result<()> {
         true => filter,
         false => filter.add_directive("actix_server=warn".parse()?),
     };
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(Repeats::default());
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match log.format {
-        LogFormat::Json => lines.json().init(),
-        LogFormat::Text => lines.init(),
+        LogFormat::Json => {
+            let lines = lines.fmt_fields(JsonFields::new()).event_format(JsonLines);
+            registry.with(lines).init();
+        }
+        LogFormat::Text => {
+            let lines = lines.with_ansi(io::stderr().is_terminal());
+            registry.with(lines).init();
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use trellis_relay::parts::Parts;
 use trellis_relay::reload;
 use trellis_relay::server::Server;
 
-/// How soon the death of the writer thread is noticed.
+/// How soon the death of the writer thread is noticed, and lines that were left out are told.
 const WRITER_LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -68,15 +68,19 @@ impl Serve {
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => self.reload(&mut server, &mut loaded).await,
                 Some(()) = changes.next() => self.reload(&mut server, &mut loaded).await,
-                // Whoever supervises the process starts it again, and clients learn by the end of their connections.
-                _ = looks.tick() => anyhow::ensure!(
-                    !server.running.relay.writer.is_dead(),
-                    "the writer thread died; nothing can be stored, so the relay ends"
-                ),
+                _ = looks.tick() => {
+                    logging::tell_suppressed();
+                    // Whoever supervises the process starts it again, and clients learn by the end of their connections.
+                    anyhow::ensure!(
+                        !server.running.relay.writer.is_dead(),
+                        "the writer thread died; nothing can be stored, so the relay ends"
+                    );
+                }
             }
         }
         tracing::info!("stopping");
         server.stop().await;
+        logging::tell_all_suppressed();
         tracing::info!("stopped");
         Ok(())
     }

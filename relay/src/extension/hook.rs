@@ -12,13 +12,14 @@ use super::loops::Depths;
 use super::watchdog;
 use crate::clock::Clock;
 use crate::kinds::Kinds;
+use metrics::{Counter, Histogram};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -126,7 +127,14 @@ pub(super) struct Hook {
     pub(super) breaker: Breaker,
     /// Under which the watchdog knows it.
     number: u32,
+    calls: Counter,
+    seconds: Histogram,
+    /// Calls until the next one that is timed.
+    untimed: AtomicU32,
 }
+
+/// Of synchronous calls, which take nanoseconds, one in so many is timed.
+const TIMED_EVERY: u32 = 16;
 
 impl Hook {
     pub(super) fn new(
@@ -134,7 +142,12 @@ impl Hook {
         registration: Registration,
         breaker: Breaker,
     ) -> Arc<Self> {
+        let (extension, name) = (owner.name, registration.call.name());
+        let labels = [("extension", extension), ("hook", name)];
         let hook = Arc::new(Hook {
+            calls: metrics::counter!("trellis_extension_hook_calls_total", &labels),
+            seconds: metrics::histogram!("trellis_extension_hook_seconds", &labels),
+            untimed: AtomicU32::new(0),
             owner,
             phase: registration.phase,
             kinds: registration.kinds,
@@ -165,9 +178,18 @@ impl Hook {
     /// Runs an author's code on a worker's thread under the watchdog's eyes, and stops a panic; counts nothing.
     #[inline]
     pub(super) fn contain<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
+        self.calls.increment(1);
+        let is_timed = self
+            .untimed
+            .fetch_add(1, Relaxed)
+            .is_multiple_of(TIMED_EVERY);
+        let started = is_timed.then(Instant::now);
         let before = watchdog::enter(self.number);
         let outcome = catch_unwind(AssertUnwindSafe(call));
         watchdog::leave(before);
+        if let Some(started) = started {
+            self.seconds.record(started.elapsed().as_secs_f64());
+        }
         outcome.map_err(|payload| {
             // A payload's own destructor may panic as well.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
@@ -226,7 +248,11 @@ impl Hook {
             // Called here, since an author's function may panic before it returns its future.
             call().await
         }));
-        match tokio::time::timeout(timeout, &mut task.0).await {
+        self.calls.increment(1);
+        let started = Instant::now();
+        let ended = tokio::time::timeout(timeout, &mut task.0).await;
+        self.seconds.record(started.elapsed().as_secs_f64());
+        match ended {
             Ok(Ok(Ok(answer))) => {
                 self.good();
                 Ok(answer)

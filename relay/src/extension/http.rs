@@ -15,6 +15,7 @@ use std::future::{Ready, ready};
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub(crate) use dispatch::MountedAt;
 pub use dispatch::configure;
 
 /// Where routes are mounted.

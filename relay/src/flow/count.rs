@@ -15,6 +15,7 @@ use crate::wire::{RelayMessage, SubId};
 use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 /// Counts, or refuses with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
@@ -31,6 +32,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     let before = admissions_done(session);
+    let span = tracing::debug_span!("query", session = session.number());
     let session = session.clone();
     let counting = async move {
         if let Some(before) = before {
@@ -51,17 +53,20 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
     };
     // A count holds the connection up, so a client has one at a time.
-    Some(Box::pin(counting))
+    Some(Box::pin(counting.instrument(span)))
 }
 
 async fn count(session: &Rc<Session>, filters: Filters) -> Result<u64, Reason> {
     let mut clock = Allowance::new(session);
-    match &filters[..] {
+    let counted = match &filters[..] {
         [one] if counts_by_headers(session, one) => {
             count_headers(session, filters, &mut clock).await
         }
         _ => count_visible(session, filters, &mut clock).await,
-    }
+    };
+    let seconds = clock.spent.as_secs_f64();
+    session.worker.relay.metrics.count_seconds.record(seconds);
+    counted
 }
 
 fn counts_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
@@ -147,6 +152,7 @@ async fn count_visible(
 /// The time a count may spend in the store.
 struct Allowance {
     left: Duration,
+    spent: Duration,
     over: bool,
 }
 
@@ -154,6 +160,7 @@ impl Allowance {
     fn new(session: &Session) -> Self {
         Allowance {
             left: session.worker.config().data.db_query_timeout.duration(),
+            spent: Duration::ZERO,
             over: false,
         }
     }
@@ -165,6 +172,7 @@ impl Allowance {
     ) -> Result<T, Reason> {
         let (page, took) =
             page.map_err(|_| Reason::error("the relay is too busy; try again later"))?;
+        self.spent += took;
         self.over = took > self.left;
         self.left = self.left.saturating_sub(took);
         page.map_err(|error| {

@@ -32,6 +32,7 @@ pub(crate) struct Candidate {
 
 /// Publishes one event. The answer follows when it is decided, which is after the commit for an event that is stored.
 pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
+    let _span = tracing::debug_span!("publish", session = session.number()).entered();
     if let Some(room) = admission::room(session) {
         let (session, raw) = (session.clone(), raw.to_owned());
         return Some(Box::pin(async move {
@@ -100,6 +101,11 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
                 .worker
                 .relay
                 .send_ephemeral(&candidate.event, candidate.permit);
+            let metrics = &session.worker.relay.metrics;
+            match fresh {
+                true => metrics.ephemeral.increment(1),
+                false => metrics.duplicates.increment(1),
+            }
             let repeated = Reason::duplicate("this event was sent on already");
             ok(session, &id, true, (!fresh).then_some(&repeated));
         }
@@ -118,7 +124,10 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
                 refuse(session, &id, &Reason::error("the relay is stopping"));
             }
         }
-        Admit::Shadow => ok(session, &id, true, None),
+        Admit::Shadow => {
+            metrics::counter!("trellis_events_accepted_total", "how" => "silent").increment(1);
+            ok(session, &id, true, None);
+        }
         Admit::Reject(reason) => refuse(session, &id, &reason),
     }
 }
@@ -127,7 +136,7 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
 pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
     match outcome {
         Outcome::Stored(_) | Outcome::StoredThenRemoved | Outcome::Done => {
-            metrics::counter!("trellis_events_accepted_total").increment(1);
+            session.worker.relay.metrics.stored.increment(1);
             ok(session, id, true, None);
         }
         Outcome::Duplicate => duplicate(session, id),
@@ -139,7 +148,7 @@ pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
 }
 
 fn duplicate(session: &Session, id: &EventId) {
-    metrics::counter!("trellis_events_duplicate_total").increment(1);
+    session.worker.relay.metrics.duplicates.increment(1);
     let reason = Reason::duplicate("this event is stored already");
     ok(session, id, true, Some(&reason));
 }
@@ -151,6 +160,8 @@ fn refuse(session: &Session, id: &EventId, reason: &Reason) {
 }
 
 fn ok(session: &Session, id: &EventId, accepted: bool, reason: Option<&Reason>) {
+    let prefix = reason.map(|reason| reason.prefix.as_str());
+    tracing::debug!(session = session.number(), event = %id.to_hex(), accepted, prefix, "answered");
     session.send(RelayMessage::Ok {
         id,
         accepted,

@@ -22,9 +22,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 /// Opens a subscription, or refuses it with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
+    let _span = tracing::debug_span!("query", session = session.number()).entered();
     let original = match request::read_filters(session, raw).and_then(|filters| {
         subscriptions(session, &id, &filters)?;
         Ok(filters)
@@ -88,6 +90,8 @@ fn filter_bytes(filters: &[Filter]) -> usize {
 fn refuse(session: &Session, id: &SubId, reason: &Reason) {
     // A REQ with the id of an open subscription replaces it, so a refused one ends it.
     super::close::end(session, id);
+    let (session_number, prefix) = (session.number(), reason.prefix.as_str());
+    tracing::debug!(session = session_number, prefix, "a request was refused");
     session.send(RelayMessage::Closed(id, reason));
 }
 
@@ -119,6 +123,7 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         serial,
         query: Query::new(filters, boundary, limit),
         spent: Duration::ZERO,
+        sent: 0,
         timeout: config.data.db_query_timeout.duration(),
         slot: session.query_slot(),
     };
@@ -126,7 +131,7 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
     if stored.slot.is_some() && is_cheap {
         stored.run_inline();
     } else {
-        actix_rt::spawn(stored.run_pooled());
+        stored.spawn_pooled();
     }
 }
 
@@ -177,6 +182,8 @@ struct StoredQuery {
     query: Query,
     /// Time spent in the store, not in waiting for the client.
     spent: Duration,
+    /// Events sent.
+    sent: u64,
     timeout: Duration,
     /// Held while pages are read and kept.
     slot: Option<QuerySlot>,
@@ -228,7 +235,13 @@ impl StoredQuery {
                 Step::End => return self.finish(),
             }
         }
-        actix_rt::spawn(self.run_pooled());
+        self.spawn_pooled();
+    }
+
+    fn spawn_pooled(self) {
+        let session = self.session.number();
+        let span = tracing::debug_span!("backfill", session, query = self.serial);
+        actix_rt::spawn(self.run_pooled().instrument(span));
     }
 
     async fn run_pooled(mut self) {
@@ -299,7 +312,8 @@ impl StoredQuery {
         Ok(())
     }
 
-    fn send(&self, stored: &Stored) {
+    fn send(&mut self, stored: &Stored) {
+        self.sent += 1;
         self.session
             .outbox()
             .push_text(&event_pieces(&self.id, stored.event.json()));
@@ -319,7 +333,18 @@ impl StoredQuery {
     }
 
     fn finish(self) {
-        metrics::histogram!("trellis_query_seconds").record(self.spent.as_secs_f64());
+        let metrics = &self.session.worker.relay.metrics;
+        metrics.req_seconds.record(self.spent.as_secs_f64());
+        metrics.stored_deliveries.increment(self.sent);
+        let spent_us = self.spent.as_micros() as u64;
+        let (session, query) = (self.session.number(), self.serial);
+        tracing::debug!(
+            session,
+            query,
+            events = self.sent,
+            spent_us,
+            "stored events were sent"
+        );
         self.session.send(RelayMessage::Eose(&self.id));
     }
 

@@ -2,11 +2,15 @@
 
 use super::error;
 use crate::client_ip::client_ip;
+use crate::extension::Health;
+use crate::metrics::{BATCH_BUCKETS, SECONDS_BUCKETS};
 use crate::relay::Relay;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics::gauge;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
@@ -15,15 +19,33 @@ pub fn install_recorder() {
     if RECORDER.get().is_some() {
         return;
     }
-    let seconds = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+    let batches = Matcher::Full("trellis_commit_events".to_owned());
     let recorder = PrometheusBuilder::new()
-        .set_buckets(&seconds)
+        .set_buckets(&SECONDS_BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(batches, &BATCH_BUCKETS))
         .and_then(PrometheusBuilder::install_recorder);
     match recorder {
         Ok(handle) => {
+            crate::metrics::describe();
+            keep_up(handle.clone());
             let _ = RECORDER.set(handle);
         }
         Err(error) => tracing::warn!(%error, "metrics are not recorded"),
+    }
+}
+
+/// Values of histograms pile up until somebody sorts them into buckets, and nobody may ever ask for the page.
+fn keep_up(handle: PrometheusHandle) {
+    const PAUSE: Duration = Duration::from_secs(5);
+    let thread = std::thread::Builder::new().name("metrics".into());
+    let started = thread.spawn(move || {
+        loop {
+            std::thread::sleep(PAUSE);
+            handle.run_upkeep();
+        }
+    });
+    if let Err(error) = started {
+        tracing::warn!(%error, "metrics take memory until they are read");
     }
 }
 
@@ -43,10 +65,43 @@ pub(super) async fn metrics(request: HttpRequest, relay: web::Data<Arc<Relay>>) 
         );
     }
     match RECORDER.get() {
-        Some(handle) => HttpResponse::Ok()
-            .content_type("text/plain; version=0.0.4; charset=utf-8")
-            .body(handle.render()),
+        Some(handle) => {
+            look(&relay);
+            HttpResponse::Ok()
+                .content_type("text/plain; version=0.0.4; charset=utf-8")
+                .body(handle.render())
+        }
         None => error(StatusCode::NOT_FOUND, "metrics are not recorded"),
+    }
+}
+
+/// Sets what nobody counts on the way.
+fn look(relay: &Relay) {
+    gauge!("trellis_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let started_s = relay
+        .clock
+        .now_s()
+        .saturating_sub(relay.started.elapsed().as_secs());
+    gauge!("trellis_start_time_seconds").set(started_s as f64);
+    gauge!("trellis_connections_max").set(f64::from(relay.config().network.max_connections));
+    gauge!("trellis_in_flight_bytes").set(relay.in_flight_bytes() as f64);
+    if let Ok(stats) = relay.store.stats() {
+        gauge!("trellis_store_events").set(stats.events as f64);
+        gauge!("trellis_store_used_bytes").set(stats.used_bytes as f64);
+        gauge!("trellis_store_quota_bytes").set(stats.quota_bytes as f64);
+        gauge!("trellis_store_full").set(if stats.full { 1.0 } else { 0.0 });
+    }
+    for extension in relay.extensions.status() {
+        let now = match extension.health {
+            Some(Health::Ok) => "ok",
+            Some(Health::Degraded(_)) => "degraded",
+            Some(Health::Down(_)) => "down",
+            None => "off",
+        };
+        for state in ["ok", "degraded", "down", "off"] {
+            let labels = [("extension", extension.name), ("state", state)];
+            gauge!("trellis_extension_health", &labels).set(if state == now { 1.0 } else { 0.0 });
+        }
     }
 }
 

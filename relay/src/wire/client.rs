@@ -46,6 +46,17 @@ pub enum WireError {
 }
 
 impl<'a> ClientMessage<'a> {
+    /// The word with which it begins.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Event(_) => "EVENT",
+            Self::Req(..) => "REQ",
+            Self::Count(..) => "COUNT",
+            Self::Close(_) => "CLOSE",
+            Self::Auth(_) => "AUTH",
+        }
+    }
+
     /// Reads one message. `max_subid_chars` is `limitation.max_subid_length`.
     pub fn parse(bytes: &'a [u8], max_subid_chars: usize) -> Result<Self, WireError> {
         let text = std::str::from_utf8(bytes).map_err(|_| WireError::NotUtf8)?;

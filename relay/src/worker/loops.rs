@@ -60,8 +60,11 @@ pub(super) async fn tick(worker: Weak<Worker>) {
             return;
         };
         let config = worker.config();
+        let mut outbox_bytes = 0;
         for session in worker.all_sessions() {
             session.tick(&config.network);
+            outbox_bytes += session.outbox().pending().len();
         }
+        worker.gauge_outboxes(outbox_bytes);
     }
 }

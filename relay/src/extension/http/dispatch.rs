@@ -98,7 +98,14 @@ impl Dispatcher {
             let unrouted = response.extensions_mut().remove::<Unrouted>();
             match unrouted {
                 Some(Unrouted(unread)) => payload = unread,
-                None => return Ok(ServiceResponse::new(request, response)),
+                None => {
+                    let mount = match &mounted.hook.call {
+                        Call::Http(mount, _) => mount.to_string(),
+                        _ => String::new(),
+                    };
+                    request.extensions_mut().insert(MountedAt(mount));
+                    return Ok(ServiceResponse::new(request, response));
+                }
             }
         }
         let not_found = json_error(StatusCode::NOT_FOUND);
@@ -112,6 +119,9 @@ fn host_of(head: &RequestHead) -> &str {
     let header = header.and_then(|host| host.to_str().ok());
     header.or(head.uri.host()).unwrap_or_default()
 }
+
+/// In the extensions of a request that an extension answered: where it is mounted.
+pub(crate) struct MountedAt(pub(crate) String);
 
 /// In the extensions of a response: no route was found, and here is the payload for whoever comes next.
 struct Unrouted(Payload);
