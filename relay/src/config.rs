@@ -62,7 +62,7 @@ pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
 pub use pubkey::Pubkey;
-pub use rate_limiter::{Counted, EventRate, RateLimiter};
+pub use rate_limiter::{ByteRate, ConnectionRate, Counted, MessageRate, RateLimiter};
 pub use schema::schema;
 pub use secret::Secret;
 pub use switches::{Count, Metrics, Search};
@@ -89,7 +89,7 @@ pub struct Config {
     pub metrics: Metrics,
     /// Who may read and write.
     pub auth: Auth,
-    /// How often clients may publish.
+    /// How often clients may publish, ask and connect, and how much they may send.
     pub rate_limiter: RateLimiter,
     /// NIP-45: counting events.
     pub count: Count,

@@ -1,6 +1,6 @@
 //! What all threads of one relay share.
 //!
-//! Invariant: what is locked while an event is published is locked for moments: the list of workers, the counts of event rates
+//! Invariant: what is locked while an event is published is locked for moments: the list of workers, the counts of rates
 //! where there are rules, and the recent ids for ephemeral events. Delivery locks nothing here.
 
 mod for_extensions;
@@ -16,7 +16,7 @@ use crate::metrics::CoreMetrics;
 use crate::moderation::Moderation;
 use crate::moderator::Moderator;
 use crate::nips::nip98::ReplayGuard;
-use crate::rate_limit::EventLimits;
+use crate::rate_limit::Limits;
 use crate::readers::Readers;
 use crate::store::Store;
 use crate::worker::WorkerMessage;
@@ -64,8 +64,8 @@ pub struct Relay {
     writer_may_stop: AtomicBool,
     workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
     recent_ephemerals: Mutex<RecentIds>,
-    /// `[[rate_limiter.event]]` with its counts, shared by all workers.
-    pub event_limits: Mutex<EventLimits>,
+    /// The rules of `[rate_limiter]` with their counts, shared by all workers; locked only where there are rules.
+    pub limits: Mutex<Limits>,
 }
 
 /// Messages that may wait for a worker before the writer waits and ephemeral events are dropped.
@@ -90,7 +90,7 @@ impl Relay {
         let moderator = Moderator::new(moderation, config.clone());
         let config = moderator.overrule(&config);
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
-        let event_limits = Mutex::new(EventLimits::from_config(&config));
+        let limits = Mutex::new(Limits::from_config(&config));
         Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
@@ -111,7 +111,7 @@ impl Relay {
             writer_may_stop: AtomicBool::new(false),
             workers: RwLock::default(),
             recent_ephemerals: Mutex::default(),
-            event_limits,
+            limits,
         }
     }
 

@@ -111,7 +111,7 @@ impl RunningRelay {
             relay.tell_workers(|| WorkerMessage::HooksChanged);
         }
         relay
-            .event_limits
+            .limits
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .reconfigure(&config);

@@ -17,7 +17,7 @@ pub struct Auth {
     /// The `pubkey_whitelist` of whichever of `[auth.req]` and `[auth.event]` has none of its own. Public keys. Default
     /// none.
     pub pubkey_whitelist: Option<Vec<Pubkey>>,
-    /// Entries that the lists of the management API (NIP-86) may have, all together; one takes about 100 bytes of memory.
+    /// Entries that the lists of the management API (NIP-86) may have, all together; one takes about 50 bytes of memory.
     /// Entries. Default 500000.
     pub max_managed_entries: u32,
     /// Who may read: REQ, COUNT and negentropy.

@@ -6,7 +6,7 @@ mod addresses;
 mod log_filter;
 
 use super::merge::Tree;
-use super::{Config, Mode, Operation, Origin, Problem, TimeSpan};
+use super::{Config, Kinds, Mode, Operation, Origin, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -239,28 +239,54 @@ fn lists(config: &Config, rules: &mut Rules<'_>) {
 }
 
 fn rates(config: &Config, rules: &mut Rules<'_>) {
+    let limiter = &config.rate_limiter;
     let mut names = BTreeSet::new();
-    for (i, rule) in config.rate_limiter.event.iter().enumerate() {
-        let key = |key: &str| format!("rate_limiter.event[{i}].{key}");
-        rules.want(!rule.name.is_empty(), &key("name"), r#""""#, "a name");
+    let mut check = |key: &str, name: &str, period: TimeSpan, kinds: Option<&Kinds>| {
+        let key = |part: &str| format!("rate_limiter.{key}.{part}");
+        rules.want(!name.is_empty(), &key("name"), r#""""#, "a name");
         rules.want(
-            names.insert(&rule.name),
+            names.insert(name.to_owned()),
             &key("name"),
-            quoted(&rule.name),
+            quoted(name),
             "a name that no other rule has",
         );
         rules.want(
-            !rule.period.is_zero(),
+            !period.is_zero(),
             &key("period"),
-            rule.period,
+            period,
             "a time longer than none",
         );
-        let no_kinds = rule.kinds.as_ref().is_some_and(|kinds| kinds.is_empty());
         rules.want(
-            !no_kinds,
+            !kinds.is_some_and(Kinds::is_empty),
             &key("kinds"),
             "[]",
             "at least one kind, or leave the key out for every kind",
+        );
+    };
+    for (list, of_messages) in [
+        ("event", &limiter.event),
+        ("req", &limiter.req),
+        ("count", &limiter.count),
+        ("neg", &limiter.neg),
+    ] {
+        for (i, rule) in of_messages.iter().enumerate() {
+            let key = format!("{list}[{i}]");
+            check(&key, &rule.name, rule.period, rule.kinds.as_ref());
+        }
+    }
+    for (i, rule) in limiter.bytes.iter().enumerate() {
+        check(&format!("bytes[{i}]"), &rule.name, rule.period, None);
+    }
+    for (i, rule) in limiter.connection.iter().enumerate() {
+        check(&format!("connection[{i}]"), &rule.name, rule.period, None);
+    }
+    for (i, rule) in limiter.bytes.iter().enumerate() {
+        let key = format!("rate_limiter.bytes[{i}].limit");
+        rules.want(
+            rule.limit.bytes() > 0,
+            &key,
+            rule.limit,
+            "at least one byte",
         );
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::event::{Event, EventId, PublicKey, Tag, lowercase_hex, peek_id};
+use crate::flow::limits;
 use crate::nips::{nip13, nip42, nip70};
+use crate::rate_limit::Action;
 use crate::reason::{Prefix, Reason};
 use crate::session::Session;
 use crate::wire::RelayMessage;
 use serde_json::value::RawValue;
-use std::sync::PoisonError;
 
 /// What is said of an event that the operator removed.
 const BANNED: &str = "the relay's operator does not want this event";
@@ -33,7 +34,7 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
         .and_then(|()| moderation(session, &event))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
         .and_then(|()| access(session, &event))
-        .and_then(|()| rate(session, &event, &config))
+        .and_then(|()| limits::check(session, Action::Event, Some(&[event.kind()])))
         .and_then(|()| known(session, &event))
         .and_then(|()| {
             event
@@ -155,31 +156,6 @@ fn access(session: &Session, event: &Event) -> Result<(), Reason> {
             .map_err(Reason::from)?;
     }
     nip70::check(event, &viewer)
-}
-
-/// `[[rate_limiter.event]]`.
-fn rate(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
-    if !config.rate_limiter.enabled || config.rate_limiter.event.is_empty() {
-        return Ok(());
-    }
-    let viewer = session.viewer();
-    let relay = &session.worker.relay;
-    let now_ms = relay.clock.monotonic().as_millis() as u64;
-    let mut limits = relay
-        .event_limits
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    limits
-        .check(now_ms, viewer.ip(), viewer.pubkeys().first(), event.kind())
-        .map_err(|limited| {
-            metrics::counter!("trellis_rate_limited_total", "rule" => limited.rule.to_owned())
-                .increment(1);
-            Reason::rate_limited(format!(
-                "too many events ({}); try again in {} s",
-                limited.rule,
-                limited.retry_after_ms.div_ceil(1000)
-            ))
-        })
 }
 
 /// An event that is stored needs no further work.
