@@ -33,6 +33,7 @@ const LAYERS: [&[&str]; 5] = [
         "relay",
         "admin",
         "moderator",
+        "announcer",
     ],
     &["ws", "http"],
     &["parts", "running", "server", "testing"],

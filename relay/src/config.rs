@@ -56,7 +56,7 @@ pub use load::{Loaded, load, load_text};
 pub use log::{Log, LogFormat};
 pub(crate) use nearest::nearest;
 pub use network::Network;
-pub use operation::{Mode, Operation};
+pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};

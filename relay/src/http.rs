@@ -9,6 +9,7 @@ mod landing;
 mod management;
 mod metrics_page;
 mod nip11;
+mod status;
 mod timing;
 
 pub(crate) use blocked::BLOCKED;
@@ -86,6 +87,7 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
             )
             .route("/livez", get().to(health::livez))
             .route("/health", get().to(health::health))
+            .route("/status", get().to(status::status))
             .route("/ready", get().to(health::ready))
             .route("/metrics", get().to(metrics_page::metrics));
     }

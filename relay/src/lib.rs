@@ -31,6 +31,7 @@ pub mod reason;
 pub mod extension;
 
 pub mod access;
+mod announcer;
 pub mod flow;
 pub mod moderation;
 pub mod moderator;

@@ -14,7 +14,12 @@ use crate::store::{Outcome, StoreError, Write};
 use crate::worker::WorkerMessage;
 use crate::writer::{Origin, Submission};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::mpsc::channel;
 use tokio::sync::{Notify, oneshot};
+
+/// How long workers may take to put a decision in force before the operator is answered all the same.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The decisions in force.
 #[derive(Debug)]
@@ -23,7 +28,10 @@ pub struct Moderator {
     /// The configuration as the file and the environment have it.
     written: Mutex<Arc<Config>>,
     changing: tokio::sync::Mutex<()>,
-    purge: Notify,
+    /// Rung when there is something to purge.
+    purge: Arc<Notify>,
+    /// Rung when a configuration is put in force, for the one who waits for that.
+    pub(crate) reconfigured: Arc<Notify>,
 }
 
 /// Why a decision has no effect.
@@ -47,7 +55,19 @@ impl Moderator {
             current: RwLock::new(Arc::new(moderation)),
             written: Mutex::new(written),
             changing: tokio::sync::Mutex::default(),
-            purge: Notify::new(),
+            purge: Arc::default(),
+            reconfigured: Arc::default(),
+        }
+    }
+
+    /// Tells the log which keys of the configuration have no say.
+    pub(crate) fn say_what_is_overruled(&self) {
+        let keys = self.current().settings.keys().join(", ");
+        if !keys.is_empty() {
+            tracing::info!(
+                keys,
+                "set by the management API, which beats the configuration"
+            );
         }
     }
 
@@ -102,7 +122,7 @@ async fn carry_out(
         return Ok(());
     }
     store(relay, rows).await?;
-    put_in_force(relay, &old, Arc::new(new));
+    put_in_force(relay, &old, Arc::new(new)).await;
     Ok(())
 }
 
@@ -132,7 +152,9 @@ async fn store(relay: &Relay, rows: Vec<Row>) -> Result<(), ChangeError> {
     Ok(())
 }
 
-fn put_in_force(relay: &Relay, old: &Moderation, new: Arc<Moderation>) {
+/// When this returns, what clients do next meets the decision, on whichever worker they are; unless one of them is too
+/// busy to be waited for.
+async fn put_in_force(relay: &Relay, old: &Moderation, new: Arc<Moderation>) {
     let moderator = &relay.moderator;
     *moderator
         .current
@@ -141,7 +163,10 @@ fn put_in_force(relay: &Relay, old: &Moderation, new: Arc<Moderation>) {
     if new.settings != old.settings {
         reconfigure(relay, None);
     }
-    relay.tell_workers(|| WorkerMessage::Moderation(new.clone()));
+    let (in_force, mut everywhere) = channel(1);
+    relay.tell_workers(|| WorkerMessage::Moderation(new.clone(), in_force.clone()));
+    drop(in_force);
+    let _ = tokio::time::timeout(PATIENCE, everywhere.recv()).await;
     if !new.to_purge.is_empty() {
         moderator.purge.notify_one();
     }
@@ -159,6 +184,8 @@ pub(crate) fn reconfigure(relay: &Relay, written: Option<Arc<Config>>) {
         *last = written;
     }
     let config = moderator.overrule(&last);
+    moderator.say_what_is_overruled();
     *relay.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
     relay.tell_workers(|| WorkerMessage::Config(config.clone()));
+    moderator.reconfigured.notify_one();
 }

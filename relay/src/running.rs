@@ -13,7 +13,7 @@ use crate::relay::{ForExtensions, Relay};
 use crate::store::StoreError;
 use crate::worker::WorkerMessage;
 use crate::writer::{self, Writer};
-use crate::{http, moderator, sweeper};
+use crate::{announcer, http, moderator, sweeper};
 use actix_web::web::ServiceConfig;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -85,6 +85,8 @@ impl RunningRelay {
             .await
             .inspect_err(|_| relay.stop_writer())?;
         actix_rt::spawn(sweeper::run(Arc::downgrade(&relay)));
+        relay.moderator.say_what_is_overruled();
+        actix_rt::spawn(announcer::run(Arc::downgrade(&relay)));
         actix_rt::spawn(moderator::run_purge(Arc::downgrade(&relay)));
         Ok(RunningRelay {
             relay,

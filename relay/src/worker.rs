@@ -28,7 +28,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender};
 
 /// What other threads tell a worker.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ pub enum WorkerMessage {
     Ephemeral(Arc<Event>, Arc<OwnedSemaphorePermit>),
     /// A new configuration is in force.
     Config(Arc<Config>),
-    /// The operator decided something.
-    Moderation(Arc<Moderation>),
+    /// The operator decided something; the second part is dropped when it is in force.
+    Moderation(Arc<Moderation>, Sender<()>),
     /// The extensions' tables changed: narrowing must be asked again.
     HooksChanged,
     /// Take no more from clients: the relay stops once what was taken is answered.
@@ -364,7 +364,7 @@ impl Worker {
                 // The lists of who may read hold for what is open, too.
                 self.narrow_all_again();
             }
-            WorkerMessage::Moderation(moderation) => self.moderate(moderation),
+            WorkerMessage::Moderation(moderation, _in_force) => self.moderate(moderation),
             WorkerMessage::HooksChanged => {
                 self.introduce_sessions();
                 self.narrow_all_again();

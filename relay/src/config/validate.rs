@@ -6,7 +6,7 @@ mod addresses;
 mod log_filter;
 
 use super::merge::Tree;
-use super::{Config, Kinds, Mode, Operation, Origin, Problem, TimeSpan};
+use super::{Config, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -28,8 +28,8 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     rules.problems
 }
 
-/// What an operator should hear although it is no problem.
-pub(crate) fn notes(config: &Config) -> Vec<String> {
+/// What an operator should hear although it is no problem, at a second since 1970.
+pub(crate) fn notes(config: &Config, now_s: u64) -> Vec<String> {
     let mut notes = Vec::new();
     if config.limitation.min_prefix.is_some() {
         notes.push(
@@ -43,20 +43,17 @@ pub(crate) fn notes(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let (operation, usual) = (&config.operation, Operation::default());
-    for (key, set) in [
-        ("maintenance_from", operation.maintenance_from.is_some()),
-        ("maintenance_until", operation.maintenance_until.is_some()),
-        (
-            "drain_timeout",
-            operation.drain_timeout != usual.drain_timeout,
-        ),
-    ] {
-        if set {
-            notes.push(format!(
-                "operation.{key} has no effect yet: no mode but normal is built"
-            ));
-        }
+    if config.operation.is_short_notice_at(now_s) {
+        notes.push(format!(
+            "operation.maintenance_from is less than {} hours ahead: users have little time to prepare",
+            NOTICE_AHEAD_S / 3_600
+        ));
+    }
+    if config.operation.phase_at(now_s) == Phase::After {
+        notes.push(
+            "operation.maintenance_until has passed, so neither the window nor operation.notice has any effect"
+                .to_owned(),
+        );
     }
     let lists_set = config.auth.pubkey_whitelist.is_some()
         || config.auth.req != Default::default()
@@ -181,14 +178,6 @@ fn unbuilt(config: &Config, rules: &mut Rules<'_>) {
         "search.enabled",
         true,
         "false: search is not built yet",
-    );
-    let mode = config.operation.mode;
-    let found = serde_json::to_string(&mode).unwrap_or_default();
-    rules.want(
-        mode == Mode::Normal,
-        "operation.mode",
-        found,
-        r#""normal": the other modes are not built yet, and would keep nothing out"#,
     );
 }
 

@@ -45,6 +45,21 @@ impl Settings {
         *self == Self::default()
     }
 
+    /// The keys of the configuration that are overruled.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let keys = [
+            ("information.name", self.name.is_some()),
+            ("information.description", self.description.is_some()),
+            ("information.icon", self.icon.is_some()),
+            ("operation.mode", self.mode.is_some()),
+            ("operation.notice", self.notice.is_some()),
+            ("operation.maintenance_from", self.window.is_some()),
+            ("operation.maintenance_until", self.window.is_some()),
+        ];
+        let overruled = keys.into_iter().filter(|(_, is_set)| *is_set);
+        overruled.map(|(key, _)| key).collect()
+    }
+
     /// Overrules a configuration.
     pub fn overrule(&self, config: &mut Config) {
         let information = &mut config.information;

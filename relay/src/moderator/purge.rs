@@ -31,15 +31,13 @@ pub(crate) async fn run(relay: Weak<Relay>) {
         let next = relay.moderation().to_purge.iter().next().copied();
         let done = match next {
             Some(author) => purge(&relay, author).await,
-            None => {
-                // Waited for in pieces, or nothing would ever find the relay gone.
-                let _ = tokio::time::timeout(PAUSE, relay.moderator.purge.notified()).await;
-                true
-            }
+            None => false,
         };
-        drop(relay);
         if !done {
-            tokio::time::sleep(PAUSE).await;
+            // In pieces, and without a hold on the relay, or nothing would ever find it gone.
+            let bell = relay.moderator.purge.clone();
+            drop(relay);
+            let _ = tokio::time::timeout(PAUSE, bell.notified()).await;
         }
     }
 }

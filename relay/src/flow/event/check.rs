@@ -1,6 +1,6 @@
 //! The core's own checks of an event, in order of their cost: nothing is hashed before it is known to be wanted.
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::event::{Event, EventId, PublicKey, Tag, lowercase_hex, peek_id};
 use crate::flow::limits;
 use crate::nips::{nip13, nip42, nip70};
@@ -29,7 +29,8 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
     })?;
     let config = session.worker.config();
     let now = session.worker.relay.clock.now_s();
-    let checked = form(&event, &config)
+    let checked = mode(&config, now)
+        .and_then(|()| form(&event, &config))
         .and_then(|()| time(&event, &config, now))
         .and_then(|()| moderation(session, &event))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
@@ -58,6 +59,14 @@ impl Refusal {
             Some(id) => super::refuse(session, id, &self.reason),
             None => session.send(RelayMessage::Notice(&self.reason)),
         }
+    }
+}
+
+/// `[operation]`: in read-only mode nothing is taken, deletions included, so that the store can be copied or moved.
+fn mode(config: &Config, now: u64) -> Result<(), Reason> {
+    match config.operation.mode_at(now) {
+        mode @ Mode::ReadOnly => Err(config.operation.refusal(mode, now)),
+        _ => Ok(()),
     }
 }
 
