@@ -15,7 +15,7 @@ mod timing;
 pub(crate) use blocked::BLOCKED;
 pub use blocked::keep_out;
 pub use cors::allow_origins;
-pub use management::{METHODS, Method};
+pub use management::method_names;
 pub use metrics_page::install_recorder;
 pub use nip11::document as nip11_document;
 pub use timing::record_times;

@@ -76,7 +76,7 @@ impl RunningRelay {
         })?;
         let options = HostOptions {
             clock: relay.clock.clone(),
-            reserved_methods: http::METHODS.iter().map(|method| method.name).collect(),
+            reserved_methods: http::method_names(),
             ..HostOptions::default()
         };
         let core = Arc::new(ForExtensions(relay.clone()));

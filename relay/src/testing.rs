@@ -94,6 +94,7 @@ impl TestRelay {
                 max: Duration::from_millis(20),
             },
             deadline: Duration::from_secs(1),
+            reserved_methods: crate::http::method_names(),
             ..HostOptions::default()
         };
         let tables = tables_of(tables);

@@ -10,7 +10,7 @@ mod methods;
 mod params;
 mod settings;
 
-pub use methods::{METHODS, Method};
+pub use methods::method_names;
 
 use super::error;
 use crate::nips::nip98::{self, Nip98Error};

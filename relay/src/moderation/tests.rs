@@ -96,3 +96,33 @@ fn c15_a_row_that_makes_no_sense_is_named_as_damage() {
         assert!(Moderation::default().take(&bad).is_err());
     }
 }
+
+#[test]
+fn c15_a_hundred_thousand_banned_keys_are_loaded_and_told_apart_from_others() {
+    use crate::store::{NoPolicy, Store as _, Write, memory::MemoryStore};
+    const KEYS: u32 = 100_000;
+    let key = |number: u32| {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        PublicKey::from_byte_array(bytes)
+    };
+    let store = MemoryStore::default();
+    let writes: Vec<Write> = (0..KEYS)
+        .map(|number| {
+            Row::of(
+                &Subject::Pubkey(key(number)),
+                Some(&standing(Verdict::Denied)),
+            )
+        })
+        .map(|row| Write::Kv {
+            extension: SPACE.to_owned(),
+            key: row.key,
+            value: row.value,
+        })
+        .collect();
+    store.commit(&writes, &NoPolicy, 0).expect("a commit");
+    let moderation = Moderation::load(&store).expect("the rows");
+    assert_eq!(moderation.banned_pubkeys.len(), KEYS as usize);
+    assert!((0..KEYS).all(|number| moderation.banned_pubkeys.contains(&key(number))));
+    assert!((KEYS..2 * KEYS).all(|number| !moderation.banned_pubkeys.contains(&key(number))));
+}

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 /// A method of the core.
 #[derive(Clone, Copy, Debug)]
-pub struct Method {
+pub(super) struct Method {
     /// Its name.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Its parameters, for people.
     pub(super) takes: &'static str,
     /// How many of them must be there.
@@ -25,7 +25,7 @@ pub struct Method {
 }
 
 /// All of them.
-pub const METHODS: &[Method] = &[
+pub(super) const METHODS: &[Method] = &[
     reads("supportedmethods"),
     changes("banpubkey", "[pubkey, reason]", 1, 2),
     changes("unbanpubkey", "[pubkey, reason]", 1, 2),
@@ -53,6 +53,11 @@ pub const METHODS: &[Method] = &[
     changes("changemaintenance", "[from, until]", 2, 2),
     reads("stats"),
 ];
+
+/// The names of all methods of the core; no extension can have one of them.
+pub fn method_names() -> Vec<&'static str> {
+    METHODS.iter().map(|method| method.name).collect()
+}
 
 const fn changes(name: &'static str, takes: &'static str, least: usize, most: usize) -> Method {
     Method {
@@ -98,8 +103,8 @@ async fn carry_out(relay: &Arc<Relay>, name: &str, params: &Params<'_>) -> Resul
     match name {
         "supportedmethods" => {
             let hooks = relay.hooks.load();
-            let own = METHODS.iter().map(|method| method.name);
-            let all: Vec<&str> = own.chain(hooks.rpc_methods()).collect();
+            let mut all = method_names();
+            all.extend(hooks.rpc_methods());
             Ok(json!(all))
         }
         "banpubkey" => decisions::ban_pubkey(relay, params).await,
