@@ -19,6 +19,7 @@ mod log;
 mod mask;
 mod merge;
 mod nearest;
+mod negentropy;
 mod network;
 mod operation;
 mod origin;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use self::negentropy::Negentropy;
 pub use crate::kinds::Kinds;
 pub use auth::{Auth, EventAccess, ReqAccess};
 pub use byte_size::ByteSize;
@@ -57,13 +59,13 @@ pub use load::{Loaded, load, load_text};
 pub use log::{Log, LogFormat};
 pub(crate) use nearest::nearest;
 pub use network::Network;
-pub use operation::{Mode, Operation};
+pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
 pub use pubkey::Pubkey;
-pub use rate_limiter::{Counted, EventRate, RateLimiter};
+pub use rate_limiter::{ByteRate, ConnectionRate, Counted, MessageRate, RateLimiter};
 pub use retention::{KeptPer, RetentionRule};
 pub use schema::schema;
 pub use secret::Secret;
@@ -94,10 +96,12 @@ pub struct Config {
     pub metrics: Metrics,
     /// Who may read and write.
     pub auth: Auth,
-    /// How often clients may publish.
+    /// How often clients may publish, ask and connect, and how much they may send.
     pub rate_limiter: RateLimiter,
     /// NIP-45: counting events.
     pub count: Count,
+    /// NIP-77: reconciling sets of events.
+    pub negentropy: Negentropy,
     /// NIP-50: searching events.
     pub search: Search,
     /// How many threads do the work.

@@ -4,8 +4,10 @@
 //! extension, for room in the budget) the front reads no further until [`Session::on_text`]'s future is done.
 
 mod query_slot;
+mod reconciliation;
 
 pub use query_slot::QuerySlot;
+pub use reconciliation::{Reconciliation, SealedItems};
 
 use crate::config::{Config, Network};
 use crate::connections::Place;
@@ -47,6 +49,7 @@ pub struct Session {
     subs: RefCell<Vec<Sub>>,
     next_serial: Cell<u64>,
     running_queries: Cell<u32>,
+    reconciliations: RefCell<Vec<reconciliation::Entry>>,
     /// EVENTs that an extension still thinks about.
     pub(crate) admissions: RefCell<Option<Box<Admissions>>>,
     closing: Cell<Option<CloseCause>>,
@@ -92,6 +95,10 @@ pub enum CloseCause {
     Protocol,
     /// A message was longer than `limitation.max_message_length`.
     TooBig,
+    /// The operator blocked the client's address.
+    Blocked,
+    /// The client sent more bytes than a rule of `[rate_limiter]` allows for a long time to come.
+    RateLimited,
 }
 
 impl CloseCause {
@@ -102,6 +109,8 @@ impl CloseCause {
             CloseCause::Idle => Some((1001, "nothing was heard for too long")),
             CloseCause::Protocol => Some((1002, "the frame breaks RFC 6455")),
             CloseCause::TooBig => Some((1009, "the message is too long")),
+            CloseCause::Blocked => Some((1008, "your address is blocked")),
+            CloseCause::RateLimited => Some((1008, "too many bytes in too little time")),
             CloseCause::TooSlow | CloseCause::Gone => None,
         }
     }
@@ -115,6 +124,8 @@ impl CloseCause {
             CloseCause::Gone => "gone",
             CloseCause::Protocol => "protocol",
             CloseCause::TooBig => "too_big",
+            CloseCause::Blocked => "blocked",
+            CloseCause::RateLimited => "rate_limited",
         }
     }
 }
@@ -138,6 +149,7 @@ impl Session {
             subs: RefCell::default(),
             next_serial: Cell::new(0),
             running_queries: Cell::new(0),
+            reconciliations: RefCell::default(),
             admissions: RefCell::default(),
             closing: Cell::new(None),
             last_heard: Cell::new(Instant::now()),
@@ -157,21 +169,30 @@ impl Session {
 
     /// Takes one whole message. The future, if there is one, must be awaited before the next.
     pub fn on_text(self: &Rc<Self>, text: &[u8]) -> Option<Wait> {
+        if flow::limits::end_where_spent(self) {
+            return None;
+        }
         let max_subid = self.worker.config().limitation.max_subid_length as usize;
         let message = ClientMessage::parse(text, max_subid);
         let verb = message.as_ref().map_or(INVALID, ClientMessage::verb);
         self.worker.relay.metrics.message(verb);
-        match message {
+        let wait = match message {
             Ok(ClientMessage::Event(event)) => flow::event::publish(self, event),
             Ok(ClientMessage::Req(id, filters)) => flow::req::open(self, id, &filters),
             Ok(ClientMessage::Count(id, filters)) => flow::count::open(self, id, &filters),
             Ok(ClientMessage::Close(id)) => flow::close::close(self, &id),
             Ok(ClientMessage::Auth(event)) => flow::auth::authenticate(self, event),
+            Ok(ClientMessage::NegOpen(id, filter, message)) => {
+                flow::negentropy::open(self, id, filter, message)
+            }
+            Ok(ClientMessage::NegMsg(id, message)) => flow::negentropy::go_on(self, id, message),
+            Ok(ClientMessage::NegClose(id)) => flow::negentropy::close(self, &id),
             Err(error) => {
                 self.send(RelayMessage::Notice(&Reason::invalid(error.to_string())));
                 None
             }
-        }
+        };
+        flow::limits::count_bytes(self, text.len(), wait)
     }
 
     /// What stands for the session in logs and to extensions: unlike [`Session::id`] no two workers share it.
@@ -318,6 +339,7 @@ impl Session {
         let cause = self.closing.get().unwrap_or(CloseCause::Gone);
         self.closing.set(Some(cause));
         self.worker.forget(self);
+        self.take_reconciliations(None);
         self.outbox().wake_room();
         let (session, reason) = (self.number(), cause.label());
         tracing::debug!(session, reason, "a connection ended");

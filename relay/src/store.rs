@@ -44,7 +44,16 @@ pub trait Store: Send + Sync + 'static {
     fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError>;
 
     /// Counts what one filter asks for, page by page; same rules as [`Store::scan`] but reads no bodies.
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError>;
+    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
+        self.count_authors(scan, &mut |_| {})
+    }
+
+    /// As [`Store::count`], and calls back with the author of every event it counts, as often as it counts one.
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError>;
 
     /// Times and ids of what one filter asks for, page by page, for negentropy (NIP-77); reads no bodies.
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;

@@ -4,11 +4,13 @@
 //! so no event is missed or doubled. Not here: who may see an event (`visibility`).
 
 use super::event::admissions_done;
+use super::limits;
 use super::query::{Query, Step};
 use super::request;
 use crate::extension::{Narrowed, Verb};
 use crate::fanout::SubKey;
 use crate::filter::Filter;
+use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{QuerySlot, Session, Wait};
 use crate::store::{Budget, Page, StoreError, Stored};
@@ -27,7 +29,9 @@ use tracing::Instrument as _;
 /// Opens a subscription, or refuses it with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
     let _span = tracing::debug_span!("query", session = session.number()).entered();
-    let original = match request::read_filters(session, raw).and_then(|filters| {
+    let filters = request::read_filters(session, raw);
+    let in_time = limits::check_filters(session, Action::Req, &filters);
+    let original = match in_time.and(filters).and_then(|filters| {
         subscriptions(session, &id, &filters)?;
         Ok(filters)
     }) {
@@ -321,15 +325,8 @@ impl StoredQuery {
 
     /// Waits until the client has taken some of what was sent, or is gone.
     async fn room(&self) {
-        poll_fn(|cx| {
-            let mut outbox = self.session.outbox();
-            if outbox.has_room() || !self.session.has_sub(&self.id, self.serial) {
-                return Poll::Ready(());
-            }
-            outbox.wake_on_room(cx.waker());
-            Poll::Pending
-        })
-        .await;
+        let is_over = || !self.session.has_sub(&self.id, self.serial);
+        room(&self.session, is_over).await;
     }
 
     fn finish(self) {
@@ -352,6 +349,19 @@ impl StoredQuery {
         super::close::end(&self.session, &self.id);
         self.session.send(RelayMessage::Closed(&self.id, reason));
     }
+}
+
+/// Waits until the client has taken some of what was sent, or there is no use in waiting.
+pub(super) async fn room(session: &Session, is_over: impl Fn() -> bool) {
+    poll_fn(|cx| {
+        let has_room = session.outbox().has_room();
+        if has_room || is_over() {
+            return Poll::Ready(());
+        }
+        session.outbox().wake_on_room(cx.waker());
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Shared with COUNT, which asks the same pages.

@@ -174,8 +174,12 @@ impl Store for LmdbStore {
         self.read(|mapped| scan::page(mapped, scan))
     }
 
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
-        self.read(|mapped| scan::count(mapped, scan))
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError> {
+        self.read(|mapped| scan::count(mapped, scan, each))
     }
 
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {

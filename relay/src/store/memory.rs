@@ -134,7 +134,11 @@ impl Store for MemoryStore {
         Ok(page)
     }
 
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError> {
         let matching = self.read().matching(scan);
         let mut page = CountPage::default();
         let mut spent = Spent::new(Budget {
@@ -148,6 +152,7 @@ impl Store for MemoryStore {
                 break;
             }
             page.count += 1;
+            each(stored.event.pubkey());
             last = Some(position_of(&stored));
         }
         Ok(page)

@@ -49,13 +49,18 @@ pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     Ok(Page { events, next })
 }
 
-/// See [`crate::store::Store::count`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
-pub(super) fn count(store: &Mapped, scan: &Scan<'_>) -> Result<CountPage> {
+/// See [`crate::store::Store::count_authors`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
+pub(super) fn count(
+    store: &Mapped,
+    scan: &Scan<'_>,
+    each: &mut dyn FnMut(&PublicKey),
+) -> Result<CountPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut count = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |_| {
+    let next = each_match(store, &txn, scan, hidden, |found| {
         count += 1;
+        each(&found.author);
         let is_full = count >= scan.budget.events as u64;
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
     })?;
@@ -185,6 +190,7 @@ enum Step {
 /// An event that matches by its header.
 struct Found<'t> {
     position: Position,
+    author: PublicKey,
     row: u64,
     expires_at: Option<u64>,
     record: Bytes<'t>,
@@ -334,12 +340,14 @@ impl<'a, 't> Check<'a, 't> {
             id: EventId::from_byte_array(*header.id),
         };
         let expires_at = header.expires_at;
-        let is_asked_for = self.matches(&header, &position)
+        let author = PublicKey::from_byte_array(*header.pubkey);
+        let is_asked_for = self.matches(&header, &position, &author)
             && expires_at.is_none_or(|at| at > self.scan.now)
             && self.is_after_resume(&position)
             && !self.is_hidden(&header)?;
         Ok(is_asked_for.then_some(Found {
             position,
+            author,
             row,
             expires_at,
             record,
@@ -358,11 +366,10 @@ impl<'a, 't> Check<'a, 't> {
         kinds.is_none_or(|kinds| kinds.binary_search(&kind).is_ok())
     }
 
-    fn matches(&self, header: &Header<'_>, position: &Position) -> bool {
-        let author = PublicKey::from_byte_array(*header.pubkey);
+    fn matches(&self, header: &Header<'_>, position: &Position, author: &PublicKey) -> bool {
         self.scan
             .filter
-            .matches_fields(&position.id, &author, header.kind, header.created_at)
+            .matches_fields(&position.id, author, header.kind, header.created_at)
             && self
                 .tags
                 .iter()
