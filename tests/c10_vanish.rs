@@ -3,6 +3,7 @@
 use trellis_relay::store::Store as _;
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_test_support::client::ids;
+use trellis_test_support::management::call;
 use trellis_test_support::{Author, Client, Event, Relay, Setup, http, json, now, trellis, wait};
 
 async fn relay() -> (Relay, Client) {
@@ -242,6 +243,23 @@ async fn c10_vanish_is_the_right_of_those_who_may_not_publish() {
         .publish(&request(&bob, &["ALL_RELAYS"], now()))
         .await
         .assert_refused("restricted:", "address");
+}
+
+#[tokio::test]
+async fn c10_vanish_is_the_right_of_those_whom_the_operator_banned() {
+    let (operator, ann) = (Author::new(), Author::new());
+    let config = format!("[information]\npubkey = {:?}", operator.pubkey());
+    let relay = trellis!().config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    call(&relay, &operator, "banpubkey", json!([ann.pubkey()])).await;
+    call(&relay, &operator, "disallowkind", json!([62])).await;
+    client
+        .publish(&ann.note("banned"))
+        .await
+        .assert_refused("blocked:", "");
+    client.store(&wrap_to(&ann)).await;
+    client.store(&request(&ann, &["ALL_RELAYS"], now())).await;
+    wait_until_swept(&relay, 1).await;
 }
 
 #[tokio::test]
