@@ -95,10 +95,9 @@ fn walk(store: &LmdbStore, rule: &str, now: u64) {
         pages,
         longest.as_secs_f64() * 1e3,
     );
-    if chunks > 0 {
+    if let Some(each) = removed.checked_div(chunks) {
         println!(
-            "  removing a chunk of {} took {:.1} ms",
-            removed / chunks,
+            "  removing a chunk of {each} took {:.1} ms",
             writing.as_secs_f64() * 1e3 / chunks as f64
         );
     }
