@@ -60,6 +60,7 @@ fn measure(path: &Path, count: usize) {
         "max_count = 1000\nper = 'author'",
         "kinds = [7]\nmax_count = 10000\nper = 'author'",
         "max_count = 45\nper = 'author'",
+        "max_age = '100000s'",
     ] {
         walk(&store, rule, now);
     }
@@ -69,19 +70,23 @@ fn walk(store: &LmdbStore, rule: &str, now: u64) {
     let mut walk = Walk::new(&toml::from_str::<RetentionRule>(rule).unwrap());
     let (mut reading, mut writing) = (Duration::ZERO, Duration::ZERO);
     let (mut pages, mut longest, mut removed, mut chunks) = (0, Duration::ZERO, 0, 0);
+    let mut found = Vec::new();
     // A part tells as much as the whole.
     while !walk.is_done() && chunks < 200 {
         let since = Instant::now();
-        let page = walk.page(store, now, CHUNK).unwrap();
+        let page = walk.page(store, now, CHUNK - found.len()).unwrap();
         let took = since.elapsed();
         reading += took;
         longest = longest.max(took);
         pages += 1;
-        if page.is_empty() {
+        found.extend(page);
+        if found.is_empty() || (found.len() < CHUNK && !walk.is_done()) {
             continue;
         }
-        let removals = page.iter().map(|id| Write::Remove(*id, Cause::Retention));
-        let batch: Vec<Write> = removals.collect();
+        let removals = found.drain(..);
+        let batch: Vec<Write> = removals
+            .map(|id| Write::Remove(id, Cause::Retention))
+            .collect();
         let since = Instant::now();
         store.commit(&batch, &NoPolicy, now).unwrap();
         writing += since.elapsed();
