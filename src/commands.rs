@@ -7,6 +7,7 @@ mod logging;
 mod run;
 mod serve;
 mod store;
+mod sync;
 
 pub(crate) use run::UnknownCommand;
 
@@ -32,6 +33,8 @@ enum Command {
     Import(import::Import),
     /// Write stored events as JSON lines.
     Export(export::Export),
+    /// Exchange events with another relay, as far as one of the two lacks them.
+    Sync(sync::Sync),
     /// Run a command that an extension brings.
     Run(run::Run),
     /// Check or explain a configuration.
@@ -45,6 +48,7 @@ impl Arguments {
             Command::Serve(serve) => serve.run(extensions),
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
+            Command::Sync(sync) => sync.run(extensions),
             Command::Run(run) => run.run(extensions),
             Command::Config(config) => config.run(extensions),
         }
