@@ -79,6 +79,27 @@ async fn c21_sync_moves_both_ways_what_one_side_lacks() {
 }
 
 #[tokio::test]
+async fn c21_sync_works_through_the_relay_that_has_the_database_open() {
+    let events = Author::new().notes(40);
+    let there = serving(&events[..30]).await;
+    let here = serving(&events[20..]).await;
+    let mut reader = Client::connect(&here).await;
+    reader.subscribe("s", &[json!({"limit": 0})]).await;
+    assert_eq!(reader.stored("s").await, Ok(vec![]));
+    let output = sync(here.setup(), &there.ws_url(), &[]).await;
+    assert_says(&output, &["down: 20 stored", "up: 10 taken"]);
+    let mut live = BTreeSet::new();
+    while live.len() < 20 {
+        live.insert(reader.next_event("s").await.id.to_hex());
+    }
+    assert_eq!(live, ids(&events[..20]), "subscribers get what comes in");
+    assert_eq!(stored(&there, json!({})).await, ids(&events));
+    let url = peer(|_| vec![json!(["NEG-MSG", "sync", "6100000209"])]).await;
+    let output = sync(here.setup(), &url, &[]).await;
+    output.assert_failure(&["breaks the protocol"]);
+}
+
+#[tokio::test]
 async fn c21_sync_moves_one_way_where_it_is_told_to() {
     let events = Author::new().notes(30);
     for (way, moved_there, moved_here) in [("up", 30, 20), ("down", 20, 30)] {

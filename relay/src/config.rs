@@ -29,6 +29,7 @@ mod problem;
 mod protection;
 mod pubkey;
 mod rate_limiter;
+mod retention;
 mod schema;
 mod secret;
 mod source_file;
@@ -65,6 +66,7 @@ pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
 pub use pubkey::Pubkey;
 pub use rate_limiter::{Counted, EventRate, RateLimiter};
+pub use retention::{KeptPer, RetentionRule};
 pub use schema::schema;
 pub use secret::Secret;
 pub use switches::{Count, Metrics, Search};
@@ -83,6 +85,9 @@ pub struct Config {
     pub information: Information,
     /// Where and how events are stored.
     pub data: Data,
+    /// What is removed when it is old or when there is much of it; stated in the NIP-11 document. Default none: everything
+    /// is kept.
+    pub retention: Vec<RetentionRule>,
     /// Listening, connections, timeouts and proxies.
     pub network: Network,
     /// What a client may send; stated in the NIP-11 document.

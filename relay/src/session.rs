@@ -9,7 +9,7 @@ mod reconciliation;
 pub use query_slot::QuerySlot;
 pub use reconciliation::{Reconciliation, SealedItems};
 
-use crate::config::Network;
+use crate::config::{Config, Network};
 use crate::connections::Place;
 use crate::event::PublicKey;
 use crate::extension::{SessionNote, Viewer};
@@ -186,6 +186,13 @@ impl Session {
     /// What stands for the session in logs and to extensions: unlike [`Session::id`] no two workers share it.
     pub fn number(&self) -> u64 {
         number(&self.worker, self.id)
+    }
+
+    /// What the relay is called on this connection: its public URL where that is configured, else the `Host` that the
+    /// client asked for where it is surely ours.
+    pub fn relay_address<'a>(&'a self, config: &'a Config) -> Option<&'a str> {
+        let host = Some(&*self.host).filter(|host| !host.is_empty());
+        config.network.relay_url.as_deref().or(host)
     }
 
     /// Queues a message for the client.

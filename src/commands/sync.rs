@@ -1,42 +1,52 @@
-//! `trellis sync`: exchanges events with another relay, from and into the store of a relay that does not run.
-//!
-//! The extensions are not built for it, so their `admit` and `commit` hooks are not asked; their `stored` hooks see what
-//! came in when the relay runs again.
+//! `trellis sync`: exchanges events with another relay.
 
-use super::{ConfigFile, store};
+use super::job::Request;
+use super::terminal::Terminal;
+use super::{ConfigFile, filter_json};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use std::io::{self, IsTerminal as _, Write as _};
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use trellis_relay::admin::sync::{Direction, Reasons, SyncNote, SyncOptions, SyncTotals, sync};
-use trellis_relay::admin::target::StoppedStore;
-use trellis_relay::clock::SystemClock;
+use serde_json::Value;
+use std::io::{self, Write as _};
+use trellis_relay::admin::job::{Done, Job};
+use trellis_relay::admin::sync::{Direction, Reasons, SyncJob, SyncTotals};
 use trellis_relay::extension::Compiled;
-use trellis_relay::filter::{Filter, FilterLimits};
-use trellis_relay::relay_key;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is
+verified. Kinds that only their recipients may read here, and events that only their author may publish (NIP-70), are
+never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is
+run again; what was moved is not moved twice.
+
+Works on a stopped relay's database, or through the relay that has it open.
+
+Examples:
+  trellis sync wss://relay.example.com --dir down -f '{\"kinds\":[0,3,10002]}'
+  trellis sync -c config/trellis.toml wss://backup.example.com --dir up -f '{\"since\":1700000000}'")]
 pub(super) struct Sync {
     #[command(flatten)]
     config: ConfigFile,
-    /// The other relay, which has to do NIP-77: wss://relay.example.com
+    /// The other relay: wss://relay.example.com
     url: String,
-    /// Only events that match this filter (NIP-01), as JSON: '{"authors":["..."],"since":1700000000}'.
-    #[arg(short, long, value_name = "JSON")]
-    filter: Option<String>,
+    /// Only events that match this filter (NIP-01), as JSON.
+    #[arg(short, long, value_name = "JSON", value_parser = filter_json)]
+    filter: Option<Value>,
     /// Which way events go.
     #[arg(long, value_enum, default_value_t = Way::Both)]
     dir: Way,
+    /// On a stopped relay, do not start the extensions: what they would refuse is stored as well.
+    #[arg(long)]
+    without_extensions: bool,
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Way {
-    /// To the other relay. Kinds that only their recipients may read here, and events that only their author may
-    /// publish (NIP-70), are never sent.
+    /// To the other relay.
     Up,
-    /// From the other relay. Every event is verified.
+    /// From the other relay.
     Down,
     /// Both ways.
     Both,
@@ -44,70 +54,29 @@ enum Way {
 
 impl Sync {
     pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
-        let filter = match &self.filter {
-            Some(json) => Filter::parse(json, &FilterLimits { values: usize::MAX })
-                .with_context(|| format!("--filter {json}"))?,
-            None => Filter::default(),
+        let direction = match self.dir {
+            Way::Up => Direction::Up,
+            Way::Down => Direction::Down,
+            Way::Both => Direction::Both,
         };
-        let loaded = self.config.load(extensions)?;
-        let store = store::open(&loaded.config)?;
-        let options = SyncOptions {
-            filter,
-            direction: match self.dir {
-                Way::Up => Direction::Up,
-                Way::Down => Direction::Down,
-                Way::Both => Direction::Both,
-            },
-            keys: Some(relay_key::load_or_make(&loaded.config.data.path)?),
-            ..SyncOptions::new(self.url)
-        };
-        let target = StoppedStore {
-            store: Arc::new(store),
-            config: Arc::new(loaded.config),
-            clock: Arc::new(SystemClock),
-        };
-        let mut progress = Progress::new(options.direction);
-        let totals = sync(&target, &options, &mut |note| {
-            progress.tell(&note);
-            ControlFlow::Continue(())
-        })
-        .context("the sync stopped; run it again, and what was moved is not moved twice")?;
-        report(&totals)?;
-        Ok(())
-    }
-}
-
-/// Tells people how it goes, once a second; quiet when nobody looks.
-struct Progress {
-    direction: Direction,
-    started: Instant,
-    told: Instant,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(direction: Direction) -> Self {
-        Progress {
+        let job = Job::Sync(SyncJob {
+            url: self.url,
+            filter: self.filter.unwrap_or_default(),
             direction,
-            started: Instant::now(),
-            told: Instant::now(),
-            shown: io::stderr().is_terminal(),
-        }
-    }
-
-    fn tell(&mut self, note: &SyncNote) {
-        let SyncNote::Progress(totals) = note;
-        if !self.shown || self.told.elapsed() < Duration::from_secs(1) {
-            return;
-        }
-        self.told = Instant::now();
-        let (done, all) = totals.headway(self.direction);
-        let rate = done as f64 / self.started.elapsed().as_secs_f64();
-        let left = match done {
-            0 => String::new(),
-            _ => format!(", {:.0} s left", all.saturating_sub(done) as f64 / rate),
+        });
+        let mut terminal = Terminal::new(Box::new(io::sink()), "events", self.quiet)?;
+        let request = Request {
+            makes_database: direction != Direction::Up,
+            without_extensions: self.without_extensions,
+            ..Request::new(&self.config, extensions, job)
         };
-        eprintln!("{done} of {all} events, {rate:.0} a second{left}");
+        let done = request
+            .run(&mut terminal)
+            .context("the sync did not end; run it again, and what was moved is not moved twice")?;
+        let Done::Synced(totals) = done else {
+            anyhow::bail!("the running relay answered another question");
+        };
+        Ok(report(&totals)?)
     }
 }
 

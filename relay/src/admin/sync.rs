@@ -15,41 +15,38 @@ mod window;
 
 use self::difference::Found;
 use self::ours::Ours;
-use self::peer::Peer;
+use self::peer::{Peer, PeerMessage};
 use self::window::Window;
+use super::console::{Console, Note};
+use super::job::{JobError, filter_of};
 use super::target::Target;
 use crate::filter::Filter;
 use crate::store::StoreError;
-use nostr::key::Keys;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What to reconcile.
-#[derive(Clone, Debug)]
-pub struct SyncOptions {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyncJob {
     /// The peer: `ws://` or `wss://`.
     pub url: String,
-    /// Which events. A `limit` or `search` is refused: the two sides would not mean the same events.
-    pub filter: Filter,
+    /// Which events (NIP-01). A `limit` or `search` is refused: the two sides would not mean the same events.
+    pub filter: Value,
     /// Which way events go.
     pub direction: Direction,
-    /// Who answers where the peer asks for authentication (NIP-42); without keys such a peer is given up.
-    pub keys: Option<Keys>,
-    /// How long the peer may take for each step.
-    pub patience: Duration,
 }
 
-impl SyncOptions {
-    /// Both ways, everything, without keys, with 30 s for each step.
-    pub fn new(url: impl Into<String>) -> Self {
-        SyncOptions {
-            url: url.into(),
-            filter: Filter::default(),
-            direction: Direction::Both,
-            keys: None,
-            patience: Duration::from_secs(30),
+impl SyncJob {
+    /// The filter, refused where it means different events to different relays.
+    pub(super) fn checked_filter(&self) -> Result<Filter, JobError> {
+        let filter = filter_of(&self.filter)?;
+        match filter.limit {
+            Some(_) => Err(SyncError::Limit.into()),
+            None => Ok(filter),
         }
     }
 }
@@ -138,20 +135,12 @@ fn plain(words: &str, most_chars: usize) -> String {
     words.chars().take(most_chars).map(shown).collect()
 }
 
-/// What a reconciliation has to tell on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncNote {
-    /// So much is done.
-    Progress(SyncTotals),
-}
-
-/// Why a reconciliation ended early. What was told in [`SyncNote::Progress`] is done.
+/// Why a reconciliation ended early. What was moved stays.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
-    /// The filter means different events to different relays.
-    #[error("the filter of a sync cannot have {0:?}; leave it out")]
-    Filter(&'static str),
+    /// The newest events are others on each side.
+    #[error("the filter of a sync cannot have a \"limit\"; use \"since\"")]
+    Limit,
     /// There is no connection.
     #[error("cannot connect to {url}: {problem}")]
     Connect {
@@ -170,20 +159,18 @@ pub enum SyncError {
     #[error("the peer breaks the protocol: {0}")]
     Protocol(String),
     /// The peer did not go on in time.
-    #[error("the peer was silent for {} s while it was to {doing}{}", patience.as_secs(), last_words(.said))]
+    #[error("the peer was silent for {} s while it was to {doing}{}", PATIENCE.as_secs(), last_words(.said))]
     Silent {
         /// What it was asked for.
         doing: &'static str,
         /// What it said last for people.
         said: Option<String>,
-        /// How long was waited.
-        patience: Duration,
     },
     /// The connection ended.
     #[error("the connection ended: {0}")]
     Gone(String),
-    /// Whoever was told said to stop.
-    #[error("interrupted; run it again, and what is there already is not moved twice")]
+    /// The operator, or the end of the relay.
+    #[error("interrupted")]
     Cancelled,
     /// The store broke, or is full.
     #[error(transparent)]
@@ -198,65 +185,65 @@ fn last_words(said: &Option<String>) -> String {
         .map_or_else(String::new, |said| format!("; it said: {said}"))
 }
 
-/// Whom a reconciliation tells how it goes; `Break` ends it.
-pub type Tell<'t> = &'t mut dyn FnMut(SyncNote) -> ControlFlow<()>;
-
-/// Windows of time of which nothing comes: a peer that always has too much to say is given up.
+/// How long the peer may take for each step.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the console is asked whether to go on, while the peer is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Windows that had to be split: a peer that always has too much to say is given up.
 const MOST_SPLITS: u32 = 10_000;
 
 /// Reconciles and moves events. Blocks, and must not be called on a thread of an async runtime.
 pub fn sync(
     target: &dyn Target,
-    options: &SyncOptions,
-    tell: Tell<'_>,
-) -> Result<SyncTotals, SyncError> {
-    check(&options.filter)?;
+    job: &SyncJob,
+    console: &mut dyn Console,
+) -> Result<SyncTotals, JobError> {
+    let filter = job.checked_filter()?;
     let mut work = Work {
         target,
-        options,
+        filter: &filter,
+        direction: job.direction,
         totals: SyncTotals::default(),
-        peer: Peer::connect(options)?,
-        tell,
+        peer: Peer::connect(&job.url, target.keys())?,
+        console,
     };
-    let mut windows = vec![Window::of(&options.filter)];
-    let mut splits = 0;
-    // The newest first, since it is asked for most.
-    while let Some(window) = windows.pop() {
-        if let Some((older, newer)) = work.reconcile(window)? {
-            splits += 1;
-            if splits > MOST_SPLITS {
-                return Err(SyncError::Protocol("it never has little to say".to_owned()));
-            }
-            windows.extend([older, newer]);
-        }
-    }
-    work.progress()?;
-    Ok(work.totals)
-}
-
-fn check(filter: &Filter) -> Result<(), SyncError> {
-    match filter {
-        Filter { limit: Some(_), .. } => Err(SyncError::Filter("limit")),
-        Filter {
-            search: Some(_), ..
-        } => Err(SyncError::Filter("search")),
-        _ => Ok(()),
+    match work.run() {
+        Ok(()) => Ok(work.totals),
+        Err(SyncError::Cancelled) => Err(JobError::Cancelled),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// A reconciliation under way.
 struct Work<'w> {
     target: &'w dyn Target,
-    options: &'w SyncOptions,
+    filter: &'w Filter,
+    direction: Direction,
     totals: SyncTotals,
     peer: Peer,
-    tell: Tell<'w>,
+    console: &'w mut dyn Console,
 }
 
 impl Work<'_> {
+    fn run(&mut self) -> Result<(), SyncError> {
+        let mut windows = vec![Window::of(self.filter)];
+        let mut splits = 0;
+        // The newest first, since it is asked for most.
+        while let Some(window) = windows.pop() {
+            if let Some((older, newer)) = self.reconcile(window)? {
+                splits += 1;
+                if splits > MOST_SPLITS {
+                    return Err(SyncError::Protocol("it never has little to say".to_owned()));
+                }
+                windows.extend([older, newer]);
+            }
+        }
+        self.progress()
+    }
+
     /// Does one window, or says into which two it has to be split.
     fn reconcile(&mut self, window: Window) -> Result<Option<(Window, Window)>, SyncError> {
-        let filter = window.narrow(&self.options.filter);
+        let filter = window.narrow(self.filter);
         let ours = match ours::gather(self.target, &filter)? {
             Ours::All(list) => list,
             Ours::TooMany { split_at } => {
@@ -264,7 +251,7 @@ impl Work<'_> {
                 return halves.map(Some).ok_or_else(one_second);
             }
         };
-        let found = match difference::find(&mut self.peer, &filter, &ours)? {
+        let found = match difference::find(self, &filter, &ours)? {
             Found::All(found) => found,
             Found::TooMany(words) => {
                 let split_at = ours.middle_time().unwrap_or_else(|| window.middle());
@@ -276,10 +263,10 @@ impl Work<'_> {
         self.totals.have += found.have.len() as u64;
         self.totals.need += found.need.len() as u64;
         self.progress()?;
-        if self.options.direction != Direction::Up {
+        if self.direction != Direction::Up {
             download::download(self, &found.need)?;
         }
-        if self.options.direction != Direction::Down {
+        if self.direction != Direction::Down {
             upload::upload(self, &found.have)?;
         }
         Ok(None)
@@ -287,12 +274,64 @@ impl Work<'_> {
 
     fn progress(&mut self) -> Result<(), SyncError> {
         (self.totals.sent_bytes, self.totals.received_bytes) = self.peer.bytes();
-        match (self.tell)(SyncNote::Progress(self.totals.clone())) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(SyncError::Cancelled),
+        let (done, all) = self.totals.headway(self.direction);
+        self.console.tell(Note::Headway {
+            done,
+            total: Some(all),
+        });
+        self.go_on()
+    }
+
+    fn go_on(&self) -> Result<(), SyncError> {
+        match self.console.is_cancelled() {
+            true => Err(SyncError::Cancelled),
+            false => Ok(()),
+        }
+    }
+
+    /// When what is waited for from now on has to be there.
+    fn deadline(&self) -> Instant {
+        Instant::now() + PATIENCE
+    }
+
+    /// The next message; `doing` says what the peer is to do until the deadline.
+    fn next(&mut self, deadline: Instant, doing: &'static str) -> Result<PeerMessage, SyncError> {
+        loop {
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(SyncError::Silent {
+                    doing,
+                    said: self.peer.said(),
+                });
+            }
+            if let Some(message) = self.peer.receive(deadline.min(now + LOOK_EVERY))? {
+                return Ok(message);
+            }
+            self.go_on()?;
+        }
+    }
+
+    /// Authenticates by NIP-42 with the relay's own key, if the peer has asked; says whether it did. Each challenge is
+    /// answered once.
+    fn authenticate(&mut self) -> Result<bool, SyncError> {
+        let Some(id) = self.peer.answer_challenge()? else {
+            return Ok(false);
+        };
+        let deadline = self.deadline();
+        loop {
+            match self.next(deadline, "authenticate us")? {
+                PeerMessage::Ok(of, true, _) if of == id => return Ok(true),
+                PeerMessage::Ok(of, false, why) if of == id => {
+                    return Err(SyncError::Refused(plain(&why, MOST_SAID_CHARS)));
+                }
+                _ => {}
+            }
         }
     }
 }
+
+/// Words of a peer that an error quotes.
+const MOST_SAID_CHARS: usize = 300;
 
 fn one_second() -> SyncError {
     SyncError::Store(StoreError::Unavailable(

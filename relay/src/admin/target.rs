@@ -3,8 +3,10 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::relay::Relay;
+use crate::relay_key;
 use crate::store::{NoPolicy, Outcome, Store, StoreError, Write};
 use crate::writer::{Origin, Submission};
+use nostr::key::Keys;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -22,6 +24,12 @@ pub trait Target: Send + Sync {
 
     /// Seconds since 1970.
     fn now_s(&self) -> u64;
+
+    /// Whether clients are served meanwhile, who must not wait for long.
+    fn is_live(&self) -> bool;
+
+    /// The relay's own key, where it can be had.
+    fn keys(&self) -> Option<Keys>;
 }
 
 /// A store that this process alone has open.
@@ -50,6 +58,14 @@ impl Target for StoppedStore {
     fn now_s(&self) -> u64 {
         self.clock.now_s()
     }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    fn keys(&self) -> Option<Keys> {
+        relay_key::load_or_make(&self.config.data.path).ok()
+    }
 }
 
 impl std::fmt::Debug for StoppedStore {
@@ -70,6 +86,8 @@ impl Target for LiveRelay {
     fn commit(&self, batch: Vec<Write>) -> Result<Vec<Outcome>, StoreError> {
         let gone = || StoreError::Unavailable("the relay is stopping".to_owned());
         let mut answers = Vec::with_capacity(batch.len());
+        // So that the writer takes the batch as a whole.
+        let approach = self.0.writer.approach();
         for write in batch {
             let (reply, answer) = oneshot::channel();
             let submission = Submission {
@@ -80,6 +98,7 @@ impl Target for LiveRelay {
             self.0.writer.submit(submission).map_err(|_| gone())?;
             answers.push(answer);
         }
+        drop(approach);
         answers
             .into_iter()
             .map(|answer| answer.blocking_recv().map_err(|_| gone()))
@@ -92,5 +111,13 @@ impl Target for LiveRelay {
 
     fn now_s(&self) -> u64 {
         self.0.clock.now_s()
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn keys(&self) -> Option<Keys> {
+        Some(self.0.keys.clone())
     }
 }

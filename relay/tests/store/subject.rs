@@ -23,7 +23,7 @@ pub(crate) const PLENTY: Budget = Budget {
 
 /// A store, empty at first.
 pub(crate) struct Subject {
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     /// Deleted after the store is closed.
     _directory: Option<TempDir>,
 }
@@ -36,7 +36,7 @@ impl Subject {
     /// As [`Subject::memory`], with a short log of removals.
     pub(crate) fn memory_with_removal_log(entries: usize) -> Self {
         Subject {
-            store: Box::new(MemoryStore::with_removal_log(entries)),
+            store: Arc::new(MemoryStore::with_removal_log(entries)),
             _directory: None,
         }
     }
@@ -48,7 +48,7 @@ impl Subject {
     pub(crate) fn lmdb_with(options: LmdbOptions) -> Self {
         let directory = TempDir::new().unwrap();
         Subject {
-            store: Box::new(LmdbStore::open(directory.path(), options).unwrap()),
+            store: Arc::new(LmdbStore::open(directory.path(), options).unwrap()),
             _directory: Some(directory),
         }
     }

@@ -1,7 +1,7 @@
 //! The rounds of NIP-77 over one window: which events only one side has.
 
-use super::peer::{Peer, PeerMessage, filter_json};
-use super::{SyncError, plain};
+use super::peer::{PeerMessage, filter_json};
+use super::{MOST_SAID_CHARS, SyncError, Work, plain};
 use crate::event::EventId;
 use crate::filter::Filter;
 use crate::nips::nip77::{ItemList, Malformed, VERSION};
@@ -33,7 +33,11 @@ const MOST_ROUNDS: usize = 20_000;
 const ID: &str = "sync";
 
 /// Asks until everything is known.
-pub(super) fn find(peer: &mut Peer, filter: &Filter, ours: &ItemList) -> Result<Found, SyncError> {
+pub(super) fn find(
+    work: &mut Work<'_>,
+    filter: &Filter,
+    ours: &ItemList,
+) -> Result<Found, SyncError> {
     let first = ours.first_message(FRAME_BYTES).map_err(breach)?;
     let open = json!([
         "NEG-OPEN",
@@ -42,16 +46,16 @@ pub(super) fn find(peer: &mut Peer, filter: &Filter, ours: &ItemList) -> Result<
         const_hex::encode(first)
     ])
     .to_string();
-    peer.send(open.clone())?;
+    work.peer.send(open.clone())?;
     let mut found = Difference {
         have: Vec::new(),
         need: Vec::new(),
     };
     for round in 0..MOST_ROUNDS {
-        let answer = match answer(peer, round == 0)? {
+        let answer = match answer(work, round == 0)? {
             Answer::Message(answer) => answer,
             Answer::OpenAgain => {
-                peer.send(open.clone())?;
+                work.peer.send(open.clone())?;
                 continue;
             }
             Answer::TooMany(words) => return Ok(Found::TooMany(words)),
@@ -67,7 +71,7 @@ pub(super) fn find(peer: &mut Peer, filter: &Filter, ours: &ItemList) -> Result<
         found.have.extend(learned.have);
         found.need.extend(learned.need);
         if found.need.len() > MOST_NEEDED {
-            close(peer)?;
+            close(work)?;
             return Ok(Found::TooMany("it has too much at once".to_owned()));
         }
         if found.have.len() > 2 * ours.len() {
@@ -76,11 +80,12 @@ pub(super) fn find(peer: &mut Peer, filter: &Filter, ours: &ItemList) -> Result<
             ));
         }
         let Some(next) = learned.next else {
-            close(peer)?;
+            close(work)?;
             tidy(&mut found);
             return Ok(Found::All(found));
         };
-        peer.send(json!(["NEG-MSG", ID, const_hex::encode(next)]).to_string())?;
+        work.peer
+            .send(json!(["NEG-MSG", ID, const_hex::encode(next)]).to_string())?;
     }
     Err(SyncError::Protocol("its rounds never end".to_owned()))
 }
@@ -92,13 +97,13 @@ enum Answer {
     TooMany(String),
 }
 
-fn answer(peer: &mut Peer, is_first: bool) -> Result<Answer, SyncError> {
-    let deadline = peer.deadline();
+fn answer(work: &mut Work<'_>, is_first: bool) -> Result<Answer, SyncError> {
+    let deadline = work.deadline();
     loop {
-        let message = match peer.next(deadline, "answer NEG-OPEN (NIP-77)") {
+        let message = match work.next(deadline, "answer NEG-OPEN (NIP-77)") {
             // Many relays say nothing to what they do not know.
             Err(SyncError::Silent { .. }) if is_first => {
-                let said = peer.said();
+                let said = work.peer.said();
                 let said = said.unwrap_or_else(|| "nothing".to_owned());
                 return Err(SyncError::NotSupported(said));
             }
@@ -107,16 +112,16 @@ fn answer(peer: &mut Peer, is_first: bool) -> Result<Answer, SyncError> {
         match message {
             PeerMessage::NegMsg(id, answer) if id == ID => return Ok(Answer::Message(answer)),
             PeerMessage::NegErr(id, words) if id == ID => {
-                let words = plain(&words, 300);
+                let words = plain(&words, MOST_SAID_CHARS);
                 return match words.split(':').next().unwrap_or_default() {
-                    "auth-required" if is_first && peer.authenticate()? => Ok(Answer::OpenAgain),
+                    "auth-required" if is_first && work.authenticate()? => Ok(Answer::OpenAgain),
                     "blocked" if is_first => Ok(Answer::TooMany(words)),
                     "unsupported" => Err(SyncError::NotSupported(words)),
                     _ => Err(SyncError::Refused(words)),
                 };
             }
             PeerMessage::Notice(words) if is_first && denies(&words) => {
-                return Err(SyncError::NotSupported(plain(&words, 300)));
+                return Err(SyncError::NotSupported(plain(&words, MOST_SAID_CHARS)));
             }
             _ => {}
         }
@@ -139,8 +144,8 @@ fn denies(notice: &str) -> bool {
     .any(|word| notice.contains(word))
 }
 
-fn close(peer: &mut Peer) -> Result<(), SyncError> {
-    peer.send(json!(["NEG-CLOSE", ID]).to_string())
+fn close(work: &mut Work<'_>) -> Result<(), SyncError> {
+    work.peer.send(json!(["NEG-CLOSE", ID]).to_string())
 }
 
 /// A peer may name an id again and again.

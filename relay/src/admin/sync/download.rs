@@ -38,7 +38,7 @@ fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<
     let mut chunks = ids.chunks(CHUNK_IDS);
     let mut next_number = 0;
     let mut asked: HashMap<String, HashSet<EventId>> = HashMap::new();
-    let mut deadline = work.peer.deadline();
+    let mut deadline = work.deadline();
     loop {
         while asked.len() < MOST_CHUNKS
             && let Some(chunk) = chunks.next()
@@ -47,19 +47,19 @@ fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<
             next_number += 1;
             ask(work, &sub, chunk.iter())?;
             asked.insert(sub, chunk.iter().copied().collect());
-            deadline = work.peer.deadline();
+            deadline = work.deadline();
         }
         if asked.is_empty() {
             return Ok(());
         }
-        match work.peer.next(deadline, "send events")? {
+        match work.next(deadline, "send events")? {
             PeerMessage::Event(sub, json) => {
                 let Some(missing) = asked.get_mut(&sub) else {
                     continue;
                 };
                 // What was not asked for is not looked at, and wins the peer no time.
                 if let Some(event) = read(work, &json, missing) {
-                    deadline = work.peer.deadline();
+                    deadline = work.deadline();
                     arrived.add(event);
                 }
             }
@@ -73,10 +73,10 @@ fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<
                 let Some(missing) = asked.remove(&sub) else {
                     continue;
                 };
-                if reason.starts_with("auth-required:") && work.peer.authenticate()? {
+                if reason.starts_with("auth-required:") && work.authenticate()? {
                     ask(work, &sub, missing.iter())?;
                     asked.insert(sub, missing);
-                    deadline = work.peer.deadline();
+                    deadline = work.deadline();
                 } else {
                     for _ in missing {
                         work.totals.refused.add(&reason);
@@ -129,7 +129,7 @@ fn read(work: &mut Work<'_>, json: &RawValue, missing: &mut HashSet<EventId>) ->
         .as_usize();
     let problem = if event.json().len() > most_bytes {
         "longer than limitation.max_message_length"
-    } else if !work.options.filter.matches(&event) {
+    } else if !work.filter.matches(&event) {
         "does not match the filter"
     } else if event.class() == KindClass::Ephemeral {
         "ephemeral, not to be stored"
@@ -150,7 +150,9 @@ fn commit(work: &mut Work<'_>, batch: Batch) -> Result<(), SyncError> {
         let totals = &mut work.totals;
         match outcome {
             Outcome::Stored(_) | Outcome::StoredThenRemoved => totals.stored += 1,
-            Outcome::Duplicate | Outcome::Superseded | Outcome::Deleted => totals.known += 1,
+            Outcome::Duplicate | Outcome::Superseded | Outcome::Deleted | Outcome::Vanished => {
+                totals.known += 1
+            }
             Outcome::Refused(reason) => {
                 if reason.prefix == Prefix::Error && work.target.store().stats()?.full {
                     return Err(StoreError::Full(reason.text.to_string()).into());

@@ -3,7 +3,7 @@
 //! Invariant: a message is bounded in size, and every wait ends. The calls block; the socket's own runtime does its work
 //! only while one of them waits. Not here: what the messages are about.
 
-use super::{SyncError, SyncOptions, plain};
+use super::{MOST_SAID_CHARS, PATIENCE, SyncError, plain};
 use crate::event::{EventId, lowercase_hex};
 use crate::filter::Filter;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -11,7 +11,6 @@ use nostr::event::{EventBuilder, FinalizeEvent as _, Kind, Tag};
 use nostr::key::Keys;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -46,7 +45,6 @@ pub(super) struct Peer {
     url: String,
     runtime: Runtime,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    patience: Duration,
     keys: Option<Keys>,
     challenge: Option<String>,
     said: Option<String>,
@@ -56,12 +54,10 @@ pub(super) struct Peer {
 
 /// Relays differ in how much they put into a message; one of NIP-77 is a million digits with some.
 const MOST_MESSAGE_BYTES: usize = 4 << 20;
-/// Words of a peer that an error quotes.
-const MOST_SAID_CHARS: usize = 300;
 
 impl Peer {
-    /// Connects, by TLS where the address says `wss`.
-    pub(super) fn connect(options: &SyncOptions) -> Result<Peer, SyncError> {
+    /// Connects, by TLS where the address says `wss`. Without keys a challenge is not answered.
+    pub(super) fn connect(url: &str, keys: Option<Keys>) -> Result<Peer, SyncError> {
         // A program with several providers of cryptography has to choose; ours is as good as another.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -69,25 +65,24 @@ impl Peer {
             .build()
             .map_err(SyncError::Runtime)?;
         let failed = |problem: String| SyncError::Connect {
-            url: options.url.clone(),
+            url: url.to_owned(),
             problem,
         };
         let config = WebSocketConfig::default()
             .max_message_size(Some(MOST_MESSAGE_BYTES))
             .max_frame_size(Some(MOST_MESSAGE_BYTES));
-        let connecting = connect_async_with_config(options.url.as_str(), Some(config), true);
+        let connecting = connect_async_with_config(url, Some(config), true);
         let connected =
-            runtime.block_on(async { tokio::time::timeout(options.patience, connecting).await });
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, connecting).await });
         let (socket, _) = match connected {
             Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
             Err(_) => return Err(failed("it does not answer".to_owned())),
         };
         Ok(Peer {
-            url: options.url.clone(),
+            url: url.to_owned(),
             runtime,
             socket,
-            patience: options.patience,
-            keys: options.keys.clone(),
+            keys,
             challenge: None,
             said: None,
             sent_bytes: 0,
@@ -99,80 +94,63 @@ impl Peer {
     pub(super) fn send(&mut self, text: String) -> Result<(), SyncError> {
         self.sent_bytes += text.len() as u64;
         let sending = self.socket.send(Message::text(text));
-        let patience = self.patience;
         let sent = self
             .runtime
-            .block_on(async { tokio::time::timeout(patience, sending).await });
+            .block_on(async { tokio::time::timeout(PATIENCE, sending).await });
         match sent {
             Ok(sent) => sent.map_err(|error| SyncError::Gone(error.to_string())),
-            Err(_) => Err(self.silent("read what we send")),
+            Err(_) => Err(SyncError::Silent {
+                doing: "read what we send",
+                said: self.said(),
+            }),
         }
     }
 
-    /// When what is waited for from now on has to be there.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.patience
-    }
-
-    /// The next message; `doing` says what the peer is to do until the deadline.
-    pub(super) fn next(
-        &mut self,
-        deadline: Instant,
-        doing: &'static str,
-    ) -> Result<PeerMessage, SyncError> {
-        loop {
-            let receiving = self.socket.next();
-            let received = self
-                .runtime
-                .block_on(async { tokio::time::timeout_at(deadline, receiving).await });
-            let text = match received {
-                Err(_) => return Err(self.silent(doing)),
-                Ok(Some(Ok(Message::Text(text)))) => text,
-                // Pings are answered by the socket itself.
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-                Ok(Some(Ok(Message::Close(_))) | None) | Ok(Some(Err(Error::ConnectionClosed))) => {
-                    return Err(SyncError::Gone("the peer closed it".to_owned()));
-                }
-                Ok(Some(Ok(_))) => PeerMessage::not_text()?,
-                Ok(Some(Err(error))) => return Err(SyncError::Gone(error.to_string())),
-            };
-            self.received_bytes += text.len() as u64;
-            if let Some(challenge) = challenge_of(&text) {
-                self.challenge = Some(challenge);
-                continue;
+    /// The next message; none where none has come until then.
+    pub(super) fn receive(&mut self, until: Instant) -> Result<Option<PeerMessage>, SyncError> {
+        let receiving = self.socket.next();
+        let received = self
+            .runtime
+            .block_on(async { tokio::time::timeout_at(until, receiving).await });
+        let text = match received {
+            // Pings are answered by the socket itself.
+            Err(_) | Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => return Ok(None),
+            Ok(Some(Ok(Message::Text(text)))) => text,
+            Ok(Some(Ok(Message::Close(_))) | None) | Ok(Some(Err(Error::ConnectionClosed))) => {
+                return Err(SyncError::Gone("the peer closed it".to_owned()));
             }
-            let message = read(&text).unwrap_or(PeerMessage::Other);
-            if let PeerMessage::Notice(said) = &message {
-                self.said = Some(plain(said, MOST_SAID_CHARS));
+            Ok(Some(Ok(_))) => {
+                let problem = "it sends frames that are no text";
+                return Err(SyncError::Protocol(problem.to_owned()));
             }
-            return Ok(message);
-        }
-    }
-
-    /// Authenticates by NIP-42, if the peer has asked and there are keys; says whether it did. Each challenge is answered
-    /// once.
-    pub(super) fn authenticate(&mut self) -> Result<bool, SyncError> {
-        let (Some(keys), Some(challenge)) = (&self.keys, self.challenge.take()) else {
-            return Ok(false);
+            Ok(Some(Err(error))) => return Err(SyncError::Gone(error.to_string())),
         };
+        self.received_bytes += text.len() as u64;
+        if let Some(challenge) = challenge_of(&text) {
+            self.challenge = Some(challenge);
+            return Ok(None);
+        }
+        let message = read(&text).unwrap_or(PeerMessage::Other);
+        if let PeerMessage::Notice(said) = &message {
+            self.said = Some(plain(said, MOST_SAID_CHARS));
+        }
+        Ok(Some(message))
+    }
+
+    /// Answers the challenge that the peer sent last, if there is one and there are keys: the event to wait for.
+    pub(super) fn answer_challenge(&mut self) -> Result<Option<EventId>, SyncError> {
+        let (Some(keys), Some(challenge)) = (&self.keys, self.challenge.take()) else {
+            return Ok(None);
+        };
+        let breach = || SyncError::Protocol("its challenge cannot be signed".to_owned());
         let tags = [["relay", self.url.as_str()], ["challenge", &challenge]];
         let tags: Result<Vec<Tag>, _> = tags.into_iter().map(Tag::parse).collect();
-        let unsignable = |_| SyncError::Protocol("its challenge cannot be signed".to_owned());
-        let builder = EventBuilder::new(Kind::Authentication, "")
-            .tags(tags.map_err(|_| SyncError::Protocol("its challenge is no text".to_owned()))?);
-        let event = builder.finalize(keys).map_err(unsignable)?;
-        let id = EventId::from_byte_array(*event.id.as_bytes());
+        let event = EventBuilder::new(Kind::Authentication, "")
+            .tags(tags.map_err(|_| breach())?)
+            .finalize(keys)
+            .map_err(|_| breach())?;
         self.send(format!(r#"["AUTH",{}]"#, event.as_json()))?;
-        let deadline = self.deadline();
-        loop {
-            match self.next(deadline, "authenticate us")? {
-                PeerMessage::Ok(of, true, _) if of == id => return Ok(true),
-                PeerMessage::Ok(of, false, why) if of == id => {
-                    return Err(SyncError::Refused(plain(&why, MOST_SAID_CHARS)));
-                }
-                _ => {}
-            }
-        }
+        Ok(Some(event.id))
     }
 
     /// What the peer said last for people.
@@ -184,22 +162,6 @@ impl Peer {
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.sent_bytes, self.received_bytes)
     }
-
-    fn silent(&self, doing: &'static str) -> SyncError {
-        SyncError::Silent {
-            doing,
-            said: self.said.clone(),
-            patience: self.patience,
-        }
-    }
-}
-
-impl PeerMessage {
-    fn not_text<T>() -> Result<T, SyncError> {
-        Err(SyncError::Protocol(
-            "it sends frames that are no text".to_owned(),
-        ))
-    }
 }
 
 fn challenge_of(text: &str) -> Option<String> {
@@ -210,7 +172,6 @@ fn challenge_of(text: &str) -> Option<String> {
     Some(challenge)
 }
 
-/// Longer arrays are not said by relays.
 fn read(text: &str) -> Option<PeerMessage> {
     let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     let word = |at: usize| serde_json::from_str::<String>(items.get(at)?.get()).ok();

@@ -77,9 +77,9 @@ fn send(work: &mut Work<'_>, event: &Event) -> Result<(), SyncError> {
 
 /// Waits for one answer.
 fn hear(work: &mut Work<'_>, sent: &mut Sent) -> Result<(), SyncError> {
-    let deadline = work.peer.deadline();
+    let deadline = work.deadline();
     loop {
-        let PeerMessage::Ok(id, accepted, words) = work.peer.next(deadline, "answer EVENT")? else {
+        let PeerMessage::Ok(id, accepted, words) = work.next(deadline, "answer EVENT")? else {
             continue;
         };
         let Some(event) = sent.remove(&id) else {
@@ -87,7 +87,7 @@ fn hear(work: &mut Work<'_>, sent: &mut Sent) -> Result<(), SyncError> {
         };
         if accepted {
             work.totals.uploaded += 1;
-        } else if words.starts_with("auth-required:") && work.peer.authenticate()? {
+        } else if words.starts_with("auth-required:") && work.authenticate()? {
             send(work, &event)?;
             sent.add(event);
         } else {
