@@ -342,3 +342,41 @@ async fn peer(answers: impl Fn(&Value) -> Vec<Value> + Send + 'static) -> String
     });
     url
 }
+
+/// The figures of a large exchange, for people:
+/// `cargo test --release --test c21_sync -- --ignored --nocapture`
+#[tokio::test]
+#[ignore = "takes a minute and is for reading"]
+#[allow(clippy::print_stdout, reason = "that is what it is for")]
+async fn c21_sync_of_a_hundred_thousand_events_that_differ_in_a_thousand() {
+    let author = Author::new();
+    let events: Vec<String> = (0..100_500_u64)
+        .map(|i| {
+            let draft = author.draft(1).at(1_700_000_000 + i / 3);
+            draft.content(&format!("note {i}")).sign().as_json()
+        })
+        .collect();
+    let (here, there) = (trellis!(), trellis!());
+    for (setup, part) in [(&here, &events[..100_000]), (&there, &events[500..])] {
+        let config = setup.config_file().display().to_string();
+        let input = setup.home().join("events.jsonl");
+        std::fs::write(&input, part.join("\n")).expect("write");
+        let file = input.display().to_string();
+        let arguments = ["import", "-c", &config, "--no-verify", &file];
+        setup.run(&arguments).await.assert_success();
+    }
+    let here = here.start().await;
+    let there = there.start().await;
+    let memory = || [&here, &there].map(|relay| own_memory_bytes(relay.pid()) >> 10);
+    println!("own memory in KiB before: {:?}", memory());
+    for round in ["500 each way", "nothing to do"] {
+        let since = std::time::Instant::now();
+        let output = sync(here.setup(), &there.ws_url(), &[]).await;
+        output.assert_success();
+        println!("{round}: {:?}\n{}", since.elapsed(), output.stdout);
+        println!("own memory in KiB after: {:?}", memory());
+    }
+    let mut client = Client::connect(&there).await;
+    let body = client.count(&[json!({})]).await.expect("a count");
+    assert_eq!(body["count"], events.len());
+}
