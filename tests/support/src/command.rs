@@ -105,7 +105,9 @@ impl Running {
 
     /// SIGINT, as from Ctrl-C.
     pub fn interrupt(&self) {
-        let pid = i32::try_from(self.child.0.id()).ok().and_then(Pid::from_raw);
+        let pid = i32::try_from(self.child.0.id())
+            .ok()
+            .and_then(Pid::from_raw);
         kill_process(pid.expect("a process id"), Signal::INT).expect("send a signal");
     }
 
