@@ -130,6 +130,7 @@ fn measure_reads(directory: &Path, events: &[Arc<Event>]) {
     }
     measure_export(&store);
     measure_upkeep(&store);
+    measure_counts(&store);
     drop(store);
     std::fs::remove_dir_all(&path).unwrap();
 }
@@ -188,6 +189,57 @@ fn measure_upkeep(store: &LmdbStore) {
         report.before_bytes,
         report.after_bytes
     );
+}
+
+/// In pages like those of COUNT and NEG-OPEN.
+fn measure_counts(store: &LmdbStore) {
+    let all = Filter::default();
+    let mut tagged = Filter::default();
+    let topics = (0..50).map(|topic| format!("topic{topic}"));
+    tagged.tags.insert(b't', topics.collect());
+    tagged.normalize();
+    for (name, filter) in [("all", &all), ("50 values of a tag", &tagged)] {
+        for events in [500, usize::MAX] {
+            let mut scan = Scan {
+                filter,
+                order: Order::NewestFirst,
+                resume: None,
+                max_row: u64::MAX,
+                now: 0,
+                budget: Budget {
+                    events,
+                    entries: 20_000,
+                    bytes: usize::MAX,
+                    time: Duration::from_millis(5),
+                },
+            };
+            let (since, mut count) = (Instant::now(), 0);
+            loop {
+                let page = store.count(&scan).unwrap();
+                count += page.count;
+                scan.resume = page.next;
+                if page.next.is_none() {
+                    break;
+                }
+            }
+            let counting = since.elapsed();
+            print!("count {name}, pages of {events}: {count} in {counting:.1?}; positions ");
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                scan.order = order;
+                let (since, mut positions) = (Instant::now(), Vec::new());
+                loop {
+                    let page = store.positions(&scan).unwrap();
+                    positions.extend(page.positions);
+                    scan.resume = page.next;
+                    if page.next.is_none() {
+                        break;
+                    }
+                }
+                print!("{order:?} {:.1?} ", since.elapsed());
+            }
+            println!();
+        }
+    }
 }
 
 /// One thread, so that the figure is one core's.

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod close;
 pub mod count;
 pub mod event;
+pub mod negentropy;
 pub mod req;
 
 mod query;

@@ -13,6 +13,7 @@ use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::{Health, HostHandle, SharedHooks};
 use crate::metrics::CoreMetrics;
+use crate::nips::nip77::ItemBudget;
 use crate::nips::nip98::ReplayGuard;
 use crate::rate_limit::EventLimits;
 use crate::readers::Readers;
@@ -51,6 +52,8 @@ pub struct Relay {
     pub keys: nostr::key::Keys,
     /// Authorizations that the core's own pages have seen (NIP-98).
     pub nip98_seen: ReplayGuard,
+    /// What all sets that are being reconciled hold (NIP-77).
+    pub negentropy_items: ItemBudget,
     /// When the relay started.
     pub started: Instant,
     /// Set while the relay shuts down.
@@ -96,6 +99,7 @@ impl Relay {
             connections: Connections::default(),
             keys,
             nip98_seen: ReplayGuard::default(),
+            negentropy_items: ItemBudget::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             metrics: CoreMetrics::new(),

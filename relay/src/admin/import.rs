@@ -8,6 +8,7 @@ use super::job::JobError;
 use super::lines::{Line, Lines};
 use super::target::Target;
 use crate::event::{Event, EventError, KindClass};
+use crate::nips::nip62;
 use crate::reason::{Prefix, Reason};
 use crate::store::{Outcome, Store, StoreError, Write};
 use serde::{Deserialize, Serialize};
@@ -34,10 +35,13 @@ impl Default for ImportJob {
 }
 
 /// How to import.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ImportOptions {
     /// What to import.
     pub job: ImportJob,
+    /// The relay's public URL: requests to vanish (NIP-62) that name it bind, as those to all relays do; others are
+    /// rejected.
+    pub known_as: Option<String>,
     /// Events of one commit.
     pub batch_events: usize,
     /// Bytes of lines read before a commit.
@@ -56,6 +60,7 @@ impl ImportOptions {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         ImportOptions {
             job: *job,
+            known_as: target.config().network.relay_url.clone(),
             batch_events: if is_live { 256 } else { 2_048 },
             batch_bytes: if is_live { 1 << 20 } else { 8 << 20 },
             max_line_bytes: 4 << 20,
@@ -77,7 +82,7 @@ pub struct ImportTotals {
     pub duplicates: u64,
     /// Events of which the store has a newer version.
     pub superseded: u64,
-    /// Events that had been deleted (NIP-09).
+    /// Events that had been deleted (NIP-09) or had vanished (NIP-62).
     pub deleted: u64,
     /// Lines rejected, each with a [`Note::Rejected`].
     pub rejected: u64,
@@ -108,14 +113,9 @@ pub fn import(
     }
 }
 
-/// The write that an event asks for. An event whose storing takes more than itself is recognised here.
-fn write_for(event: Arc<Event>) -> Result<Write, Reason> {
-    Ok(Write::Put(event))
-}
-
 /// What one line holds.
 enum Verdict {
-    Fresh(Arc<Event>),
+    Fresh(Write),
     Duplicate,
     Bad(String),
     Failed(StoreError),
@@ -207,7 +207,10 @@ fn judge(store: &dyn Store, line: &Line, options: &ImportOptions) -> Verdict {
     {
         return bad(&error);
     }
-    Verdict::Fresh(Arc::new(event))
+    match nip62::write_for(Arc::new(event), options.known_as.as_deref()) {
+        Ok(write) => Verdict::Fresh(write),
+        Err(reason) => Verdict::Bad(reason.to_string()),
+    }
 }
 
 fn bad(error: &EventError) -> Verdict {
@@ -225,13 +228,10 @@ fn commit_verdicts(
     let mut rejected = Vec::new();
     for (number, verdict) in verdicts {
         match verdict {
-            Verdict::Fresh(event) => match write_for(event) {
-                Ok(write) => {
-                    numbers.push(number);
-                    writes.push(write);
-                }
-                Err(reason) => rejected.push((number, reason.to_string())),
-            },
+            Verdict::Fresh(write) => {
+                numbers.push(number);
+                writes.push(write);
+            }
             Verdict::Duplicate => totals.duplicates += 1,
             Verdict::Bad(reason) => rejected.push((number, reason)),
             Verdict::Failed(error) => return Err(error.into()),
@@ -246,7 +246,7 @@ fn commit_verdicts(
             Outcome::Stored(_) | Outcome::StoredThenRemoved => totals.stored += 1,
             Outcome::Duplicate => totals.duplicates += 1,
             Outcome::Superseded => totals.superseded += 1,
-            Outcome::Deleted => totals.deleted += 1,
+            Outcome::Deleted | Outcome::Vanished => totals.deleted += 1,
             Outcome::Refused(reason) => {
                 stop_if_full(&**target.store(), &reason)?;
                 rejected.push((number, reason.to_string()));

@@ -22,6 +22,9 @@ pub struct Data {
     /// Events that were let in and are not yet stored and handed to every worker, all connections together. Bytes. When
     /// the budget is used up, the relay reads no further events until some are done. Default "64MiB".
     pub in_flight_bytes: ByteSize,
+    /// How often the rules of `[[retention]]` are applied; more seldom where that took more than a twentieth of the time.
+    /// A time. Default "1m".
+    pub retention_interval: TimeSpan,
     /// Unix socket through which `trellis import`, `export`, `delete`, `check` and `compact` reach the running relay.
     /// Only the relay's own user may open it. A relative path is below `path`; "" opens none. Default "admin.sock".
     pub admin_socket: PathBuf,
@@ -43,6 +46,7 @@ impl Default for Data {
             map_size: ByteSize::from_mib(64 << 10),
             in_flight_bytes: ByteSize::from_mib(64),
             admin_socket: PathBuf::from("admin.sock"),
+            retention_interval: TimeSpan::from_secs(60),
         }
     }
 }

@@ -5,13 +5,13 @@
 //! the layout, `record` an event's own bytes. The crate `lmdb` is named in this module alone.
 //!
 //! Invariant: an index entry exists exactly where [`LmdbStore::check`] says it should, and a commit that returned is on
-//! the disk. NIP-62 and retention have their table and their causes; deciding what they remove is done elsewhere.
+//! the disk. What retention removes is decided elsewhere.
 
 use super::{
-    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, Outcome, Page,
-    PositionPage, Scan, Store, StoreError, StoreStats, Watch, Write,
+    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, Outcome, Page, Position,
+    PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
 };
-use crate::event::EventId;
+use crate::event::{EventId, PublicKey};
 use mapped::Mapped;
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -46,6 +46,7 @@ mod scan;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod vanishing;
 
 /// A directory with events.
 #[derive(Debug)]
@@ -173,8 +174,12 @@ impl Store for LmdbStore {
         self.read(|mapped| scan::page(mapped, scan))
     }
 
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
-        self.read(|mapped| scan::count(mapped, scan))
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError> {
+        self.read(|mapped| scan::count(mapped, scan, each))
     }
 
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
@@ -183,6 +188,23 @@ impl Store for LmdbStore {
 
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {
         self.read(|mapped| scan::expired(mapped, now, max))
+    }
+
+    fn vanishings(&self, max: usize) -> Result<Vec<Vanishing>, StoreError> {
+        self.read(|mapped| vanishing::vanishings(mapped, max))
+    }
+
+    fn vanishing_positions(
+        &self,
+        vanishing: &Vanishing,
+        resume: Option<Position>,
+        max: usize,
+    ) -> Result<PositionPage, StoreError> {
+        self.read(|mapped| vanishing::vanishing_positions(mapped, vanishing, resume, max))
+    }
+
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError> {
+        self.read(|mapped| scan::authors(mapped, after, max))
     }
 
     fn last_row(&self) -> Result<u64, StoreError> {

@@ -30,6 +30,7 @@ for_every_store!(
 );
 
 const UNVERIFIED: ImportOptions = ImportOptions {
+    known_as: None,
     job: ImportJob {
         verify: false,
         from_line: 1,
@@ -41,11 +42,15 @@ const UNVERIFIED: ImportOptions = ImportOptions {
 };
 
 const VERIFIED: ImportOptions = ImportOptions {
+    known_as: None,
     job: ImportJob {
         verify: true,
         from_line: 1,
     },
-    ..UNVERIFIED
+    batch_events: 7,
+    batch_bytes: 1 << 20,
+    max_line_bytes: 10_000,
+    threads: 2,
 };
 
 /// Keeps what it is told, and calls the job off after so many notes.

@@ -15,5 +15,7 @@ mod jobs;
 mod kv;
 mod policy;
 mod random;
+mod retention;
 mod scanning;
 mod snapshots;
+mod vanish;

@@ -8,8 +8,9 @@ use super::meta;
 use super::record;
 use super::records::{self, Records};
 use super::tables::{Table, Tables};
+use super::vanishing;
 use crate::event::Event;
-use crate::store::{CheckReport, Headway, StoreError, Watch};
+use crate::store::{CheckReport, Headway, StoreError, Vanishing, Watch};
 use lmdb::Environment;
 
 /// The tables that [`entries::for_each`] fills.
@@ -85,6 +86,16 @@ pub(super) fn check(
         if found != expected {
             report.note(|| format!("{table:?} has {found} entries, the events have {expected}"));
         }
+    }
+    let mut vanishings = Walk::new(&txn, tables.of(Table::Vanishing))?;
+    let mut found = vanishings.first()?;
+    while let Some((key, value)) = found {
+        let Vanishing { pubkey, until } = vanishing::read(key, value)?;
+        let vanished = tables.get(&txn, Table::Vanished, pubkey.as_bytes())?;
+        if vanished.and_then(keys::read_five) != Some(until) {
+            report.note(|| "a request to vanish has no tombstone".to_owned());
+        }
+        found = vanishings.next()?;
     }
     let mut removed = Walk::new(&txn, tables.of(Table::Removed))?;
     let mut found = removed.first()?;

@@ -86,7 +86,13 @@ impl Mapped {
     ) -> Result<Vec<Outcome>> {
         let mut txn = self.env.begin_rw_txn()?;
         let (outcomes, overlay) = self.decide(&txn, batch, policy, now, admission)?;
-        apply::apply(&mut txn, &self.tables, &overlay, self.removal_log_entries)?;
+        apply::apply(
+            &mut txn,
+            &self.tables,
+            &self.hash,
+            &overlay,
+            self.removal_log_entries,
+        )?;
         txn.commit()?;
         Ok(outcomes)
     }

@@ -7,7 +7,7 @@ use super::tables::Table;
 use super::{LmdbOptions, LmdbStore};
 use crate::event::{Event, EventParts};
 use crate::store::{CheckReport, NoPolicy, Store, StoreError, Write};
-use lmdb::{Transaction, WriteFlags};
+use lmdb::{DatabaseFlags, Environment, Transaction, WriteFlags};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -153,7 +153,82 @@ fn c19_a_newer_schema_is_refused() {
     drop(store);
     let refused = LmdbStore::open(directory.path(), options()).unwrap_err();
     assert!(
-        matches!(refused, StoreError::Schema { found: 2, known: 1 }),
+        matches!(refused, StoreError::Schema { found: 3, known: 2 }),
         "{refused:?}"
     );
+}
+
+/// Lays a store's tables out as version 1 had them: without that of vanishings.
+fn copy_as_version_1(from: &Mapped, directory: &TempDir) {
+    let env = Environment::new()
+        .set_max_dbs(Table::ALL.len() as u32)
+        .set_map_size(1 << 24)
+        .open(directory.path())
+        .unwrap();
+    let source = from.env.begin_ro_txn().unwrap();
+    for (table, name) in Table::ALL {
+        if table == Table::Vanishing {
+            continue;
+        }
+        let copy = env.create_db(Some(name), DatabaseFlags::empty()).unwrap();
+        let mut txn = env.begin_rw_txn().unwrap();
+        let mut walk = Walk::new(&source, from.tables.of(table)).unwrap();
+        let mut found = walk.first().unwrap();
+        while let Some((key, value)) = found {
+            txn.put(copy, &key, &value, WriteFlags::empty()).unwrap();
+            found = walk.next().unwrap();
+        }
+        if table == Table::Meta {
+            txn.put(copy, b"schema", &1u32.to_be_bytes(), WriteFlags::empty())
+                .unwrap();
+        }
+        txn.commit().unwrap();
+    }
+}
+
+#[test]
+fn c19_a_directory_of_version_1_is_migrated_and_its_events_stay() {
+    let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let filled = filled(&current);
+    within(&filled, |mapped| copy_as_version_1(mapped, &old));
+    for _ in 0..2 {
+        let store = LmdbStore::open(old.path(), options()).unwrap();
+        within(&store, |mapped| {
+            let txn = mapped.env.begin_ro_txn().unwrap();
+            let schema = mapped.tables.get(&txn, Table::Meta, b"schema").unwrap();
+            assert_eq!(schema, Some(&super::meta::SCHEMA.to_be_bytes()[..]));
+        });
+        let report = store.check().unwrap();
+        assert!(report.is_sound() && report.events == 3, "{report:?}");
+        let all = store.changes(0, 10).unwrap().changes;
+        assert_eq!(all, filled.changes(0, 10).unwrap().changes);
+    }
+    let store = LmdbStore::open(old.path(), options()).unwrap();
+    let Write::Put(request) = event(9, 62, r#"[["relay","ALL_RELAYS"]]"#) else {
+        return;
+    };
+    store
+        .commit(&[Write::Vanish(request)], &NoPolicy, 0)
+        .unwrap();
+    assert_eq!(store.vanishings(10).unwrap().len(), 1);
+    assert!(store.check().unwrap().is_sound());
+}
+
+#[test]
+fn c21_check_finds_a_request_to_vanish_without_its_tombstone() {
+    let directory = TempDir::new().unwrap();
+    let store = filled(&directory);
+    let Write::Put(request) = event(9, 62, r#"[["relay","ALL_RELAYS"]]"#) else {
+        return;
+    };
+    let batch = [Write::Vanish(request)];
+    store.commit(&batch, &NoPolicy, 0).unwrap();
+    within(&store, |mapped| {
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        let mut pen = Pen::new(&mut txn, mapped.tables.of(Table::Vanished)).unwrap();
+        assert!(pen.delete(&[1; 32]).unwrap());
+        drop(pen);
+        txn.commit().unwrap();
+    });
+    assert_eq!(store.check().unwrap().problem_count, 1);
 }
