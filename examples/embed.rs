@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use trellis_relay::config::{self, process_environment};
 use trellis_relay::extension::Compiled;
-use trellis_relay::http::{allow_origins, install_recorder};
+use trellis_relay::http::{allow_origins, install_recorder, keep_out};
 use trellis_relay::parts::Parts;
 use trellis_relay::running::RunningRelay;
 use trellis_relay::server::listen;
@@ -50,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
                 web::get().to(async || "hello from the application\n"),
             )
             .configure(relay.clone())
+            .wrap(from_fn(keep_out))
             .wrap(from_fn(allow_origins))
     };
     let server = HttpServer::new(app)

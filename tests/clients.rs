@@ -22,6 +22,11 @@ fn clients() -> PathBuf {
 }
 
 async fn node(relay: &Relay, script: &str) {
+    node_as(relay, script, &Author::new()).await;
+}
+
+/// The same with the secret key of the relay's operator in its environment.
+async fn node_as(relay: &Relay, script: &str, operator: &Author) {
     if !clients().join("node_modules").is_dir() {
         skip(script, "run `npm ci` in tests/clients");
         return;
@@ -30,7 +35,8 @@ async fn node(relay: &Relay, script: &str) {
     command
         .args(["--test", "--test-force-exit"])
         .arg(clients().join("nostr-tools").join(script))
-        .env("TRELLIS_URL", relay.ws_url());
+        .env("TRELLIS_URL", relay.ws_url())
+        .env("TRELLIS_OPERATOR_SECRET", operator.secret());
     command::run(command, "").await.assert_success();
 }
 
@@ -44,6 +50,15 @@ async fn c1_nostr_tools_relay_finds_a_relay_it_can_work_with() {
 async fn c1_nostr_tools_pool_finds_a_relay_it_can_work_with() {
     let relay = trellis!().start().await;
     node(&relay, "pool.test.js").await;
+}
+
+#[tokio::test]
+async fn c10_nostr_tools_authorizes_management_calls() {
+    let operator = Author::new();
+    let pubkey = operator.pubkey();
+    let config = format!("[information]\npubkey = \"{pubkey}\"");
+    let relay = trellis!().config(&config).start().await;
+    node_as(&relay, "management.test.js", &operator).await;
 }
 
 /// nak as `TRELLIS_NAK` names it; the name alone is looked for in the path.

@@ -1,14 +1,16 @@
-//! Who may read and who may write, by the lists of `[auth]`.
+//! Who may read and who may write, by the lists of `[auth]` and those of the management API (NIP-86).
 //!
 //! Invariant: pure; the same question always gets the same answer. A blacklist beats every whitelist, and an unknown
-//! answer does not exist: whoever is not let in is refused with one [`Denied`]. Not here: NIP-42 itself, and lists that
-//! change while the relay runs.
+//! answer does not exist: whoever is not let in is refused with one [`Denied`]. Not here: NIP-42 itself, and how the
+//! operator's lists change while the relay runs (`moderator`).
 
 use crate::config::{Auth, Config, IpRange, Pubkey};
 use crate::event::PublicKey;
+use crate::moderation::{KeySet, Moderation};
 use crate::reason::{Prefix, Reason};
 use hashbrown::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a client may not do what it asked for.
@@ -48,11 +50,13 @@ pub struct AccessPolicy {
     authors: Option<HashSet<PublicKey>>,
     banned_authors: HashSet<PublicKey>,
     allow_mentioning: bool,
+    moderation: Arc<Moderation>,
 }
 
 impl AccessPolicy {
-    /// The policy that a configuration describes.
-    pub fn from_config(config: &Config) -> Self {
+    /// The policy that a configuration and the operator's decisions describe. Whoever is allowed by the latter is so as if
+    /// named in every whitelist of keys that there is; where there is none for writing, only those are let in.
+    pub fn new(config: &Config, moderation: Arc<Moderation>) -> Self {
         let Auth {
             enabled,
             required,
@@ -63,6 +67,7 @@ impl AccessPolicy {
         if !enabled {
             return Self {
                 required: *required,
+                moderation,
                 ..Self::default()
             };
         }
@@ -83,6 +88,7 @@ impl AccessPolicy {
             authors: event.event_pubkey_whitelist.as_deref().map(keys),
             banned_authors: keys(event.event_pubkey_blacklist.as_deref().unwrap_or_default()),
             allow_mentioning: event.allow_mentioning_whitelisted_pubkeys,
+            moderation,
         }
     }
 
@@ -93,6 +99,8 @@ impl AccessPolicy {
             && self.event.is_open()
             && self.authors.is_none()
             && self.banned_authors.is_empty()
+            && self.moderation.banned_pubkeys.is_empty()
+            && self.moderation.allowed_pubkeys.is_empty()
     }
 
     /// True if a client without an authenticated key is refused all reading; NIP-11's `auth_required`.
@@ -102,15 +110,18 @@ impl AccessPolicy {
 
     /// True if not everyone may write; NIP-11's `restricted_writes`.
     pub fn restricts_writes(&self) -> bool {
-        self.required || self.event.keys.is_some() || self.authors.is_some()
+        self.required
+            || self.event.keys.is_some()
+            || self.authors.is_some()
+            || !self.moderation.allowed_pubkeys.is_empty()
     }
 
     /// Whether a client may send REQ, COUNT and NEG-OPEN. `session` holds the keys it authenticated as.
     pub fn may_req(&self, ip: IpAddr, session: &[PublicKey]) -> Result<(), Denied> {
         self.req.refuse_address(ip)?;
         self.refuse_anonymous(session)?;
-        self.req.refuse_banned(session)?;
-        self.req.refuse_unlisted(session)
+        self.refuse_banned(&self.req, session)?;
+        self.req.refuse_unlisted(session, self.allowed())
     }
 
     /// Whether a client may publish an event. `session` holds the keys it authenticated as, `mentioned` the keys the
@@ -124,13 +135,19 @@ impl AccessPolicy {
     ) -> Result<(), Denied> {
         self.event.refuse_address(ip)?;
         self.refuse_anonymous(session)?;
-        self.event.refuse_banned(session)?;
-        if self.banned_authors.contains(author) {
+        self.refuse_banned(&self.event, session)?;
+        if self.banned_authors.contains(author) || self.moderation.banned_pubkeys.contains(author) {
             return Err(Denied::Author);
         }
-        let listed = match &self.authors {
-            Some(authors) if !authors.contains(author) => Err(Denied::Author),
-            _ => self.event.refuse_unlisted(session),
+        let allowed = self.allowed();
+        let is_listed = match (&self.authors, &self.event.keys) {
+            (Some(authors), _) => authors.contains(author) || allowed.contains(author),
+            (None, None) => allowed.is_empty() || allowed.contains(author),
+            (None, Some(_)) => true,
+        };
+        let listed = match is_listed {
+            true => self.event.refuse_unlisted(session, allowed),
+            false => Err(Denied::Author),
         };
         match listed {
             Err(_)
@@ -152,7 +169,19 @@ impl AccessPolicy {
         let on = |list: &Option<HashSet<PublicKey>>| {
             list.as_ref().is_some_and(|list| list.contains(key))
         };
-        on(&self.authors) || on(&self.event.keys)
+        on(&self.authors) || on(&self.event.keys) || self.allowed().contains(key)
+    }
+
+    fn allowed(&self) -> &KeySet<PublicKey> {
+        &self.moderation.allowed_pubkeys
+    }
+
+    /// One banned key is enough: otherwise a second key would wash it clean.
+    fn refuse_banned(&self, lists: &Lists, session: &[PublicKey]) -> Result<(), Denied> {
+        let banned = session.iter().any(|key| {
+            lists.banned_keys.contains(key) || self.moderation.banned_pubkeys.contains(key)
+        });
+        if banned { Err(Denied::Session) } else { Ok(()) }
     }
 
     fn refuse_anonymous(&self, session: &[PublicKey]) -> Result<(), Denied> {
@@ -205,16 +234,20 @@ impl Lists {
         }
     }
 
-    /// One banned key is enough: otherwise a second key would wash it clean.
-    fn refuse_banned(&self, session: &[PublicKey]) -> Result<(), Denied> {
-        let banned = session.iter().any(|key| self.banned_keys.contains(key));
-        if banned { Err(Denied::Session) } else { Ok(()) }
-    }
-
-    fn refuse_unlisted(&self, session: &[PublicKey]) -> Result<(), Denied> {
+    fn refuse_unlisted(
+        &self,
+        session: &[PublicKey],
+        allowed: &KeySet<PublicKey>,
+    ) -> Result<(), Denied> {
         match &self.keys {
             Some(_) if session.is_empty() => Err(Denied::AuthRequired),
-            Some(keys) if !session.iter().any(|key| keys.contains(key)) => Err(Denied::Session),
+            Some(keys)
+                if !session
+                    .iter()
+                    .any(|key| keys.contains(key) || allowed.contains(key)) =>
+            {
+                Err(Denied::Session)
+            }
             _ => Ok(()),
         }
     }

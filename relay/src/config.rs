@@ -59,13 +59,13 @@ pub use load::{Loaded, load, load_text};
 pub use log::{Log, LogFormat};
 pub(crate) use nearest::nearest;
 pub use network::Network;
-pub use operation::{Mode, Operation};
+pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
 pub use pubkey::Pubkey;
-pub use rate_limiter::{Counted, EventRate, RateLimiter};
+pub use rate_limiter::{ByteRate, ConnectionRate, Counted, MessageRate, RateLimiter};
 pub use retention::{KeptPer, RetentionRule};
 pub use schema::schema;
 pub use secret::Secret;
@@ -96,7 +96,7 @@ pub struct Config {
     pub metrics: Metrics,
     /// Who may read and write.
     pub auth: Auth,
-    /// How often clients may publish.
+    /// How often clients may publish, ask and connect, and how much they may send.
     pub rate_limiter: RateLimiter,
     /// NIP-45: counting events.
     pub count: Count,

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod close;
 pub mod count;
 pub mod event;
+pub(crate) mod limits;
 pub mod negentropy;
 pub mod req;
 

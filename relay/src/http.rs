@@ -2,15 +2,20 @@
 //!
 //! Invariant: an error is JSON `{error, code}`, and nothing internal stands in it.
 
+mod blocked;
 mod cors;
 mod health;
 mod landing;
 mod management;
 mod metrics_page;
 mod nip11;
+mod status;
 mod timing;
 
+pub(crate) use blocked::BLOCKED;
+pub use blocked::keep_out;
 pub use cors::allow_origins;
+pub use management::method_names;
 pub use metrics_page::install_recorder;
 pub use nip11::document as nip11_document;
 pub use timing::record_times;
@@ -25,7 +30,8 @@ use std::sync::Arc;
 /// Mounts the relay in an actix-web application: WebSocket handshakes at `/`, and [`pages`] beside them.
 ///
 /// What no route of the application takes is answered by the relay, with 404 as JSON. Web pages of other origins need
-/// the application to be wrapped in [`allow_origins`]; clients that stop reading are dropped in time where
+/// the application to be wrapped in [`allow_origins`], and blocked addresses are kept from the pages by [`keep_out`];
+/// clients that stop reading are dropped in time where
 /// [`keep_socket`](crate::ws::actor::keep_socket) is given to `HttpServer::on_connect`.
 ///
 /// ```no_run
@@ -81,6 +87,7 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
             )
             .route("/livez", get().to(health::livez))
             .route("/health", get().to(health::health))
+            .route("/status", get().to(status::status))
             .route("/ready", get().to(health::ready))
             .route("/metrics", get().to(metrics_page::metrics));
     }

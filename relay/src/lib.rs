@@ -32,7 +32,10 @@ pub mod reason;
 pub mod extension;
 
 pub mod access;
+mod announcer;
 pub mod flow;
+pub mod moderation;
+pub mod moderator;
 pub mod nips;
 pub mod rate_limit;
 pub mod visibility;

@@ -1,26 +1,257 @@
 //! How often something may happen: a sliding window a rule and a client, bounded in memory.
 //!
 //! Invariant: time is what the caller's monotonic clock says, in milliseconds; a clock set back frees nobody. At most
-//! `max_tracked` clients are remembered, and the one heard of least recently goes first. Not here: which event meets
-//! which rule of the configuration is [`EventLimits`]' answer, what a client is told is the caller's.
+//! `max_tracked` clients are remembered, and the one heard of least recently goes first. Not here: what a client is told,
+//! which is the caller's.
 
 mod recency;
+mod window;
 
-use crate::config::{Config, Counted, EventRate, IpRange, RateLimiter};
+pub use window::{Rate, Verdict};
+
+use crate::config::{Config, Counted, IpRange, Kinds, MessageRate, RateLimiter};
 use crate::event::PublicKey;
 use recency::RecencyMap;
 use std::net::IpAddr;
+use window::Window;
 
-/// Whether something may happen now.
+/// What a rule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It may, and was counted.
-    Allowed,
-    /// It may not; nothing was counted.
-    Limited {
-        /// How long until it may, if nothing else is counted meanwhile.
-        retry_after_ms: u64,
-    },
+pub enum Action {
+    /// EVENT.
+    Event,
+    /// REQ.
+    Req,
+    /// COUNT.
+    Count,
+    /// NEG-OPEN.
+    Neg,
+    /// The bytes of every message.
+    Bytes,
+    /// A new WebSocket connection.
+    Connection,
+}
+
+impl Action {
+    /// What there is too much of, for people.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Action::Event => "events",
+            Action::Req => "requests",
+            Action::Count => "counts",
+            Action::Neg => "reconciliations",
+            Action::Bytes => "bytes",
+            Action::Connection => "connections",
+        }
+    }
+
+    /// Whether a configuration has any rule for it; where it has none, nothing needs to be locked or asked.
+    pub fn has_rules(self, config: &RateLimiter) -> bool {
+        config.enabled
+            && match self {
+                Action::Event => !config.event.is_empty(),
+                Action::Req => !config.req.is_empty(),
+                Action::Count => !config.count.is_empty(),
+                Action::Neg => !config.neg.is_empty(),
+                Action::Bytes => !config.bytes.is_empty(),
+                Action::Connection => !config.connection.is_empty(),
+            }
+    }
+}
+
+/// Who does something.
+#[derive(Clone, Copy, Debug)]
+pub struct Actor<'k> {
+    /// From where.
+    pub ip: IpAddr,
+    /// As whom, if authenticated.
+    pub key: Option<&'k PublicKey>,
+}
+
+/// A rule that somebody met once too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited<'r> {
+    /// The rule's name.
+    pub rule: &'r str,
+    /// How long until it may be tried again.
+    pub retry_after_ms: u64,
+}
+
+/// The rules of `[rate_limiter]` and their counts.
+#[derive(Debug)]
+pub struct Limits {
+    rules: Vec<Rule>,
+    exempt: Vec<IpRange>,
+    table: RateTable,
+    /// Numbers from here on were never given to a rule.
+    next_number: u32,
+}
+
+/// One rule. Its number names its counts.
+#[derive(Clone, Debug)]
+struct Rule {
+    number: u32,
+    terms: Terms,
+}
+
+/// What makes two rules the same.
+#[derive(Clone, Debug, PartialEq)]
+struct Terms {
+    action: Action,
+    name: String,
+    rate: Rate,
+    kinds: Option<Kinds>,
+    per: Counted,
+    exempt: Vec<IpRange>,
+}
+
+impl Limits {
+    /// The rules that a configuration has; none if they are switched off.
+    pub fn from_config(config: &Config) -> Self {
+        let limiter = &config.rate_limiter;
+        let mut limits = Self {
+            rules: Vec::new(),
+            exempt: Vec::new(),
+            table: RateTable::new(usize::try_from(limiter.max_tracked).unwrap_or(usize::MAX)),
+            next_number: 0,
+        };
+        limits.reconfigure(config);
+        limits
+    }
+
+    /// Takes over the rules of a new configuration. Counts go on for every rule that stays the same, so that reloading for
+    /// another reason frees nobody; another `max_tracked` begins anew.
+    pub fn reconfigure(&mut self, config: &Config) {
+        let limiter = &config.rate_limiter;
+        let capacity = usize::try_from(limiter.max_tracked).unwrap_or(usize::MAX);
+        if self.table.capacity() != capacity.max(1) {
+            self.table = RateTable::new(capacity);
+        }
+        let old = std::mem::take(&mut self.rules);
+        for terms in terms(limiter) {
+            let known = old.iter().find(|rule| rule.terms == terms);
+            let number = known.map_or(self.next_number, |rule| rule.number);
+            self.next_number = self.next_number.max(number + 1);
+            self.rules.push(Rule { number, terms });
+        }
+        self.exempt.clone_from(&limiter.ip_whitelist);
+    }
+
+    /// True if there is no rule, so that nothing needs to be asked.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether somebody may do something once more; `kinds` are those it is about, `None` where it is about all. The
+    /// first rule that says no ends the matter; rules before it have counted.
+    pub fn check(
+        &mut self,
+        now_ms: u64,
+        action: Action,
+        actor: Actor<'_>,
+        kinds: Option<&[u16]>,
+    ) -> Result<(), Limited<'_>> {
+        self.ask(action, actor, kinds, |table, rule, client| {
+            table.check(now_ms, rule.number, rule.terms.rate, client)
+        })
+    }
+
+    /// Counts bytes that have come. Whether more may is [`Limits::room`]'s answer.
+    pub fn add_bytes(&mut self, now_ms: u64, actor: Actor<'_>, bytes: u64) {
+        let added = self.ask(Action::Bytes, actor, None, |table, rule, client| {
+            table.add(now_ms, rule.number, rule.terms.rate, client, bytes);
+            Verdict::Allowed
+        });
+        debug_assert!(added.is_ok(), "every rule counts");
+    }
+
+    /// Whether further bytes may come; counts nothing.
+    pub fn room(&mut self, now_ms: u64, actor: Actor<'_>) -> Result<(), Limited<'_>> {
+        self.ask(Action::Bytes, actor, None, |table, rule, client| {
+            table.room(now_ms, rule.number, rule.terms.rate, client)
+        })
+    }
+
+    fn ask(
+        &mut self,
+        action: Action,
+        actor: Actor<'_>,
+        kinds: Option<&[u16]>,
+        mut ask: impl FnMut(&mut RateTable, &Rule, Client) -> Verdict,
+    ) -> Result<(), Limited<'_>> {
+        let holds = |ranges: &[IpRange]| ranges.iter().any(|range| range.contains(actor.ip));
+        if self.rules.is_empty() || holds(&self.exempt) {
+            return Ok(());
+        }
+        for rule in &self.rules {
+            let terms = &rule.terms;
+            let concerned = terms.kinds.as_ref().is_none_or(|own| own.overlaps(kinds));
+            if terms.action != action || !concerned || holds(&terms.exempt) {
+                continue;
+            }
+            let client = match (terms.per, actor.key) {
+                (Counted::Pubkey, Some(key)) => Client::Key(*key),
+                _ => Client::from_address(actor.ip),
+            };
+            if let Verdict::Limited { retry_after_ms } = ask(&mut self.table, rule, client) {
+                return Err(Limited {
+                    rule: &terms.name,
+                    retry_after_ms,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whatever the kind of rule, in one form.
+fn terms(limiter: &RateLimiter) -> Vec<Terms> {
+    if !limiter.enabled {
+        return Vec::new();
+    }
+    let messages = |action: Action, rules: &[MessageRate]| -> Vec<Terms> {
+        let terms = rules.iter().map(|rule| Terms {
+            action,
+            name: rule.name.clone(),
+            rate: Rate {
+                limit: rule.limit.into(),
+                period_ms: rule.period.as_millis(),
+            },
+            kinds: rule.kinds.clone(),
+            per: rule.per,
+            exempt: rule.ip_whitelist.clone(),
+        });
+        terms.collect()
+    };
+    let bytes = limiter.bytes.iter().map(|rule| Terms {
+        action: Action::Bytes,
+        name: rule.name.clone(),
+        rate: Rate {
+            limit: rule.limit.bytes(),
+            period_ms: rule.period.as_millis(),
+        },
+        kinds: None,
+        per: rule.per,
+        exempt: rule.ip_whitelist.clone(),
+    });
+    let connections = limiter.connection.iter().map(|rule| Terms {
+        action: Action::Connection,
+        name: rule.name.clone(),
+        rate: Rate {
+            limit: rule.limit.into(),
+            period_ms: rule.period.as_millis(),
+        },
+        kinds: None,
+        per: Counted::Ip,
+        exempt: rule.ip_whitelist.clone(),
+    });
+    let mut all = messages(Action::Event, &limiter.event);
+    all.extend(messages(Action::Req, &limiter.req));
+    all.extend(messages(Action::Count, &limiter.count));
+    all.extend(messages(Action::Neg, &limiter.neg));
+    all.extend(bytes);
+    all.extend(connections);
+    all
 }
 
 /// Whom a rule counts.
@@ -42,15 +273,6 @@ impl Client {
     }
 }
 
-/// One rule: so many in each window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub limit: u32,
-    /// The window.
-    pub period_ms: u64,
-}
-
 /// Counts of every client under every rule.
 #[derive(Debug)]
 pub struct RateTable {
@@ -67,10 +289,17 @@ impl RateTable {
 
     /// Whether a client may do it once more under a rule, and if so, counts it. `rule` is the caller's number for it.
     pub fn check(&mut self, now_ms: u64, rule: u32, rate: Rate, client: Client) -> Verdict {
-        let window = self
-            .windows
-            .get_or_insert_with((rule, client), || Window::starting_at(now_ms));
-        window.check(now_ms, rate)
+        self.window(now_ms, rule, client).check(now_ms, rate)
+    }
+
+    /// Counts so many, room or not.
+    pub fn add(&mut self, now_ms: u64, rule: u32, rate: Rate, client: Client, amount: u64) {
+        self.window(now_ms, rule, client).add(now_ms, rate, amount);
+    }
+
+    /// Whether a client may do it once more under a rule; counts nothing.
+    pub fn room(&mut self, now_ms: u64, rule: u32, rate: Rate, client: Client) -> Verdict {
+        self.window(now_ms, rule, client).room(now_ms, rate)
     }
 
     /// Pairs of rule and client that can be remembered.
@@ -82,154 +311,10 @@ impl RateTable {
     pub fn tracked(&self) -> usize {
         self.windows.len()
     }
-}
 
-/// Two neighbouring windows. What happened in the earlier one counts by the part of it that a window ending now still
-/// covers, as if it had happened evenly.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    start_ms: u64,
-    count: u32,
-    previous: u32,
-}
-
-impl Window {
-    fn starting_at(now_ms: u64) -> Self {
-        Self {
-            start_ms: now_ms,
-            count: 0,
-            previous: 0,
-        }
-    }
-
-    fn check(&mut self, now_ms: u64, rate: Rate) -> Verdict {
-        let period_ms = rate.period_ms.max(1);
-        let passed = now_ms.saturating_sub(self.start_ms) / period_ms;
-        if passed > 0 {
-            self.previous = if passed == 1 { self.count } else { 0 };
-            self.count = 0;
-            self.start_ms += passed * period_ms;
-        }
-        let into_ms = now_ms.saturating_sub(self.start_ms);
-        let covered_ms = u128::from(period_ms - into_ms);
-        // Rounded up, so that a limit is never passed by a fraction.
-        let earlier = (u128::from(self.previous) * covered_ms).div_ceil(u128::from(period_ms));
-        let (used, limit) = (earlier + u128::from(self.count), u128::from(rate.limit));
-        if used < limit {
-            self.count = self.count.saturating_add(1);
-            return Verdict::Allowed;
-        }
-        Verdict::Limited {
-            retry_after_ms: self.retry_after_ms(period_ms, into_ms, rate.limit),
-        }
-    }
-
-    /// Time until the counts have faded enough. Counts fade over the window that follows theirs, so it is the earlier
-    /// window that fades now, and the present one only after its end.
-    fn retry_after_ms(&self, period_ms: u64, into_ms: u64, limit: u32) -> u64 {
-        let fade = |count: u32, room: u32| match (count, room) {
-            (_, 0) => period_ms,
-            (count, room) if count < room => 0,
-            // The first instant at which at most `room - 1` of `count` are left.
-            (count, room) => {
-                let left_ms = u128::from(period_ms) * u128::from(room - 1) / u128::from(count);
-                period_ms - u64::try_from(left_ms).unwrap_or(period_ms)
-            }
-        };
-        if self.count < limit {
-            fade(self.previous, limit - self.count)
-                .saturating_sub(into_ms)
-                .max(1)
-        } else {
-            period_ms - into_ms + fade(self.count, limit)
-        }
-    }
-}
-
-/// The rules of `[[rate_limiter.event]]` and their counts.
-#[derive(Debug)]
-pub struct EventLimits {
-    rules: Vec<EventRate>,
-    exempt: Vec<IpRange>,
-    table: RateTable,
-}
-
-/// A rule that an event met once too often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limited<'r> {
-    /// The rule's name.
-    pub rule: &'r str,
-    /// How long until such an event may be sent again.
-    pub retry_after_ms: u64,
-}
-
-impl EventLimits {
-    /// The rules that a configuration has; none if they are switched off.
-    pub fn from_config(config: &Config) -> Self {
-        let RateLimiter {
-            enabled,
-            ip_whitelist,
-            max_tracked,
-            event,
-        } = &config.rate_limiter;
-        Self {
-            rules: if *enabled { event.clone() } else { Vec::new() },
-            exempt: ip_whitelist.clone(),
-            table: RateTable::new(usize::try_from(*max_tracked).unwrap_or(usize::MAX)),
-        }
-    }
-
-    /// Takes over the rules of a new configuration. Counts go on where the rules are the same, so that reloading for
-    /// another reason frees nobody.
-    pub fn reconfigure(&mut self, config: &Config) {
-        let new = Self::from_config(config);
-        if new.rules == self.rules && new.table.capacity() == self.table.capacity() {
-            self.exempt = new.exempt;
-        } else {
-            *self = new;
-        }
-    }
-
-    /// True if there is no rule, so that nothing needs to be asked.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
-    /// Whether a client may publish one more event of a kind. `session` is the key it authenticated as, if it has. The
-    /// first rule that says no ends the matter; rules before it have counted the event.
-    pub fn check(
-        &mut self,
-        now_ms: u64,
-        ip: IpAddr,
-        session: Option<&PublicKey>,
-        kind: u16,
-    ) -> Result<(), Limited<'_>> {
-        if self.rules.is_empty() || self.exempt.iter().any(|range| range.contains(ip)) {
-            return Ok(());
-        }
-        for (number, rule) in (0..).zip(&self.rules) {
-            let concerns = rule.kinds.as_ref().is_none_or(|kinds| kinds.contains(kind));
-            if !concerns || rule.ip_whitelist.iter().any(|range| range.contains(ip)) {
-                continue;
-            }
-            let client = match (rule.per, session) {
-                (Counted::Pubkey, Some(key)) => Client::Key(*key),
-                _ => Client::from_address(ip),
-            };
-            let rate = Rate {
-                limit: rule.limit,
-                period_ms: rule.period.as_millis(),
-            };
-            if let Verdict::Limited { retry_after_ms } =
-                self.table.check(now_ms, number, rate, client)
-            {
-                return Err(Limited {
-                    rule: &rule.name,
-                    retry_after_ms,
-                });
-            }
-        }
-        Ok(())
+    fn window(&mut self, now_ms: u64, rule: u32, client: Client) -> &mut Window {
+        self.windows
+            .get_or_insert_with((rule, client), || Window::starting_at(now_ms))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all threads of one relay share.
 //!
-//! Invariant: what is locked while an event is published is locked for moments: the list of workers, the counts of event rates
+//! Invariant: what is locked while an event is published is locked for moments: the list of workers, the counts of rates
 //! where there are rules, and the recent ids for ephemeral events. Delivery locks nothing here.
 
 mod for_extensions;
@@ -13,9 +13,11 @@ use crate::connections::Connections;
 use crate::event::{Event, EventId};
 use crate::extension::{Health, HostHandle, SharedHooks};
 use crate::metrics::CoreMetrics;
+use crate::moderation::Moderation;
+use crate::moderator::Moderator;
 use crate::nips::nip77::ItemBudget;
 use crate::nips::nip98::ReplayGuard;
-use crate::rate_limit::EventLimits;
+use crate::rate_limit::Limits;
 use crate::readers::Readers;
 use crate::store::Store;
 use crate::worker::WorkerMessage;
@@ -24,13 +26,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One running relay.
 pub struct Relay {
-    /// The configuration in force; workers keep copies and are told of changes.
+    /// The configuration in force, with what the operator has overruled; workers keep copies and are told of changes.
     pub config: RwLock<Arc<Config>>,
+    /// What the operator decided while the relay runs.
+    pub moderator: Moderator,
     /// Where events live.
     pub store: Arc<dyn Store>,
     /// The extensions' hooks in force.
@@ -62,8 +67,8 @@ pub struct Relay {
     writer_may_stop: AtomicBool,
     workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
     recent_ephemerals: Mutex<RecentIds>,
-    /// `[[rate_limiter.event]]` with its counts, shared by all workers.
-    pub event_limits: Mutex<EventLimits>,
+    /// The rules of `[rate_limiter]` with their counts, shared by all workers; locked only where there are rules.
+    pub limits: Mutex<Limits>,
 }
 
 /// Messages that may wait for a worker before the writer waits and ephemeral events are dropped.
@@ -77,6 +82,7 @@ impl Relay {
     )]
     pub fn new(
         config: Arc<Config>,
+        moderation: Moderation,
         store: Arc<dyn Store>,
         extensions: HostHandle,
         writer: Writer,
@@ -84,12 +90,15 @@ impl Relay {
         clock: Arc<dyn Clock>,
         keys: nostr::key::Keys,
     ) -> Self {
+        let moderator = Moderator::new(moderation, config.clone());
+        let config = moderator.overrule(&config);
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
-        let event_limits = Mutex::new(EventLimits::from_config(&config));
+        let limits = Mutex::new(Limits::from_config(&config));
         Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
             config: RwLock::new(config),
+            moderator,
             store,
             writer,
             readers,
@@ -106,7 +115,7 @@ impl Relay {
             writer_may_stop: AtomicBool::new(false),
             workers: RwLock::default(),
             recent_ephemerals: Mutex::default(),
-            event_limits,
+            limits,
         }
     }
 
@@ -116,6 +125,11 @@ impl Relay {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What the operator decided while the relay runs.
+    pub fn moderation(&self) -> Arc<Moderation> {
+        self.moderator.current()
     }
 
     /// Adds a worker: its index and its inbox.
@@ -143,6 +157,21 @@ impl Relay {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Puts a message into every inbox at once, so that a worker that looks into its own finds what is in force; where one
+    /// is full, as soon as its worker breathes. Must be called within an actix runtime.
+    pub fn tell_workers(&self, message: impl Fn() -> WorkerMessage) {
+        for worker in self.workers().iter() {
+            let Err(TrySendError::Full(message)) = worker.try_send(message()) else {
+                continue;
+            };
+            let worker = worker.clone();
+            actix_rt::spawn(async move {
+                // A closed inbox is a worker that has ended.
+                let _ = worker.send(message).await;
+            });
+        }
     }
 
     /// Sends an ephemeral event to every worker. Says false for one that was sent on a moment ago.

@@ -6,19 +6,19 @@
 
 use crate::config::Config;
 use crate::extension::{ExtensionError, ExtensionHost, HostHandle, HostOptions};
+use crate::moderation::Moderation;
 use crate::parts::Parts;
 use crate::readers::Readers;
 use crate::relay::{ForExtensions, Relay};
+use crate::store::StoreError;
 use crate::worker::WorkerMessage;
 use crate::writer::{self, Writer};
-use crate::{http, sweeper};
+use crate::{announcer, http, moderator, sweeper};
 use actix_web::web::ServiceConfig;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::mpsc::Sender;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep, timeout};
 
 /// A running relay. Must be started and stopped within an actix system; merely dropped, it runs on.
@@ -36,6 +36,9 @@ pub enum StartError {
     /// An extension did not start.
     #[error(transparent)]
     Extension(#[from] ExtensionError),
+    /// What the operator decided at run time cannot be read.
+    #[error("cannot read what was decided by the management API")]
+    Moderation(#[from] StoreError),
     /// A thread or runtime could not be started.
     #[error("cannot start: {0}")]
     Thread(#[from] std::io::Error),
@@ -55,9 +58,11 @@ impl RunningRelay {
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
         let (writer_handle, queue) = Writer::new();
+        let moderation = Moderation::load(&*parts.store)?;
         let readers = Readers::start(config.thread.reader_threads())?;
         let relay = Arc::new(Relay::new(
             parts.config,
+            moderation,
             parts.store,
             HostHandle::new(parts.extensions),
             writer_handle,
@@ -71,6 +76,7 @@ impl RunningRelay {
         })?;
         let options = HostOptions {
             clock: relay.clock.clone(),
+            reserved_methods: http::method_names(),
             ..HostOptions::default()
         };
         let core = Arc::new(ForExtensions(relay.clone()));
@@ -79,6 +85,9 @@ impl RunningRelay {
             .await
             .inspect_err(|_| relay.stop_writer())?;
         actix_rt::spawn(sweeper::run(Arc::downgrade(&relay)));
+        relay.moderator.say_what_is_overruled();
+        actix_rt::spawn(announcer::run(Arc::downgrade(&relay)));
+        actix_rt::spawn(moderator::run_purge(Arc::downgrade(&relay)));
         Ok(RunningRelay {
             relay,
             extensions,
@@ -99,17 +108,12 @@ impl RunningRelay {
             tracing::info!(extension = name, "{applied:?}");
         }
         let relay = &self.relay;
-        *relay.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
-        for worker in relay.workers().iter() {
-            tell(worker, WorkerMessage::Config(config.clone()));
-        }
+        moderator::reconfigure(relay, Some(config.clone()));
         if !applied.is_empty() {
-            for worker in relay.workers().iter() {
-                tell(worker, WorkerMessage::HooksChanged);
-            }
+            relay.tell_workers(|| WorkerMessage::HooksChanged);
         }
         relay
-            .event_limits
+            .limits
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .reconfigure(&config);
@@ -121,15 +125,11 @@ impl RunningRelay {
     pub async fn stop(self) {
         let until = Instant::now() + STOP_TIME;
         self.relay.stopping.store(true, Ordering::Release);
-        for worker in self.relay.workers().iter() {
-            tell(worker, WorkerMessage::StopReading);
-        }
+        self.relay.tell_workers(|| WorkerMessage::StopReading);
         if !self.settle(STOP_TIME / 2).await {
             tracing::error!("the writer did not finish in time; unanswered events are lost");
         }
-        for worker in self.relay.workers().iter() {
-            tell(worker, WorkerMessage::Close);
-        }
+        self.relay.tell_workers(|| WorkerMessage::Close);
         wait_until(STOP_TIME / 4, || self.relay.connections.open() == 0).await;
         // Some time for them, even if the other steps have used it up.
         let left = until.saturating_duration_since(Instant::now()) / 2;
@@ -167,17 +167,4 @@ async fn wait_until(time: Duration, is_true: impl Fn() -> bool) -> bool {
         }
     };
     timeout(time, waiting).await.is_ok()
-}
-
-/// Puts a message into an inbox at once, so that a worker that looks into it finds what is in force; where the inbox is
-/// full, as soon as the worker breathes.
-fn tell(worker: &Sender<WorkerMessage>, message: WorkerMessage) {
-    let Err(TrySendError::Full(message)) = worker.try_send(message) else {
-        return;
-    };
-    let worker = worker.clone();
-    actix_rt::spawn(async move {
-        // A closed inbox is a worker that has ended.
-        let _ = worker.send(message).await;
-    });
 }

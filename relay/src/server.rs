@@ -117,6 +117,7 @@ fn serve_connections(
     let pages = map_config(
         App::new()
             .configure(http::pages(relay))
+            .wrap(from_fn(http::keep_out))
             .wrap(from_fn(http::allow_origins))
             .wrap(from_fn(http::record_times)),
         |_: ()| AppConfig::default(),

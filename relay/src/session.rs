@@ -95,6 +95,10 @@ pub enum CloseCause {
     Protocol,
     /// A message was longer than `limitation.max_message_length`.
     TooBig,
+    /// The operator blocked the client's address.
+    Blocked,
+    /// The client sent more bytes than a rule of `[rate_limiter]` allows for a long time to come.
+    RateLimited,
 }
 
 impl CloseCause {
@@ -105,6 +109,8 @@ impl CloseCause {
             CloseCause::Idle => Some((1001, "nothing was heard for too long")),
             CloseCause::Protocol => Some((1002, "the frame breaks RFC 6455")),
             CloseCause::TooBig => Some((1009, "the message is too long")),
+            CloseCause::Blocked => Some((1008, "your address is blocked")),
+            CloseCause::RateLimited => Some((1008, "too many bytes in too little time")),
             CloseCause::TooSlow | CloseCause::Gone => None,
         }
     }
@@ -118,6 +124,8 @@ impl CloseCause {
             CloseCause::Gone => "gone",
             CloseCause::Protocol => "protocol",
             CloseCause::TooBig => "too_big",
+            CloseCause::Blocked => "blocked",
+            CloseCause::RateLimited => "rate_limited",
         }
     }
 }
@@ -161,11 +169,14 @@ impl Session {
 
     /// Takes one whole message. The future, if there is one, must be awaited before the next.
     pub fn on_text(self: &Rc<Self>, text: &[u8]) -> Option<Wait> {
+        if flow::limits::end_where_spent(self) {
+            return None;
+        }
         let max_subid = self.worker.config().limitation.max_subid_length as usize;
         let message = ClientMessage::parse(text, max_subid);
         let verb = message.as_ref().map_or(INVALID, ClientMessage::verb);
         self.worker.relay.metrics.message(verb);
-        match message {
+        let wait = match message {
             Ok(ClientMessage::Event(event)) => flow::event::publish(self, event),
             Ok(ClientMessage::Req(id, filters)) => flow::req::open(self, id, &filters),
             Ok(ClientMessage::Count(id, filters)) => flow::count::open(self, id, &filters),
@@ -180,7 +191,8 @@ impl Session {
                 self.send(RelayMessage::Notice(&Reason::invalid(error.to_string())));
                 None
             }
-        }
+        };
+        flow::limits::count_bytes(self, text.len(), wait)
     }
 
     /// What stands for the session in logs and to extensions: unlike [`Session::id`] no two workers share it.

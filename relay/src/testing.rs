@@ -9,6 +9,7 @@
 )]
 
 use crate::clock::{Clock, FakeClock};
+use crate::config::Operation;
 use crate::event::{Event, PublicKey};
 use crate::extension::*;
 use crate::reason::Reason;
@@ -84,6 +85,7 @@ impl TestRelay {
             clock: clock.clone(),
             keys: Keys::generate(),
             writing: Mutex::default(),
+            operation: Mutex::default(),
         });
         let options = HostOptions {
             clock: clock.clone(),
@@ -92,6 +94,7 @@ impl TestRelay {
                 max: Duration::from_millis(20),
             },
             deadline: Duration::from_secs(1),
+            reserved_methods: crate::http::method_names(),
             ..HostOptions::default()
         };
         let tables = tables_of(tables);
@@ -159,6 +162,8 @@ pub struct TestCore {
     clock: Arc<FakeClock>,
     keys: Keys,
     writing: Mutex<()>,
+    /// `[operation]`, for extensions that keep to modes.
+    pub operation: Mutex<Operation>,
 }
 
 impl TestCore {
@@ -211,6 +216,11 @@ impl Core for TestCore {
             },
         };
         async move { outcome }.boxed()
+    }
+
+    fn operation(&self) -> Operation {
+        let operation = self.operation.lock();
+        operation.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn pubkey(&self) -> PublicKey {

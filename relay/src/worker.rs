@@ -15,6 +15,7 @@ use crate::fanout::{Fanout, SubKey};
 use crate::filter::Filter;
 use crate::flow;
 use crate::flow::event::Candidate;
+use crate::moderation::Moderation;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session, SessionId};
 use crate::visibility::Visibility;
@@ -27,7 +28,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender};
 
 /// What other threads tell a worker.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub enum WorkerMessage {
     Ephemeral(Arc<Event>, Arc<OwnedSemaphorePermit>),
     /// A new configuration is in force.
     Config(Arc<Config>),
+    /// The operator decided something; the second part is dropped when it is in force.
+    Moderation(Arc<Moderation>, Sender<()>),
     /// The extensions' tables changed: narrowing must be asked again.
     HooksChanged,
     /// Take no more from clients: the relay stops once what was taken is answered.
@@ -67,6 +70,7 @@ pub struct Worker {
     pub relay: Arc<Relay>,
     config: RefCell<Arc<Config>>,
     access: RefCell<Rc<AccessPolicy>>,
+    moderation: RefCell<Arc<Moderation>>,
     hooks: RefCell<Local>,
     /// The table whose `session` hooks know the sessions of this worker.
     session_hooks: RefCell<Arc<Hooks>>,
@@ -122,10 +126,13 @@ impl Worker {
             tracing::error!(%error, "the last row could not be read");
             0
         });
+        let (config, moderation) = (relay.config(), relay.moderation());
+        let access = AccessPolicy::new(&config, moderation.clone());
         let worker = Rc::new(Worker {
             index,
-            access: RefCell::new(Rc::new(AccessPolicy::from_config(&relay.config()))),
-            config: RefCell::new(relay.config()),
+            access: RefCell::new(Rc::new(access)),
+            moderation: RefCell::new(moderation),
+            config: RefCell::new(config),
             hooks: RefCell::new(Local::new(relay.hooks.clone())),
             session_hooks: RefCell::new(relay.hooks.load()),
             relay,
@@ -149,7 +156,12 @@ impl Worker {
         self.config.borrow().clone()
     }
 
-    /// Who may read and write, as the configuration says.
+    /// What the operator decided while the relay runs.
+    pub fn moderation(&self) -> Arc<Moderation> {
+        self.moderation.borrow().clone()
+    }
+
+    /// Who may read and write.
     pub fn access(&self) -> Rc<AccessPolicy> {
         self.access.borrow().clone()
     }
@@ -272,6 +284,24 @@ impl Worker {
         }
     }
 
+    /// Puts the operator's decisions in force, for what is open, too.
+    fn moderate(&self, moderation: Arc<Moderation>) {
+        let policy = Rc::new(AccessPolicy::new(&self.config(), moderation.clone()));
+        let old = self.access.replace(policy.clone());
+        *self.moderation.borrow_mut() = moderation.clone();
+        for session in self.all_sessions() {
+            let viewer = session.viewer();
+            let may = |policy: &AccessPolicy| policy.may_req(viewer.ip(), viewer.pubkeys());
+            if moderation.blocked_addresses.contains(viewer.ip()) {
+                session.close(CloseCause::Blocked);
+            } else if may(&old) != may(&policy)
+                && let Some(narrowed) = flow::req::narrow_again(&session)
+            {
+                actix_rt::spawn(narrowed);
+            }
+        }
+    }
+
     fn narrow_all_again(&self) {
         for session in self.all_sessions() {
             flow::negentropy::close_all(&session);
@@ -330,11 +360,12 @@ impl Worker {
                 self.deliver(&event, None, expires_at);
             }
             WorkerMessage::Config(config) => {
-                *self.access.borrow_mut() = Rc::new(AccessPolicy::from_config(&config));
+                *self.access.borrow_mut() = Rc::new(AccessPolicy::new(&config, self.moderation()));
                 *self.config.borrow_mut() = config;
                 // The lists of who may read hold for what is open, too.
                 self.narrow_all_again();
             }
+            WorkerMessage::Moderation(moderation, _in_force) => self.moderate(moderation),
             WorkerMessage::HooksChanged => {
                 self.introduce_sessions();
                 self.narrow_all_again();

@@ -7,6 +7,7 @@
 
 use crate::event::EventId;
 use crate::extension::{Admit, CommitHooks, Hooks, Local, Viewer};
+use crate::moderation::Moderation;
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::store::{Outcome, StoreError, Stored, Write};
@@ -211,11 +212,12 @@ fn weight(write: &Write) -> usize {
 
 fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
     let hooks = hooks.hooks().clone();
+    let moderation = relay.moderation();
     let mut batch = Vec::with_capacity(submissions.len());
     let mut answered: Vec<Option<Outcome>> = Vec::with_capacity(submissions.len());
     let mut writes = Vec::with_capacity(submissions.len());
     for submission in submissions {
-        let answer = match readmit(&hooks, &submission) {
+        let answer = match readmit(&hooks, &moderation, &submission) {
             Readmitted::Commit => None,
             Readmitted::Answer(outcome) => Some(outcome),
             Readmitted::AskAgain => {
@@ -267,8 +269,9 @@ enum Readmitted {
     AskAgain,
 }
 
-/// Hooks are asked again where the tables changed between admission and commit; about who vanishes they are not asked.
-fn readmit(hooks: &Hooks, submission: &Submission) -> Readmitted {
+/// Hooks are asked again where the tables changed between admission and commit, and so are bans, so that nothing banned
+/// slips in behind their backs. About who vanishes nobody is asked.
+fn readmit(hooks: &Hooks, moderation: &Moderation, submission: &Submission) -> Readmitted {
     let (
         Write::Put(event),
         Origin::Session {
@@ -278,6 +281,10 @@ fn readmit(hooks: &Hooks, submission: &Submission) -> Readmitted {
     else {
         return Readmitted::Commit;
     };
+    if moderation.bans(event.id(), event.pubkey()) {
+        let reason = Reason::blocked("the relay's operator does not want this event");
+        return Readmitted::Answer(Outcome::Refused(reason));
+    }
     if *generation == hooks.generation() {
         return Readmitted::Commit;
     }

@@ -8,3 +8,4 @@ pub mod upgrade;
 
 mod assembly;
 mod claim;
+mod entrance;

@@ -16,10 +16,11 @@ fn policy(auth: &str) -> AccessPolicy {
         .replace("K1", &hex(1))
         .replace("K2", &hex(2))
         .replace("K3", &hex(3));
-    AccessPolicy::from_config(&Config {
+    let config = Config {
         auth: toml::from_str(&text).expect("auth"),
         ..Config::default()
-    })
+    };
+    AccessPolicy::new(&config, Arc::default())
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub struct Auth {
     /// The `pubkey_whitelist` of whichever of `[auth.req]` and `[auth.event]` has none of its own. Public keys. Default
     /// none.
     pub pubkey_whitelist: Option<Vec<Pubkey>>,
+    /// Entries that the lists of the management API (NIP-86) may have, all together; one takes about 50 bytes of memory.
+    /// Entries. Default 500000.
+    pub max_managed_entries: u32,
     /// Who may read: REQ, COUNT and negentropy.
     pub req: ReqAccess,
     /// Who may write: EVENT.
@@ -64,6 +67,7 @@ impl Default for Auth {
             enabled: true,
             required: false,
             pubkey_whitelist: None,
+            max_managed_entries: 500_000,
             req: ReqAccess::default(),
             event: EventAccess::default(),
         }

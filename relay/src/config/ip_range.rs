@@ -24,6 +24,11 @@ impl IpRange {
     pub fn contains(&self, ip: IpAddr) -> bool {
         self.0.contains(&ip.to_canonical())
     }
+
+    /// The range as a network without host bits.
+    pub fn network(&self) -> IpNet {
+        self.0.trunc()
+    }
 }
 
 impl From<IpNet> for IpRange {

@@ -8,6 +8,7 @@ use super::environment::{self, Environment};
 use super::merge::{Layers, Tree};
 use super::source_file::SourceFile;
 use super::{Config, ConfigError, Origin, Problem, alias, check, network, placeholder, validate};
+use crate::clock::{Clock as _, SystemClock};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,7 @@ fn assemble(source: Option<SourceFile>, environment: &Environment) -> Result<Loa
     if !problems.is_empty() {
         return Err(ConfigError::invalid(problems));
     }
-    notes.extend(validate::notes(&config));
+    notes.extend(validate::notes(&config, SystemClock.now_s()));
     if file.is_none() {
         let Config { network, data, .. } = &config;
         notes.push(format!(

@@ -6,7 +6,7 @@ mod addresses;
 mod log_filter;
 
 use super::merge::Tree;
-use super::{Config, KeptPer, Mode, Operation, Origin, Problem, TimeSpan};
+use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -29,8 +29,8 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     rules.problems
 }
 
-/// What an operator should hear although it is no problem.
-pub(crate) fn notes(config: &Config) -> Vec<String> {
+/// What an operator should hear although it is no problem, at a second since 1970.
+pub(crate) fn notes(config: &Config, now_s: u64) -> Vec<String> {
     let mut notes = Vec::new();
     if config.limitation.min_prefix.is_some() {
         notes.push(
@@ -44,20 +44,17 @@ pub(crate) fn notes(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let (operation, usual) = (&config.operation, Operation::default());
-    for (key, set) in [
-        ("maintenance_from", operation.maintenance_from.is_some()),
-        ("maintenance_until", operation.maintenance_until.is_some()),
-        (
-            "drain_timeout",
-            operation.drain_timeout != usual.drain_timeout,
-        ),
-    ] {
-        if set {
-            notes.push(format!(
-                "operation.{key} has no effect yet: no mode but normal is built"
-            ));
-        }
+    if config.operation.is_short_notice_at(now_s) {
+        notes.push(format!(
+            "operation.maintenance_from is less than {} hours ahead: users have little time to prepare",
+            NOTICE_AHEAD_S / 3_600
+        ));
+    }
+    if config.operation.phase_at(now_s) == Phase::After {
+        notes.push(
+            "operation.maintenance_until has passed, so neither the window nor operation.notice has any effect"
+                .to_owned(),
+        );
     }
     let lists_set = config.auth.pubkey_whitelist.is_some()
         || config.auth.req != Default::default()
@@ -195,14 +192,6 @@ fn unbuilt(config: &Config, rules: &mut Rules<'_>) {
         true,
         "false: search is not built yet",
     );
-    let mode = config.operation.mode;
-    let found = serde_json::to_string(&mode).unwrap_or_default();
-    rules.want(
-        mode == Mode::Normal,
-        "operation.mode",
-        found,
-        r#""normal": the other modes are not built yet, and would keep nothing out"#,
-    );
 }
 
 /// An empty allow list would shut everyone out, which nobody writes on purpose.
@@ -252,28 +241,54 @@ fn lists(config: &Config, rules: &mut Rules<'_>) {
 }
 
 fn rates(config: &Config, rules: &mut Rules<'_>) {
+    let limiter = &config.rate_limiter;
     let mut names = BTreeSet::new();
-    for (i, rule) in config.rate_limiter.event.iter().enumerate() {
-        let key = |key: &str| format!("rate_limiter.event[{i}].{key}");
-        rules.want(!rule.name.is_empty(), &key("name"), r#""""#, "a name");
+    let mut check = |key: &str, name: &str, period: TimeSpan, kinds: Option<&Kinds>| {
+        let key = |part: &str| format!("rate_limiter.{key}.{part}");
+        rules.want(!name.is_empty(), &key("name"), r#""""#, "a name");
         rules.want(
-            names.insert(&rule.name),
+            names.insert(name.to_owned()),
             &key("name"),
-            quoted(&rule.name),
+            quoted(name),
             "a name that no other rule has",
         );
         rules.want(
-            !rule.period.is_zero(),
+            !period.is_zero(),
             &key("period"),
-            rule.period,
+            period,
             "a time longer than none",
         );
-        let no_kinds = rule.kinds.as_ref().is_some_and(|kinds| kinds.is_empty());
         rules.want(
-            !no_kinds,
+            !kinds.is_some_and(Kinds::is_empty),
             &key("kinds"),
             "[]",
             "at least one kind, or leave the key out for every kind",
+        );
+    };
+    for (list, of_messages) in [
+        ("event", &limiter.event),
+        ("req", &limiter.req),
+        ("count", &limiter.count),
+        ("neg", &limiter.neg),
+    ] {
+        for (i, rule) in of_messages.iter().enumerate() {
+            let key = format!("{list}[{i}]");
+            check(&key, &rule.name, rule.period, rule.kinds.as_ref());
+        }
+    }
+    for (i, rule) in limiter.bytes.iter().enumerate() {
+        check(&format!("bytes[{i}]"), &rule.name, rule.period, None);
+    }
+    for (i, rule) in limiter.connection.iter().enumerate() {
+        check(&format!("connection[{i}]"), &rule.name, rule.period, None);
+    }
+    for (i, rule) in limiter.bytes.iter().enumerate() {
+        let key = format!("rate_limiter.bytes[{i}].limit");
+        rules.want(
+            rule.limit.bytes() > 0,
+            &key,
+            rule.limit,
+            "at least one byte",
         );
     }
 }

@@ -52,6 +52,17 @@ pub enum ExtensionError {
         /// Who wants it, too.
         second: &'static str,
     },
+    /// An extension wants what the relay itself has.
+    #[error(
+        "[extensions.{extension}] wants the management method {method}, which is the relay's own; its author must \
+             choose another name"
+    )]
+    Reserved {
+        /// Who wants it.
+        extension: &'static str,
+        /// The method.
+        method: String,
+    },
     /// No threads for an extension.
     #[error("[extensions.{extension}]: no threads for it")]
     Threads {

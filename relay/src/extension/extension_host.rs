@@ -36,6 +36,8 @@ pub struct HostOptions {
     pub backoff: Backoff,
     /// How long an instance may take to end.
     pub deadline: Duration,
+    /// Management methods of the relay itself, which no extension may have.
+    pub reserved_methods: Vec<&'static str>,
 }
 
 impl Default for HostOptions {
@@ -45,6 +47,7 @@ impl Default for HostOptions {
             breaker: BreakerSettings::default(),
             backoff: Backoff::default(),
             deadline: Duration::from_secs(2),
+            reserved_methods: Vec::new(),
         }
     }
 }
@@ -250,7 +253,8 @@ impl ExtensionHost {
         let kept = self.running.values();
         let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
         let hooks = kept.chain(&built.staged);
-        order::check_claims(hooks.flat_map(|running| &running.member.hooks))
+        let hooks = hooks.flat_map(|running| &running.member.hooks);
+        order::check_claims(hooks, &self.options.reserved_methods)
     }
 
     /// Makes it as if `build` had not been.

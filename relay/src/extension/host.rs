@@ -5,6 +5,7 @@ use super::metrics::ExtensionMetrics;
 use super::rate::RateLimiter;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
+use crate::config::{Mode, Operation};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
 use crate::nips::nip98::{self, Nip98Error, ReplayGuard};
@@ -34,6 +35,9 @@ pub trait Core: Send + Sync + 'static {
 
     /// Signs with the relay's key, which stays where it is. `created_at` is set.
     fn sign(&self, event: EventBuilder) -> Result<Event, Reason>;
+
+    /// `[operation]` as it is in force.
+    fn operation(&self) -> Operation;
 }
 
 /// A job for a thread that may read the store.
@@ -108,6 +112,43 @@ impl Host {
     /// The relay's own public key.
     pub fn relay_pubkey(&self) -> PublicKey {
         self.inner.core.pubkey()
+    }
+
+    /// What the relay takes at the moment. It changes by reload, by the management API and by the clock, so ask whenever
+    /// it matters.
+    pub fn mode(&self) -> Mode {
+        let operation = self.inner.core.operation();
+        operation.mode_at(self.inner.clock.now_s())
+    }
+
+    /// Refuses while the relay is in one of these modes: `blocked: maintenance ...`, with the operator's notice. The core
+    /// itself refuses every event in `read_only`; what the other modes exclude only extensions know.
+    ///
+    /// ```
+    /// use trellis_relay::config::Mode;
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Groups {
+    ///     host: Host,
+    /// }
+    /// fn admit_new_group(me: &Groups) -> Admit {
+    ///     match me.host.refuse_during(&[Mode::NoNewGroups, Mode::Maintenance]) {
+    ///         Ok(()) => Admit::Accept,
+    ///         Err(reason) => reason.into(),
+    ///     }
+    /// }
+    /// ```
+    pub fn refuse_during(&self, modes: &[Mode]) -> Result<(), Reason> {
+        let (operation, now_s) = (self.inner.core.operation(), self.inner.clock.now_s());
+        let mode = operation.mode_at(now_s);
+        match modes.contains(&mode) {
+            true => Err(operation.refusal(mode, now_s)),
+            false => Ok(()),
+        }
+    }
+
+    /// How long what is running may go on once a maintenance begins (`operation.drain_timeout`).
+    pub fn drain_timeout(&self) -> Duration {
+        self.inner.core.operation().drain_timeout.duration()
     }
 
     /// A service of another extension, resolved whenever it is used.

@@ -33,9 +33,11 @@ pub(super) fn by_services(on: Vec<Compiled>) -> Result<Vec<Compiled>, ExtensionE
     Ok(ordered)
 }
 
-/// Whether every mount, method and subcommand has one owner, and every mount makes sense.
+/// Whether every mount, method and subcommand has one owner, which is no extension for the methods that the relay itself
+/// has, and every mount makes sense.
 pub(super) fn check_claims<'h>(
     hooks: impl Iterator<Item = &'h Arc<Hook>>,
+    reserved_methods: &[&str],
 ) -> Result<(), ExtensionError> {
     let mut owners: HashMap<String, &'static str> = HashMap::new();
     for hook in hooks {
@@ -51,11 +53,19 @@ pub(super) fn check_claims<'h>(
                     _ => format!("the routes under {mount}"),
                 }
             }
+            Call::Rpc(method, _) if reserved_methods.contains(&method.as_str()) => {
+                let method = method.clone();
+                return Err(ExtensionError::Reserved { extension, method });
+            }
             Call::Rpc(method, _) => format!("the management method {method}"),
             Call::Command(name, ..) => format!("the subcommand {name}"),
             _ => continue,
         };
         if let Some(first) = owners.insert(what.clone(), extension) {
+            if first == extension {
+                let problem = format!("it asks twice for {what}");
+                return Err(ExtensionError::Build { extension, problem });
+            }
             let second = extension;
             return Err(ExtensionError::Taken {
                 what,

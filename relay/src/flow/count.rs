@@ -4,12 +4,14 @@
 //! `visibility`, since a count tells too.
 
 use super::event::admissions_done;
+use super::limits;
 use super::query::{Query, Step};
 use super::req::{Filters, PAGE, shows};
 use super::request;
 use crate::event::PublicKey;
 use crate::extension::Verb;
 use crate::nips::nip45::HyperLogLog;
+use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
 use crate::store::{Budget, Order, Scan};
@@ -26,7 +28,9 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         session.send(RelayMessage::Closed(&id, &reason));
         return None;
     }
-    let original = match request::read_filters(session, raw) {
+    let filters = request::read_filters(session, raw);
+    let in_time = limits::check_filters(session, Action::Count, &filters);
+    let original = match in_time.and(filters) {
         Ok(filters) => filters,
         Err(reason) => {
             session.send(RelayMessage::Closed(&id, &reason));

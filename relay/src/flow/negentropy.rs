@@ -5,12 +5,14 @@
 
 use super::count::{Allowance, seen_by_headers};
 use super::event::admissions_done;
+use super::limits;
 use super::query::{Query, Step};
 use super::req::{Filters, PAGE, room, shows};
 use super::request;
 use crate::extension::Verb;
 use crate::filter::Filter;
 use crate::nips::nip77::{ItemList, ItemShare, looks_like_message};
+use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{Reconciliation, SealedItems, Session, Wait};
 use crate::store::{Budget, Order, Position, Scan};
@@ -29,9 +31,11 @@ pub fn open(
     message: HexMessage<'_>,
 ) -> Option<Wait> {
     session.remove_reconciliation(&id);
-    let checked = room_for_one(session)
+    let filters = request::read_filters(session, &[raw]);
+    let checked = limits::check_filters(session, Action::Neg, &filters)
+        .and_then(|()| room_for_one(session))
         .and_then(|()| read(message))
-        .and_then(|message| Ok((request::read_filters(session, &[raw])?, message)));
+        .and_then(|message| Ok((filters?, message)));
     let (original, message) = match checked {
         Ok(checked) => checked,
         Err(reason) => {

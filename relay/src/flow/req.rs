@@ -4,11 +4,13 @@
 //! so no event is missed or doubled. Not here: who may see an event (`visibility`).
 
 use super::event::admissions_done;
+use super::limits;
 use super::query::{Query, Step};
 use super::request;
 use crate::extension::{Narrowed, Verb};
 use crate::fanout::SubKey;
 use crate::filter::Filter;
+use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{QuerySlot, Session, Wait};
 use crate::store::{Budget, Page, StoreError, Stored};
@@ -27,7 +29,9 @@ use tracing::Instrument as _;
 /// Opens a subscription, or refuses it with CLOSED.
 pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait> {
     let _span = tracing::debug_span!("query", session = session.number()).entered();
-    let original = match request::read_filters(session, raw).and_then(|filters| {
+    let filters = request::read_filters(session, raw);
+    let in_time = limits::check_filters(session, Action::Req, &filters);
+    let original = match in_time.and(filters).and_then(|filters| {
         subscriptions(session, &id, &filters)?;
         Ok(filters)
     }) {

@@ -1,6 +1,7 @@
 //! A page for people who open the relay's address in a browser.
 
 use super::nip11::supported_nips;
+use crate::config::Mode;
 use crate::relay::Relay;
 use actix_web::HttpResponse;
 use std::fmt::Write as _;
@@ -28,8 +29,12 @@ pub(super) fn page(relay: &Relay) -> HttpResponse {
     if let Some(contact) = &information.contact {
         row("Contact", contact);
     }
-    if let Some(notice) = &config.operation.notice {
-        row("Notice", notice);
+    let (operation, now_s) = (&config.operation, relay.clock.now_s());
+    if operation.mode_at(now_s) != Mode::Normal {
+        row("Mode", operation.mode_at(now_s).as_str());
+    }
+    if let Some(notice) = operation.notice_at(now_s) {
+        row("Notice", &notice);
     }
     row("Version", env!("CARGO_PKG_VERSION"));
     let policy = information

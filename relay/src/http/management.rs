@@ -1,14 +1,23 @@
 //! The relay management API (NIP-86): JSON-RPC at `/` for the operator, whose key is `information.pubkey`.
 //!
 //! Invariant: nothing is looked at, and nothing remembered, before the request is signed by the operator's key (NIP-98),
-//! body included. Here are the methods that extensions bring; an error of a method is an answer with status 200, as
-//! NIP-86 has it.
+//! body included; and no list that a call can change keeps the operator from calling. An error of a method is an answer
+//! with status 200, as NIP-86 has it. Not here: what the methods do.
+
+mod decisions;
+mod lists;
+mod methods;
+mod params;
+mod settings;
+
+pub use methods::method_names;
 
 use super::error;
 use crate::nips::nip98::{self, Nip98Error};
 use crate::own_host::own_host;
 use crate::relay::Relay;
 use actix_web::guard::{Guard, GuardContext};
+use actix_web::http::header::HeaderMap;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -30,11 +39,16 @@ pub(super) struct IsCall;
 
 impl Guard for IsCall {
     fn check(&self, context: &GuardContext<'_>) -> bool {
-        let kind = context.head().headers.get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default();
-        kind.trim().eq_ignore_ascii_case(CONTENT_TYPE)
+        is_call(&context.head().headers)
     }
+}
+
+/// Whether a request says that it is a management call.
+pub(super) fn is_call(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case(CONTENT_TYPE)
 }
 
 pub(super) async fn call(
@@ -63,15 +77,15 @@ fn reply(answer: &Value) -> HttpResponse {
     HttpResponse::Ok().content_type(CONTENT_TYPE).json(answer)
 }
 
-async fn answer(relay: &Relay, method: &str, params: Vec<Value>) -> Result<Value, String> {
-    let hooks = relay.hooks.load();
-    if method == "supportedmethods" {
-        let mut methods = vec![method];
-        methods.extend(hooks.rpc_methods());
-        return Ok(json!(methods));
+async fn answer(relay: &Arc<Relay>, method: &str, params: Vec<Value>) -> Result<Value, String> {
+    if let Some(answer) = methods::call(relay, method, &params).await {
+        return answer;
     }
-    match hooks.call_rpc(method, params) {
-        Some(answer) => answer.await,
+    match relay.hooks.load().call_rpc(method, params) {
+        Some(answer) => {
+            tracing::info!(method, "the operator called a method of an extension");
+            answer.await
+        }
         None => Err(format!(
             "there is no method {method:?}; supportedmethods lists those there are"
         )),

@@ -3,12 +3,19 @@
 use crate::access::AccessPolicy;
 use crate::config::{Config, KeptPer};
 use crate::extension::Hooks;
+use crate::moderation::Moderation;
 use crate::relay::Relay;
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 pub(super) fn page(relay: &Relay) -> HttpResponse {
-    let document = document(&relay.config(), &relay.hooks.load(), &relay.public_key());
+    let document = document(
+        &relay.config(),
+        relay.moderation(),
+        &relay.hooks.load(),
+        &relay.public_key(),
+    );
     HttpResponse::Ok()
         .content_type("application/nostr+json")
         .insert_header(("cache-control", "no-cache"))
@@ -16,7 +23,12 @@ pub(super) fn page(relay: &Relay) -> HttpResponse {
 }
 
 /// The document. Extensions add to it last.
-pub fn document(config: &Config, hooks: &Hooks, public_key: &str) -> Value {
+pub fn document(
+    config: &Config,
+    moderation: Arc<Moderation>,
+    hooks: &Hooks,
+    public_key: &str,
+) -> Value {
     let mut document = Map::new();
     for (key, value) in &config.information.extra {
         if let Ok(value) = serde_json::to_value(value) {
@@ -50,7 +62,7 @@ pub fn document(config: &Config, hooks: &Hooks, public_key: &str) -> Value {
     say("software", Some(software.into()));
     say("version", Some(env!("CARGO_PKG_VERSION").into()));
     say("supported_nips", Some(json!(supported_nips(config))));
-    say("limitation", Some(limitation(config)));
+    say("limitation", Some(limitation(config, moderation)));
     say("retention", retention(config));
     hooks.nip11(&mut document);
     Value::Object(document)
@@ -111,9 +123,9 @@ fn retention(config: &Config) -> Option<Value> {
 }
 
 /// Every limit that is enforced, under NIP-11's name where it has one.
-fn limitation(config: &Config) -> Value {
+fn limitation(config: &Config, moderation: Arc<Moderation>) -> Value {
     let limits = &config.limitation;
-    let access = AccessPolicy::from_config(config);
+    let access = AccessPolicy::new(config, moderation);
     let mut stated = json!({
         "max_message_length": limits.max_message_length.bytes(),
         "max_subscriptions": limits.max_subscriptions,

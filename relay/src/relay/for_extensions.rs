@@ -1,6 +1,7 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
+use crate::config::Operation;
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
@@ -54,6 +55,10 @@ impl Core for ForExtensions {
     fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>> {
         let relay = self.0.clone();
         Box::pin(async move { publish(&relay, event).await })
+    }
+
+    fn operation(&self) -> Operation {
+        self.0.config().operation.clone()
     }
 
     fn pubkey(&self) -> PublicKey {

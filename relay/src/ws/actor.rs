@@ -9,6 +9,7 @@ mod intake;
 mod outflow;
 
 use super::assembly::{Assembly, Data};
+use super::entrance;
 use crate::client_ip::client_ip;
 use crate::http;
 use crate::own_host::own_host;
@@ -20,7 +21,7 @@ use crate::worker::Worker;
 use actix::{Actor, ActorContext as _, AsyncContext as _, StreamHandler, WrapFuture as _};
 use actix_http::ws::{Codec, Frame};
 use actix_web::http::StatusCode;
-use actix_web::http::header::HOST;
+use actix_web::http::header::{HOST, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, Message, ProtocolError, WebsocketContext};
 use intake::Intake;
@@ -52,15 +53,16 @@ pub async fn accept(
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let ip = client_ip(peer, request.headers(), &config.network);
-    let place = relay.connections.enter(
-        ip,
-        config.network.max_connections as usize,
-        config.network.max_connections_per_ip as usize,
-    );
-    let place = match place {
+    let place = match entrance::enter(&worker, ip) {
         Ok(place) => place,
-        Err(crowded) => {
-            return http::error(StatusCode::SERVICE_UNAVAILABLE, &crowded.to_string());
+        Err(refused) => {
+            let mut response = http::error(refused.status, &refused.text);
+            if let Some(seconds) = refused.retry_after_s {
+                response
+                    .headers_mut()
+                    .insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            return response;
         }
     };
     let host = request

@@ -5,6 +5,7 @@
 
 use super::assembly::{Assembly, Data};
 use super::claim::Claim;
+use super::entrance::{self, Refused};
 use crate::client_ip::client_ip;
 use crate::own_host::own_host;
 use crate::reason::Reason;
@@ -15,6 +16,7 @@ use actix_codec::{Decoder as _, Framed};
 use actix_http::ws::{Codec, Frame, ProtocolError, hash_key};
 use actix_http::{HttpMessage as _, Request, h1};
 use actix_rt::net::TcpStream;
+use actix_web::http::StatusCode;
 use bytes::BytesMut;
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
@@ -47,21 +49,10 @@ pub(crate) async fn accept(
     let ip = client_ip(peer, request.headers(), &config.network);
     let (head, place) = match answer {
         Err(head) => (head, None),
-        Ok(head) => {
-            let network = &config.network;
-            let place = worker.relay.connections.enter(
-                ip,
-                network.max_connections as usize,
-                network.max_connections_per_ip as usize,
-            );
-            match place {
-                Ok(place) => (head, Some(place)),
-                Err(crowded) => (
-                    refusal("503 Service Unavailable", &crowded.to_string()),
-                    None,
-                ),
-            }
-        }
+        Ok(head) => match entrance::enter(&worker, ip) {
+            Ok(place) => (head, Some(place)),
+            Err(refused) => (refusal(&refused), None),
+        },
     };
     // Without it the last small frame of an answer waits 40 ms for an acknowledgement (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
@@ -86,13 +77,11 @@ pub(crate) async fn accept(
 /// The head of the response: 101, or an error for who asked wrongly.
 fn handshake(request: &Request) -> Result<String, String> {
     if request.path() != "/" {
-        return Err(refusal(
-            "404 Not Found",
-            "WebSocket connections are taken at /",
-        ));
+        let text = "WebSocket connections are taken at /".to_owned();
+        return Err(refusal(&Refused::new(StatusCode::NOT_FOUND, text)));
     }
     actix_http::ws::verify_handshake(request.head())
-        .map_err(|error| refusal("400 Bad Request", &error.to_string()))?;
+        .map_err(|error| refusal(&Refused::new(StatusCode::BAD_REQUEST, error.to_string())))?;
     let key = request
         .headers()
         .get("sec-websocket-key")
@@ -104,12 +93,16 @@ fn handshake(request: &Request) -> Result<String, String> {
     ))
 }
 
-fn refusal(status: &str, error: &str) -> String {
-    let code = status.split(' ').next().unwrap_or_default();
-    let body = serde_json::json!({"error": error, "code": code.parse::<u16>().unwrap_or(400)});
+fn refusal(refused: &Refused) -> String {
+    let (status, text) = (refused.status, &refused.text);
+    let body = serde_json::json!({"error": text, "code": status.as_u16()});
     let body = body.to_string();
+    let retry_after = refused
+        .retry_after_s
+        .map(|seconds| format!("retry-after: {seconds}\r\n"))
+        .unwrap_or_default();
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry_after}connection: close\r\n\r\n{body}",
         body.len()
     )
 }

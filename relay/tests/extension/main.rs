@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod chat;
+mod claims;
 mod commit;
 mod config;
 mod deliver;

@@ -5,6 +5,7 @@ use actix_web::web::{self, Json};
 use actix_web::{HttpResponse, Responder};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use trellis_relay::config::Mode;
 use trellis_relay::extension::prelude::*;
 
 const PAGE_ROWS: usize = 1_000;
@@ -17,6 +18,7 @@ pub(crate) fn register(hooks: &mut Registrar<Probe>) {
             .route("/notes", web::get().to(notes))
             .route("/rows", web::get().to(rows))
             .route("/told", web::get().to(told))
+            .route("/mode", web::get().to(mode))
             .route("/release", web::post().to(release))
             .route("/remove/{id}/{cause}", web::post().to(remove))
             .route("/panic", web::get().to(fall_over));
@@ -26,6 +28,18 @@ pub(crate) fn register(hooks: &mut Registrar<Probe>) {
 /// `{"admit": 3, ...}`
 async fn calls(me: Current<Probe>) -> Json<Value> {
     Json(json!(me.seen().calls))
+}
+
+/// What the relay takes, as an extension is told: the mode, what it hears of new groups, and the time to drain.
+async fn mode(me: Current<Probe>) -> Json<Value> {
+    let new_group = me
+        .host
+        .refuse_during(&[Mode::NoNewGroups, Mode::Maintenance]);
+    Json(json!({
+        "mode": me.host.mode(),
+        "new_group": new_group.map_or_else(|reason| reason.to_string(), |()| "fine".to_owned()),
+        "drain_secs": me.host.drain_timeout().as_secs(),
+    }))
 }
 
 async fn changes(me: Current<Probe>) -> Json<Value> {

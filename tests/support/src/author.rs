@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nostr::nips::nip19::ToBech32 as _;
 use nostr::prelude::{Event, Keys, Kind, Tag, Timestamp, UnsignedEvent};
 use sha2::{Digest as _, Sha256};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,6 +49,11 @@ impl Author {
     /// The public key in hex.
     pub fn pubkey(&self) -> String {
         self.keys.public_key().to_hex()
+    }
+
+    /// The public key as npub (NIP-19).
+    pub fn npub(&self) -> String {
+        self.keys.public_key().to_bech32().expect("an npub")
     }
 
     /// The secret key in hex, for clients in other languages.

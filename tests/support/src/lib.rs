@@ -7,6 +7,7 @@ pub mod author;
 pub mod client;
 pub mod command;
 pub mod http;
+pub mod management;
 pub mod probe;
 pub mod process;
 pub mod raw;

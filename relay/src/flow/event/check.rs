@@ -1,13 +1,17 @@
 //! The core's own checks of an event, in order of their cost: nothing is hashed before it is known to be wanted.
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::event::{Event, EventId, PublicKey, Tag, lowercase_hex, peek_id};
+use crate::flow::limits;
 use crate::nips::{nip13, nip42, nip62, nip70};
+use crate::rate_limit::Action;
 use crate::reason::{Prefix, Reason};
 use crate::session::Session;
 use crate::wire::RelayMessage;
 use serde_json::value::RawValue;
-use std::sync::PoisonError;
+
+/// What is said of an event that the operator removed.
+const BANNED: &str = "the relay's operator does not want this event";
 
 /// Why an event goes no further.
 pub(super) struct Refusal {
@@ -25,12 +29,14 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
     })?;
     let config = session.worker.config();
     let now = session.worker.relay.clock.now_s();
-    let checked = form(&event, &config)
+    let checked = mode(&config, now)
+        .and_then(|()| form(&event, &config))
         .and_then(|()| time(&event, &config, now))
+        .and_then(|()| moderation(session, &event))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
         .and_then(|()| addressee(session, &event, &config))
         .and_then(|()| access(session, &event))
-        .and_then(|()| rate(session, &event, &config))
+        .and_then(|()| limits::check(session, Action::Event, Some(&[event.kind()])))
         .and_then(|()| known(session, &event))
         .and_then(|()| {
             event
@@ -54,6 +60,14 @@ impl Refusal {
             Some(id) => super::refuse(session, id, &self.reason),
             None => session.send(RelayMessage::Notice(&self.reason)),
         }
+    }
+}
+
+/// `[operation]`: in read-only mode nothing is taken, deletions included, so that the store can be copied or moved.
+fn mode(config: &Config, now: u64) -> Result<(), Reason> {
+    match config.operation.mode_at(now) {
+        mode @ Mode::ReadOnly => Err(config.operation.refusal(mode, now)),
+        _ => Ok(()),
     }
 }
 
@@ -131,6 +145,24 @@ fn addressee(session: &Session, event: &Event, config: &Config) -> Result<(), Re
     }
 }
 
+/// What the operator takes no more (NIP-86). Anybody may vanish all the same (NIP-62).
+fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
+    if event.kind() == nip62::KIND {
+        return Ok(());
+    }
+    let moderation = session.worker.moderation();
+    if !moderation.takes_kind(event.kind()) {
+        let kind = event.kind();
+        return Err(Reason::blocked(format!(
+            "this relay takes no events of kind {kind}"
+        )));
+    }
+    if moderation.banned_events.contains(event.id()) {
+        return Err(Reason::blocked(BANNED));
+    }
+    Ok(())
+}
+
 /// Who may publish.
 fn access(session: &Session, event: &Event) -> Result<(), Reason> {
     let viewer = session.viewer();
@@ -147,31 +179,6 @@ fn access(session: &Session, event: &Event) -> Result<(), Reason> {
             .map_err(Reason::from)?;
     }
     nip70::check(event, &viewer)
-}
-
-/// `[[rate_limiter.event]]`.
-fn rate(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
-    if !config.rate_limiter.enabled || config.rate_limiter.event.is_empty() {
-        return Ok(());
-    }
-    let viewer = session.viewer();
-    let relay = &session.worker.relay;
-    let now_ms = relay.clock.monotonic().as_millis() as u64;
-    let mut limits = relay
-        .event_limits
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    limits
-        .check(now_ms, viewer.ip(), viewer.pubkeys().first(), event.kind())
-        .map_err(|limited| {
-            metrics::counter!("trellis_rate_limited_total", "rule" => limited.rule.to_owned())
-                .increment(1);
-            Reason::rate_limited(format!(
-                "too many events ({}); try again in {} s",
-                limited.rule,
-                limited.retry_after_ms.div_ceil(1000)
-            ))
-        })
 }
 
 /// An event that is stored needs no further work.

@@ -1,0 +1,175 @@
+//! The methods that ban, allow and block.
+//!
+//! Invariant: `true` is answered when the decision is durable and in force; what it asks to be removed may still be on its
+//! way out.
+
+use super::params::Params;
+use crate::moderation::{Moderation, Row, Standing, Subject, Verdict};
+use crate::moderator;
+use crate::relay::Relay;
+use crate::store::{Cause, Write};
+use crate::writer::{Origin, Submission};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+type Answer = Result<Value, String>;
+
+pub(super) async fn ban_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let subject = Subject::Pubkey(params.pubkey(0)?);
+    let standing = Standing {
+        verdict: Verdict::Denied,
+        reason: params.reason(1)?,
+        to_purge: true,
+    };
+    decide(relay, subject, standing).await
+}
+
+pub(super) async fn unban_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let key = params.pubkey(0)?;
+    params.reason(1)?;
+    take_back(relay, Subject::Pubkey(key), move |now| {
+        now.banned_pubkeys.contains(&key)
+    })
+    .await
+}
+
+pub(super) async fn allow_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let subject = Subject::Pubkey(params.pubkey(0)?);
+    decide(relay, subject, allowed(params.reason(1)?)).await
+}
+
+pub(super) async fn unallow_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let key = params.pubkey(0)?;
+    params.reason(1)?;
+    let listed = !relay.moderation().allowed_pubkeys.is_empty();
+    let answer = take_back(relay, Subject::Pubkey(key), move |now| {
+        now.allowed_pubkeys.contains(&key)
+    })
+    .await;
+    if listed && relay.moderation().allowed_pubkeys.is_empty() {
+        tracing::warn!("the list of allowed public keys is empty now, and keeps nobody out");
+    }
+    answer
+}
+
+pub(super) async fn ban_event(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let id = params.event_id(0)?;
+    decide(relay, Subject::Event(id), denied(params.reason(1)?)).await?;
+    let (reply, answer) = oneshot::channel();
+    let submission = Submission {
+        write: Write::Remove(id, Cause::Admin),
+        origin: Origin::Internal(Some(reply)),
+        permit: None,
+    };
+    let stopping = || "the relay is stopping".to_owned();
+    relay.writer.submit(submission).map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())?;
+    match relay.store.contains(&id) {
+        Ok(false) => Ok(json!(true)),
+        _ => Err(
+            "the event is refused from now on, but the stored one is kept: an extension guards it"
+                .to_owned(),
+        ),
+    }
+}
+
+pub(super) async fn allow_event(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let subject = Subject::Event(params.event_id(0)?);
+    decide(relay, subject, allowed(params.reason(1)?)).await
+}
+
+/// Makes sure that a kind is taken; never keeps another one out.
+pub(super) async fn allow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let kind = params.kind(0)?;
+    let change = moderator::change(relay, move |now| {
+        let listed = (!now.allowed_kinds.is_empty()).then(|| allowed(String::new()));
+        vec![Row::of(&Subject::Kind(kind), listed.as_ref())]
+    });
+    done(change.await)
+}
+
+/// Makes sure that a kind is not taken; never lets another one in.
+pub(super) async fn disallow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let kind = params.kind(0)?;
+    let now = relay.moderation();
+    if now.allowed_kinds.len() == 1 && now.allowed_kinds.contains(kind) {
+        return Err(format!(
+            "kind {kind} is the only one that is allowed, and without it every other would be let in; call \
+             allowonlykinds with those that shall be allowed"
+        ));
+    }
+    decide(relay, Subject::Kind(kind), denied(String::new())).await
+}
+
+/// Lets no other kinds in than these; none of them ends the list.
+pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let wanted: Result<BTreeSet<u16>, String> =
+        (0..params.len()).map(|at| params.kind(at)).collect();
+    let wanted = wanted?;
+    let change = moderator::change(relay, move |now| {
+        let dropped = now
+            .allowed_kinds
+            .iter()
+            .filter(|kind| !wanted.contains(kind));
+        let dropped = dropped.map(|kind| Row::of(&Subject::Kind(kind), None));
+        let standing = allowed(String::new());
+        let listed = wanted
+            .iter()
+            .map(|kind| Row::of(&Subject::Kind(*kind), Some(&standing)));
+        dropped.chain(listed).collect()
+    });
+    done(change.await)
+}
+
+pub(super) async fn block_address(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let subject = Subject::Address(params.address(0)?);
+    decide(relay, subject, denied(params.reason(1)?)).await
+}
+
+pub(super) async fn unblock_address(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    let subject = Subject::Address(params.address(0)?);
+    take_back(relay, subject, |_| true).await
+}
+
+fn allowed(reason: String) -> Standing {
+    Standing {
+        verdict: Verdict::Allowed,
+        reason,
+        to_purge: false,
+    }
+}
+
+fn denied(reason: String) -> Standing {
+    Standing {
+        verdict: Verdict::Denied,
+        ..allowed(reason)
+    }
+}
+
+async fn decide(relay: &Arc<Relay>, subject: Subject, standing: Standing) -> Answer {
+    let change = moderator::change(relay, move |_| vec![Row::of(&subject, Some(&standing))]);
+    done(change.await)
+}
+
+/// Takes a decision back where it is the one that is meant.
+async fn take_back(
+    relay: &Arc<Relay>,
+    subject: Subject,
+    is_meant: impl FnOnce(&Moderation) -> bool + 'static,
+) -> Answer {
+    let change = moderator::change(relay, move |now| {
+        let row = is_meant(now).then(|| Row::of(&subject, None));
+        row.into_iter().collect()
+    });
+    done(change.await)
+}
+
+/// `true`, as NIP-86 has it, or what is wrong.
+pub(super) fn done(changed: Result<(), moderator::ChangeError>) -> Answer {
+    match changed {
+        Ok(()) => Ok(json!(true)),
+        Err(error) => Err(error.to_string()),
+    }
+}

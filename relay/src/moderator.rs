@@ -1,0 +1,191 @@
+//! Carries out what the operator decides while the relay runs: first durable, then in force everywhere.
+//!
+//! Invariant: decisions are taken one after the other; one that was answered survives a crash, and one that could not be
+//! stored has no effect. Not here: what a decision means for a client (`access`), and the calls themselves (`http`).
+
+mod purge;
+
+pub(crate) use purge::run as run_purge;
+
+use crate::config::Config;
+use crate::moderation::{Moderation, Row, SPACE};
+use crate::relay::Relay;
+use crate::store::{Outcome, StoreError, Write};
+use crate::worker::WorkerMessage;
+use crate::writer::{Origin, Submission};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::mpsc::channel;
+use tokio::sync::{Notify, oneshot};
+
+/// How long workers may take to put a decision in force before the operator is answered all the same.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The decisions in force.
+#[derive(Debug)]
+pub struct Moderator {
+    current: RwLock<Arc<Moderation>>,
+    /// The configuration as the file and the environment have it.
+    written: Mutex<Arc<Config>>,
+    changing: tokio::sync::Mutex<()>,
+    /// Rung when there is something to purge.
+    purge: Arc<Notify>,
+    /// Rung when a configuration is put in force, for the one who waits for that.
+    pub(crate) reconfigured: Arc<Notify>,
+}
+
+/// Why a decision has no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The lists are full.
+    #[error("the lists hold {0} entries, and auth.max_managed_entries allows no more")]
+    TooMany(usize),
+    /// The row was not stored.
+    #[error("the decision could not be stored, and has no effect")]
+    NotStored,
+    /// Stored rows make no sense.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Moderator {
+    /// With what a store holds, and the configuration that it overrules.
+    pub fn new(moderation: Moderation, written: Arc<Config>) -> Self {
+        Moderator {
+            current: RwLock::new(Arc::new(moderation)),
+            written: Mutex::new(written),
+            changing: tokio::sync::Mutex::default(),
+            purge: Arc::default(),
+            reconfigured: Arc::default(),
+        }
+    }
+
+    /// Tells the log which keys of the configuration have no say.
+    pub(crate) fn say_what_is_overruled(&self) {
+        let keys = self.current().settings.keys().join(", ");
+        if !keys.is_empty() {
+            tracing::info!(
+                keys,
+                "set by the management API, which beats the configuration"
+            );
+        }
+    }
+
+    /// The decisions in force.
+    pub fn current(&self) -> Arc<Moderation> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The configuration that is in force where this one is written.
+    pub fn overrule(&self, written: &Arc<Config>) -> Arc<Config> {
+        let current = self.current();
+        if current.settings.is_empty() {
+            return written.clone();
+        }
+        let mut config = Config::clone(written);
+        current.settings.overrule(&mut config);
+        Arc::new(config)
+    }
+}
+
+/// Takes a decision: `decide` sees those in force and gives the rows that change them. When it returns `Ok`, they are
+/// durable and in force, all at once; after an `Err` or a crash some of them may be durable. Goes on to its end even if nobody waits for it. Must be called within
+/// an actix runtime.
+pub async fn change(
+    relay: &Arc<Relay>,
+    decide: impl FnOnce(&Moderation) -> Vec<Row> + 'static,
+) -> Result<(), ChangeError> {
+    let relay = relay.clone();
+    let task = actix_rt::spawn(async move { carry_out(&relay, decide).await });
+    task.await.unwrap_or(Err(ChangeError::NotStored))
+}
+
+async fn carry_out(
+    relay: &Relay,
+    decide: impl FnOnce(&Moderation) -> Vec<Row>,
+) -> Result<(), ChangeError> {
+    let _one_by_one = relay.moderator.changing.lock().await;
+    let old = relay.moderator.current();
+    let mut new = Moderation::clone(&old);
+    let rows = decide(&old);
+    for row in &rows {
+        new.take(row)?;
+    }
+    let most = relay.config().auth.max_managed_entries as usize;
+    if new.len() > old.len() && new.len() > most {
+        return Err(ChangeError::TooMany(most));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    store(relay, rows).await?;
+    put_in_force(relay, &old, Arc::new(new)).await;
+    Ok(())
+}
+
+async fn store(relay: &Relay, rows: Vec<Row>) -> Result<(), ChangeError> {
+    let mut answers = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission {
+            write: Write::Kv {
+                extension: SPACE.to_owned(),
+                key: row.key,
+                value: row.value,
+            },
+            origin: Origin::Internal(Some(reply)),
+            permit: None,
+        };
+        let queued = relay.writer.submit(submission);
+        queued.map_err(|_| ChangeError::NotStored)?;
+        answers.push(answer);
+    }
+    for answer in answers {
+        match answer.await {
+            Ok(Outcome::Done) => {}
+            _ => return Err(ChangeError::NotStored),
+        }
+    }
+    Ok(())
+}
+
+/// When this returns, what clients do next meets the decision, on whichever worker they are; unless one of them is too
+/// busy to be waited for.
+async fn put_in_force(relay: &Relay, old: &Moderation, new: Arc<Moderation>) {
+    let moderator = &relay.moderator;
+    *moderator
+        .current
+        .write()
+        .unwrap_or_else(PoisonError::into_inner) = new.clone();
+    if new.settings != old.settings {
+        reconfigure(relay, None);
+    }
+    let (in_force, mut everywhere) = channel(1);
+    relay.tell_workers(|| WorkerMessage::Moderation(new.clone(), in_force.clone()));
+    drop(in_force);
+    let _ = tokio::time::timeout(PATIENCE, everywhere.recv()).await;
+    if !new.to_purge.is_empty() {
+        moderator.purge.notify_one();
+    }
+}
+
+/// Puts a newly written configuration, or the last one, in force with what the operator has overruled.
+pub(crate) fn reconfigure(relay: &Relay, written: Option<Arc<Config>>) {
+    let moderator = &relay.moderator;
+    // Held to the end, so that of two callers the later one has the last word.
+    let mut last = moderator
+        .written
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(written) = written {
+        *last = written;
+    }
+    let config = moderator.overrule(&last);
+    moderator.say_what_is_overruled();
+    *relay.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+    relay.tell_workers(|| WorkerMessage::Config(config.clone()));
+    moderator.reconfigured.notify_one();
+}
