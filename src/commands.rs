@@ -1,12 +1,20 @@
 //! One file a subcommand; here only the words that select one.
 
+mod check;
+mod compact;
 mod config;
+mod delete;
 mod export;
+mod extensions;
+mod hooks;
 mod import;
+mod interrupt;
+mod job;
 mod logging;
+mod progress;
 mod run;
 mod serve;
-mod store;
+mod terminal;
 
 pub(crate) use run::UnknownCommand;
 
@@ -17,7 +25,21 @@ use trellis_relay::extension::{Compiled, ExtensionError};
 
 /// An extensible Nostr relay.
 #[derive(Debug, Parser)]
-#[command(name = "trellis", version, about, arg_required_else_help = true)]
+#[command(
+    name = "trellis",
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "\
+Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong
+arguments or configuration.
+
+Examples:
+  trellis serve                                 a relay on 127.0.0.1:8080, data in ./data
+  trellis serve -c config/trellis.toml --watch  as the file says, and as it will say
+  trellis export -o backup.jsonl                a backup, while the relay runs
+  trellis config explain -c FILE                every value and where it comes from"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -28,12 +50,21 @@ enum Command {
     /// Run the relay.
     #[command(visible_alias = "relay")]
     Serve(serve::Serve),
-    /// Read events from JSON lines into the store of a relay that does not run.
+    /// Store events from JSON lines.
     Import(import::Import),
     /// Write stored events as JSON lines.
     Export(export::Export),
+    /// Remove the events that a filter names.
+    Delete(delete::Delete),
+    /// Verify the database.
+    Check(check::Check),
+    /// Give the disk back what removals have left empty.
+    Compact(compact::Compact),
     /// Run a command that an extension brings.
     Run(run::Run),
+    /// Show the extensions that are compiled in.
+    #[command(subcommand)]
+    Extensions(extensions::ExtensionsCommand),
     /// Check or explain a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -45,7 +76,11 @@ impl Arguments {
             Command::Serve(serve) => serve.run(extensions),
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
+            Command::Delete(delete) => delete.run(extensions),
+            Command::Check(check) => check.run(extensions),
+            Command::Compact(compact) => compact.run(extensions),
             Command::Run(run) => run.run(extensions),
+            Command::Extensions(command) => command.run(extensions),
             Command::Config(config) => config.run(extensions),
         }
     }
@@ -87,4 +122,18 @@ pub(crate) enum WrongConfig {
         file: PathBuf,
         problem: ExtensionError,
     },
+}
+
+/// What the arguments ask for does not make sense; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongArguments(String);
+
+/// A filter as it is handed to a job, which says what is wrong with its keys.
+fn filter_json(text: &str) -> Result<serde_json::Value, String> {
+    match serde_json::from_str(text) {
+        Ok(json @ serde_json::Value::Object(_)) => Ok(json),
+        Ok(_) => Err("a filter is a JSON object, such as {\"kinds\":[1]}".to_owned()),
+        Err(error) => Err(format!("a filter is a JSON object: {error}")),
+    }
 }

@@ -28,7 +28,10 @@ pub fn main(extensions: &'static [Compiled]) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trellis: {error:#}");
-            if error.is::<commands::WrongConfig>() || error.is::<commands::UnknownCommand>() {
+            let is_misuse = error.is::<commands::WrongConfig>()
+                || error.is::<commands::UnknownCommand>()
+                || error.is::<commands::WrongArguments>();
+            if is_misuse {
                 ExitCode::from(2)
             } else {
                 ExitCode::FAILURE

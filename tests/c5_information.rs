@@ -111,7 +111,7 @@ async fn c5_supported_nips_follow_what_is_switched_on() {
     };
     let relay = trellis!().start().await;
     let listed = nips(&relay_information(&relay).await);
-    for nip in [1, 2, 9, 10, 11, 17, 40, 42, 44, 45, 51, 59, 78] {
+    for nip in [1, 2, 9, 10, 11, 17, 40, 42, 44, 45, 51, 59, 77, 78] {
         assert!(listed.contains(&nip), "{nip} is not in {listed:?}");
     }
     assert!(!listed.contains(&50), "search is off by default");

@@ -58,10 +58,11 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Crates with one home, so that each can be replaced in an afternoon; a home is the beginning of a path.
-const HOMES: [(&str, &[&str]); 4] = [
+const HOMES: [(&str, &[&str]); 5] = [
     ("lmdb::", &["relay/src/store/lmdb"]),
     ("actix_web_actors", &["relay/src/ws/actor.rs"]),
     ("actix::", &["relay/src/ws/actor.rs"]),
+    ("negentropy::", &["relay/src/nips/nip77.rs"]),
     (
         "secp256k1",
         &["relay/src/event/verify.rs", "relay/src/event/sign"],

@@ -10,12 +10,18 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use secp256k1::{Keypair, Secp256k1};
+use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use trellis_relay::admin::console::{Console, Note};
+use trellis_relay::admin::export::{ExportJob, export};
+use trellis_relay::admin::import::{ImportJob, ImportOptions, import};
+use trellis_relay::admin::target::StoppedStore;
+use trellis_relay::clock::SystemClock;
 use trellis_relay::event::{Event, EventParts, PublicKey};
 use trellis_relay::filter::Filter;
-use trellis_relay::store::jsonl::{ExportOptions, ImportOptions, export, import};
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_relay::store::{Budget, NoPolicy, Order, Scan, Store, Write};
 
@@ -76,7 +82,7 @@ fn measure_ingest(directory: &Path, events: &[Arc<Event>], batch: usize) {
 
 fn measure_reads(directory: &Path, events: &[Arc<Event>]) {
     let path = directory.join(format!("store_cost-{}", std::process::id()));
-    let store = LmdbStore::open(&path, LmdbOptions::default()).unwrap();
+    let store = Arc::new(LmdbStore::open(&path, LmdbOptions::default()).unwrap());
     let writes: Vec<Write> = events.iter().cloned().map(Write::Put).collect();
     for batch in writes.chunks(2_048) {
         store.commit(batch, &NoPolicy, 0).unwrap();
@@ -123,22 +129,116 @@ fn measure_reads(directory: &Path, events: &[Arc<Event>]) {
         );
     }
     measure_export(&store);
+    measure_upkeep(&store);
+    measure_counts(&store);
     drop(store);
     std::fs::remove_dir_all(&path).unwrap();
 }
 
-fn measure_export(store: &LmdbStore) {
-    for order in [Order::NewestFirst, Order::OldestFirst] {
-        let options = ExportOptions {
-            order,
-            ..ExportOptions::default()
+/// Nobody looks, nobody reads.
+struct Silent;
+
+impl Console for Silent {
+    fn print(&mut self, _event_json: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+    fn tell(&mut self, _note: Note) {}
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+fn target(store: &Arc<LmdbStore>) -> StoppedStore {
+    StoppedStore {
+        store: store.clone(),
+        config: Arc::default(),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+fn measure_export(store: &Arc<LmdbStore>) {
+    for oldest_first in [false, true] {
+        let job = ExportJob {
+            oldest_first,
+            ..ExportJob::default()
         };
         let since = Instant::now();
-        let written = export(store, &options, std::io::sink()).unwrap();
+        let written = export(&target(store), &job, &mut Silent).unwrap();
         println!(
-            "export {order:?}: {:.0} events/s",
+            "export, oldest first {oldest_first}: {:.0} events/s",
             written as f64 / since.elapsed().as_secs_f64()
         );
+    }
+}
+
+fn measure_upkeep(store: &LmdbStore) {
+    let since = Instant::now();
+    let checked = store
+        .inspect(true, &mut |_| ControlFlow::Continue(()))
+        .unwrap();
+    let seconds = since.elapsed().as_secs_f64();
+    println!(
+        "check with ids: {:.0} events/s",
+        checked.events as f64 / seconds
+    );
+    let since = Instant::now();
+    let report = store.compact(&mut |_| ControlFlow::Continue(())).unwrap();
+    println!(
+        "compact: {:.0} events/s, {} bytes before, {} after",
+        checked.events as f64 / since.elapsed().as_secs_f64(),
+        report.before_bytes,
+        report.after_bytes
+    );
+}
+
+/// In pages like those of COUNT and NEG-OPEN.
+fn measure_counts(store: &LmdbStore) {
+    let all = Filter::default();
+    let mut tagged = Filter::default();
+    let topics = (0..50).map(|topic| format!("topic{topic}"));
+    tagged.tags.insert(b't', topics.collect());
+    tagged.normalize();
+    for (name, filter) in [("all", &all), ("50 values of a tag", &tagged)] {
+        for events in [500, usize::MAX] {
+            let mut scan = Scan {
+                filter,
+                order: Order::NewestFirst,
+                resume: None,
+                max_row: u64::MAX,
+                now: 0,
+                budget: Budget {
+                    events,
+                    entries: 20_000,
+                    bytes: usize::MAX,
+                    time: Duration::from_millis(5),
+                },
+            };
+            let (since, mut count) = (Instant::now(), 0);
+            loop {
+                let page = store.count(&scan).unwrap();
+                count += page.count;
+                scan.resume = page.next;
+                if page.next.is_none() {
+                    break;
+                }
+            }
+            let counting = since.elapsed();
+            print!("count {name}, pages of {events}: {count} in {counting:.1?}; positions ");
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                scan.order = order;
+                let (since, mut positions) = (Instant::now(), Vec::new());
+                loop {
+                    let page = store.positions(&scan).unwrap();
+                    positions.extend(page.positions);
+                    scan.resume = page.next;
+                    if page.next.is_none() {
+                        break;
+                    }
+                }
+                print!("{order:?} {:.1?} ", since.elapsed());
+            }
+            println!();
+        }
     }
 }
 
@@ -166,15 +266,18 @@ fn measure_import(directory: &Path) {
     }
     for verify in [true, false] {
         let path = directory.join(format!("store_cost-{}", std::process::id()));
-        let store = LmdbStore::open(&path, LmdbOptions::default()).unwrap();
-        let options = ImportOptions {
+        let store = Arc::new(LmdbStore::open(&path, LmdbOptions::default()).unwrap());
+        let job = ImportJob {
             verify,
+            ..ImportJob::default()
+        };
+        let options = ImportOptions {
             threads: 1,
-            ..ImportOptions::default()
+            ..ImportOptions::new(&job, &target(&store))
         };
         for pass in ["import", "import again"] {
             let since = Instant::now();
-            let totals = import(&store, &NoPolicy, &lines[..], 0, &options, |_| {}).unwrap();
+            let totals = import(&target(&store), &lines[..], &options, &mut Silent).unwrap();
             println!(
                 "{pass}, verify {verify}: {:.0} lines/s, {} stored",
                 totals.lines as f64 / since.elapsed().as_secs_f64(),

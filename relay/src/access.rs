@@ -160,6 +160,11 @@ impl AccessPolicy {
         }
     }
 
+    /// Whether a client may publish a request to vanish (NIP-62), which is everybody's right: addresses alone are asked.
+    pub fn may_vanish(&self, ip: IpAddr) -> Result<(), Denied> {
+        self.event.refuse_address(ip)
+    }
+
     fn is_member(&self, key: &PublicKey) -> bool {
         let on = |list: &Option<HashSet<PublicKey>>| {
             list.as_ref().is_some_and(|list| list.contains(key))

@@ -1,6 +1,16 @@
-//! Work on the store that an operator asks for: import, export, deletion by filter, reconciliation with another relay.
+//! Work on the store that an operator asks for: import, export, deletion by filter, check, compaction.
 //!
 //! Invariant: each piece of work is written once, against [`target::Target`], and does the same on a store that no relay
-//! has open and inside a running relay. Not here: how the operator asks (the command line, the admin socket).
+//! has open and inside a running relay. How the operator asks is not its affair: the command line runs a [`job::Job`]
+//! itself or hands it to a running relay through [`socket`].
 
+pub mod client;
+pub mod console;
+pub mod delete;
+mod dialogue;
+pub mod export;
+pub mod import;
+pub mod job;
+mod lines;
+pub mod socket;
 pub mod target;

@@ -19,6 +19,7 @@ mod log;
 mod mask;
 mod merge;
 mod nearest;
+mod negentropy;
 mod network;
 mod operation;
 mod origin;
@@ -28,6 +29,7 @@ mod problem;
 mod protection;
 mod pubkey;
 mod rate_limiter;
+mod retention;
 mod schema;
 mod secret;
 mod source_file;
@@ -43,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use self::negentropy::Negentropy;
 pub use crate::kinds::Kinds;
 pub use auth::{Auth, EventAccess, ReqAccess};
 pub use byte_size::ByteSize;
@@ -63,6 +66,7 @@ pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
 pub use pubkey::Pubkey;
 pub use rate_limiter::{ByteRate, ConnectionRate, Counted, MessageRate, RateLimiter};
+pub use retention::{KeptPer, RetentionRule};
 pub use schema::schema;
 pub use secret::Secret;
 pub use switches::{Count, Metrics, Search};
@@ -81,6 +85,9 @@ pub struct Config {
     pub information: Information,
     /// Where and how events are stored.
     pub data: Data,
+    /// What is removed when it is old or when there is much of it; stated in the NIP-11 document. Default none: everything
+    /// is kept.
+    pub retention: Vec<RetentionRule>,
     /// Listening, connections, timeouts and proxies.
     pub network: Network,
     /// What a client may send; stated in the NIP-11 document.
@@ -93,6 +100,8 @@ pub struct Config {
     pub rate_limiter: RateLimiter,
     /// NIP-45: counting events.
     pub count: Count,
+    /// NIP-77: reconciling sets of events.
+    pub negentropy: Negentropy,
     /// NIP-50: searching events.
     pub search: Search,
     /// How many threads do the work.

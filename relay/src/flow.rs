@@ -6,6 +6,7 @@ pub mod close;
 pub mod count;
 pub mod event;
 pub(crate) mod limits;
+pub mod negentropy;
 pub mod req;
 
 mod query;

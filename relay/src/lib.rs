@@ -7,6 +7,7 @@ pub mod reload;
 
 pub mod parts;
 pub mod relay_key;
+pub mod retention;
 pub mod running;
 pub mod server;
 

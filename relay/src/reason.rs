@@ -20,7 +20,7 @@ pub struct Reason {
     pub text: Cow<'static, str>,
 }
 
-/// The standard prefixes of NIP-01, NIP-42 and NIP-45.
+/// The standard prefixes of NIP-01, NIP-42, NIP-45 and NIP-77.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Prefix {
     /// The relay has it already.
@@ -39,6 +39,8 @@ pub enum Prefix {
     AuthRequired,
     /// The relay does not do this.
     Unsupported,
+    /// What was open is over (NIP-77).
+    Closed,
     /// The relay failed; trying again may help.
     Error,
 }
@@ -55,6 +57,7 @@ impl Prefix {
             Prefix::Restricted => "restricted",
             Prefix::AuthRequired => "auth-required",
             Prefix::Unsupported => "unsupported",
+            Prefix::Closed => "closed",
             Prefix::Error => "error",
         }
     }
@@ -107,6 +110,11 @@ impl Reason {
     /// `unsupported: ...`
     pub fn unsupported(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Prefix::Unsupported, text)
+    }
+
+    /// `closed: ...`
+    pub fn closed(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Prefix::Closed, text)
     }
 
     /// `error: ...`

@@ -15,6 +15,7 @@ use crate::extension::{Health, HostHandle, SharedHooks};
 use crate::metrics::CoreMetrics;
 use crate::moderation::Moderation;
 use crate::moderator::Moderator;
+use crate::nips::nip77::ItemBudget;
 use crate::nips::nip98::ReplayGuard;
 use crate::rate_limit::Limits;
 use crate::readers::Readers;
@@ -56,6 +57,8 @@ pub struct Relay {
     pub keys: nostr::key::Keys,
     /// Authorizations that the core's own pages have seen (NIP-98).
     pub nip98_seen: ReplayGuard,
+    /// What all sets that are being reconciled hold (NIP-77).
+    pub negentropy_items: ItemBudget,
     /// When the relay started.
     pub started: Instant,
     /// Set while the relay shuts down.
@@ -105,6 +108,7 @@ impl Relay {
             connections: Connections::default(),
             keys,
             nip98_seen: ReplayGuard::default(),
+            negentropy_items: ItemBudget::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             metrics: CoreMetrics::new(),

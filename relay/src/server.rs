@@ -2,6 +2,7 @@
 //!
 //! Not here: the relay's threads and what else stops in order, which are `running`'s.
 
+use crate::admin::socket::AdminSocket;
 use crate::config::Network;
 use crate::parts::Parts;
 use crate::relay::Relay;
@@ -27,6 +28,7 @@ pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     handle: ServerHandle,
+    admin: Option<AdminSocket>,
 }
 
 /// Why a server did not start.
@@ -68,19 +70,36 @@ impl Server {
             .run();
         let handle = server.handle();
         actix_rt::spawn(server);
+        let admin = open_admin_socket(&running.relay);
         Ok(Server {
             running,
             address,
             handle,
+            admin,
         })
     }
 
     /// Takes no new connections, and stops the relay in order.
     pub async fn stop(self) {
         self.handle.pause().await;
-        self.running.stop().await;
+        let close_admin = async {
+            if let Some(admin) = self.admin {
+                admin.close().await;
+            }
+        };
+        futures_util::join!(close_admin, self.running.stop());
         self.handle.stop(false).await;
     }
+}
+
+/// A relay that cannot have its socket serves clients all the same: not every file system knows sockets.
+fn open_admin_socket(relay: &Arc<Relay>) -> Option<AdminSocket> {
+    let path = relay.config().data.admin_socket_path()?;
+    AdminSocket::open(relay.clone(), path)
+        .inspect_err(|error| {
+            tracing::warn!(%error, "no admin socket: commands cannot reach this relay while it runs");
+        })
+        .ok()
 }
 
 /// One worker's service: WebSocket handshakes to the front that owns its sockets, everything else to the pages.

@@ -4,10 +4,12 @@
 //! extension, for room in the budget) the front reads no further until [`Session::on_text`]'s future is done.
 
 mod query_slot;
+mod reconciliation;
 
 pub use query_slot::QuerySlot;
+pub use reconciliation::{Reconciliation, SealedItems};
 
-use crate::config::Network;
+use crate::config::{Config, Network};
 use crate::connections::Place;
 use crate::event::PublicKey;
 use crate::extension::{SessionNote, Viewer};
@@ -47,6 +49,7 @@ pub struct Session {
     subs: RefCell<Vec<Sub>>,
     next_serial: Cell<u64>,
     running_queries: Cell<u32>,
+    reconciliations: RefCell<Vec<reconciliation::Entry>>,
     /// EVENTs that an extension still thinks about.
     pub(crate) admissions: RefCell<Option<Box<Admissions>>>,
     closing: Cell<Option<CloseCause>>,
@@ -146,6 +149,7 @@ impl Session {
             subs: RefCell::default(),
             next_serial: Cell::new(0),
             running_queries: Cell::new(0),
+            reconciliations: RefCell::default(),
             admissions: RefCell::default(),
             closing: Cell::new(None),
             last_heard: Cell::new(Instant::now()),
@@ -178,6 +182,11 @@ impl Session {
             Ok(ClientMessage::Count(id, filters)) => flow::count::open(self, id, &filters),
             Ok(ClientMessage::Close(id)) => flow::close::close(self, &id),
             Ok(ClientMessage::Auth(event)) => flow::auth::authenticate(self, event),
+            Ok(ClientMessage::NegOpen(id, filter, message)) => {
+                flow::negentropy::open(self, id, filter, message)
+            }
+            Ok(ClientMessage::NegMsg(id, message)) => flow::negentropy::go_on(self, id, message),
+            Ok(ClientMessage::NegClose(id)) => flow::negentropy::close(self, &id),
             Err(error) => {
                 self.send(RelayMessage::Notice(&Reason::invalid(error.to_string())));
                 None
@@ -189,6 +198,13 @@ impl Session {
     /// What stands for the session in logs and to extensions: unlike [`Session::id`] no two workers share it.
     pub fn number(&self) -> u64 {
         number(&self.worker, self.id)
+    }
+
+    /// What the relay is called on this connection: its public URL where that is configured, else the `Host` that the
+    /// client asked for where it is surely ours.
+    pub fn relay_address<'a>(&'a self, config: &'a Config) -> Option<&'a str> {
+        let host = Some(&*self.host).filter(|host| !host.is_empty());
+        config.network.relay_url.as_deref().or(host)
     }
 
     /// Queues a message for the client.
@@ -323,6 +339,7 @@ impl Session {
         let cause = self.closing.get().unwrap_or(CloseCause::Gone);
         self.closing.set(Some(cause));
         self.worker.forget(self);
+        self.take_reconciliations(None);
         self.outbox().wake_room();
         let (session, reason) = (self.number(), cause.label());
         tracing::debug!(session, reason, "a connection ended");

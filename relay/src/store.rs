@@ -6,17 +6,19 @@
 //! Invariant: what [`Store::commit`] has returned is durable, and rows rise with the order of commits and are never
 //! reused, not after a restart either.
 
-use crate::event::{Event, EventId};
+use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
 use crate::reason::Reason;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub mod jsonl;
 pub mod lmdb;
 pub mod memory;
 mod refusal;
+mod upkeep;
+
+pub use upkeep::{CheckReport, CompactReport, Headway, Watch};
 
 /// A store of events and of the extensions' rows.
 ///
@@ -34,20 +36,45 @@ pub trait Store: Send + Sync + 'static {
         now: u64,
     ) -> Result<Vec<Outcome>, StoreError>;
 
-    /// Whether the event is stored. Cheap: asked for every EVENT before its hash is computed.
+    /// Whether the event is stored and not hidden by a request to vanish. Cheap: asked for every EVENT before its hash is
+    /// computed.
     fn contains(&self, id: &EventId) -> Result<bool, StoreError>;
 
     /// One page of what a filter asks for.
     fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError>;
 
     /// Counts what one filter asks for, page by page; same rules as [`Store::scan`] but reads no bodies.
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError>;
+    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
+        self.count_authors(scan, &mut |_| {})
+    }
+
+    /// As [`Store::count`], and calls back with the author of every event it counts, as often as it counts one.
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError>;
 
     /// Times and ids of what one filter asks for, page by page, for negentropy (NIP-77); reads no bodies.
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
 
     /// Ids of events whose expiration (NIP-40) is at or before `now`, the longest expired first.
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError>;
+
+    /// Requests to vanish (NIP-62) whose events are not all removed yet: at most `max`, in no particular order.
+    fn vanishings(&self, max: usize) -> Result<Vec<Vanishing>, StoreError>;
+
+    /// What a request to vanish hides and is still to be removed, the oldest first: one page of at most `max`.
+    fn vanishing_positions(
+        &self,
+        vanishing: &Vanishing,
+        resume: Option<Position>,
+        max: usize,
+    ) -> Result<PositionPage, StoreError>;
+
+    /// Authors of stored events whose keys come after `after`, in the order of keys: at most `max`. Of authors whose keys
+    /// begin with the same eight bytes a store may tell one only.
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError>;
 
     /// The row of the last commit; 0 for an empty store.
     fn last_row(&self) -> Result<u64, StoreError>;
@@ -69,6 +96,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sizes for `/health`, metrics and logs.
     fn stats(&self) -> Result<StoreStats, StoreError>;
+
+    /// Verifies every index both ways and, where asked to, that each id is the hash of its event. May read from one
+    /// state of the store for as long as it takes. Not while a compaction runs.
+    fn inspect(&self, verify_ids: bool, watch: Watch<'_>) -> Result<CheckReport, StoreError>;
+
+    /// Writes everything anew without the gaps that removals left. Reading goes on, commits wait. Not while a check
+    /// runs.
+    fn compact(&self, watch: Watch<'_>) -> Result<CompactReport, StoreError>;
 }
 
 /// One thing to do within a batch.
@@ -76,6 +111,11 @@ pub trait Store: Send + Sync + 'static {
 pub enum Write {
     /// Store a verified event that is not ephemeral.
     Put(Arc<Event>),
+    /// Store a request to vanish (NIP-62, kind 62) that is addressed to this relay. From its commit on, what it covers is
+    /// hidden from every reader and refused: see [`Vanishing`].
+    Vanish(Arc<Event>),
+    /// Note that nothing is left to be removed for a request to vanish; what guards of removal kept is shown again.
+    EndVanishing(Vanishing),
     /// Remove an event by id, for a cause other than replacement and NIP-09.
     Remove(EventId, Cause),
     /// Set or (with `None`) delete a row of an extension's key space.
@@ -89,6 +129,26 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The event to be stored, where there is one.
+    pub fn event(&self) -> Option<&Arc<Event>> {
+        match self {
+            Write::Put(event) | Write::Vanish(event) => Some(event),
+            _ => None,
+        }
+    }
+}
+
+/// Who vanished and until when (NIP-62). It covers the author's events, deletions too, and gift wraps (kind 1059) that
+/// `p`-tag the author, where `created_at` is at or before `until`; the request itself stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Vanishing {
+    /// Whose events go.
+    pub pubkey: PublicKey,
+    /// The `created_at` of the request; seconds since 1970.
+    pub until: u64,
+}
+
 /// The longest key of an extension's row: LMDB's 511 bytes less our prefix, rounded down.
 pub const MAX_KEY_BYTES: usize = 500;
 
@@ -100,8 +160,8 @@ pub type KvRow = (Vec<u8>, Vec<u8>);
 pub enum Outcome {
     /// The event is stored.
     Stored(Stored),
-    /// The event was stored, and a later write of the same batch removed it: answered like [`Outcome::Stored`], but
-    /// there is nothing left to send to subscribers.
+    /// The event was stored, and a later write of the same batch removed or hid it: answered like [`Outcome::Stored`],
+    /// but there is nothing left to send to subscribers.
     StoredThenRemoved,
     /// The event was stored before (also: earlier in this batch).
     Duplicate,
@@ -109,11 +169,13 @@ pub enum Outcome {
     Superseded,
     /// Its author, or the recipient of a gift wrap, deleted it (NIP-09).
     Deleted,
+    /// Its author, or the recipient of a gift wrap, has vanished since (NIP-62).
+    Vanished,
     /// A commit hook or a guard of removal refused it, it has expired (NIP-40), or the store is full.
     Refused(Reason),
-    /// A `Remove` or `Kv` is done.
+    /// A `Remove`, `EndVanishing` or `Kv` is done.
     Done,
-    /// A `Remove` found nothing, or a guard keeps the event.
+    /// A `Remove` found nothing, or a guard keeps the event; an `EndVanishing` is out of date.
     Kept,
 }
 
@@ -312,7 +374,7 @@ pub enum Change {
         /// Its kind.
         kind: u16,
         /// Its author.
-        pubkey: crate::event::PublicKey,
+        pubkey: PublicKey,
         /// Why.
         cause: Cause,
     },
@@ -368,6 +430,22 @@ pub enum StoreError {
     /// The key of an extension's row is too long.
     #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
     KeyTooLong(usize),
+    /// Whoever watched had it stopped.
+    #[error("it was stopped before it was done; nothing has changed")]
+    Stopped,
+    /// Not enough free disk for a second database beside the first.
+    #[error(
+        "compacting needs {needed_bytes} bytes of free disk below {}, and {free_bytes} are free",
+        directory.display()
+    )]
+    DiskSpace {
+        /// Where the new database would be written.
+        directory: std::path::PathBuf,
+        /// So much at most.
+        needed_bytes: u64,
+        /// So much there is.
+        free_bytes: u64,
+    },
     /// The file system's word.
     #[error(transparent)]
     Io(#[from] std::io::Error),

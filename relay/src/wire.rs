@@ -1,4 +1,4 @@
-//! The messages of NIP-01, NIP-42 and NIP-45: total parsing one way, plain writing the other.
+//! The messages of NIP-01, NIP-42, NIP-45 and NIP-77: total parsing one way, plain writing the other.
 //!
 //! Any bytes become a [`ClientMessage`] or a [`WireError`] that says what would be right. What stands inside an event or
 //! a filter is read later, by those who know its limits.
@@ -6,7 +6,7 @@
 mod client;
 mod relay;
 
-pub use client::{ClientMessage, Filters, WireError};
+pub use client::{ClientMessage, Filters, HexMessage, WireError};
 pub use relay::{RelayMessage, event_pieces};
 
 use crate::event::escape_into;

@@ -304,6 +304,7 @@ impl Worker {
 
     fn narrow_all_again(&self) {
         for session in self.all_sessions() {
+            flow::negentropy::close_all(&session);
             if let Some(narrowed) = flow::req::narrow_again(&session) {
                 actix_rt::spawn(narrowed);
             }

@@ -204,8 +204,8 @@ fn drain(relay: &Relay, queue: &Receiver<Submission>) -> Option<Vec<Submission>>
 
 fn weight(write: &Write) -> usize {
     match write {
-        Write::Put(event) => event.json().len(),
-        Write::Remove(..) => 0,
+        Write::Put(event) | Write::Vanish(event) => event.json().len(),
+        Write::Remove(..) | Write::EndVanishing(_) => 0,
         Write::Kv { key, value, .. } => key.len() + value.as_ref().map_or(0, Vec::len),
     }
 }
@@ -270,7 +270,7 @@ enum Readmitted {
 }
 
 /// Hooks are asked again where the tables changed between admission and commit, and so are bans, so that nothing banned
-/// slips in behind their backs.
+/// slips in behind their backs; about who vanishes nobody is asked.
 fn readmit(hooks: &Hooks, moderation: &Moderation, submission: &Submission) -> Readmitted {
     let (
         Write::Put(event),
@@ -347,7 +347,7 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
                 Origin::Session {
                     worker, session, ..
                 },
-                Write::Put(event),
+                Write::Put(event) | Write::Vanish(event),
             ) => {
                 if let Some(acks) = acks.get_mut(worker) {
                     let id = *event.id();
@@ -399,6 +399,9 @@ pub(crate) fn public_reason(outcome: &Outcome) -> Option<Reason> {
         Outcome::Superseded => Some(Reason::duplicate("a newer version of this event is stored")),
         Outcome::Deleted => Some(Reason::blocked(
             "deleted at its author's or recipient's request (NIP-09)",
+        )),
+        Outcome::Vanished => Some(Reason::blocked(
+            "its author, or the recipient of the gift wrap, has vanished from this relay (NIP-62)",
         )),
         Outcome::Refused(reason) => Some(reason.clone()),
         _ => None,

@@ -1,16 +1,10 @@
-//! `trellis config`: whether a configuration is right, and what every key is and why.
+//! `trellis config`: whether a configuration is right, what every key is and why, and what keys there are.
 
-use super::ConfigFile;
+use super::{ConfigFile, hooks};
 use clap::{Args, Subcommand};
-use nostr::key::Keys;
 use std::io::Write as _;
-use std::sync::Arc;
-use trellis_relay::clock::SystemClock;
-use trellis_relay::config::Config;
-use trellis_relay::extension::{Compiled, ExplainedHook};
-use trellis_relay::parts::Parts;
-use trellis_relay::running::RunningRelay;
-use trellis_relay::store::memory::MemoryStore;
+use trellis_relay::config;
+use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -18,6 +12,13 @@ pub(super) enum ConfigCommand {
     Check(ConfigFile),
     /// Show every effective value and where it comes from, with secrets masked.
     Explain(Explain),
+    /// Print the JSON Schema of the whole file, with the table of each extension that is compiled in.
+    #[command(after_help = "\
+Editors that know JSON Schema complete and check the file with it.
+
+Example:
+  trellis config schema > trellis.schema.json")]
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -53,50 +54,21 @@ impl ConfigCommand {
                     write!(out, "{explanation}")?;
                 }
                 if explain.hooks {
-                    let hooks = order_of_hooks(loaded.config, extensions)?;
+                    let found = hooks::in_force(loaded.config, extensions)?;
                     writeln!(out, "\nhooks, in the order in which they run:")?;
-                    for hook in hooks {
-                        writeln!(out, "  {}", line(&hook))?;
+                    for hook in found.hooks {
+                        writeln!(out, "  {}", hooks::line(&hook))?;
                     }
                 }
+            }
+            ConfigCommand::Schema => {
+                let tables = extensions
+                    .iter()
+                    .map(|extension| (extension.name().to_owned(), extension.schema()));
+                serde_json::to_writer_pretty(&mut out, &config::schema(tables.collect()))?;
+                writeln!(out)?;
             }
         }
         Ok(())
     }
-}
-
-/// Which hooks an extension has may depend on its table, so it has to be built to be asked.
-fn order_of_hooks(
-    config: Config,
-    extensions: &'static [Compiled],
-) -> anyhow::Result<Vec<ExplainedHook>> {
-    let parts = Parts {
-        config: Arc::new(config),
-        store: Arc::new(MemoryStore::default()),
-        extensions,
-        clock: Arc::new(SystemClock),
-        keys: Keys::generate(),
-    };
-    actix_rt::System::new().block_on(async {
-        let running = RunningRelay::start(parts).await?;
-        let hooks = running.relay.extensions.explain();
-        running.stop().await;
-        Ok(hooks)
-    })
-}
-
-fn line(hook: &ExplainedHook) -> String {
-    let about = match (&hook.kinds, &hook.target) {
-        (Some(kinds), _) => format!("kinds {kinds}"),
-        (None, Some(target)) => target.clone(),
-        (None, None) => String::new(),
-    };
-    let line = format!(
-        "{:<9}{:>4}  {:<20} {:<14} {about}",
-        hook.phase.as_str(),
-        hook.priority,
-        hook.extension,
-        hook.hook
-    );
-    line.trim_end().to_owned()
 }

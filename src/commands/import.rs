@@ -1,21 +1,29 @@
-//! `trellis import`: JSON lines into the store of a relay that does not run.
-//!
-//! The extensions are not built for it, so their `admit` and `commit` hooks are not asked; their `stored` hooks see what
-//! was imported when the relay runs again.
+//! `trellis import`: events from JSON lines into the store.
 
-use super::{ConfigFile, store};
+use super::job::Request;
+use super::terminal::Terminal;
+use super::{ConfigFile, WrongArguments};
 use anyhow::Context as _;
 use clap::Args;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use trellis_relay::clock::{Clock as _, SystemClock};
+use trellis_relay::admin::import::{ImportJob, ImportTotals};
+use trellis_relay::admin::job::{Done, Job};
 use trellis_relay::extension::Compiled;
-use trellis_relay::store::NoPolicy;
-use trellis_relay::store::jsonl::{ImportNote, ImportOptions, ImportTotals, import};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored already
+is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends
+after the batch at hand and says how to go on.
+
+Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The
+extensions that are switched on are asked as they are asked about any event that is stored.
+
+Examples:
+  trellis import -c config/trellis.toml events.jsonl
+  zstd -dc backup.jsonl.zst | trellis import -c config/trellis.toml -")]
 pub(super) struct Import {
     #[command(flatten)]
     config: ConfigFile,
@@ -24,30 +32,56 @@ pub(super) struct Import {
     /// Trust ids and signatures: only for what a relay of yours has exported.
     #[arg(long)]
     no_verify: bool,
+    /// Begin with this line, the first being 1.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    from_line: u64,
+    /// On a stopped relay, do not start the extensions: nobody but the store has a say.
+    #[arg(long)]
+    without_extensions: bool,
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Import {
     pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
-        let loaded = self.config.load(extensions)?;
+        if self.from_line == 0 {
+            return Err(WrongArguments("--from-line: lines are counted from 1".to_owned()).into());
+        }
         let (input, input_bytes) = open(&self.file)?;
-        let store = store::open(&loaded.config)?;
-        let options = ImportOptions {
+        let mut terminal = Terminal::new(Box::new(io::sink()), "lines", self.quiet)?;
+        terminal.input_bytes = input_bytes;
+        let job = Job::Import(ImportJob {
             verify: !self.no_verify,
-            ..ImportOptions::default()
+            from_line: self.from_line,
+        });
+        let request = Request {
+            input,
+            makes_database: true,
+            without_extensions: self.without_extensions,
+            ..Request::new(&self.config, extensions, job)
         };
-        let mut progress = Progress::new(input_bytes);
-        let now = SystemClock.now_s();
-        let totals = import(&store, &NoPolicy, input, now, &options, |note| {
-            progress.tell(note);
-        })
-        .context("the import stopped; run it again, and what is stored already is skipped")?;
-        progress.end(&totals)?;
-        Ok(())
+        let done = request.run(&mut terminal);
+        let go_on = |last_line: u64| {
+            let from_line = self.from_line.max(last_line + 1);
+            format!("the import stopped; go on with --from-line {from_line}")
+        };
+        match done {
+            // A running relay ends an input that was cut off like any other.
+            Ok(Done::Imported(totals)) if terminal.is_interrupted() => {
+                report(&totals)?;
+                anyhow::bail!(go_on(totals.lines))
+            }
+            Ok(Done::Imported(totals)) => Ok(report(&totals)?),
+            Ok(_) => anyhow::bail!("the running relay answered another question"),
+            Err(error) if terminal.last_line == 0 => Err(error),
+            Err(error) => Err(error.context(go_on(terminal.last_line))),
+        }
     }
 }
 
 /// The input and, for a file, its size.
-fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
+fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Box::new(BufReader::new(io::stdin())), None));
     }
@@ -57,60 +91,15 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
     Ok((Box::new(buffered), bytes))
 }
 
-/// Tells people how it goes, once a second; quiet when nobody looks. Bad lines are told always.
-struct Progress {
-    started: Instant,
-    told: Instant,
-    input_bytes: Option<u64>,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(input_bytes: Option<u64>) -> Self {
-        Progress {
-            started: Instant::now(),
-            told: Instant::now(),
-            input_bytes,
-            shown: io::stderr().is_terminal(),
-        }
-    }
-
-    fn tell(&mut self, note: ImportNote<'_>) {
-        match note {
-            ImportNote::Rejected { line, reason } => eprintln!("line {line}: {reason}"),
-            ImportNote::Progress(totals) => {
-                if self.shown && self.told.elapsed() >= Duration::from_secs(1) {
-                    self.told = Instant::now();
-                    eprintln!("{} lines{}", totals.lines, self.pace(&totals));
-                }
-            }
-        }
-    }
-
-    fn pace(&self, totals: &ImportTotals) -> String {
-        let seconds = self.started.elapsed().as_secs_f64();
-        let rate = totals.lines as f64 / seconds;
-        let left = match self.input_bytes {
-            Some(all) if totals.bytes > 0 => {
-                let left =
-                    seconds * (all.saturating_sub(totals.bytes)) as f64 / totals.bytes as f64;
-                format!(", {left:.0} s left")
-            }
-            _ => String::new(),
-        };
-        format!(", {rate:.0} a second{left}")
-    }
-
-    fn end(&self, totals: &ImportTotals) -> io::Result<()> {
-        writeln!(
-            io::stdout(),
-            "{} lines: {} stored, {} had before, {} superseded, {} deleted before, {} rejected",
-            totals.lines,
-            totals.stored,
-            totals.duplicates,
-            totals.superseded,
-            totals.deleted,
-            totals.rejected
-        )
-    }
+fn report(totals: &ImportTotals) -> io::Result<()> {
+    writeln!(
+        io::stdout(),
+        "{} lines: {} stored, {} had before, {} superseded, {} deleted before, {} rejected",
+        totals.lines,
+        totals.stored,
+        totals.duplicates,
+        totals.superseded,
+        totals.deleted,
+        totals.rejected
+    )
 }

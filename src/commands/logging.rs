@@ -26,9 +26,7 @@ pub(super) fn start(log: &Log) -> anyhow::Result<()> {
         true => filter,
         false => filter.add_directive("actix_server=warn".parse()?),
     };
-    let registry = tracing_subscriber::registry()
-        .with(filter)
-        .with(Repeats::default());
+    let registry = tracing_subscriber::registry().with(filter).with(Repeats);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match log.format {
         LogFormat::Json => {

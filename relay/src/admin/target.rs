@@ -22,6 +22,9 @@ pub trait Target: Send + Sync {
 
     /// Seconds since 1970.
     fn now_s(&self) -> u64;
+
+    /// Whether clients are served meanwhile, who must not wait for long.
+    fn is_live(&self) -> bool;
 }
 
 /// A store that this process alone has open.
@@ -50,6 +53,10 @@ impl Target for StoppedStore {
     fn now_s(&self) -> u64 {
         self.clock.now_s()
     }
+
+    fn is_live(&self) -> bool {
+        false
+    }
 }
 
 impl std::fmt::Debug for StoppedStore {
@@ -70,6 +77,8 @@ impl Target for LiveRelay {
     fn commit(&self, batch: Vec<Write>) -> Result<Vec<Outcome>, StoreError> {
         let gone = || StoreError::Unavailable("the relay is stopping".to_owned());
         let mut answers = Vec::with_capacity(batch.len());
+        // So that the writer takes the batch as a whole.
+        let approach = self.0.writer.approach();
         for write in batch {
             let (reply, answer) = oneshot::channel();
             let submission = Submission {
@@ -80,6 +89,7 @@ impl Target for LiveRelay {
             self.0.writer.submit(submission).map_err(|_| gone())?;
             answers.push(answer);
         }
+        drop(approach);
         answers
             .into_iter()
             .map(|answer| answer.blocking_recv().map_err(|_| gone()))
@@ -92,5 +102,9 @@ impl Target for LiveRelay {
 
     fn now_s(&self) -> u64 {
         self.0.clock.now_s()
+    }
+
+    fn is_live(&self) -> bool {
+        true
     }
 }

@@ -22,6 +22,20 @@ pub struct Data {
     /// Events that were let in and are not yet stored and handed to every worker, all connections together. Bytes. When
     /// the budget is used up, the relay reads no further events until some are done. Default "64MiB".
     pub in_flight_bytes: ByteSize,
+    /// How often the rules of `[[retention]]` are applied; more seldom where that took more than a twentieth of the time.
+    /// A time. Default "1m".
+    pub retention_interval: TimeSpan,
+    /// Unix socket through which `trellis import`, `export`, `delete`, `check` and `compact` reach the running relay.
+    /// Only the relay's own user may open it. A relative path is below `path`; "" opens none. Default "admin.sock".
+    pub admin_socket: PathBuf,
+}
+
+impl Data {
+    /// Where the admin socket is, unless there is none.
+    pub fn admin_socket_path(&self) -> Option<PathBuf> {
+        let is_set = !self.admin_socket.as_os_str().is_empty();
+        is_set.then(|| self.path.join(&self.admin_socket))
+    }
 }
 
 impl Default for Data {
@@ -31,6 +45,8 @@ impl Default for Data {
             db_query_timeout: TimeSpan::from_secs(5),
             map_size: ByteSize::from_mib(64 << 10),
             in_flight_bytes: ByteSize::from_mib(64),
+            admin_socket: PathBuf::from("admin.sock"),
+            retention_interval: TimeSpan::from_secs(60),
         }
     }
 }

@@ -6,7 +6,7 @@ mod addresses;
 mod log_filter;
 
 use super::merge::Tree;
-use super::{Config, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
+use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -24,6 +24,7 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     limits(config, &mut rules);
     lists(config, &mut rules);
     rates(config, &mut rules);
+    retention(config, &mut rules);
     unbuilt(config, &mut rules);
     rules.problems
 }
@@ -87,6 +88,8 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         ("network.ping_interval", network.ping_interval),
         ("network.write_timeout", network.write_timeout),
         ("data.db_query_timeout", config.data.db_query_timeout),
+        ("data.retention_interval", config.data.retention_interval),
+        ("negentropy.idle_timeout", config.negentropy.idle_timeout),
     ] {
         rules.want(!span.is_zero(), key, span, "a time longer than none");
     }
@@ -154,6 +157,16 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
             format!("at most limitation.max_limit, {}", limits.max_limit),
         );
     }
+    let negentropy = &config.negentropy;
+    rules.want(
+        negentropy.max_items <= negentropy.max_items_in_all,
+        "negentropy.max_items",
+        negentropy.max_items,
+        format!(
+            "at most negentropy.max_items_in_all, {}",
+            negentropy.max_items_in_all
+        ),
+    );
     let operation = &config.operation;
     if let (Some(from), Some(until)) = (operation.maintenance_from, operation.maintenance_until) {
         rules.want(
@@ -276,6 +289,45 @@ fn rates(config: &Config, rules: &mut Rules<'_>) {
             &key,
             rule.limit,
             "at least one byte",
+        );
+    }
+}
+
+/// A rule that removes nothing, or everything, was meant otherwise.
+fn retention(config: &Config, rules: &mut Rules<'_>) {
+    for (i, rule) in config.retention.iter().enumerate() {
+        let key = |key: &str| format!("retention[{i}].{key}");
+        rules.want(
+            rule.max_age.is_some() || rule.max_count.is_some(),
+            &key("max_age"),
+            "neither max_age nor max_count",
+            "one of them, or both",
+        );
+        rules.want(
+            rule.max_age.is_none_or(|age| !age.is_zero()),
+            &key("max_age"),
+            "0s, which would keep nothing",
+            "a time longer than none",
+        );
+        rules.want(
+            rule.per == KeptPer::Relay || rule.max_count.is_some(),
+            &key("per"),
+            r#""author""#,
+            "max_count beside it, for which it says how to count",
+        );
+        let no_kinds = rule.kinds.as_ref().is_some_and(|kinds| kinds.is_empty());
+        rules.want(
+            !no_kinds,
+            &key("kinds"),
+            "[]",
+            "at least one kind, or leave the key out for every kind",
+        );
+        let no_authors = rule.authors.as_ref().is_some_and(Vec::is_empty);
+        rules.want(
+            !no_authors,
+            &key("authors"),
+            "[]",
+            "at least one author, or leave the key out for every author",
         );
     }
 }

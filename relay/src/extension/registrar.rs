@@ -72,7 +72,8 @@ impl<E: Extension> Registrar<E> {
         self
     }
 
-    /// May an EVENT come in? Asked after the core's own checks, before the store. From memory only: no I/O.
+    /// May an EVENT come in? Asked after the core's own checks, before the store. From memory only: no I/O. Not asked for a
+    /// request to vanish (kind 62), to which everybody has a right (NIP-62); `guard_removal` has its say on what goes.
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;

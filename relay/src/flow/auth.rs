@@ -75,10 +75,8 @@ fn ok(session: &Session, event: &Event, reason: Option<&Reason>) {
 fn check(session: &Session, event: &Event) -> Result<(), Reason> {
     let config = session.worker.config();
     let challenge = const_hex::encode(session.challenge);
-    let relay = match &config.network.relay_url {
-        Some(url) => url,
-        None if session.host.is_empty() => return Err(Reason::restricted(NO_ADDRESS)),
-        None => &*session.host,
+    let Some(relay) = session.relay_address(&config) else {
+        return Err(Reason::restricted(NO_ADDRESS));
     };
     let expected = Expected {
         challenge: &challenge,

@@ -8,11 +8,13 @@ use super::limits;
 use super::query::{Query, Step};
 use super::req::{Filters, PAGE, shows};
 use super::request;
+use crate::event::PublicKey;
 use crate::extension::Verb;
+use crate::nips::nip45::HyperLogLog;
 use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
-use crate::store::{Order, Scan};
+use crate::store::{Budget, Order, Scan};
 use crate::wire::{RelayMessage, SubId};
 use serde_json::value::RawValue;
 use std::rc::Rc;
@@ -35,6 +37,13 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
             return None;
         }
     };
+    let tally = Tally {
+        count: 0,
+        hll: match raw {
+            [one] => HyperLogLog::of_filter(one.get()),
+            _ => None,
+        },
+    };
     let before = admissions_done(session);
     let span = tracing::debug_span!("query", session = session.number());
     let session = session.clone();
@@ -42,17 +51,20 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         if let Some(before) = before {
             before.await;
         }
-        let mut counted = match request::load(&session, Verb::Count, &original) {
+        let counted = match request::load(&session, Verb::Count, &original) {
             Some(loading) => loading.await,
             None => Ok(()),
         }
         .and_then(|()| request::narrow(&session, Verb::Count, &original));
-        let answer = match &mut counted {
-            Ok(filters) => count(&session, filters.clone()).await,
-            Err(reason) => Err(reason.clone()),
+        let answer = match counted {
+            Ok(filters) => count(&session, filters, tally).await,
+            Err(reason) => Err(reason),
         };
         match answer {
-            Ok(count) => session.send(RelayMessage::Count(&id, count)),
+            Ok(Tally { count, hll }) => {
+                let registers = hll.as_ref().map(HyperLogLog::registers);
+                session.send(RelayMessage::Count(&id, count, registers));
+            }
             Err(reason) => session.send(RelayMessage::Closed(&id, &reason)),
         }
     };
@@ -60,20 +72,36 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
     Some(Box::pin(counting.instrument(span)))
 }
 
-async fn count(session: &Rc<Session>, filters: Filters) -> Result<u64, Reason> {
+/// What was counted so far.
+struct Tally {
+    count: u64,
+    /// Where the client's filter allows it.
+    hll: Option<HyperLogLog>,
+}
+
+impl Tally {
+    fn add_author(&mut self, author: &PublicKey) {
+        if let Some(hll) = &mut self.hll {
+            hll.add(author);
+        }
+    }
+}
+
+async fn count(session: &Rc<Session>, filters: Filters, tally: Tally) -> Result<Tally, Reason> {
     let mut clock = Allowance::new(session);
     let counted = match &filters[..] {
-        [one] if counts_by_headers(session, one) => {
-            count_headers(session, filters, &mut clock).await
+        [one] if seen_by_headers(session, one) => {
+            count_headers(session, filters, tally, &mut clock).await
         }
-        _ => count_visible(session, filters, &mut clock).await,
+        _ => count_visible(session, filters, tally, &mut clock).await,
     };
     let seconds = clock.spent.as_secs_f64();
     session.worker.relay.metrics.count_seconds.record(seconds);
     counted
 }
 
-fn counts_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
+/// Whether nobody guards the kinds, so that headers say what the viewer may see.
+pub(super) fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
     let config = session.worker.config();
     let protected = &config.protection.read_protected_kinds;
     let kinds = narrowed.filter.kinds.as_deref();
@@ -89,10 +117,11 @@ fn counts_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -
 async fn count_headers(
     session: &Session,
     filters: Filters,
+    mut tally: Tally,
     clock: &mut Allowance,
-) -> Result<u64, Reason> {
+) -> Result<Tally, Reason> {
     let relay = session.worker.relay.clone();
-    let (mut total, mut resume) = (0, None);
+    let mut resume = None;
     loop {
         let (filters, relay) = (filters.clone(), relay.clone());
         let now = relay.clock.now_s();
@@ -100,39 +129,52 @@ async fn count_headers(
         let page = readers
             .run(move || {
                 let started = Instant::now();
-                let page = relay.store.count(&Scan {
+                let scan = Scan {
                     filter: &filters[0].filter,
                     order: Order::NewestFirst,
                     resume,
                     max_row: u64::MAX,
                     now,
-                    budget: PAGE,
-                });
-                (page, started.elapsed())
+                    budget: COUNTED,
+                };
+                let page = relay
+                    .store
+                    .count_authors(&scan, &mut |author| tally.add_author(author));
+                (page.map(|page| (page, tally)), started.elapsed())
             })
             .await;
-        let page = clock.charge(page)?;
-        total += page.count;
+        let (page, so_far) = clock.charge(page)?;
+        tally = so_far;
+        tally.count += page.count;
         if page.next.is_none() {
-            return Ok(total);
+            return Ok(tally);
         }
         clock.check()?;
         resume = page.next;
     }
 }
 
+/// Nothing of a page is kept but its count, so entries and time alone bound it.
+const COUNTED: Budget = Budget {
+    events: usize::MAX,
+    ..PAGE
+};
+
 async fn count_visible(
     session: &Session,
     filters: Filters,
+    mut tally: Tally,
     clock: &mut Allowance,
-) -> Result<u64, Reason> {
+) -> Result<Tally, Reason> {
     let relay = session.worker.relay.clone();
     let mut query = Query::new(filters, u64::MAX, |_| usize::MAX);
-    let mut total = 0;
     loop {
         match query.step() {
-            Step::Event(_) => total += 1,
-            Step::End => return Ok(total),
+            Step::Event(stored) => {
+                tally.count += 1;
+                tally.add_author(stored.event.pubkey());
+            }
+            Step::End => return Ok(tally),
             Step::Starving(index) => {
                 let page = query.page(index, relay.clock.now_s(), query.share(PAGE));
                 let store = relay.store.clone();
@@ -153,15 +195,15 @@ async fn count_visible(
     }
 }
 
-/// The time a count may spend in the store.
-struct Allowance {
+/// The time a count, or the sealing of a set for negentropy, may spend in the store.
+pub(super) struct Allowance {
     left: Duration,
-    spent: Duration,
+    pub(super) spent: Duration,
     over: bool,
 }
 
 impl Allowance {
-    fn new(session: &Session) -> Self {
+    pub(super) fn new(session: &Session) -> Self {
         Allowance {
             left: session.worker.config().data.db_query_timeout.duration(),
             spent: Duration::ZERO,
@@ -170,7 +212,7 @@ impl Allowance {
     }
 
     /// Takes the time of one page off, and turns failures into what a client may know.
-    fn charge<T, E: std::fmt::Display>(
+    pub(super) fn charge<T, E: std::fmt::Display>(
         &mut self,
         page: Result<(Result<T, E>, Duration), crate::readers::Busy>,
     ) -> Result<T, Reason> {
@@ -186,7 +228,7 @@ impl Allowance {
     }
 
     /// Says when the time is up.
-    fn check(&self) -> Result<(), Reason> {
+    pub(super) fn check(&self) -> Result<(), Reason> {
         match self.over {
             true => Err(Reason::error("query timeout; ask for less at once")),
             false => Ok(()),

@@ -11,9 +11,10 @@ pub(super) use admission::admissions_done;
 
 use crate::event::{Event, EventId, KindClass};
 use crate::extension::{Admit, Viewer};
+use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
-use crate::store::{Outcome, Write};
+use crate::store::Outcome;
 use crate::wire::RelayMessage;
 use crate::writer::{Origin, Submission, public_reason};
 use serde_json::value::RawValue;
@@ -82,8 +83,12 @@ fn admit(session: &Rc<Session>, event: Arc<Event>, permit: OwnedSemaphorePermit)
 /// Asks the extensions in force now, whoever was asked before.
 pub(crate) fn admit_again(session: &Rc<Session>, mut candidate: Candidate) {
     let hooks = session.worker.hooks();
-    let plan = hooks.plan(candidate.event.kind());
     candidate.generation = hooks.generation();
+    if candidate.event.kind() == nip62::KIND {
+        // To vanish is everybody's right, so nobody is asked.
+        return admission::settle(session, candidate, Admit::Accept);
+    }
+    let plan = hooks.plan(candidate.event.kind());
     match plan.admit(&candidate.event, &candidate.viewer) {
         Admit::Accept if plan.wants_async() => {
             admission::think(session, hooks.clone(), candidate);
@@ -110,8 +115,13 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
             ok(session, &id, true, (!fresh).then_some(&repeated));
         }
         Admit::Accept => {
+            let config = session.worker.config();
+            let write = match nip62::write_for(candidate.event, session.relay_address(&config)) {
+                Ok(write) => write,
+                Err(reason) => return refuse(session, &id, &reason),
+            };
             let submission = Submission {
-                write: Write::Put(candidate.event),
+                write,
                 origin: Origin::Session {
                     worker: session.worker.index,
                     session: session.id,

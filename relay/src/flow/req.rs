@@ -325,15 +325,8 @@ impl StoredQuery {
 
     /// Waits until the client has taken some of what was sent, or is gone.
     async fn room(&self) {
-        poll_fn(|cx| {
-            let mut outbox = self.session.outbox();
-            if outbox.has_room() || !self.session.has_sub(&self.id, self.serial) {
-                return Poll::Ready(());
-            }
-            outbox.wake_on_room(cx.waker());
-            Poll::Pending
-        })
-        .await;
+        let is_over = || !self.session.has_sub(&self.id, self.serial);
+        room(&self.session, is_over).await;
     }
 
     fn finish(self) {
@@ -356,6 +349,19 @@ impl StoredQuery {
         super::close::end(&self.session, &self.id);
         self.session.send(RelayMessage::Closed(&self.id, reason));
     }
+}
+
+/// Waits until the client has taken some of what was sent, or there is no use in waiting.
+pub(super) async fn room(session: &Session, is_over: impl Fn() -> bool) {
+    poll_fn(|cx| {
+        let has_room = session.outbox().has_room();
+        if has_room || is_over() {
+            return Poll::Ready(());
+        }
+        session.outbox().wake_on_room(cx.waker());
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Shared with COUNT, which asks the same pages.

@@ -1,7 +1,7 @@
 //! The relay information document (NIP-11): what is configured, what is enforced, what is switched on.
 
 use crate::access::AccessPolicy;
-use crate::config::Config;
+use crate::config::{Config, KeptPer};
 use crate::extension::Hooks;
 use crate::moderation::Moderation;
 use crate::relay::Relay;
@@ -63,6 +63,7 @@ pub fn document(
     say("version", Some(env!("CARGO_PKG_VERSION").into()));
     say("supported_nips", Some(json!(supported_nips(config))));
     say("limitation", Some(limitation(config, moderation)));
+    say("retention", retention(config));
     hooks.nip11(&mut document);
     Value::Object(document)
 }
@@ -71,18 +72,54 @@ const SOFTWARE: &str = "https://github.com/trellis-relay/trellis";
 
 /// NIPs that need no code of a relay (2, 10, 17, 44, 51, 59, 65, 78) are always listed.
 pub(super) fn supported_nips(config: &Config) -> Vec<u16> {
-    let mut nips = vec![1, 2, 9, 10, 11, 17, 40, 42, 44, 51, 59, 65, 70, 78];
+    let mut nips = vec![1, 2, 9, 10, 11, 17, 40, 42, 44, 51, 59, 62, 65, 70, 78];
     if !config.pow.is_empty() {
         nips.push(13);
     }
     if config.count.enabled {
         nips.push(45);
     }
+    if config.negentropy_frame_bytes().is_some() {
+        nips.push(77);
+    }
     if config.information.pubkey.is_some() {
         nips.push(86);
     }
     nips.sort_unstable();
     nips
+}
+
+/// The rules for everybody's events, as NIP-11 once wrote them: kinds and ranges that include their end, seconds, and a
+/// count, which is of each author's events where `per` says so. Rules for the events of some people are their affair.
+fn retention(config: &Config) -> Option<Value> {
+    let rules = config.retention.iter();
+    let stated: Vec<Value> = rules
+        .filter(|rule| rule.authors.is_none())
+        .map(|rule| {
+            let mut stated = Map::new();
+            if let Some(kinds) = &rule.kinds {
+                let kinds = kinds
+                    .ranges()
+                    .iter()
+                    .map(|(first, last)| match first == last {
+                        true => json!(first),
+                        false => json!([first, last]),
+                    });
+                stated.insert("kinds".to_owned(), kinds.collect());
+            }
+            if let Some(age) = rule.max_age {
+                stated.insert("time".to_owned(), age.as_secs().into());
+            }
+            if let Some(count) = rule.max_count {
+                stated.insert("count".to_owned(), count.into());
+            }
+            if rule.per == KeptPer::Author {
+                stated.insert("per".to_owned(), "author".into());
+            }
+            Value::Object(stated)
+        })
+        .collect();
+    (!stated.is_empty()).then_some(stated.into())
 }
 
 /// Every limit that is enforced, under NIP-11's name where it has one.

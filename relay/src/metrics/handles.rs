@@ -27,6 +27,8 @@ pub(crate) struct CoreMetrics {
     pub(crate) req_seconds: Histogram,
     /// Time of a COUNT in the store.
     pub(crate) count_seconds: Histogram,
+    /// Time of sealing a set for negentropy in the store.
+    pub(crate) neg_open_seconds: Histogram,
 }
 
 /// What [`CoreMetrics::message`] is told.
@@ -62,6 +64,7 @@ impl CoreMetrics {
             commit_seconds: histogram!("trellis_commit_seconds"),
             req_seconds: query("REQ"),
             count_seconds: query("COUNT"),
+            neg_open_seconds: query("NEG-OPEN"),
         }
     }
 

@@ -50,7 +50,7 @@ pub fn check(event: &Event, expected: &Expected<'_>) -> Result<PublicKey, Reason
 }
 
 /// Hosts are compared without case, trailing slash or default port.
-fn same_relay(claimed: &str, ours: &str) -> bool {
+pub(super) fn same_relay(claimed: &str, ours: &str) -> bool {
     let ours = match ours.contains("://") {
         true => authority(ours),
         false => authority(&format!("ws://{ours}")), // a Host header

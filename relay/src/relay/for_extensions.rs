@@ -4,6 +4,7 @@ use super::Relay;
 use crate::config::Operation;
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
+use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
 use crate::writer::{self, Origin, Submission, public_reason};
@@ -98,9 +99,11 @@ async fn publish(relay: &Relay, event: Arc<Event>) -> Result<(), Reason> {
         relay.send_ephemeral(&event, permit);
         return Ok(());
     }
+    let config = relay.config();
+    let write = nip62::write_for(event, config.network.relay_url.as_deref())?;
     let (reply, answer) = oneshot::channel();
     let submission = Submission {
-        write: Write::Put(event),
+        write,
         origin: Origin::Internal(Some(reply)),
         permit: Some(permit),
     };

@@ -5,16 +5,18 @@
 //! the layout, `record` an event's own bytes. The crate `lmdb` is named in this module alone.
 //!
 //! Invariant: an index entry exists exactly where [`LmdbStore::check`] says it should, and a commit that returned is on
-//! the disk. NIP-62 and retention have their table and their causes; deciding what they remove is done elsewhere.
+//! the disk. What retention removes is decided elsewhere.
 
 use super::{
-    Changes, CommitPolicy, CountPage, KvRow, Outcome, Page, PositionPage, Scan, Store, StoreError,
-    StoreStats, Write,
+    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, Outcome, Page, Position,
+    PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
 };
-use crate::event::EventId;
-use lmdb::Environment;
+use crate::event::{EventId, PublicKey};
+use mapped::Mapped;
 use std::fs::File;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 mod apply;
 mod ballast;
@@ -22,6 +24,7 @@ mod batch;
 mod changes;
 mod check;
 mod commit;
+mod compact;
 mod cursor;
 mod entries;
 mod fault;
@@ -30,6 +33,7 @@ mod index;
 mod keys;
 mod kv;
 mod lanes;
+mod mapped;
 mod meta;
 mod opening;
 mod overlay;
@@ -42,17 +46,20 @@ mod scan;
 mod tables;
 #[cfg(test)]
 mod tests;
-
-pub use check::CheckReport;
+mod vanishing;
 
 /// A directory with events.
 #[derive(Debug)]
 pub struct LmdbStore {
-    env: Environment,
-    tables: tables::Tables,
-    hash: keys::KeyedHash,
-    room: room::Room,
-    removal_log_entries: u64,
+    /// Read for a page or a commit, written when a compaction puts another file in place. `None` only where that file
+    /// could not be opened.
+    mapped: RwLock<Option<Mapped>>,
+    /// Held by a commit and by a compaction. Taken before `mapped`.
+    writing: Mutex<()>,
+    /// Held by a check and by a compaction, which would wait for it.
+    upkeep: Mutex<()>,
+    directory: PathBuf,
+    options: LmdbOptions,
     /// Released after the environment is closed.
     _lock: File,
 }
@@ -99,24 +106,52 @@ impl LmdbStore {
 
     fn open_directory(path: &Path, options: &LmdbOptions) -> fault::Result<LmdbStore> {
         let lock = opening::lock(path)?;
-        let env = opening::environment(path, options)?;
-        let tables = tables::Tables::open(&env)?;
-        let hash = keys::KeyedHash::new(meta::prepare(&env, &tables)?);
-        let room = room::Room::new(&env, path, options.quota_bytes, options.ballast_bytes)?;
+        compact::discard(path)?;
+        let mapped = Mapped::open(path, options)?;
         opening::sync_names(path)?;
         Ok(LmdbStore {
-            env,
-            tables,
-            hash,
-            room,
-            removal_log_entries: options.removal_log_entries,
+            mapped: RwLock::new(Some(mapped)),
+            writing: Mutex::default(),
+            upkeep: Mutex::default(),
+            directory: path.to_owned(),
+            options: options.clone(),
             _lock: lock,
         })
     }
 
     /// Verifies every index both ways. Takes one read transaction for as long as it needs, so the file grows meanwhile.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
-        Ok(check::check(&self.env, &self.tables)?)
+        self.inspect(false, &mut |_| ControlFlow::Continue(()))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Mapped) -> fault::Result<T>) -> Result<T, StoreError> {
+        let mapped = self.mapped.read().unwrap_or_else(PoisonError::into_inner);
+        match &*mapped {
+            Some(mapped) => Ok(read(mapped)?),
+            None => Err(StoreError::Unavailable(
+                "its file could not be opened after a compaction; start the relay again".to_owned(),
+            )),
+        }
+    }
+
+    fn begin_upkeep(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        match self.upkeep.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(
+                "a check or a compaction is running".to_owned(),
+            )),
+        }
+    }
+
+    /// Puts the compacted file in the place of the one that is open, once nobody reads. Commits must be held up.
+    fn swap(&self) -> fault::Result<()> {
+        let mut mapped = self.mapped.write().unwrap_or_else(PoisonError::into_inner);
+        // LMDB must not have one file open twice, and its lock file belongs to the path: close, then rename, then open.
+        *mapped = None;
+        let put = compact::put_in_place(&self.directory);
+        *mapped = Some(Mapped::open(&self.directory, &self.options)?);
+        put
     }
 }
 
@@ -127,41 +162,64 @@ impl Store for LmdbStore {
         policy: &dyn CommitPolicy,
         now: u64,
     ) -> Result<Vec<Outcome>, StoreError> {
-        self.commit_batch(batch, policy, now)
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.read(|mapped| Ok(mapped.commit_batch(batch, policy, now)?))
     }
 
     fn contains(&self, id: &EventId) -> Result<bool, StoreError> {
-        Ok(scan::contains(self, id.as_bytes())?)
+        self.read(|mapped| scan::contains(mapped, id.as_bytes()))
     }
 
     fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError> {
-        Ok(scan::page(self, scan)?)
+        self.read(|mapped| scan::page(mapped, scan))
     }
 
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
-        Ok(scan::count(self, scan)?)
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError> {
+        self.read(|mapped| scan::count(mapped, scan, each))
     }
 
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
-        Ok(scan::positions(self, scan)?)
+        self.read(|mapped| scan::positions(mapped, scan))
     }
 
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {
-        Ok(scan::expired(self, now, max)?)
+        self.read(|mapped| scan::expired(mapped, now, max))
+    }
+
+    fn vanishings(&self, max: usize) -> Result<Vec<Vanishing>, StoreError> {
+        self.read(|mapped| vanishing::vanishings(mapped, max))
+    }
+
+    fn vanishing_positions(
+        &self,
+        vanishing: &Vanishing,
+        resume: Option<Position>,
+        max: usize,
+    ) -> Result<PositionPage, StoreError> {
+        self.read(|mapped| vanishing::vanishing_positions(mapped, vanishing, resume, max))
+    }
+
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError> {
+        self.read(|mapped| scan::authors(mapped, after, max))
     }
 
     fn last_row(&self) -> Result<u64, StoreError> {
-        let read = || meta::last_row(&self.env.begin_ro_txn()?, &self.tables);
-        Ok(read()?)
+        self.read(|mapped| meta::last_row(&mapped.env.begin_ro_txn()?, &mapped.tables))
     }
 
     fn changes(&self, after: u64, max: usize) -> Result<Changes, StoreError> {
-        Ok(changes::changes(&self.env, &self.tables, after, max)?)
+        self.read(|mapped| changes::changes(&mapped.env, &mapped.tables, after, max))
     }
 
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = || kv::get(&self.env.begin_ro_txn()?, &self.tables, extension, key);
-        Ok(read()?)
+        self.read(|mapped| {
+            let txn = mapped.env.begin_ro_txn()?;
+            kv::get(&txn, &mapped.tables, extension, key)
+        })
     }
 
     fn kv_scan(
@@ -171,26 +229,29 @@ impl Store for LmdbStore {
         after: Option<&[u8]>,
         max: usize,
     ) -> Result<Vec<KvRow>, StoreError> {
-        let read = || {
-            let txn = self.env.begin_ro_txn()?;
-            kv::scan(&txn, &self.tables, extension, prefix, after, max)
-        };
-        Ok(read()?)
+        self.read(|mapped| {
+            let txn = mapped.env.begin_ro_txn()?;
+            kv::scan(&txn, &mapped.tables, extension, prefix, after, max)
+        })
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {
-        // Anybody may ask for health at any time, so this costs a look at each table's root and waits for no commit.
-        let read = || {
-            let txn = self.env.begin_ro_txn()?;
-            let pages = self.tables.used_pages(&self.env, &txn)?;
-            let used_bytes = pages * self.room.page_bytes();
-            Ok::<_, fault::Fault>(StoreStats {
-                events: self.tables.entries(&txn, tables::Table::Id)?,
-                used_bytes,
-                quota_bytes: self.room.quota_bytes(),
-                full: self.room.looks_full(&self.env, used_bytes)?,
-            })
-        };
-        Ok(read()?)
+        self.read(Mapped::stats)
+    }
+
+    fn inspect(&self, verify_ids: bool, watch: Watch<'_>) -> Result<CheckReport, StoreError> {
+        let _upkeep = self.begin_upkeep()?;
+        self.read(|mapped| check::check(&mapped.env, &mapped.tables, verify_ids, watch))
+    }
+
+    fn compact(&self, watch: Watch<'_>) -> Result<CompactReport, StoreError> {
+        let _upkeep = self.begin_upkeep()?;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = self.read(|mapped| compact::copy(mapped, &self.directory, watch));
+        if report.is_ok() {
+            self.swap()?;
+        }
+        compact::discard(&self.directory)?;
+        report
     }
 }

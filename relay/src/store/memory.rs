@@ -2,14 +2,15 @@
 //!
 //! Each rule stands here once, spelled out over ordinary collections, with no thought of speed. It shares no code with
 //! other stores, so that a mistake in one of them shows as a difference. Nothing survives the process. What a write does
-//! stands in `rules`, what a scan gives here.
+//! stands in `rules`, who has vanished in `vanishing`, what a scan gives here.
 
 mod rules;
+mod vanishing;
 
 use super::{
-    Budget, Change, Changes, CommitPolicy, CountPage, KvRow, KvWrites, MAX_KEY_BYTES, Order,
-    Outcome, Page, Position, PositionPage, Scan, Store, StoreError, StoreStats, Stored, TxnRead,
-    Write,
+    Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, KvWrites,
+    MAX_KEY_BYTES, Order, Outcome, Page, Position, PositionPage, Scan, Store, StoreError,
+    StoreStats, Stored, TxnRead, Vanishing, Watch, Write,
 };
 use crate::event::{Address, EventId, PublicKey};
 use std::cmp::Ordering;
@@ -38,6 +39,10 @@ struct State {
     deleted_ids: BTreeSet<(EventId, PublicKey)>,
     /// NIP-09: versions up to this `created_at` are deleted.
     deleted_addresses: BTreeMap<Address, u64>,
+    /// NIP-62: the author's events up to this `created_at` are not taken any more.
+    vanished: BTreeMap<PublicKey, u64>,
+    /// NIP-62: those whose events are hidden and not all removed.
+    vanishing: BTreeMap<PublicKey, u64>,
     removals: BTreeMap<u64, Change>,
     /// Removals up to this row have been dropped from the log.
     removals_cut_at: u64,
@@ -80,6 +85,8 @@ impl Store for MemoryStore {
             .iter()
             .map(|write| match write {
                 Write::Put(event) => state.put(event, policy, now),
+                Write::Vanish(event) => state.vanish(event, policy, now),
+                Write::EndVanishing(vanishing) => state.end_vanishing(vanishing),
                 Write::Remove(id, cause) => state.remove_by_id(id, *cause, policy),
                 Write::Kv {
                     extension,
@@ -93,7 +100,8 @@ impl Store for MemoryStore {
             .collect();
         for outcome in &mut outcomes {
             if let Outcome::Stored(stored) = outcome
-                && state.events.get(stored.event.id()).map(|now| now.row) != Some(stored.row)
+                && (state.is_hidden(&stored.event)
+                    || state.events.get(stored.event.id()).map(|now| now.row) != Some(stored.row))
             {
                 *outcome = Outcome::StoredThenRemoved;
             }
@@ -107,7 +115,9 @@ impl Store for MemoryStore {
     }
 
     fn contains(&self, id: &EventId) -> Result<bool, StoreError> {
-        Ok(self.read().events.contains_key(id))
+        let state = self.read();
+        let stored = state.events.get(id);
+        Ok(stored.is_some_and(|stored| !state.is_hidden(&stored.event)))
     }
 
     fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError> {
@@ -124,7 +134,11 @@ impl Store for MemoryStore {
         Ok(page)
     }
 
-    fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {
+    fn count_authors(
+        &self,
+        scan: &Scan<'_>,
+        each: &mut dyn FnMut(&PublicKey),
+    ) -> Result<CountPage, StoreError> {
         let matching = self.read().matching(scan);
         let mut page = CountPage::default();
         let mut spent = Spent::new(Budget {
@@ -138,6 +152,7 @@ impl Store for MemoryStore {
                 break;
             }
             page.count += 1;
+            each(stored.event.pubkey());
             last = Some(position_of(&stored));
         }
         Ok(page)
@@ -170,6 +185,40 @@ impl Store for MemoryStore {
             .collect();
         expired.sort_unstable();
         Ok(expired.into_iter().map(|(_, _, id)| id).take(max).collect())
+    }
+
+    fn vanishings(&self, max: usize) -> Result<Vec<Vanishing>, StoreError> {
+        Ok(self.read().vanishings().take(max).collect())
+    }
+
+    fn vanishing_positions(
+        &self,
+        vanishing: &Vanishing,
+        resume: Option<Position>,
+        max: usize,
+    ) -> Result<PositionPage, StoreError> {
+        let mut positions = self.read().covered_by(vanishing);
+        positions.retain(|position| {
+            resume.is_none_or(|last| compare(Order::OldestFirst, position, &last).is_gt())
+        });
+        positions.sort_unstable_by(|a, b| compare(Order::OldestFirst, a, b));
+        let more = positions.len() > max;
+        positions.truncate(max);
+        Ok(PositionPage {
+            next: positions.last().copied().filter(|_| more),
+            positions,
+        })
+    }
+
+    fn authors(&self, after: Option<&PublicKey>, max: usize) -> Result<Vec<PublicKey>, StoreError> {
+        let state = self.read();
+        let authors: BTreeSet<PublicKey> = state
+            .events
+            .values()
+            .map(|stored| *stored.event.pubkey())
+            .filter(|author| after.is_none_or(|after| author > after))
+            .collect();
+        Ok(authors.into_iter().take(max).collect())
     }
 
     fn last_row(&self) -> Result<u64, StoreError> {
@@ -238,6 +287,26 @@ impl Store for MemoryStore {
             ..StoreStats::default()
         })
     }
+
+    fn inspect(&self, verify_ids: bool, _watch: Watch<'_>) -> Result<CheckReport, StoreError> {
+        let state = self.read();
+        let mut report = CheckReport {
+            events: state.events.len() as u64,
+            ..CheckReport::default()
+        };
+        for (id, stored) in &state.events {
+            if verify_ids && stored.event.computed_id() != *id.as_bytes() {
+                let row = stored.row;
+                report.note(|| format!("row {row}: its id is not the hash of its event"));
+            }
+        }
+        Ok(report)
+    }
+
+    fn compact(&self, _watch: Watch<'_>) -> Result<CompactReport, StoreError> {
+        // It has no gaps.
+        Ok(CompactReport::default())
+    }
 }
 
 impl State {
@@ -249,6 +318,7 @@ impl State {
             .filter(|stored| scan.filter.matches(&stored.event))
             .filter(|stored| stored.row <= scan.max_row)
             .filter(|stored| stored.expires_at.is_none_or(|at| at > scan.now))
+            .filter(|stored| !self.is_hidden(&stored.event))
             .filter(|stored| {
                 scan.resume
                     .is_none_or(|last| compare(scan.order, &position_of(stored), &last).is_gt())

@@ -21,6 +21,24 @@ pub enum ClientMessage<'a> {
     Close(SubId),
     /// `["AUTH", event]` (NIP-42)
     Auth(&'a RawValue),
+    /// `["NEG-OPEN", id, filter, message]` (NIP-77)
+    NegOpen(SubId, &'a RawValue, HexMessage<'a>),
+    /// `["NEG-MSG", id, message]` (NIP-77)
+    NegMsg(SubId, HexMessage<'a>),
+    /// `["NEG-CLOSE", id]` (NIP-77)
+    NegClose(SubId),
+}
+
+/// A string that should hold hex digits, unread.
+#[derive(Clone, Copy, Debug)]
+pub struct HexMessage<'a>(&'a RawValue);
+
+impl HexMessage<'_> {
+    /// The bytes; none where it is no string of hex digits, two a byte.
+    pub fn decode(self) -> Option<Vec<u8>> {
+        let digits = self.0.get().strip_prefix('"')?.strip_suffix('"')?;
+        const_hex::check_raw(digits).then(|| const_hex::decode(digits).ok())?
+    }
 }
 
 /// The filters of a REQ or COUNT, unread.
@@ -34,7 +52,9 @@ pub enum WireError {
     NotUtf8,
     #[error("the message is not a JSON array that begins with a string: {0}")]
     Json(String),
-    #[error("unknown message type {0:?}; this relay knows EVENT, REQ, CLOSE, COUNT and AUTH")]
+    #[error(
+        "unknown message type {0:?}; this relay knows EVENT, REQ, CLOSE, COUNT, AUTH, NEG-OPEN, NEG-MSG and NEG-CLOSE"
+    )]
     Unknown(String),
     #[error("{verb} takes {takes}")]
     Shape {
@@ -54,6 +74,9 @@ impl<'a> ClientMessage<'a> {
             Self::Count(..) => "COUNT",
             Self::Close(_) => "CLOSE",
             Self::Auth(_) => "AUTH",
+            Self::NegOpen(..) => "NEG-OPEN",
+            Self::NegMsg(..) => "NEG-MSG",
+            Self::NegClose(_) => "NEG-CLOSE",
         }
     }
 
@@ -79,6 +102,31 @@ impl<'a> ClientMessage<'a> {
             "CLOSE" => {
                 let id = one(items, "CLOSE", r#"a subscription id: ["CLOSE", "id"]"#)?;
                 sub_id(id, max_subid_chars).map(Self::Close)
+            }
+            "NEG-OPEN" => match items[..] {
+                [id, filter, message] => Ok(Self::NegOpen(
+                    sub_id(id, max_subid_chars)?,
+                    filter,
+                    HexMessage(message),
+                )),
+                _ => Err(WireError::Shape {
+                    verb: "NEG-OPEN",
+                    takes: r#"an id, a filter and a message in hex: ["NEG-OPEN", "id", {...}, "61..."]"#,
+                }),
+            },
+            "NEG-MSG" => match items[..] {
+                [id, message] => Ok(Self::NegMsg(
+                    sub_id(id, max_subid_chars)?,
+                    HexMessage(message),
+                )),
+                _ => Err(WireError::Shape {
+                    verb: "NEG-MSG",
+                    takes: r#"an id and a message in hex: ["NEG-MSG", "id", "61..."]"#,
+                }),
+            },
+            "NEG-CLOSE" => {
+                let id = one(items, "NEG-CLOSE", r#"an id: ["NEG-CLOSE", "id"]"#)?;
+                sub_id(id, max_subid_chars).map(Self::NegClose)
             }
             _ => Err(WireError::Unknown(verb.chars().take(40).collect())),
         }

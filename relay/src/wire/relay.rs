@@ -25,8 +25,19 @@ pub enum RelayMessage<'a> {
     Notice(&'a Reason),
     /// `["AUTH", challenge]` (NIP-42)
     Auth(&'a str),
-    /// `["COUNT", id, {"count": n}]` (NIP-45)
-    Count(&'a SubId, u64),
+    /// `["COUNT", id, {"count": n, "hll": hex}]` (NIP-45); the second where there are registers.
+    Count(&'a SubId, u64, Option<&'a [u8; 256]>),
+    /// `["NEG-MSG", id, message]` (NIP-77)
+    NegMsg(&'a SubId, &'a [u8]),
+    /// `["NEG-ERR", id, message]` (NIP-77), where records are too many with the most that are not.
+    NegErr {
+        /// What the client called it.
+        id: &'a SubId,
+        /// Why it is over.
+        reason: &'a Reason,
+        /// How many records may be asked for at once.
+        max_items: Option<u64>,
+    },
 }
 
 impl RelayMessage<'_> {
@@ -62,8 +73,28 @@ impl RelayMessage<'_> {
                 escape_into(out, challenge);
                 out.write_all(b"]")
             }
-            RelayMessage::Count(id, count) => {
-                write!(out, r#"["COUNT",{},{{"count":{count}}}]"#, id.json())
+            RelayMessage::Count(id, count, registers) => {
+                let _ = write!(out, r#"["COUNT",{},{{"count":{count}"#, id.json());
+                if let Some(registers) = registers {
+                    let _ = write!(out, r#","hll":"{}""#, const_hex::encode(registers));
+                }
+                out.write_all(b"}]")
+            }
+            RelayMessage::NegMsg(id, message) => {
+                let hex = const_hex::encode(message);
+                write!(out, r#"["NEG-MSG",{},"{hex}"]"#, id.json())
+            }
+            RelayMessage::NegErr {
+                id,
+                reason,
+                max_items,
+            } => {
+                let _ = write!(out, r#"["NEG-ERR",{},"#, id.json());
+                escape_into(out, &reason.to_string());
+                match max_items {
+                    Some(max) => write!(out, ",{max}]"),
+                    None => out.write_all(b"]"),
+                }
             }
         };
     }

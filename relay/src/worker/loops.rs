@@ -1,6 +1,7 @@
 //! The two loops of a worker: its inbox, and its look at timeouts.
 
 use super::{Worker, WorkerMessage};
+use crate::flow;
 use std::future::poll_fn;
 use std::rc::Weak;
 use std::task::Poll;
@@ -64,6 +65,7 @@ pub(super) async fn tick(worker: Weak<Worker>) {
         for session in worker.all_sessions() {
             session.tick(&config.network);
             outbox_bytes += session.outbox().pending().len();
+            flow::negentropy::close_idle(&session);
         }
         worker.gauge_outboxes(outbox_bytes);
     }

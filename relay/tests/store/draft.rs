@@ -45,6 +45,11 @@ impl Draft {
         self
     }
 
+    pub(crate) fn by_key(mut self, key: [u8; 32]) -> Self {
+        self.author = key;
+        self
+    }
+
     pub(crate) fn at(mut self, created_at: u64) -> Self {
         self.created_at = created_at;
         self

@@ -6,13 +6,16 @@ mod subject;
 
 mod addressing;
 mod changes;
+mod compact;
 mod crash;
 mod deletion;
 mod expiry;
 mod fullness;
-mod jsonl;
+mod jobs;
 mod kv;
 mod policy;
 mod random;
+mod retention;
 mod scanning;
 mod snapshots;
+mod vanish;

@@ -14,10 +14,10 @@ use trellis_relay::store::lmdb::LmdbStore;
 use trellis_relay::store::memory::MemoryStore;
 use trellis_relay::store::{
     Budget, Cause, CommitPolicy, KvWrites, NoPolicy, Order, Outcome, Position, Scan, Store, Stored,
-    TxnRead, Write,
+    TxnRead, Vanishing, Write,
 };
 
-const KINDS: [u16; 11] = [0, 1, 1, 3, 4, 5, 7, 1059, 10_002, 30_000, 30_023];
+const KINDS: [u16; 12] = [0, 1, 1, 3, 4, 5, 7, 62, 1059, 10_002, 30_000, 30_023];
 const AUTHORS: u8 = 5;
 const FIRST_SECOND: u64 = 1_700_000_000;
 const SECONDS: u64 = 15;
@@ -63,6 +63,15 @@ struct World {
 impl World {
     fn write(&mut self) -> Write {
         match self.random.random_range(0..20) {
+            3 if self.random.random_bool(0.2) => {
+                let event = self.request();
+                self.known.push(event.clone());
+                Write::Vanish(event)
+            }
+            4 if self.random.random_bool(0.5) => Write::EndVanishing(Vanishing {
+                pubkey: pubkey(self.random.random_range(0..AUTHORS)),
+                until: self.second(),
+            }),
             0 => Write::Remove(self.id(), *CAUSES.choose(&mut self.random).unwrap()),
             1 => Write::Kv {
                 extension: ["a", "b"].choose(&mut self.random).unwrap().to_string(),
@@ -117,6 +126,17 @@ impl World {
             draft = draft.id(id);
         }
         draft.build()
+    }
+
+    /// To vanish, but seldom with all that there is.
+    fn request(&mut self) -> Arc<Event> {
+        let second = FIRST_SECOND + self.random.random_range(0..SECONDS / 2);
+        Draft::of(62)
+            .by(self.random.random_range(0..AUTHORS))
+            .at(second)
+            .tag(&["relay", "ALL_RELAYS"])
+            .content(self.random.random_range(0..9).to_string())
+            .build()
     }
 
     fn second(&mut self) -> u64 {
@@ -257,6 +277,20 @@ fn all_pages(store: &dyn Store, scan: &Scan<'_>) -> (Vec<Stored>, u64) {
     (events, count)
 }
 
+/// What is to be removed, page after page.
+fn doomed(store: &dyn Store, vanishing: &Vanishing) -> Vec<Position> {
+    let (mut positions, mut resume) = (Vec::new(), None);
+    loop {
+        let page = store.vanishing_positions(vanishing, resume, 3).unwrap();
+        positions.extend(page.positions);
+        let Some(next) = page.next else {
+            return positions;
+        };
+        assert_ne!(resume, Some(next), "no progress");
+        resume = Some(next);
+    }
+}
+
 fn compare_state(reference: &dyn Store, store: &dyn Store) {
     let last_row = reference.last_row().unwrap();
     assert_eq!(store.last_row().unwrap(), last_row);
@@ -275,6 +309,16 @@ fn compare_state(reference: &dyn Store, store: &dyn Store) {
             store.expired(now, 1_000).unwrap(),
             reference.expired(now, 1_000).unwrap()
         );
+    }
+    let (mut ours, mut theirs) = (
+        store.vanishings(100).unwrap(),
+        reference.vanishings(100).unwrap(),
+    );
+    ours.sort_by_key(|vanishing| vanishing.pubkey);
+    theirs.sort_by_key(|vanishing| vanishing.pubkey);
+    assert_eq!(ours, theirs);
+    for vanishing in &ours {
+        assert_eq!(doomed(store, vanishing), doomed(reference, vanishing));
     }
     for extension in ["a", "b", "opinions", "nobody"] {
         assert_eq!(
@@ -321,6 +365,27 @@ fn compare_filters(world: &mut World, reference: &dyn Store, store: &dyn Store, 
     assert!(events_seen > filters, "the filters found hardly anything");
 }
 
+/// Now and then a part of what has vanished is removed, or all of it.
+fn sweep(world: &mut World, reference: &dyn Store, store: &dyn Store) {
+    let vanishings = reference.vanishings(1).unwrap();
+    let Some(vanishing) = vanishings.first() else {
+        return;
+    };
+    let doomed = doomed(reference, vanishing);
+    let (goes, is_end) = match world.random.random_range(0..10) {
+        0 => (doomed.len(), true),
+        1..4 => (doomed.len() / 2, false),
+        _ => return,
+    };
+    let removals = doomed[..goes].iter();
+    let mut batch: Vec<Write> = removals
+        .map(|position| Write::Remove(position.id, Cause::Vanish))
+        .collect();
+    batch.extend(is_end.then_some(Write::EndVanishing(*vanishing)));
+    let ours = store.commit(&batch, &Opinions, NOW).unwrap();
+    assert_eq!(ours, reference.commit(&batch, &Opinions, NOW).unwrap());
+}
+
 fn compare_history(seed: u64, writes: usize, filters: usize) {
     let mut world = World {
         random: StdRng::seed_from_u64(seed),
@@ -339,8 +404,9 @@ fn compare_history(seed: u64, writes: usize, filters: usize) {
             assert_eq!(ours, theirs, "seed {seed}: {write:?}");
         }
         done += size;
+        sweep(&mut world, &reference, &store);
         for write in &batch {
-            if let Write::Put(event) = write {
+            if let Some(event) = write.event() {
                 let (ours, theirs) = (
                     store.contains(event.id()).unwrap(),
                     reference.contains(event.id()).unwrap(),
@@ -362,7 +428,9 @@ fn compare_history(seed: u64, writes: usize, filters: usize) {
     let again: Vec<Write> = world.known.iter().cloned().map(Write::Put).collect();
     let ours = store.commit(&again, &Opinions, NOW).unwrap();
     assert_eq!(ours, reference.commit(&again, &Opinions, NOW).unwrap());
-    assert!(ours.contains(&Outcome::Deleted) && ours.contains(&Outcome::Superseded));
+    for outcome in [Outcome::Deleted, Outcome::Superseded, Outcome::Vanished] {
+        assert!(ours.contains(&outcome), "{outcome:?}");
+    }
     assert!(store.check().unwrap().is_sound());
 }
 
@@ -371,6 +439,13 @@ fn h8_random_histories_and_filters_agree_with_the_reference() {
     for seed in 0..10 {
         compare_history(seed, 800, 500);
     }
+}
+
+/// One history with deletions, requests to vanish, retention and expiry, and ever new filters: half of them before the
+/// store is opened again, half after.
+#[test]
+fn h8_ten_thousand_random_filters_give_the_same_ids_in_the_same_order() {
+    compare_history(2_024, 600, 5_000);
 }
 
 #[test]

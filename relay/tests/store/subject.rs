@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use trellis_relay::event::{Event, EventId};
+use trellis_relay::event::{Event, EventId, PublicKey};
 use trellis_relay::filter::{Filter, FilterLimits};
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_relay::store::memory::MemoryStore;
@@ -23,7 +23,7 @@ pub(crate) const PLENTY: Budget = Budget {
 
 /// A store, empty at first.
 pub(crate) struct Subject {
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     /// Deleted after the store is closed.
     _directory: Option<TempDir>,
 }
@@ -36,7 +36,7 @@ impl Subject {
     /// As [`Subject::memory`], with a short log of removals.
     pub(crate) fn memory_with_removal_log(entries: usize) -> Self {
         Subject {
-            store: Box::new(MemoryStore::with_removal_log(entries)),
+            store: Arc::new(MemoryStore::with_removal_log(entries)),
             _directory: None,
         }
     }
@@ -48,7 +48,7 @@ impl Subject {
     pub(crate) fn lmdb_with(options: LmdbOptions) -> Self {
         let directory = TempDir::new().unwrap();
         Subject {
-            store: Box::new(LmdbStore::open(directory.path(), options).unwrap()),
+            store: Arc::new(LmdbStore::open(directory.path(), options).unwrap()),
             _directory: Some(directory),
         }
     }
@@ -115,19 +115,24 @@ impl Subject {
     }
 
     pub(crate) fn count_pages(&self, scan: &Scan<'_>) -> u64 {
+        let events = self.pages(scan);
         let mut scan = scan.clone();
-        let mut count = 0;
+        let (mut count, mut authors) = (0, Vec::new());
         loop {
-            let page = self.store.count(&scan).unwrap();
+            let mut note = |author: &PublicKey| authors.push(*author);
+            let page = self.store.count_authors(&scan, &mut note).unwrap();
             count += page.count;
             match page.next {
                 Some(next) => {
                     assert_ne!(scan.resume, Some(next), "a page made no progress");
                     scan.resume = Some(next);
                 }
-                None => return count,
+                None => break,
             }
         }
+        let expected = events.iter().map(|stored| *stored.event.pubkey());
+        assert_eq!(authors, expected.collect::<Vec<_>>());
+        count
     }
 }
 

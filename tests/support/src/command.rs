@@ -1,8 +1,9 @@
-//! A program that runs to its end, with what it printed.
+//! A program that is run, with what it printed.
 
 use crate::wait;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 
 /// What a program left behind.
@@ -50,36 +51,91 @@ impl Output {
 }
 
 /// Runs a command with this standard input; panics if it has not ended at the deadline.
-pub async fn run(mut command: Command, input: &str) -> Output {
-    let name = format!("the end of {command:?}");
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let stdin = child.stdin.take();
-    let input = input.to_owned();
-    // A program that ends without reading its input is its own affair.
-    let writer = thread::spawn(move || stdin.map(|mut pipe| pipe.write_all(input.as_bytes())));
-    let stdout = child.stdout.take().map(read_all);
-    let stderr = child.stderr.take().map(read_all);
-    let mut killer = KillOnDrop(child);
-    let status = wait::until_some(&name, || killer.0.try_wait().expect("wait")).await;
+pub async fn run(command: Command, input: &str) -> Output {
+    let mut running = Running::spawn(command);
+    let writer = running.feed(input);
+    let output = running.end().await;
     let _ = writer.join();
-    let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
-    };
-    Output {
-        code: status.code(),
-        stdout: text(stdout),
-        stderr: text(stderr),
+    output
+}
+
+/// A program that runs until it is told to end, or to its end.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: KillOnDrop,
+    stdin: Option<ChildStdin>,
+    stdout: Option<thread::JoinHandle<String>>,
+    stderr: Option<thread::JoinHandle<String>>,
+}
+
+impl Running {
+    /// Starts a program.
+    pub fn spawn(mut command: Command) -> Running {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Running {
+            name: format!("{command:?}"),
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take().map(read_all),
+            stderr: child.stderr.take().map(read_all),
+            child: KillOnDrop(child),
+        }
+    }
+
+    /// Writes all of its standard input from a thread, and closes it. A program that ends without reading its input is
+    /// its own affair.
+    pub fn feed(&mut self, input: &str) -> thread::JoinHandle<()> {
+        let stdin = self.stdin.take();
+        let input = input.to_owned();
+        thread::spawn(move || {
+            let _ = stdin.map(|mut pipe| pipe.write_all(input.as_bytes()));
+        })
+    }
+
+    /// Writes to its standard input, which stays open.
+    pub fn write(&mut self, input: &str) {
+        let pipe = self.stdin.as_mut().expect("an input that is open");
+        pipe.write_all(input.as_bytes()).expect("write its input");
+    }
+
+    /// SIGINT, as from Ctrl-C.
+    pub fn interrupt(&self) {
+        let pid = i32::try_from(self.child.0.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), Signal::INT).expect("send a signal");
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        let _ = self.child.0.kill();
+    }
+
+    /// Waits until it has ended; panics at the deadline.
+    pub async fn end(mut self) -> Output {
+        let what = format!("the end of {}", self.name);
+        let child = &mut self.child.0;
+        let status = wait::until_some(&what, || child.try_wait().expect("wait")).await;
+        let text = |reader: Option<thread::JoinHandle<String>>| {
+            reader
+                .and_then(|reader| reader.join().ok())
+                .unwrap_or_default()
+        };
+        Output {
+            code: status.code(),
+            stdout: text(self.stdout.take()),
+            stderr: text(self.stderr.take()),
+        }
     }
 }
 
 /// No program outlives the test that started it.
+#[derive(Debug)]
 struct KillOnDrop(std::process::Child);
 
 impl Drop for KillOnDrop {

@@ -59,7 +59,7 @@ impl Reply {
             ("NOTICE", 2) => Reply::Notice(text(1)?),
             ("AUTH", 2) => Reply::Auth(text(1)?),
             ("COUNT", 3) => Reply::Count(text(1)?, items[2].clone()),
-            ("NEG-MSG" | "NEG-ERR", 3) => Reply::Negentropy(items.clone()),
+            ("NEG-MSG", 3) | ("NEG-ERR", 3 | 4) => Reply::Negentropy(items.clone()),
             _ => return None,
         })
     }

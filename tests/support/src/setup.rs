@@ -3,7 +3,7 @@
 //! Invariant: a relay under test sees none of the caller's environment but `PATH` and `HOME`, listens on a free port of
 //! the loopback interface and keeps its data in a directory that is removed after the test.
 
-use crate::command::{self, Output};
+use crate::command::{self, Output, Running};
 use crate::relay::Relay;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -140,6 +140,14 @@ impl Setup {
         let mut command = self.command(&self.binary);
         command.args(arguments);
         command::run(command, input).await
+    }
+
+    /// Starts `trellis` with these arguments in the same directory and environment, and does not wait for its end.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        self.write_config();
+        let mut command = self.command(&self.binary);
+        command.args(arguments);
+        Running::spawn(command)
     }
 
     /// Tries to serve, expecting that it ends by itself.

@@ -3,7 +3,7 @@
 use crate::config::{Config, Mode};
 use crate::event::{Event, EventId, PublicKey, Tag, lowercase_hex, peek_id};
 use crate::flow::limits;
-use crate::nips::{nip13, nip42, nip70};
+use crate::nips::{nip13, nip42, nip62, nip70};
 use crate::rate_limit::Action;
 use crate::reason::{Prefix, Reason};
 use crate::session::Session;
@@ -34,6 +34,7 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
         .and_then(|()| time(&event, &config, now))
         .and_then(|()| moderation(session, &event))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
+        .and_then(|()| addressee(session, &event, &config))
         .and_then(|()| access(session, &event))
         .and_then(|()| limits::check(session, Action::Event, Some(&[event.kind()])))
         .and_then(|()| known(session, &event))
@@ -138,6 +139,9 @@ fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
 
 /// What the operator takes no more (NIP-86).
 fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
+    if event.kind() == nip62::KIND {
+        return Ok(()); // to vanish is everybody's right
+    }
     let moderation = session.worker.moderation();
     if !moderation.takes_kind(event.kind()) {
         let kind = event.kind();
@@ -151,11 +155,21 @@ fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
     Ok(())
 }
 
+/// NIP-62: a request to vanish is for this relay, or is not taken.
+fn addressee(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+    match event.kind() {
+        nip62::KIND => nip62::check(event, session.relay_address(config)),
+        _ => Ok(()),
+    }
+}
+
 /// Who may publish.
 fn access(session: &Session, event: &Event) -> Result<(), Reason> {
     let viewer = session.viewer();
     let policy = session.worker.access();
-    if !policy.is_open() {
+    if event.kind() == nip62::KIND {
+        policy.may_vanish(viewer.ip())?;
+    } else if !policy.is_open() {
         let mentioned: Vec<PublicKey> = event
             .tag_values(b'p')
             .filter_map(|value| lowercase_hex(&value).map(PublicKey::from_byte_array))

@@ -6,7 +6,7 @@
 use super::cursor::Pen;
 use super::entries;
 use super::fault::Result;
-use super::keys;
+use super::keys::{self, KeyedHash};
 use super::kv;
 use super::meta;
 use super::overlay::Overlay;
@@ -14,6 +14,7 @@ use super::record;
 use super::records;
 use super::removals;
 use super::tables::{Table, Tables};
+use super::vanishing;
 use lmdb::RwTransaction;
 
 /// Puts and deletes of one table, to be applied in the order of keys.
@@ -37,6 +38,7 @@ struct Operation {
 pub(super) fn apply(
     txn: &mut RwTransaction<'_>,
     tables: &Tables,
+    hash: &KeyedHash,
     overlay: &Overlay,
     removal_log_entries: u64,
 ) -> Result<()> {
@@ -63,6 +65,14 @@ pub(super) fn apply(
     for (key, (until, row)) in &overlay.deleted_addresses {
         let value = [keys::five(*until), keys::five(*row)];
         staged[Table::DeletedAddress as usize].stage(key, Some(value.as_flattened()));
+    }
+    for (pubkey, until) in &overlay.vanished {
+        staged[Table::Vanished as usize].stage(pubkey, Some(&keys::five(*until)));
+    }
+    for (pubkey, until) in &overlay.vanishing {
+        let until = until.map(keys::five);
+        let key = vanishing::key(hash, pubkey);
+        staged[Table::Vanishing as usize].stage(&key, until.as_ref().map(|until| &until[..]));
     }
     for ((table, _), staged) in Table::ALL.into_iter().zip(staged) {
         staged.write(txn, tables, table)?;

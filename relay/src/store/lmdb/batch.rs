@@ -20,9 +20,20 @@ pub(super) fn decide(
     let mut outcomes = Vec::with_capacity(batch.len());
     for write in batch {
         outcomes.push(match write {
-            Write::Put(event) => match planner.plan(event, policy, now, admission)? {
-                Decision::Store(plan) => store(&mut planner, event, plan, policy)?,
-                Decision::Answer(outcome) => outcome,
+            Write::Put(event) | Write::Vanish(event) => {
+                let vanishes = matches!(write, Write::Vanish(_));
+                match planner.plan(event, vanishes, policy, now, admission)? {
+                    Decision::Store(plan) => store(&mut planner, event, plan, policy)?,
+                    Decision::Answer(outcome) => outcome,
+                }
+            }
+            Write::EndVanishing(vanishing) => match planner.is_vanishing(vanishing)? {
+                true => {
+                    let pubkey = *vanishing.pubkey.as_bytes();
+                    planner.overlay.vanishing.insert(pubkey, None);
+                    Outcome::Done
+                }
+                false => Outcome::Kept,
             },
             Write::Remove(id, cause) => match planner.plan_removal(id, *cause, policy)? {
                 Some(resident) => {
@@ -45,15 +56,16 @@ pub(super) fn decide(
             }
         });
     }
-    let overlay = planner.overlay;
+    let someone_vanishes = !planner.overlay.vanishing.is_empty();
     for outcome in &mut outcomes {
         if let Outcome::Stored(stored) = outcome
-            && !overlay.added.contains_key(&stored.row)
+            && (!planner.overlay.added.contains_key(&stored.row)
+                || (someone_vanishes && planner.is_hidden(&stored.event)?))
         {
             *outcome = Outcome::StoredThenRemoved;
         }
     }
-    Ok((outcomes, overlay))
+    Ok((outcomes, planner.overlay))
 }
 
 fn store(
@@ -88,6 +100,12 @@ fn store(
         let until = until.max(event.created_at());
         let tombstones = &mut planner.overlay.deleted_addresses;
         tombstones.insert(address, (until, row));
+    }
+    if plan.vanishes {
+        // An earlier request with a later time would have refused this one.
+        let (pubkey, until) = (*event.pubkey().as_bytes(), event.created_at());
+        planner.overlay.vanished.insert(pubkey, until);
+        planner.overlay.vanishing.insert(pubkey, Some(until));
     }
     let record = record::write(event, plan.expires_at, plan.address, planner.hash);
     planner

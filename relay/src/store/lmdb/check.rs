@@ -8,7 +8,9 @@ use super::meta;
 use super::record;
 use super::records::{self, Records};
 use super::tables::{Table, Tables};
+use super::vanishing;
 use crate::event::Event;
+use crate::store::{CheckReport, Headway, StoreError, Vanishing, Watch};
 use lmdb::Environment;
 
 /// The tables that [`entries::for_each`] fills.
@@ -22,47 +24,31 @@ pub(super) const INDEXES: [Table; 8] = [
     Table::Address,
     Table::Expiry,
 ];
-/// More problems are counted but not described.
-const DESCRIBED: usize = 20;
-
-/// What a check found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CheckReport {
-    /// Events whose record was read.
-    pub events: u64,
-    /// Index entries that they have.
-    pub entries: u64,
-    /// How many things are wrong.
-    pub problem_count: u64,
-    /// The first of them, in words.
-    pub problems: Vec<String>,
-}
-
-impl CheckReport {
-    /// Whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
-        self.problem_count == 0
-    }
-
-    fn note(&mut self, problem: impl FnOnce() -> String) {
-        self.problem_count += 1;
-        if self.problems.len() < DESCRIBED {
-            self.problems.push(problem());
-        }
-    }
-}
+/// Between two words to whoever watches.
+const ROWS_A_LOOK: u64 = 1_024;
 
 /// Forwards, every entry that an event should have is looked up; backwards, entries are counted: as many as there should
 /// be, all of them found, leaves none that leads nowhere.
-pub(super) fn check(env: &Environment, tables: &Tables) -> Result<CheckReport> {
+pub(super) fn check(
+    env: &Environment,
+    tables: &Tables,
+    verify_ids: bool,
+    watch: Watch<'_>,
+) -> Result<CheckReport> {
     let txn = env.begin_ro_txn()?;
     let mut report = CheckReport::default();
+    let total = tables.entries(&txn, Table::Id)?;
+    let mut done = 0;
     let last_row = meta::last_row(&txn, tables)?;
     let mut expected = [0u64; Table::ALL.len()];
     let mut records = Records::new(&txn, tables)?;
     let mut next = records.row_from(0)?;
     while let Some(row) = next {
         next = records.row_from(row + 1)?;
+        done += 1;
+        if done % ROWS_A_LOOK == 0 && watch(Headway { done, total }).is_break() {
+            return Err(StoreError::Stopped.into());
+        }
         let begun = records.header_bytes(row)?;
         let whole = begun.ok_or_else(|| records::damaged(row));
         let whole = match whole.and_then(|begun| records.complete(row, begun)) {
@@ -72,6 +58,9 @@ pub(super) fn check(env: &Environment, tables: &Tables) -> Result<CheckReport> {
                 continue;
             }
         };
+        if verify_ids && !has_its_id(&whole) {
+            report.note(|| format!("row {row}: its id is not the hash of its event"));
+        }
         report.events += 1;
         let header = records::header(row, &whole)?;
         expected[Table::Data as usize] += record::chunk_count(header.record_bytes) as u64;
@@ -98,6 +87,16 @@ pub(super) fn check(env: &Environment, tables: &Tables) -> Result<CheckReport> {
             report.note(|| format!("{table:?} has {found} entries, the events have {expected}"));
         }
     }
+    let mut vanishings = Walk::new(&txn, tables.of(Table::Vanishing))?;
+    let mut found = vanishings.first()?;
+    while let Some((key, value)) = found {
+        let Vanishing { pubkey, until } = vanishing::read(key, value)?;
+        let vanished = tables.get(&txn, Table::Vanished, pubkey.as_bytes())?;
+        if vanished.and_then(keys::read_five) != Some(until) {
+            report.note(|| "a request to vanish has no tombstone".to_owned());
+        }
+        found = vanishings.next()?;
+    }
     let mut removed = Walk::new(&txn, tables.of(Table::Removed))?;
     let mut found = removed.first()?;
     while let Some((key, _)) = found {
@@ -114,4 +113,8 @@ pub(super) fn check(env: &Environment, tables: &Tables) -> Result<CheckReport> {
 fn is_event(record: &[u8]) -> bool {
     record::read_event(record)
         .is_ok_and(|event| Event::parse(event.json()).is_ok_and(|parsed| parsed == event))
+}
+
+fn has_its_id(record: &[u8]) -> bool {
+    record::read_event(record).is_ok_and(|event| event.computed_id() == *event.id().as_bytes())
 }

@@ -1,9 +1,9 @@
 //! One batch, one transaction; where it does not fit, smaller ones.
 
-use super::LmdbStore;
 use super::apply;
 use super::batch;
 use super::fault::Result;
+use super::mapped::Mapped;
 use super::meta;
 use super::overlay::Overlay;
 use super::plan::Planner;
@@ -14,7 +14,7 @@ use crate::store::{CommitPolicy, Outcome, StoreError, Write, refusal};
 use lmdb::{RwTransaction, Transaction};
 use std::cell::RefCell;
 
-impl LmdbStore {
+impl Mapped {
     pub(super) fn commit_batch(
         &self,
         batch: &[Write],
@@ -86,7 +86,13 @@ impl LmdbStore {
     ) -> Result<Vec<Outcome>> {
         let mut txn = self.env.begin_rw_txn()?;
         let (outcomes, overlay) = self.decide(&txn, batch, policy, now, admission)?;
-        apply::apply(&mut txn, &self.tables, &overlay, self.removal_log_entries)?;
+        apply::apply(
+            &mut txn,
+            &self.tables,
+            &self.hash,
+            &overlay,
+            self.removal_log_entries,
+        )?;
         txn.commit()?;
         Ok(outcomes)
     }

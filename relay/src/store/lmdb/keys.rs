@@ -17,6 +17,7 @@ pub(super) const END_5: u64 = 1 << 40;
 pub(super) type Key = SmallVec<[u8; 64]>;
 
 pub(super) const PLACE_BYTES: usize = 18;
+pub(super) const VANISHING_BYTES: usize = 9 + 32;
 
 pub(super) fn five(number: u64) -> [u8; 5] {
     let [_, _, _, a, b, c, d, e] = number.to_be_bytes();
@@ -83,6 +84,14 @@ pub(super) fn deleted_id(id: &[u8; 32], by: &[u8; 32]) -> [u8; 64] {
     let mut key = [0; 64];
     key[..32].copy_from_slice(id);
     key[32..].copy_from_slice(by);
+    key
+}
+
+/// `letter1 . siphash8 . pk32`
+pub(super) fn vanishing(tag: &TagHash, pubkey: &[u8; 32]) -> [u8; VANISHING_BYTES] {
+    let mut key = [0; VANISHING_BYTES];
+    key[..9].copy_from_slice(tag);
+    key[9..].copy_from_slice(pubkey);
     key
 }
 

@@ -5,8 +5,16 @@ use super::tables::{Table, Tables};
 use crate::store::StoreError;
 use lmdb::{Environment, RwTransaction, Transaction, WriteFlags};
 
-/// The layout of keys and records. Raise it with any change to them, and migrate in [`prepare`].
-pub(super) const SCHEMA: u32 = 1;
+/// The layout of keys and records, and what must be known to keep its promises. Raise it with any change to them, and add
+/// the step to [`MIGRATIONS`].
+///
+/// - 1: the first.
+/// - 2: requests to vanish (NIP-62). Nothing is laid out anew, but a program that does not know them would let in again
+///   what has vanished, and show what is being removed.
+pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32 + 1;
+
+/// The step from each version to the next, beginning with version 1.
+const MIGRATIONS: [fn(&mut RwTransaction<'_>, &Tables) -> Result<()>; 1] = [|_, _| Ok(())];
 
 const SCHEMA_KEY: &[u8] = b"schema";
 const HASH_KEY: &[u8] = b"hash_key";
@@ -14,17 +22,27 @@ const LAST_ROW: &[u8] = b"last_row";
 const REMOVALS_CUT_AT: &[u8] = b"removals_cut_at";
 const EXTENSION_PREFIX: &[u8] = b"extension ";
 
-/// Checks or writes the schema version and gives the key of all hashes.
+/// Checks or writes the schema version, migrates from an earlier one in one transaction, and gives the key of all hashes.
 pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<[u8; 16]> {
     let mut txn = env.begin_rw_txn()?;
     if let Some(found) = get(&txn, tables, SCHEMA_KEY)? {
         let found = u32::from_be_bytes(*found.first_chunk().ok_or_else(damaged)?);
+        let key = get(&txn, tables, HASH_KEY)?.and_then(|key| key.try_into().ok());
+        let key = key.ok_or_else(damaged)?;
         if found > SCHEMA {
             let known = SCHEMA;
             return Err(StoreError::Schema { found, known }.into());
         }
-        let key = get(&txn, tables, HASH_KEY)?.and_then(|key| key.try_into().ok());
-        return key.ok_or_else(damaged);
+        if found == SCHEMA {
+            return Ok(key);
+        }
+        for step in MIGRATIONS.iter().skip((found as usize).saturating_sub(1)) {
+            step(&mut txn, tables)?;
+        }
+        put(&mut txn, tables, SCHEMA_KEY, &SCHEMA.to_be_bytes())?;
+        txn.commit()?;
+        tracing::info!(from = found, to = SCHEMA, "the data directory was migrated");
+        return Ok(key);
     }
     let key: [u8; 16] = rand::random();
     put(&mut txn, tables, SCHEMA_KEY, &SCHEMA.to_be_bytes())?;

@@ -25,6 +25,10 @@ pub(super) struct Overlay {
     pub(super) deleted_ids: HashMap<[u8; 64], u64>,
     /// Tombstones by address, to the last deleted second and the row of the deletion.
     pub(super) deleted_addresses: HashMap<[u8; 16], (u64, u64)>,
+    /// NIP-62: events of these authors are not taken up to this second.
+    pub(super) vanished: HashMap<[u8; 32], u64>,
+    /// NIP-62: events of these authors are hidden up to this second; `None` where that ends.
+    pub(super) vanishing: HashMap<[u8; 32], Option<u64>>,
     /// New events by row.
     pub(super) added: BTreeMap<u64, Added>,
     /// Rows to take out of the database, with their headers.

@@ -8,6 +8,7 @@ use super::record::{self, Header};
 use super::records::{self, Records};
 use super::room::Admission;
 use super::tables::{Table, Tables};
+use super::vanishing;
 use crate::event::{Address, Event, EventId, lowercase_hex};
 use crate::reason::Reason;
 use crate::store::{Cause, CommitPolicy, Outcome, StoreError, TxnRead, refusal};
@@ -16,6 +17,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 const DELETION: u16 = 5;
+/// NIP-09 and NIP-62: nobody's to delete.
+const UNDELETABLE: [u16; 2] = [DELETION, vanishing::REQUEST];
 /// NIP-59: their recipients may delete them. 21059 is ephemeral and never stored.
 const GIFT_WRAPS: [u16; 2] = [1059, 21059];
 
@@ -37,6 +40,8 @@ pub(super) struct Plan {
     pub(super) cause: Option<Cause>,
     pub(super) deletes_ids: Vec<[u8; 64]>,
     pub(super) deletes_addresses: Vec<[u8; 16]>,
+    /// NIP-62: its author's events go.
+    pub(super) vanishes: bool,
 }
 
 /// Store it as planned, or answer.
@@ -46,10 +51,11 @@ pub(super) enum Decision {
 }
 
 impl Planner<'_> {
-    /// What to do with an event, apart from the word of the commit hooks.
+    /// What to do with an event, apart from the word of the commit hooks; `vanishes` for a request that is to bind.
     pub(super) fn plan(
         &self,
         event: &Event,
+        vanishes: bool,
         policy: &dyn CommitPolicy,
         now: u64,
         admission: Admission,
@@ -59,8 +65,12 @@ impl Planner<'_> {
         }
         let mut plan = Plan {
             address: record::address_key(event, self.hash),
+            vanishes,
             ..Plan::default()
         };
+        if self.has_vanished(event)? {
+            return Ok(Decision::Answer(Outcome::Vanished));
+        }
         if self.is_deleted(event, plan.address)? {
             return Ok(Decision::Answer(Outcome::Deleted));
         }
@@ -86,9 +96,14 @@ impl Planner<'_> {
         if event.kind() == DELETION {
             self.plan_deletion(event, policy, &mut plan)?;
         }
-        let makes_room = event.kind() == DELETION && !plan.removes.is_empty();
-        if admission == Admission::RemovalsOnly && !makes_room {
-            return Ok(refused(refusal::store_is_full()));
+        if admission == Admission::RemovalsOnly {
+            let makes_room = match vanishes {
+                true => self.has_something_of(event.pubkey().as_bytes())?,
+                false => event.kind() == DELETION && !plan.removes.is_empty(),
+            };
+            if !makes_room {
+                return Ok(refused(refusal::store_is_full()));
+            }
         }
         Ok(Decision::Store(plan))
     }
@@ -125,6 +140,7 @@ impl Planner<'_> {
         let known = self.resident(row)?;
         let is_same = records::header(row, &known.header)?.id == event.id().as_bytes();
         Ok(match is_same {
+            true if self.is_hidden(event)? => Outcome::Vanished,
             true => Outcome::Duplicate,
             false => Outcome::Refused(Reason::error("another event's id begins like this one's")),
         })
@@ -132,7 +148,7 @@ impl Planner<'_> {
 
     /// NIP-09: whether the event was deleted before it came.
     fn is_deleted(&self, event: &Event, address: Option<[u8; 16]>) -> Result<bool> {
-        if event.kind() == DELETION {
+        if UNDELETABLE.contains(&event.kind()) {
             return Ok(false);
         }
         if let Some(address) = address
@@ -220,11 +236,12 @@ impl Planner<'_> {
         Ok(allowed)
     }
 
-    /// NIP-09 and NIP-59: authors delete what is theirs, recipients the gift wraps sent to them; nobody a deletion.
+    /// NIP-09 and NIP-59: authors delete what is theirs, recipients the gift wraps sent to them; nobody a deletion or a
+    /// request to vanish.
     fn may_delete(&self, by: &[u8; 32], target: &Resident) -> Result<bool> {
         let header = records::header(target.row, &target.header)?;
-        if header.kind == DELETION || header.pubkey == by {
-            return Ok(header.kind != DELETION);
+        if UNDELETABLE.contains(&header.kind) || header.pubkey == by {
+            return Ok(!UNDELETABLE.contains(&header.kind));
         }
         if !GIFT_WRAPS.contains(&header.kind) {
             return Ok(false);

@@ -191,11 +191,12 @@ impl Room {
         }
     }
 
-    fn least_disk_bytes(&self) -> u64 {
+    /// With less the disk counts as full.
+    pub(super) fn least_disk_bytes(&self) -> u64 {
         self.ballast.bytes().max(LEAST_DISK_BYTES)
     }
 
-    fn disk_free_bytes(&self) -> std::io::Result<u64> {
+    pub(super) fn disk_free_bytes(&self) -> std::io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.directory)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
@@ -230,7 +231,8 @@ mod tests {
         };
         let store = Arc::new(LmdbStore::open(directory.path(), options).unwrap());
         let (tell, told) = mpsc::channel();
-        let _held_by_a_commit = store.room.state();
+        let held = store.mapped.read().unwrap();
+        let _held_by_a_commit = held.as_ref().unwrap().room.state();
         let asked = store.clone();
         std::thread::spawn(move || tell.send(asked.stats().unwrap()));
         let stats = told.recv_timeout(Duration::from_secs(60)).unwrap();

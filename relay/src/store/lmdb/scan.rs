@@ -1,13 +1,14 @@
 //! Pages of a filter's events, in order, each from a fresh read transaction that ends with the call.
 
-use super::LmdbStore;
 use super::fault::Result;
 use super::index;
 use super::keys::{self, END_5, KeyedHash, TagHash};
 use super::lanes::Range;
+use super::mapped::Mapped;
 use super::record::{self, Header};
 use super::records::{self, Bytes, Records};
 use super::tables::Table;
+use super::vanishing::Hidden;
 use crate::event::{EventId, PublicKey};
 use crate::store::{Budget, CountPage, Order, Page, Position, PositionPage, Scan, Stored};
 use lmdb::RoTransaction;
@@ -21,12 +22,13 @@ use std::time::Instant;
 const GROUPS_PER_CLOCK: usize = 32;
 
 /// See [`crate::store::Store::scan`].
-pub(super) fn page(store: &LmdbStore, scan: &Scan<'_>) -> Result<Page> {
+pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     let txn = store.env.begin_ro_txn()?;
     let mut records = Records::new(&txn, &store.tables)?;
     let mut events: Vec<Stored> = Vec::new();
     let mut bytes = 0;
-    let next = each_match(store, &txn, scan, |found| {
+    let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
+    let next = each_match(store, &txn, scan, hidden, |found| {
         let event = records.event(found.row, found.record)?;
         // Tag hashes let nearly nothing through that this refuses.
         if !scan.filter.matches_tags(&event) {
@@ -47,12 +49,18 @@ pub(super) fn page(store: &LmdbStore, scan: &Scan<'_>) -> Result<Page> {
     Ok(Page { events, next })
 }
 
-/// See [`crate::store::Store::count`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
-pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
+/// See [`crate::store::Store::count_authors`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
+pub(super) fn count(
+    store: &Mapped,
+    scan: &Scan<'_>,
+    each: &mut dyn FnMut(&PublicKey),
+) -> Result<CountPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut count = 0;
-    let next = each_match(store, &txn, scan, |_| {
+    let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
+    let next = each_match(store, &txn, scan, hidden, |found| {
         count += 1;
+        each(&found.author);
         let is_full = count >= scan.budget.events as u64;
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
     })?;
@@ -60,10 +68,11 @@ pub(super) fn count(store: &LmdbStore, scan: &Scan<'_>) -> Result<CountPage> {
 }
 
 /// See [`crate::store::Store::positions`]. Tags are taken for found as by [`count`].
-pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPage> {
+pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage> {
     let txn = store.env.begin_ro_txn()?;
     let mut positions = Vec::new();
-    let next = each_match(store, &txn, scan, |found| {
+    let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
+    let next = each_match(store, &txn, scan, hidden, |found| {
         positions.push(found.position);
         let is_full = positions.len() >= scan.budget.events;
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
@@ -71,19 +80,51 @@ pub(super) fn positions(store: &LmdbStore, scan: &Scan<'_>) -> Result<PositionPa
     Ok(PositionPage { positions, next })
 }
 
+/// As [`positions`], with what is hidden, and taking no hash's word for a tag. `wants` has the last word.
+pub(super) fn positions_to_remove(
+    store: &Mapped,
+    txn: &RoTransaction<'_>,
+    scan: &Scan<'_>,
+    wants: impl Fn(&Header<'_>) -> bool,
+) -> Result<PositionPage> {
+    let mut records = Records::new(txn, &store.tables)?;
+    let mut positions = Vec::new();
+    let next = each_match(store, txn, scan, None, |found| {
+        let is_wanted = wants(&records::header(found.row, &found.record)?);
+        let matches = || -> Result<bool> {
+            let event = records.event(found.row, found.record)?;
+            Ok(scan.filter.matches_tags(&event))
+        };
+        if is_wanted && (scan.filter.tags.is_empty() || matches()?) {
+            positions.push(found.position);
+        }
+        let is_full = positions.len() >= scan.budget.events;
+        Ok(if is_full { Step::StopAfter } else { Step::GoOn })
+    })?;
+    Ok(PositionPage { positions, next })
+}
+
 /// See [`crate::store::Store::contains`].
-pub(super) fn contains(store: &LmdbStore, id: &[u8; 32]) -> Result<bool> {
+pub(super) fn contains(store: &Mapped, id: &[u8; 32]) -> Result<bool> {
     let txn = store.env.begin_ro_txn()?;
     let Some(row) = store.tables.get(&txn, Table::Id, &keys::id16(id))? else {
         return Ok(false);
     };
     let row = keys::read_five(row).unwrap_or_default();
     let begun = store.tables.get(&txn, Table::Data, &keys::data(row, 0))?;
-    Ok(begun.and_then(record::id_of) == Some(id))
+    if begun.and_then(record::id_of) != Some(id) {
+        return Ok(false);
+    }
+    let Some(hidden) = Hidden::new(&txn, &store.tables, &store.hash)? else {
+        return Ok(true);
+    };
+    let record = Records::new(&txn, &store.tables)?.header_bytes(row)?;
+    let record = record.ok_or_else(|| records::damaged(row))?;
+    Ok(!hidden.has(&records::header(row, &record)?)?)
 }
 
 /// See [`crate::store::Store::expired`].
-pub(super) fn expired(store: &LmdbStore, now: u64, max: usize) -> Result<Vec<EventId>> {
+pub(super) fn expired(store: &Mapped, now: u64, max: usize) -> Result<Vec<EventId>> {
     let txn = store.env.begin_ro_txn()?;
     let mut walk = super::cursor::Walk::new(&txn, store.tables.of(Table::Expiry))?;
     let mut records = Records::new(&txn, &store.tables)?;
@@ -103,6 +144,41 @@ pub(super) fn expired(store: &LmdbStore, now: u64, max: usize) -> Result<Vec<Eve
     Ok(ids)
 }
 
+/// See [`crate::store::Store::authors`]: one step for each author, however many events there are.
+pub(super) fn authors(
+    store: &Mapped,
+    after: Option<&PublicKey>,
+    max: usize,
+) -> Result<Vec<PublicKey>> {
+    /// Greater than any place.
+    const AFTER_PLACES: [u8; keys::PLACE_BYTES] = [0xff; keys::PLACE_BYTES];
+    let txn = store.env.begin_ro_txn()?;
+    let mut walk = super::cursor::Walk::new(&txn, store.tables.of(Table::Author))?;
+    let mut records = Records::new(&txn, &store.tables)?;
+    let after_all_of = |author: &PublicKey| {
+        let mut key = keys::pk8(author.as_bytes()).to_vec();
+        key.extend_from_slice(&AFTER_PLACES);
+        key
+    };
+    let mut authors = Vec::new();
+    let mut found = match after {
+        Some(after) => walk.at_or_after(&after_all_of(after))?,
+        None => walk.first()?,
+    };
+    while let Some((key, _)) = found
+        && authors.len() < max
+    {
+        let row = key.get(8 + 13..).and_then(keys::read_five);
+        let row = row.unwrap_or_default();
+        let record = records.header_bytes(row)?;
+        let record = record.ok_or_else(|| records::damaged(row))?;
+        let author = PublicKey::from_byte_array(*records::header(row, &record)?.pubkey);
+        authors.push(author);
+        found = walk.at_or_after(&after_all_of(&author))?;
+    }
+    Ok(authors)
+}
+
 enum Step {
     GoOn,
     /// The event at hand belongs to the next page.
@@ -114,6 +190,7 @@ enum Step {
 /// An event that matches by its header.
 struct Found<'t> {
     position: Position,
+    author: PublicKey,
     row: u64,
     expires_at: Option<u64>,
     record: Bytes<'t>,
@@ -122,9 +199,10 @@ struct Found<'t> {
 /// Calls back with every match after the resume position, in order. Gives the position for the next page if it stopped
 /// before the end, which it does after at least one step.
 fn each_match<'t>(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &'t RoTransaction<'_>,
     scan: &Scan<'_>,
+    hidden: Option<Hidden<'_, RoTransaction<'_>>>,
     mut step: impl FnMut(Found<'t>) -> Result<Step>,
 ) -> Result<Option<Position>> {
     let filter = scan.filter;
@@ -132,7 +210,7 @@ fn each_match<'t>(
         return Ok(None);
     }
     let mut records = Records::new(txn, &store.tables)?;
-    let check = Check::new(scan, &store.hash);
+    let check = Check::new(scan, hidden, &store.hash);
     if let Some(ids) = &filter.ids {
         let found = load_ids(store, txn, &check, &mut records, ids)?;
         return match step_through(found, scan.resume, &mut step)? {
@@ -193,9 +271,9 @@ fn step_through<'t>(
 }
 
 fn load_ids<'t>(
-    store: &LmdbStore,
+    store: &Mapped,
     txn: &'t RoTransaction<'_>,
-    check: &Check<'_>,
+    check: &Check<'_, '_>,
     records: &mut Records<'t>,
     ids: &[EventId],
 ) -> Result<Vec<Found<'t>>> {
@@ -215,14 +293,20 @@ fn load_ids<'t>(
 }
 
 /// What is asked of a header.
-struct Check<'a> {
+struct Check<'a, 't> {
     scan: &'a Scan<'a>,
+    /// What must not be found, if anything.
+    hidden: Option<Hidden<'a, RoTransaction<'t>>>,
     /// By letter, sorted hashes of which one must be there.
     tags: Vec<(u8, Vec<TagHash>)>,
 }
 
-impl<'a> Check<'a> {
-    fn new(scan: &'a Scan<'a>, hash: &KeyedHash) -> Self {
+impl<'a, 't> Check<'a, 't> {
+    fn new(
+        scan: &'a Scan<'a>,
+        hidden: Option<Hidden<'a, RoTransaction<'t>>>,
+        hash: &KeyedHash,
+    ) -> Self {
         let tags = scan.filter.tags.iter().map(|(letter, values)| {
             let mut hashes: Vec<TagHash> = values
                 .iter()
@@ -233,17 +317,18 @@ impl<'a> Check<'a> {
         });
         Check {
             scan,
+            hidden,
             tags: tags.collect(),
         }
     }
 
     /// Reads a row's header and gives what it finds if that is asked for.
-    fn load<'t>(
+    fn load<'r>(
         &self,
-        records: &mut Records<'t>,
+        records: &mut Records<'r>,
         row: u64,
         kind: Option<u16>,
-    ) -> Result<Option<Found<'t>>> {
+    ) -> Result<Option<Found<'r>>> {
         if row > self.scan.max_row || kind.is_some_and(|kind| !self.wants_kind(kind)) {
             return Ok(None);
         }
@@ -255,15 +340,25 @@ impl<'a> Check<'a> {
             id: EventId::from_byte_array(*header.id),
         };
         let expires_at = header.expires_at;
-        let is_asked_for = self.matches(&header, &position)
+        let author = PublicKey::from_byte_array(*header.pubkey);
+        let is_asked_for = self.matches(&header, &position, &author)
             && expires_at.is_none_or(|at| at > self.scan.now)
-            && self.is_after_resume(&position);
+            && self.is_after_resume(&position)
+            && !self.is_hidden(&header)?;
         Ok(is_asked_for.then_some(Found {
             position,
+            author,
             row,
             expires_at,
             record,
         }))
+    }
+
+    fn is_hidden(&self, header: &Header<'_>) -> Result<bool> {
+        match &self.hidden {
+            Some(hidden) => hidden.has(header),
+            None => Ok(false),
+        }
     }
 
     fn wants_kind(&self, kind: u16) -> bool {
@@ -271,11 +366,10 @@ impl<'a> Check<'a> {
         kinds.is_none_or(|kinds| kinds.binary_search(&kind).is_ok())
     }
 
-    fn matches(&self, header: &Header<'_>, position: &Position) -> bool {
-        let author = PublicKey::from_byte_array(*header.pubkey);
+    fn matches(&self, header: &Header<'_>, position: &Position, author: &PublicKey) -> bool {
         self.scan
             .filter
-            .matches_fields(&position.id, &author, header.kind, header.created_at)
+            .matches_fields(&position.id, author, header.kind, header.created_at)
             && self
                 .tags
                 .iter()

@@ -28,7 +28,7 @@ pub(super) enum Table {
     DeletedId,
     /// siphash16(kind, pubkey, d) -> until5 . row5 of the deletion
     DeletedAddress,
-    /// pk32 -> ts5, for NIP-62
+    /// pk32 -> ts5, for NIP-62: events up to then are not taken any more
     Vanished,
     /// at5 . row5
     Expiry,
@@ -36,10 +36,12 @@ pub(super) enum Table {
     Removed,
     /// ext2 . key -> value
     Extension,
+    /// letter1 . siphash8 of `p` and the key . pk32 -> ts5, for NIP-62: events up to then are hidden and being removed
+    Vanishing,
 }
 
 impl Table {
-    pub(super) const ALL: [(Table, &'static str); 15] = [
+    pub(super) const ALL: [(Table, &'static str); 16] = [
         (Table::Meta, "meta"),
         (Table::Data, "data"),
         (Table::Id, "id"),
@@ -55,6 +57,7 @@ impl Table {
         (Table::Expiry, "expiry"),
         (Table::Removed, "removed"),
         (Table::Extension, "extension"),
+        (Table::Vanishing, "vanishing"),
     ];
 }
 

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::cursor::{Pen, Walk};
+use super::mapped::Mapped;
 use super::tables::Table;
-use super::{CheckReport, LmdbOptions, LmdbStore};
+use super::{LmdbOptions, LmdbStore};
 use crate::event::{Event, EventParts};
-use crate::store::{NoPolicy, Store, StoreError, Write};
-use lmdb::{Transaction, WriteFlags};
+use crate::store::{CheckReport, NoPolicy, Store, StoreError, Write};
+use lmdb::{DatabaseFlags, Environment, Transaction, WriteFlags};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -45,15 +46,21 @@ fn filled(directory: &TempDir) -> LmdbStore {
     store
 }
 
+fn within<T>(store: &LmdbStore, look: impl FnOnce(&Mapped) -> T) -> T {
+    look(store.mapped.read().unwrap().as_ref().unwrap())
+}
+
 #[test]
 fn c19_used_bytes_are_those_of_pages_that_are_not_free() {
     let directory = TempDir::new().unwrap();
     let store = LmdbStore::open(directory.path(), options()).unwrap();
-    let page_bytes = u64::from(store.env.stat().unwrap().page_size());
+    let page_bytes = within(&store, |mapped| mapped.room.page_bytes());
     for n in 0..200 {
         store.commit(&[event(n, 1, "[]")], &NoPolicy, 0).unwrap();
-        let extent = store.env.info().unwrap().last_pgno() as u64 + 1;
-        let walked = extent - store.env.freelist().unwrap() as u64;
+        let walked = within(&store, |mapped| {
+            let extent = mapped.env.info().unwrap().last_pgno() as u64 + 1;
+            extent - mapped.env.freelist().unwrap() as u64
+        });
         let told = store.stats().unwrap().used_bytes / page_bytes;
         // The list of free pages is itself a page or two.
         assert!((told..=told + 2).contains(&walked), "{walked}, {told}");
@@ -64,15 +71,17 @@ fn c19_used_bytes_are_those_of_pages_that_are_not_free() {
 fn check_after(table: Table, change: impl FnOnce(&mut Pen<'_>, &[u8], &[u8])) -> CheckReport {
     let directory = TempDir::new().unwrap();
     let store = filled(&directory);
-    let mut txn = store.env.begin_rw_txn().unwrap();
-    let handle = store.tables.of(table);
-    let (key, value) = {
-        let mut walk = Walk::new(&txn, handle).unwrap();
-        let (key, value) = walk.first().unwrap().unwrap();
-        (key.to_vec(), value.to_vec())
-    };
-    change(&mut Pen::new(&mut txn, handle).unwrap(), &key, &value);
-    txn.commit().unwrap();
+    within(&store, |mapped| {
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        let handle = mapped.tables.of(table);
+        let (key, value) = {
+            let mut walk = Walk::new(&txn, handle).unwrap();
+            let (key, value) = walk.first().unwrap().unwrap();
+            (key.to_vec(), value.to_vec())
+        };
+        change(&mut Pen::new(&mut txn, handle).unwrap(), &key, &value);
+        txn.commit().unwrap();
+    });
     store.check().unwrap()
 }
 
@@ -133,16 +142,93 @@ fn c21_check_finds_a_damaged_record() {
 fn c19_a_newer_schema_is_refused() {
     let directory = TempDir::new().unwrap();
     let store = filled(&directory);
-    let mut txn = store.env.begin_rw_txn().unwrap();
-    let newer = (super::meta::SCHEMA + 1).to_be_bytes();
-    let meta = store.tables.of(Table::Meta);
-    txn.put(meta, b"schema", &newer, WriteFlags::empty())
-        .unwrap();
-    txn.commit().unwrap();
+    within(&store, |mapped| {
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        let newer = (super::meta::SCHEMA + 1).to_be_bytes();
+        let meta = mapped.tables.of(Table::Meta);
+        txn.put(meta, b"schema", &newer, WriteFlags::empty())
+            .unwrap();
+        txn.commit().unwrap();
+    });
     drop(store);
     let refused = LmdbStore::open(directory.path(), options()).unwrap_err();
     assert!(
-        matches!(refused, StoreError::Schema { found: 2, known: 1 }),
+        matches!(refused, StoreError::Schema { found: 3, known: 2 }),
         "{refused:?}"
     );
+}
+
+/// Lays a store's tables out as version 1 had them: without that of vanishings.
+fn copy_as_version_1(from: &Mapped, directory: &TempDir) {
+    let env = Environment::new()
+        .set_max_dbs(Table::ALL.len() as u32)
+        .set_map_size(1 << 24)
+        .open(directory.path())
+        .unwrap();
+    let source = from.env.begin_ro_txn().unwrap();
+    for (table, name) in Table::ALL {
+        if table == Table::Vanishing {
+            continue;
+        }
+        let copy = env.create_db(Some(name), DatabaseFlags::empty()).unwrap();
+        let mut txn = env.begin_rw_txn().unwrap();
+        let mut walk = Walk::new(&source, from.tables.of(table)).unwrap();
+        let mut found = walk.first().unwrap();
+        while let Some((key, value)) = found {
+            txn.put(copy, &key, &value, WriteFlags::empty()).unwrap();
+            found = walk.next().unwrap();
+        }
+        if table == Table::Meta {
+            txn.put(copy, b"schema", &1u32.to_be_bytes(), WriteFlags::empty())
+                .unwrap();
+        }
+        txn.commit().unwrap();
+    }
+}
+
+#[test]
+fn c19_a_directory_of_version_1_is_migrated_and_its_events_stay() {
+    let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let filled = filled(&current);
+    within(&filled, |mapped| copy_as_version_1(mapped, &old));
+    for _ in 0..2 {
+        let store = LmdbStore::open(old.path(), options()).unwrap();
+        within(&store, |mapped| {
+            let txn = mapped.env.begin_ro_txn().unwrap();
+            let schema = mapped.tables.get(&txn, Table::Meta, b"schema").unwrap();
+            assert_eq!(schema, Some(&super::meta::SCHEMA.to_be_bytes()[..]));
+        });
+        let report = store.check().unwrap();
+        assert!(report.is_sound() && report.events == 3, "{report:?}");
+        let all = store.changes(0, 10).unwrap().changes;
+        assert_eq!(all, filled.changes(0, 10).unwrap().changes);
+    }
+    let store = LmdbStore::open(old.path(), options()).unwrap();
+    let Write::Put(request) = event(9, 62, r#"[["relay","ALL_RELAYS"]]"#) else {
+        return;
+    };
+    store
+        .commit(&[Write::Vanish(request)], &NoPolicy, 0)
+        .unwrap();
+    assert_eq!(store.vanishings(10).unwrap().len(), 1);
+    assert!(store.check().unwrap().is_sound());
+}
+
+#[test]
+fn c21_check_finds_a_request_to_vanish_without_its_tombstone() {
+    let directory = TempDir::new().unwrap();
+    let store = filled(&directory);
+    let Write::Put(request) = event(9, 62, r#"[["relay","ALL_RELAYS"]]"#) else {
+        return;
+    };
+    let batch = [Write::Vanish(request)];
+    store.commit(&batch, &NoPolicy, 0).unwrap();
+    within(&store, |mapped| {
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        let mut pen = Pen::new(&mut txn, mapped.tables.of(Table::Vanished)).unwrap();
+        assert!(pen.delete(&[1; 32]).unwrap());
+        drop(pen);
+        txn.commit().unwrap();
+    });
+    assert_eq!(store.check().unwrap().problem_count, 1);
 }

@@ -9,6 +9,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 const DELETION: u16 = 5;
+/// NIP-09 and NIP-62: nobody's to delete.
+const UNDELETABLE: [u16; 2] = [DELETION, 62];
 /// NIP-59: wraps that their recipient may delete.
 const GIFT_WRAPS: [u16; 2] = [1059, 21059];
 
@@ -21,7 +23,13 @@ impl State {
         now: u64,
     ) -> Outcome {
         if self.events.contains_key(event.id()) {
-            return Outcome::Duplicate;
+            return match self.is_hidden(event) {
+                true => Outcome::Vanished,
+                false => Outcome::Duplicate,
+            };
+        }
+        if self.has_vanished(event) {
+            return Outcome::Vanished;
         }
         if self.is_deleted(event) {
             return Outcome::Deleted;
@@ -210,9 +218,10 @@ fn is_newer_version(new: &Event, old: &Event) -> bool {
     }
 }
 
-/// NIP-09 and NIP-59: authors delete what is theirs, recipients the gift wraps sent to them; nobody a deletion.
+/// NIP-09 and NIP-59: authors delete what is theirs, recipients the gift wraps sent to them; nobody a deletion or a
+/// request to vanish.
 fn may_delete(by: &PublicKey, target: &Event) -> bool {
-    if target.kind() == DELETION {
+    if UNDELETABLE.contains(&target.kind()) {
         return false;
     }
     let is_recipient = || target.tag_values(b'p').any(|value| value == by.to_hex());

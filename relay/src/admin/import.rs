@@ -1,20 +1,47 @@
 //! Reads events line by line, verifies and commits them in batches.
 //!
-//! Bad lines are named and skipped. An import that was interrupted is begun again from the start: what is stored already
-//! is skipped before its signature is looked at.
+//! Bad lines are named and skipped. An import that was interrupted is begun again from the start, where what is stored
+//! already is skipped before its signature is looked at, or from a line that was told.
 
+use super::console::{Console, Note};
+use super::job::JobError;
 use super::lines::{Line, Lines};
+use super::target::Target;
 use crate::event::{Event, EventError, KindClass};
+use crate::nips::nip62;
 use crate::reason::{Prefix, Reason};
-use crate::store::{CommitPolicy, Outcome, Store, StoreError, Write};
+use crate::store::{Outcome, Store, StoreError, Write};
+use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-/// How to import.
-#[derive(Clone, Copy, Debug)]
-pub struct ImportOptions {
+/// What to import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImportJob {
     /// Whether ids and signatures are checked. Leave it out only for what a relay of yours has exported.
     pub verify: bool,
+    /// Lines before this one, counted from 1, are skipped unread.
+    pub from_line: u64,
+}
+
+impl Default for ImportJob {
+    fn default() -> Self {
+        ImportJob {
+            verify: true,
+            from_line: 1,
+        }
+    }
+}
+
+/// How to import.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// What to import.
+    pub job: ImportJob,
+    /// The relay's public URL: requests to vanish (NIP-62) that name it bind, as those to all relays do; others are
+    /// rejected.
+    pub known_as: Option<String>,
     /// Events of one commit.
     pub batch_events: usize,
     /// Bytes of lines read before a commit.
@@ -25,22 +52,27 @@ pub struct ImportOptions {
     pub threads: usize,
 }
 
-impl Default for ImportOptions {
-    fn default() -> Self {
+impl ImportOptions {
+    /// As fast as it goes on a stopped store. On a running relay in small steps on one core, because its publishers wait
+    /// for each batch that is before theirs.
+    pub fn new(job: &ImportJob, target: &dyn Target) -> Self {
+        let is_live = target.is_live();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         ImportOptions {
-            verify: true,
-            batch_events: 2_048,
-            batch_bytes: 8 << 20,
+            job: *job,
+            known_as: target.config().network.relay_url.clone(),
+            batch_events: if is_live { 256 } else { 2_048 },
+            batch_bytes: if is_live { 1 << 20 } else { 8 << 20 },
             max_line_bytes: 4 << 20,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: if is_live { 1 } else { cores },
         }
     }
 }
 
 /// What became of the lines so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportTotals {
-    /// Lines read, blank ones too.
+    /// Lines read, blank and skipped ones too.
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
@@ -50,53 +82,31 @@ pub struct ImportTotals {
     pub duplicates: u64,
     /// Events of which the store has a newer version.
     pub superseded: u64,
-    /// Events that had been deleted (NIP-09).
+    /// Events that had been deleted (NIP-09) or had vanished (NIP-62).
     pub deleted: u64,
-    /// Lines rejected, each with an [`ImportNote::Rejected`].
+    /// Lines rejected, each with a [`Note::Rejected`].
     pub rejected: u64,
 }
 
-/// What an import has to tell on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImportNote<'a> {
-    /// A batch is committed.
-    Progress(ImportTotals),
-    /// A line was skipped.
-    Rejected {
-        /// Counted from 1.
-        line: u64,
-        /// In words.
-        reason: &'a str,
-    },
-}
-
-/// Why an import stopped. What was told in [`ImportNote::Progress`] is committed.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The input broke.
-    #[error("reading failed: {0}")]
-    Read(#[from] io::Error),
-    /// The store broke, or is full.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Imports all lines of a reader. `now` is in seconds since 1970: what has expired then is rejected.
+/// Imports all lines of a reader. What was told in [`Note::Imported`] is committed, whatever happens next.
 pub fn import(
-    store: &dyn Store,
-    policy: &dyn CommitPolicy,
+    target: &dyn Target,
     reader: impl BufRead,
-    now: u64,
     options: &ImportOptions,
-    mut tell: impl FnMut(ImportNote<'_>),
-) -> Result<ImportTotals, ImportError> {
+    console: &mut dyn Console,
+) -> Result<ImportTotals, JobError> {
     let mut lines = Lines::new(reader, options.max_line_bytes);
     let mut totals = ImportTotals::default();
     loop {
-        let (batch, is_end) = read_batch(&mut lines, options, &mut totals)?;
-        let verdicts = judge_all(store, batch, options);
-        commit_verdicts(store, policy, verdicts, now, &mut totals, &mut tell)?;
-        tell(ImportNote::Progress(totals));
+        let read = read_batch(&mut lines, options, &mut totals, console);
+        let (batch, is_end) = read.map_err(JobError::Read)?;
+        let verdicts = judge_all(&**target.store(), batch, options);
+        commit_verdicts(target, verdicts, &mut totals, console)?;
+        console.tell(Note::Imported(totals));
+        // An input that was cut off ends as any other does.
+        if console.is_cancelled() {
+            return Err(JobError::Cancelled);
+        }
         if is_end {
             return Ok(totals);
         }
@@ -105,7 +115,7 @@ pub fn import(
 
 /// What one line holds.
 enum Verdict {
-    Fresh(Arc<Event>),
+    Fresh(Write),
     Duplicate,
     Bad(String),
     Failed(StoreError),
@@ -117,18 +127,20 @@ fn read_batch(
     lines: &mut Lines<impl BufRead>,
     options: &ImportOptions,
     totals: &mut ImportTotals,
+    console: &dyn Console,
 ) -> io::Result<(Vec<NumberedLine>, bool)> {
     let mut batch = Vec::new();
     let first_byte = lines.bytes();
     while batch.len() < options.batch_events.max(1)
         && lines.bytes() - first_byte < options.batch_bytes as u64
+        && !console.is_cancelled()
     {
         let Some((number, line)) = lines.next_line()? else {
             return Ok((batch, true));
         };
         totals.lines = number;
         totals.bytes = lines.bytes();
-        if !is_blank(&line) {
+        if number >= options.job.from_line && !is_blank(&line) {
             batch.push((number, line));
         }
     }
@@ -190,12 +202,15 @@ fn judge(store: &dyn Store, line: &Line, options: &ImportOptions) -> Verdict {
         Ok(false) => {}
         Err(error) => return Verdict::Failed(error),
     }
-    if options.verify
+    if options.job.verify
         && let Err(error) = event.verify()
     {
         return bad(&error);
     }
-    Verdict::Fresh(Arc::new(event))
+    match nip62::write_for(Arc::new(event), options.known_as.as_deref()) {
+        Ok(write) => Verdict::Fresh(write),
+        Err(reason) => Verdict::Bad(reason.to_string()),
+    }
 }
 
 fn bad(error: &EventError) -> Verdict {
@@ -203,35 +218,37 @@ fn bad(error: &EventError) -> Verdict {
 }
 
 fn commit_verdicts(
-    store: &dyn Store,
-    policy: &dyn CommitPolicy,
+    target: &dyn Target,
     verdicts: Vec<(u64, Verdict)>,
-    now: u64,
     totals: &mut ImportTotals,
-    tell: &mut impl FnMut(ImportNote<'_>),
-) -> Result<(), ImportError> {
+    console: &mut dyn Console,
+) -> Result<(), JobError> {
     let mut numbers = Vec::with_capacity(verdicts.len());
     let mut writes = Vec::with_capacity(verdicts.len());
     let mut rejected = Vec::new();
     for (number, verdict) in verdicts {
         match verdict {
-            Verdict::Fresh(event) => {
+            Verdict::Fresh(write) => {
                 numbers.push(number);
-                writes.push(Write::Put(event));
+                writes.push(write);
             }
             Verdict::Duplicate => totals.duplicates += 1,
             Verdict::Bad(reason) => rejected.push((number, reason)),
             Verdict::Failed(error) => return Err(error.into()),
         }
     }
-    for (number, outcome) in numbers.into_iter().zip(store.commit(&writes, policy, now)?) {
+    let outcomes = match writes.is_empty() {
+        true => Vec::new(),
+        false => target.commit(writes)?,
+    };
+    for (number, outcome) in numbers.into_iter().zip(outcomes) {
         match outcome {
             Outcome::Stored(_) | Outcome::StoredThenRemoved => totals.stored += 1,
             Outcome::Duplicate => totals.duplicates += 1,
             Outcome::Superseded => totals.superseded += 1,
-            Outcome::Deleted => totals.deleted += 1,
+            Outcome::Deleted | Outcome::Vanished => totals.deleted += 1,
             Outcome::Refused(reason) => {
-                stop_if_full(store, &reason)?;
+                stop_if_full(&**target.store(), &reason)?;
                 rejected.push((number, reason.to_string()));
             }
             Outcome::Done | Outcome::Kept => {}
@@ -239,12 +256,15 @@ fn commit_verdicts(
     }
     rejected.sort_unstable();
     totals.rejected += rejected.len() as u64;
-    for (line, reason) in &rejected {
-        let line = *line;
-        tell(ImportNote::Rejected { line, reason });
+    for (line, mut reason) in rejected {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+        console.tell(Note::Rejected { line, reason });
     }
     Ok(())
 }
+
+/// A reason may quote what is wrong, and a file may be wrong in every line.
+const REASON_BYTES: usize = 300;
 
 /// No use in rejecting all lines that follow.
 fn stop_if_full(store: &dyn Store, reason: &Reason) -> Result<(), StoreError> {

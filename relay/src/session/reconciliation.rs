@@ -1,0 +1,88 @@
+//! The sets that one connection reconciles (NIP-77), by ids of a namespace of their own.
+//!
+//! Invariant: what is forgotten here gives its memory back, and nothing outlives the connection.
+
+use super::Session;
+use crate::extension::Narrowed;
+use crate::filter::Filter;
+use crate::nips::nip77::{ItemList, ItemShare};
+use crate::wire::SubId;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A set of events sealed at NEG-OPEN.
+#[derive(Clone, Debug)]
+pub struct Reconciliation {
+    /// What the client asked for.
+    pub original: Rc<[Filter]>,
+    /// What it got, after `request` hooks.
+    pub filters: Arc<[Narrowed]>,
+    /// The set.
+    pub items: Arc<SealedItems>,
+}
+
+/// A list and its share of what all lists may hold.
+#[derive(Debug)]
+pub struct SealedItems {
+    /// The list.
+    pub list: ItemList,
+    /// Given back with it.
+    pub share: ItemShare,
+}
+
+/// One of a session's.
+#[derive(Debug)]
+pub(super) struct Entry {
+    id: SubId,
+    reconciliation: Reconciliation,
+    last_heard: Instant,
+}
+
+impl Session {
+    /// Remembers a set under an id, in the place of what had the id before.
+    pub fn add_reconciliation(&self, id: SubId, reconciliation: Reconciliation) {
+        self.remove_reconciliation(&id);
+        if self.closing().is_none() {
+            self.reconciliations.borrow_mut().push(Entry {
+                id,
+                reconciliation,
+                last_heard: Instant::now(),
+            });
+        }
+    }
+
+    /// The set of an id, about which something was heard now.
+    pub fn reconciliation(&self, id: &SubId) -> Option<Reconciliation> {
+        let mut open = self.reconciliations.borrow_mut();
+        let entry = open.iter_mut().find(|entry| entry.id == *id)?;
+        entry.last_heard = Instant::now();
+        Some(entry.reconciliation.clone())
+    }
+
+    /// Forgets the set of an id; says whether there was one.
+    pub fn remove_reconciliation(&self, id: &SubId) -> bool {
+        let mut open = self.reconciliations.borrow_mut();
+        let before = open.len();
+        open.retain(|entry| entry.id != *id);
+        open.len() < before
+    }
+
+    /// How many there are.
+    pub fn reconciliations(&self) -> usize {
+        self.reconciliations.borrow().len()
+    }
+
+    /// Forgets those of which nothing was heard for so long, or all of them, and says their ids.
+    pub fn take_reconciliations(&self, quiet: Option<Duration>) -> Vec<SubId> {
+        let mut open = self.reconciliations.borrow_mut();
+        if open.is_empty() {
+            return Vec::new();
+        }
+        let is_over =
+            |entry: &mut Entry| quiet.is_none_or(|quiet| entry.last_heard.elapsed() >= quiet);
+        let over = open.extract_if(.., is_over);
+        over.map(|entry| entry.id).collect()
+    }
+}

@@ -1,0 +1,50 @@
+//! The file that is open, with its tables. A compaction replaces it as a whole.
+
+use super::fault::{self, Result};
+use super::keys::KeyedHash;
+use super::room::Room;
+use super::tables::{Table, Tables};
+use super::{LmdbOptions, meta, opening};
+use crate::store::StoreStats;
+use lmdb::Environment;
+use std::path::Path;
+
+/// One environment and what is known of it.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) env: Environment,
+    pub(super) tables: Tables,
+    pub(super) hash: KeyedHash,
+    pub(super) room: Room,
+    pub(super) removal_log_entries: u64,
+}
+
+impl Mapped {
+    /// Opens the file of a locked directory.
+    pub(super) fn open(directory: &Path, options: &LmdbOptions) -> Result<Self> {
+        let env = opening::environment(directory, options)?;
+        let tables = Tables::open(&env)?;
+        let hash = KeyedHash::new(meta::prepare(&env, &tables)?);
+        let room = Room::new(&env, directory, options.quota_bytes, options.ballast_bytes)?;
+        Ok(Mapped {
+            env,
+            tables,
+            hash,
+            room,
+            removal_log_entries: options.removal_log_entries,
+        })
+    }
+
+    /// Anybody may ask for health at any time, so this costs a look at each table's root and waits for no commit.
+    pub(super) fn stats(&self) -> fault::Result<StoreStats> {
+        let txn = self.env.begin_ro_txn()?;
+        let pages = self.tables.used_pages(&self.env, &txn)?;
+        let used_bytes = pages * self.room.page_bytes();
+        Ok(StoreStats {
+            events: self.tables.entries(&txn, Table::Id)?,
+            used_bytes,
+            quota_bytes: self.room.quota_bytes(),
+            full: self.room.looks_full(&self.env, used_bytes)?,
+        })
+    }
+}
