@@ -79,6 +79,24 @@ async fn c21_sync_moves_both_ways_what_one_side_lacks() {
 }
 
 #[tokio::test]
+async fn c10_vanish_travels_with_a_sync() {
+    let author = Author::new();
+    let note = author.note("before");
+    let request = author.draft(62).tag(&["relay", "ALL_RELAYS"]).sign();
+    let peer = serving(std::slice::from_ref(&request)).await;
+    let setup = stopped(std::slice::from_ref(&note)).await;
+    sync(&setup, &peer.ws_url(), &[]).await.assert_success();
+    let relay = setup.start().await;
+    let everything = stored(&relay, json!({"authors": [author.pubkey()]})).await;
+    assert_eq!(everything, ids([&request]));
+    let mut client = Client::connect(&relay).await;
+    client
+        .publish(&note)
+        .await
+        .assert_refused("blocked:", "NIP-62");
+}
+
+#[tokio::test]
 async fn c21_sync_works_through_the_relay_that_has_the_database_open() {
     let events = Author::new().notes(40);
     let there = serving(&events[..30]).await;
