@@ -4,6 +4,7 @@ use super::console::{Console, Note};
 use super::delete::{DeleteJob, DeleteTotals, delete};
 use super::export::{ExportJob, export};
 use super::import::{ImportJob, ImportOptions, ImportTotals, import};
+use super::sync::{Direction, SyncError, SyncJob, SyncTotals, sync};
 use super::target::Target;
 use crate::filter::{Filter, FilterError, FilterLimits};
 use crate::store::{CheckReport, CompactReport, Headway, StoreError};
@@ -26,6 +27,8 @@ pub enum Job {
     Check(CheckJob),
     /// Write the database anew, without gaps.
     Compact,
+    /// Exchange events with another relay.
+    Sync(SyncJob),
 }
 
 /// How to check.
@@ -50,6 +53,8 @@ pub enum Done {
     Checked(CheckReport),
     /// What was gained.
     Compacted(CompactReport),
+    /// What was exchanged.
+    Synced(SyncTotals),
 }
 
 /// Why a job ended early.
@@ -76,6 +81,9 @@ pub enum JobError {
     /// The store broke, or is full.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The other relay did not do its part.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
 }
 
 impl JobError {
@@ -93,6 +101,7 @@ impl Job {
         match self {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
+            Job::Sync(job) => job.checked_filter().map(drop),
             Job::Import(_) | Job::Check(_) | Job::Compact => Ok(()),
         }
     }
@@ -128,6 +137,7 @@ impl Job {
                 );
                 Done::Compacted(target.store().compact(&mut |at| look(console, at))?)
             }
+            Job::Sync(job) => Done::Synced(sync(target, job, console)?),
         })
     }
 
@@ -139,6 +149,7 @@ impl Job {
             Job::Delete(_) => "delete",
             Job::Check(_) => "check",
             Job::Compact => "compact",
+            Job::Sync(_) => "sync",
         }
     }
 
@@ -152,6 +163,7 @@ impl Job {
         match self {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
+            Job::Sync(job) => job.direction != Direction::Up,
             Job::Export(_) | Job::Check(_) | Job::Compact => false,
         }
     }
