@@ -81,6 +81,8 @@ async fn c21_what_is_exported_can_be_imported() {
         source.run(&["export", "-o", &dump]).await.assert_success();
         let text = fs::read_to_string(&dump).expect("the dump");
         assert_eq!(text.lines().count(), events.len());
+        let to_device = source.run(&["export", "-o", "/dev/null"]).await;
+        to_device.assert_success();
         let oldest_first = source.run(&["export", "--oldest-first"]).await;
         let times: Vec<u64> = oldest_first
             .assert_success()

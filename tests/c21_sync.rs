@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 use trellis_test_support::{
-    Author, Client, Event, Output, Relay, Setup, Value, json, now, trellis,
+    Author, Client, Event, Output, Relay, Setup, Value, json, now, process, trellis,
 };
 
 /// A relay with these events.
@@ -385,7 +385,7 @@ async fn c21_sync_of_a_hundred_thousand_events_that_differ_in_a_thousand() {
     }
     let here = here.start().await;
     let there = there.start().await;
-    let memory = || [&here, &there].map(|relay| own_memory_bytes(relay.pid()) >> 10);
+    let memory = || [&here, &there].map(|relay| process::own_memory_bytes(relay.pid()) >> 10);
     println!("own memory in KiB before: {:?}", memory());
     for round in ["500 each way", "nothing to do"] {
         let since = std::time::Instant::now();
