@@ -14,6 +14,7 @@ mod logging;
 mod progress;
 mod run;
 mod serve;
+mod sync;
 mod terminal;
 
 pub(crate) use run::UnknownCommand;
@@ -60,6 +61,8 @@ enum Command {
     Check(check::Check),
     /// Give the disk back what removals have left empty.
     Compact(compact::Compact),
+    /// Exchange events with another relay, as far as one of the two lacks them.
+    Sync(sync::Sync),
     /// Run a command that an extension brings.
     Run(run::Run),
     /// Show the extensions that are compiled in.
@@ -79,6 +82,7 @@ impl Arguments {
             Command::Delete(delete) => delete.run(extensions),
             Command::Check(check) => check.run(extensions),
             Command::Compact(compact) => compact.run(extensions),
+            Command::Sync(sync) => sync.run(extensions),
             Command::Run(run) => run.run(extensions),
             Command::Extensions(command) => command.run(extensions),
             Command::Config(config) => config.run(extensions),

@@ -6,7 +6,7 @@ use trellis_test_support::http::relay_information;
 use trellis_test_support::process::own_memory_bytes;
 use trellis_test_support::raw::{RawSocket, TEXT};
 use trellis_test_support::reply::assert_reason;
-use trellis_test_support::{Author, Client, Event, Relay, Reply, Value, json, trellis};
+use trellis_test_support::{Author, Client, Event, Relay, Value, json, trellis};
 use trellis_test_support::{now, wait};
 
 /// What one side has and the other lacks.
@@ -36,17 +36,12 @@ fn sealed(events: &[Event]) -> NegentropyStorageVector {
 
 /// The relay's next word on this id: a message, or why it is over.
 async fn next(client: &mut Client, id: &str) -> Result<Vec<u8>, Vec<Value>> {
-    client
-        .wait_for(&format!("NEG of {id}"), |reply| match reply {
-            Reply::Negentropy(items) if items[1] == id => {
-                Some(match (items[0].as_str(), items[2].as_str()) {
-                    (Some("NEG-MSG"), Some(hex)) => Ok(const_hex::decode(hex).expect("hex")),
-                    _ => Err(items[2..].to_vec()),
-                })
-            }
-            _ => None,
-        })
-        .await
+    match client.reconciled(&json!(id)).await {
+        (verb, said) if verb == "NEG-MSG" => {
+            Ok(const_hex::decode(said[0].as_str().expect("hex")).expect("hex"))
+        }
+        (_, said) => Err(said),
+    }
 }
 
 async fn open(client: &mut Client, id: &str, filter: &Value, message: &[u8]) {
@@ -243,22 +238,6 @@ async fn c10_negentropy_asks_the_access_lists() {
     assert_reason(&refused(&mut client, all.clone()).await, "restricted:", "");
     client.login(&member).await;
     assert_eq!(seen(&mut client, all).await, ids([&note]));
-}
-
-#[tokio::test]
-async fn c10_negentropy_ends_when_the_rules_change() {
-    let (relay, mut client) = start("").await;
-    open(&mut client, "a", &json!({"kinds": [1]}), &empty_handed()).await;
-    next(&mut client, "a").await.expect("an answer");
-    let member = Author::new();
-    let toml = format!("[auth.req]\npubkey_whitelist = [\"{}\"]", member.pubkey());
-    relay.write_config(&toml);
-    relay.hang_up();
-    let words = next(&mut client, "a").await.expect_err("over");
-    assert_words(&words, "closed:", "rules");
-    say(&mut client, "a", &empty_handed()).await;
-    let words = next(&mut client, "a").await.expect_err("over");
-    assert_words(&words, "closed:", "NEG-OPEN");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use trellis_test_support::http::relay_information;
+use trellis_test_support::reply::assert_reason;
 use trellis_test_support::{Author, Client, Relay, json, trellis, wait};
 
 const BEFORE: &str = "[information]\nname = \"before\"\n[limitation]\nmax_event_tags = 3";
@@ -113,4 +114,24 @@ async fn c14_keys_that_need_a_restart_are_named() {
     let mut client = Client::connect(&relay).await;
     client.store(&Author::new().note("in the old place")).await;
     assert!(!relay.setup().home().join("elsewhere").exists());
+}
+
+#[tokio::test]
+async fn c14_a_reload_ends_what_is_being_reconciled() {
+    let relay = trellis!().config(BEFORE).start().await;
+    let mut client = Client::connect(&relay).await;
+    // Asks for all ids at once.
+    let open = json!(["NEG-OPEN", "n", {"kinds": [1]}, "6100000200"]);
+    let (verb, _) = client.reconcile(open).await;
+    assert_eq!(verb, "NEG-MSG");
+    let member = Author::new().pubkey();
+    relay.write_config(&format!("[auth.req]\npubkey_whitelist = [\"{member}\"]"));
+    relay.hang_up();
+    let (verb, said) = client.reconciled(&json!("n")).await;
+    assert_eq!(verb, "NEG-ERR");
+    assert_reason(said[0].as_str().expect("words"), "closed:", "rules");
+    let more = json!(["NEG-MSG", "n", "6100000200"]);
+    let (verb, said) = client.reconcile(more).await;
+    assert_eq!(verb, "NEG-ERR");
+    assert_reason(said[0].as_str().expect("words"), "closed:", "NEG-OPEN");
 }

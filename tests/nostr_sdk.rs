@@ -1,8 +1,10 @@
 //! The nostr-sdk crate, which Rust applications build on, against a running relay.
 
 use nostr_sdk::prelude::{
-    Client, EventBuilder, Filter, Keys, Kind, RelayPoolNotification, Tag, Timestamp,
+    Client, Event, EventBuilder, Filter, Keys, Kind, MemoryDatabase, MemoryDatabaseOptions,
+    RelayPoolNotification, SyncDirection, SyncOptions, Tag, Timestamp,
 };
+use std::collections::HashSet;
 use std::time::Duration;
 use trellis_test_support::{Relay, trellis, wait};
 
@@ -98,4 +100,47 @@ async fn c9_gift_wraps_reach_their_recipient() {
     let stranger = client(&relay, &eve).await;
     let found = stranger.fetch_events(filter, PATIENCE).await;
     assert!(found.map_or(true, |events| events.is_empty()));
+}
+
+#[tokio::test]
+async fn c10_negentropy_the_library_reconciles_both_ways() {
+    let relay = trellis!().start().await;
+    let keys = Keys::generate();
+    let notes: Vec<Event> = (0..300)
+        .map(|i: u64| {
+            // Three a second.
+            EventBuilder::text_note(i.to_string())
+                .custom_created_at(Timestamp::from(1_700_000_000 + i / 3))
+                .sign_with_keys(&keys)
+                .expect("signed")
+        })
+        .collect();
+    let publisher = client(&relay, &keys).await;
+    for note in &notes[..200] {
+        let output = publisher.send_event(note).await.expect("sent");
+        assert!(output.failed.is_empty(), "{output:?}");
+    }
+    let database = MemoryDatabase::with_opts(MemoryDatabaseOptions {
+        events: true,
+        max_events: None,
+    });
+    let syncing = Client::builder().database(database).build();
+    syncing.add_relay(relay.ws_url()).await.expect("added");
+    syncing.connect().await;
+    for note in &notes[100..] {
+        syncing.database().save_event(note).await.expect("saved");
+    }
+    let filter = Filter::new().author(keys.public_key());
+    let options = SyncOptions::new().direction(SyncDirection::Both);
+    let output = syncing
+        .sync(filter.clone(), &options)
+        .await
+        .expect("synced");
+    assert!(output.failed.is_empty(), "{output:?}");
+    let ids = |notes: &[Event]| notes.iter().map(|note| note.id).collect::<HashSet<_>>();
+    assert_eq!(output.val.remote, ids(&notes[..100]));
+    assert_eq!(output.val.local, ids(&notes[200..]));
+    assert_eq!(output.val.received, ids(&notes[..100]));
+    assert_eq!(output.val.sent, ids(&notes[200..]));
+    assert_eq!(contents(&publisher, filter).await.len(), 300);
 }

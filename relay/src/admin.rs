@@ -1,4 +1,5 @@
-//! Work on the store that an operator asks for: import, export, deletion by filter, check, compaction.
+//! Work on the store that an operator asks for: import, export, deletion by filter, check, compaction,
+//! reconciliation with another relay.
 //!
 //! Invariant: each piece of work is written once, against [`target::Target`], and does the same on a store that no relay
 //! has open and inside a running relay. How the operator asks is not its affair: the command line runs a [`job::Job`]
@@ -13,4 +14,5 @@ pub mod import;
 pub mod job;
 mod lines;
 pub mod socket;
+pub mod sync;
 pub mod target;

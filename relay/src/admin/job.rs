@@ -4,6 +4,7 @@ use super::console::{Console, Note};
 use super::delete::{DeleteJob, DeleteTotals, delete};
 use super::export::{ExportJob, export};
 use super::import::{ImportJob, ImportOptions, ImportTotals, import};
+use super::sync::{Direction, SyncError, SyncJob, SyncTotals, sync};
 use super::target::Target;
 use crate::filter::{Filter, FilterError, FilterLimits};
 use crate::store::{CheckReport, CompactReport, Headway, StoreError};
@@ -26,6 +27,8 @@ pub enum Job {
     Check(CheckJob),
     /// Write the database anew, without gaps.
     Compact,
+    /// Exchange events with another relay.
+    Sync(SyncJob),
 }
 
 /// How to check.
@@ -50,13 +53,15 @@ pub enum Done {
     Checked(CheckReport),
     /// What was gained.
     Compacted(CompactReport),
+    /// What was exchanged.
+    Synced(SyncTotals),
 }
 
 /// Why a job ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The filter does not parse.
-    #[error("the filter is wrong: {0}")]
+    #[error("the filter is wrong")]
     Filter(#[from] FilterError),
     /// Matching is by the store, which knows nothing of words: all events would match.
     #[error("the filter cannot search (NIP-50); leave the key \"search\" out")]
@@ -68,14 +73,26 @@ pub enum JobError {
     #[error("interrupted")]
     Cancelled,
     /// The input broke.
-    #[error("reading failed: {0}")]
+    #[error("reading failed")]
     Read(#[source] io::Error),
     /// The output broke; a closed pipe shows as [`io::ErrorKind::BrokenPipe`].
-    #[error("writing failed: {0}")]
+    #[error("writing failed")]
     Write(#[source] io::Error),
     /// The store broke, or is full.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The other relay did not do its part.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+}
+
+impl JobError {
+    /// The error and what it comes from, in one line.
+    pub fn in_full(&self) -> String {
+        let sources =
+            std::iter::successors(std::error::Error::source(self), |error| error.source());
+        sources.fold(self.to_string(), |line, error| format!("{line}: {error}"))
+    }
 }
 
 impl Job {
@@ -84,6 +101,7 @@ impl Job {
         match self {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
+            Job::Sync(job) => job.checked_filter().map(drop),
             Job::Import(_) | Job::Check(_) | Job::Compact => Ok(()),
         }
     }
@@ -119,6 +137,7 @@ impl Job {
                 );
                 Done::Compacted(target.store().compact(&mut |at| look(console, at))?)
             }
+            Job::Sync(job) => Done::Synced(sync(target, job, console)?),
         })
     }
 
@@ -130,6 +149,7 @@ impl Job {
             Job::Delete(_) => "delete",
             Job::Check(_) => "check",
             Job::Compact => "compact",
+            Job::Sync(_) => "sync",
         }
     }
 
@@ -143,6 +163,7 @@ impl Job {
         match self {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
+            Job::Sync(job) => job.direction != Direction::Up,
             Job::Export(_) | Job::Check(_) | Job::Compact => false,
         }
     }

@@ -3,8 +3,10 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::relay::Relay;
+use crate::relay_key;
 use crate::store::{NoPolicy, Outcome, Store, StoreError, Write};
 use crate::writer::{Origin, Submission};
+use nostr::key::Keys;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -25,6 +27,9 @@ pub trait Target: Send + Sync {
 
     /// Whether clients are served meanwhile, who must not wait for long.
     fn is_live(&self) -> bool;
+
+    /// The relay's own key, where it can be had.
+    fn keys(&self) -> Option<Keys>;
 }
 
 /// A store that this process alone has open.
@@ -56,6 +61,10 @@ impl Target for StoppedStore {
 
     fn is_live(&self) -> bool {
         false
+    }
+
+    fn keys(&self) -> Option<Keys> {
+        relay_key::load_or_make(&self.config.data.path).ok()
     }
 }
 
@@ -105,6 +114,11 @@ impl Target for LiveRelay {
     }
 
     fn is_live(&self) -> bool {
-        true
+        // One that does not listen has no workers.
+        !self.0.workers().is_empty()
+    }
+
+    fn keys(&self) -> Option<Keys> {
+        Some(self.0.keys.clone())
     }
 }

@@ -52,6 +52,11 @@ impl ItemList {
         self.0.is_empty()
     }
 
+    /// Half of the events are from this time on; none where there are no events. Seconds since 1970.
+    pub fn middle_time(&self) -> Option<u64> {
+        Some(self.0.get(self.0.len() / 2)?.timestamp)
+    }
+
     /// The answer to a message, at most `frame_bytes` long, which is at least 4,096. A message of another version is
     /// answered with the one byte that names ours. Looks at every item at most a few times.
     pub fn answer(&self, message: &[u8], frame_bytes: usize) -> Result<Vec<u8>, Malformed> {

@@ -117,6 +117,37 @@ async fn e2_private_kinds_reach_members_alone_by_no_way() {
 }
 
 #[tokio::test]
+async fn e2_private_kinds_are_reconciled_with_members_alone() {
+    let member = Author::new();
+    let (relay, mut client, mut stranger) = start(&member, &["--watch"]).await;
+    let (private, public) = (member.draft(445).sign(), member.note("for all"));
+    client.store_all(&[private.clone(), public.clone()]).await;
+    // Asks for all ids at once.
+    let open = |filter: Value| json!(["NEG-OPEN", "n", filter, "6100000200"]);
+    for filter in [json!({}), json!({"kinds": [1, 445]})] {
+        for (viewer, sees_private) in [(&mut client, true), (&mut stranger, false)] {
+            let (verb, said) = viewer.reconcile(open(filter.clone())).await;
+            assert_eq!(verb, "NEG-MSG");
+            let answer = said[0].as_str().expect("hex");
+            assert!(answer.contains(&public.id.to_hex()));
+            assert_eq!(answer.contains(&private.id.to_hex()), sees_private);
+        }
+    }
+    let refused = stranger.reconcile(open(json!({"kinds": [445]}))).await;
+    let words = vec![json!(format!("auth-required: {MESSAGE}"))];
+    assert_eq!(refused, ("NEG-ERR".to_owned(), words));
+    // Who is no member any more is told nothing further.
+    relay.write_config(&table(&[&Author::new()]));
+    let (verb, said) = client.reconciled(&json!("n")).await;
+    assert_eq!(verb, "NEG-ERR");
+    assert!(
+        said[0]
+            .as_str()
+            .is_some_and(|words| words.starts_with("closed:"))
+    );
+}
+
+#[tokio::test]
 async fn e2_a_member_who_authenticates_gets_live_events_on_open_subscriptions() {
     let member = Author::new();
     let (_relay, mut client, mut late) = start(&member, &[]).await;

@@ -244,6 +244,25 @@ impl Client {
         .await
     }
 
+    /// Sends a message of NIP-77 and returns the relay's next word on its id: the verb and what follows the id.
+    pub async fn reconcile(&mut self, message: Value) -> (String, Vec<Value>) {
+        let id = message[1].clone();
+        self.send(message).await;
+        self.reconciled(&id).await
+    }
+
+    /// The relay's next word on an id of NIP-77: the verb and what follows the id.
+    pub async fn reconciled(&mut self, id: &Value) -> (String, Vec<Value>) {
+        self.wait_for(&format!("NEG of {id}"), |reply| match reply {
+            Reply::Negentropy(items) if items[1] == *id => {
+                let verb = items[0].as_str()?.to_owned();
+                Some((verb, items[2..].to_vec()))
+            }
+            _ => None,
+        })
+        .await
+    }
+
     /// The next event of a subscription.
     pub async fn next_event(&mut self, sub: &str) -> Event {
         self.wait_for(&format!("EVENT {sub}"), |reply| match reply {
