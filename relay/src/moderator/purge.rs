@@ -12,7 +12,7 @@ use crate::relay::Relay;
 use crate::store::{Budget, Cause, Order, Position, Scan, Write};
 use crate::writer::{Origin, Submission};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Removals in one batch, so that publishers do not wait for them.
@@ -51,6 +51,7 @@ async fn purge(relay: &Arc<Relay>, author: PublicKey) -> bool {
     let mut resume = None;
     let mut removed = 0;
     loop {
+        let started = Instant::now();
         let Some((ids, next)) = find(relay, author, resume).await else {
             return false;
         };
@@ -62,6 +63,8 @@ async fn purge(relay: &Arc<Relay>, author: PublicKey) -> bool {
             Some(_) => resume = next,
             None => break,
         }
+        // As long as it took, so that publishers do not wait.
+        tokio::time::sleep(started.elapsed().min(PAUSE)).await;
     }
     tracing::info!(removed, "removed the events of a banned public key");
     write_standing(relay, author, false).await
