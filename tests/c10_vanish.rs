@@ -3,6 +3,7 @@
 use trellis_relay::store::Store as _;
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_test_support::client::ids;
+use trellis_test_support::management::call;
 use trellis_test_support::{Author, Client, Event, Relay, Setup, http, json, now, trellis, wait};
 
 async fn relay() -> (Relay, Client) {
@@ -30,7 +31,7 @@ async fn swept(relay: &Relay) -> u64 {
     let metrics = http::get(relay, "/metrics", &[]).await.body;
     metrics
         .lines()
-        .filter_map(|line| line.strip_prefix("trellis_events_removed_total{cause=\"vanish\"} "))
+        .filter_map(|line| line.strip_prefix("trellis_removals_total{cause=\"vanish\"} "))
         .map(|count| count.parse::<u64>().expect("a number"))
         .sum()
 }
@@ -245,6 +246,23 @@ async fn c10_vanish_is_the_right_of_those_who_may_not_publish() {
 }
 
 #[tokio::test]
+async fn c10_vanish_is_the_right_of_those_whom_the_operator_banned() {
+    let (operator, ann) = (Author::new(), Author::new());
+    let config = format!("[information]\npubkey = {:?}", operator.pubkey());
+    let relay = trellis!().config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    call(&relay, &operator, "banpubkey", json!([ann.pubkey()])).await;
+    call(&relay, &operator, "disallowkind", json!([62])).await;
+    client
+        .publish(&ann.note("banned"))
+        .await
+        .assert_refused("blocked:", "");
+    client.store(&wrap_to(&ann)).await;
+    client.store(&request(&ann, &["ALL_RELAYS"], now())).await;
+    wait_until_swept(&relay, 1).await;
+}
+
+#[tokio::test]
 async fn c10_vanish_cannot_be_taken_back_or_forged() {
     let (relay, mut client) = relay().await;
     let ann = Author::new();
@@ -258,7 +276,8 @@ async fn c10_vanish_cannot_be_taken_back_or_forged() {
         .verdict(&request.id.to_hex())
         .await
         .assert_refused("invalid:", "");
-    assert_eq!(client.query(json!({"kinds": [1]})).await, [note.clone()]);
+    let left = client.query(json!({"kinds": [1]})).await;
+    assert_eq!(left, std::slice::from_ref(&note));
 
     client.store(&request).await;
     let deletion = ann.draft(5).at(now() + 5);

@@ -3,7 +3,7 @@
 use trellis_test_support::client::request;
 use trellis_test_support::http;
 use trellis_test_support::reply::assert_reason;
-use trellis_test_support::{Author, Client, RawSocket, Relay, Setup, json, trellis, wait};
+use trellis_test_support::{Author, Client, RawSocket, Relay, Reply, Setup, json, trellis, wait};
 
 /// Rules for a window that no test outlives.
 fn rule(what: &str, limit: &str, more: &str) -> String {
@@ -56,6 +56,25 @@ async fn c16_requests_and_counts_have_limits_of_their_own() {
     let refused = client.count(&filter).await.expect_err("the second count");
     assert_reason(&refused, "rate-limited:", "counts");
     client.store(&Author::new().note("writing goes on")).await;
+}
+
+#[tokio::test]
+async fn c16_reconciliations_have_a_limit_of_their_own() {
+    let relay = setup(&[rule("neg", "1", "")]).start().await;
+    let mut client = Client::connect(&relay).await;
+    for refused in [false, true] {
+        client
+            .send(json!(["NEG-OPEN", "n", {"kinds": [1]}, "61"]))
+            .await;
+        let answer = client
+            .wait_for("an answer", |reply| match reply {
+                Reply::Negentropy(items) => Some(items.clone()),
+                _ => None,
+            })
+            .await;
+        let text = answer[2].as_str().expect("text");
+        assert_eq!(text.starts_with("rate-limited:"), refused, "{answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use trellis_test_support::management::call;
 use trellis_test_support::process::own_memory_bytes;
 use trellis_test_support::{
-    Author, Client, Event, Output, Relay, Setup, Value, json, now, trellis,
+    Author, Client, Event, Output, Relay, Setup, Value, json, now, process, trellis,
 };
 
 /// A relay with these events.
@@ -78,6 +78,24 @@ async fn c21_sync_moves_both_ways_what_one_side_lacks() {
     assert_eq!(exported(&here).await, ids(&events));
     let again = sync(&here, &there.ws_url(), &[]).await;
     assert_says(&again, &["400 compared: 0 only here, 0 only there"]);
+}
+
+#[tokio::test]
+async fn c10_vanish_travels_with_a_sync() {
+    let author = Author::new();
+    let note = author.note("before");
+    let request = author.draft(62).tag(&["relay", "ALL_RELAYS"]).sign();
+    let peer = serving(std::slice::from_ref(&request)).await;
+    let setup = stopped(std::slice::from_ref(&note)).await;
+    sync(&setup, &peer.ws_url(), &[]).await.assert_success();
+    let relay = setup.start().await;
+    let everything = stored(&relay, json!({"authors": [author.pubkey()]})).await;
+    assert_eq!(everything, ids([&request]));
+    let mut client = Client::connect(&relay).await;
+    client
+        .publish(&note)
+        .await
+        .assert_refused("blocked:", "NIP-62");
 }
 
 #[tokio::test]
@@ -382,7 +400,7 @@ async fn c21_sync_of_a_hundred_thousand_events_that_differ_in_a_thousand() {
     }
     let here = here.start().await;
     let there = there.start().await;
-    let memory = || [&here, &there].map(|relay| own_memory_bytes(relay.pid()) >> 10);
+    let memory = || [&here, &there].map(|relay| process::own_memory_bytes(relay.pid()) >> 10);
     println!("own memory in KiB before: {:?}", memory());
     for round in ["500 each way", "nothing to do"] {
         let since = std::time::Instant::now();

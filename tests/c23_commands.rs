@@ -7,12 +7,24 @@ fn setup() -> Setup {
     trellis!().front(Front::Server)
 }
 
+const COMMANDS: [&str; 9] = [
+    "serve",
+    "import",
+    "export",
+    "delete",
+    "check",
+    "compact",
+    "run",
+    "extensions",
+    "config",
+];
+
 #[tokio::test]
 async fn c23_help_names_every_command() {
     for arguments in [&["--help"][..], &["help"][..]] {
         let help = setup().run(arguments).await;
         help.assert_success();
-        for word in ["serve", "import", "export", "run", "config"] {
+        for word in COMMANDS {
             assert!(
                 help.stdout.contains(word),
                 "{word} is not in {}",
@@ -20,7 +32,7 @@ async fn c23_help_names_every_command() {
             );
         }
     }
-    for command in ["serve", "import", "export", "run", "config"] {
+    for command in COMMANDS {
         let help = setup().run(&[command, "--help"]).await;
         help.assert_success();
         assert!(help.stdout.contains("Usage"), "{}", help.stdout);
@@ -41,6 +53,8 @@ async fn c23_misuse_ends_with_code_2_and_a_hint() {
         &["serve", "--wacth"],
         &["config"],
         &["import"],
+        &["delete"],
+        &["extensions"],
         &["--no-such"],
     ] {
         let output = setup().run(arguments).await;

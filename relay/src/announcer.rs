@@ -19,23 +19,27 @@ use std::time::Duration;
 const STATUS: u16 = 30_315;
 const GENERAL: &str = "general";
 
-/// How often it is seen whether the relay is gone, and what failed is tried again.
+/// How often it is seen whether the relay is gone.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long after a failure it is tried again.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// Announces until the relay is gone.
 pub(crate) async fn run(relay: Weak<Relay>) {
     let mut announced: Option<Operation> = None;
     while let Some(relay) = relay.upgrade().filter(|relay| !relay.is_stopping()) {
         let config = relay.config();
-        if announced.as_ref() != Some(&config.operation)
-            && announce(&relay, &config.operation).await
-        {
-            announced = Some(config.operation.clone());
+        let mut pause = PAUSE;
+        if announced.as_ref() != Some(&config.operation) {
+            match announce(&relay, &config.operation).await {
+                true => announced = Some(config.operation.clone()),
+                false => pause = RETRY,
+            }
         }
         let bell = relay.moderator.reconfigured.clone();
         drop(relay);
         // In pieces, and without a hold on the relay, or nothing would ever find it gone.
-        let _ = tokio::time::timeout(PAUSE, bell.notified()).await;
+        let _ = tokio::time::timeout(pause, bell.notified()).await;
     }
 }
 

@@ -43,8 +43,6 @@ pub struct Moderation {
     pub blocked_addresses: AddressSet,
     /// What of the configuration is overruled.
     pub settings: Settings,
-    /// Whether there is a row of settings.
-    has_settings: bool,
 }
 
 impl Moderation {
@@ -72,10 +70,7 @@ impl Moderation {
     /// Takes a row over: what it says holds from now on.
     pub fn take(&mut self, row: &Row) -> Result<(), StoreError> {
         match row.read()? {
-            rows::Meaning::Settings(settings) => {
-                self.has_settings = settings.is_some();
-                self.settings = settings.unwrap_or_default();
-            }
+            rows::Meaning::Settings(settings) => self.settings = settings.unwrap_or_default(),
             rows::Meaning::Standing(subject, standing) => {
                 let is = |verdict| standing.as_ref().is_some_and(|it| it.verdict == verdict);
                 let (allowed, denied) = (is(Verdict::Allowed), is(Verdict::Denied));
@@ -105,7 +100,7 @@ impl Moderation {
         }
     }
 
-    /// How many rows there are.
+    /// How many entries the lists have together.
     pub fn len(&self) -> usize {
         self.banned_pubkeys.len()
             + self.allowed_pubkeys.len()
@@ -114,10 +109,9 @@ impl Moderation {
             + self.allowed_kinds.len()
             + self.disallowed_kinds.len()
             + self.blocked_addresses.len()
-            + usize::from(self.has_settings)
     }
 
-    /// True if nothing was ever decided.
+    /// True if nothing is listed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -9,6 +9,7 @@ pub(crate) use purge::run as run_purge;
 
 use crate::config::Config;
 use crate::moderation::{Moderation, Row, SPACE};
+use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::store::{Outcome, StoreError, Write};
 use crate::worker::WorkerMessage;
@@ -43,6 +44,9 @@ pub enum ChangeError {
     /// The row was not stored.
     #[error("the decision could not be stored, and has no effect")]
     NotStored,
+    /// The store takes nothing more.
+    #[error("the decision has no effect: {}", .0.text)]
+    Refused(Reason),
     /// Stored rows make no sense.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -146,6 +150,7 @@ async fn store(relay: &Relay, rows: Vec<Row>) -> Result<(), ChangeError> {
     for answer in answers {
         match answer.await {
             Ok(Outcome::Done) => {}
+            Ok(Outcome::Refused(reason)) => return Err(ChangeError::Refused(reason)),
             _ => return Err(ChangeError::NotStored),
         }
     }

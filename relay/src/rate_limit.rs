@@ -64,8 +64,8 @@ impl Action {
 pub struct Actor<'k> {
     /// From where.
     pub ip: IpAddr,
-    /// As whom, if authenticated.
-    pub key: Option<&'k PublicKey>,
+    /// As whom; what is counted by key counts for each of them, so that one more key frees nobody.
+    pub keys: &'k [PublicKey],
 }
 
 /// A rule that somebody met once too often.
@@ -189,15 +189,19 @@ impl Limits {
             if terms.action != action || !concerned || holds(&terms.exempt) {
                 continue;
             }
-            let client = match (terms.per, actor.key) {
-                (Counted::Pubkey, Some(key)) => Client::Key(*key),
-                _ => Client::from_address(actor.ip),
+            let keys = match terms.per {
+                Counted::Pubkey => actor.keys,
+                Counted::Ip => &[],
             };
-            if let Verdict::Limited { retry_after_ms } = ask(&mut self.table, rule, client) {
-                return Err(Limited {
-                    rule: &terms.name,
-                    retry_after_ms,
-                });
+            let address = keys.is_empty().then(|| Client::from_address(actor.ip));
+            let clients = keys.iter().map(|key| Client::Key(*key)).chain(address);
+            for client in clients {
+                if let Verdict::Limited { retry_after_ms } = ask(&mut self.table, rule, client) {
+                    return Err(Limited {
+                        rule: &terms.name,
+                        retry_after_ms,
+                    });
+                }
             }
         }
         Ok(())

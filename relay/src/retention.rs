@@ -74,8 +74,8 @@ impl Walk {
         matches!(self.stage, Stage::Done)
     }
 
-    /// One page: at most `max` events that are to be removed before the next page is asked for. There may be none though
-    /// the walk is not done. Blocks for some milliseconds; `now` is in seconds since 1970.
+    /// One page: at most `max` events that are to be removed before another rule walks. There may be none though the walk
+    /// is not done. Blocks for some milliseconds; `now` is in seconds since 1970.
     pub fn page(
         &mut self,
         store: &dyn Store,

@@ -108,15 +108,15 @@ impl RunningRelay {
             tracing::info!(extension = name, "{applied:?}");
         }
         let relay = &self.relay;
-        moderator::reconfigure(relay, Some(config.clone()));
-        if !applied.is_empty() {
-            relay.tell_workers(|| WorkerMessage::HooksChanged);
-        }
         relay
             .limits
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .reconfigure(&config);
+        moderator::reconfigure(relay, Some(config));
+        if !applied.is_empty() {
+            relay.tell_workers(|| WorkerMessage::HooksChanged);
+        }
         Ok(())
     }
 

@@ -270,7 +270,7 @@ enum Readmitted {
 }
 
 /// Hooks are asked again where the tables changed between admission and commit, and so are bans, so that nothing banned
-/// slips in behind their backs. About who vanishes nobody is asked.
+/// slips in behind their backs; about who vanishes nobody is asked.
 fn readmit(hooks: &Hooks, moderation: &Moderation, submission: &Submission) -> Readmitted {
     let (
         Write::Put(event),

@@ -98,6 +98,11 @@ impl Write for Lazy {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file()?.sync_all()
+        let file = self.file()?;
+        // Pipes and devices cannot be synced.
+        match file.metadata()?.is_file() {
+            true => file.sync_all(),
+            false => Ok(()),
+        }
     }
 }

@@ -49,7 +49,7 @@ impl<'c> Request<'c> {
     pub(super) fn run(self, terminal: &mut Terminal) -> anyhow::Result<Done> {
         self.job
             .validate()
-            .map_err(|error| WrongArguments(error.to_string()))?;
+            .map_err(|error| WrongArguments(error.in_full()))?;
         let config = self.config.load(self.extensions)?.config;
         if !self.makes_database {
             want_database(&config)?;

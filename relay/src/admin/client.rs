@@ -19,9 +19,7 @@ const PIECE_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens, or this user may not come in.
-    #[error(
-        "a running relay has the database open, and its admin socket {path} cannot be reached: {source}"
-    )]
+    #[error("a running relay has the database open, and its admin socket {path} cannot be reached")]
     Connect {
         /// Where it should be.
         path: String,
@@ -32,13 +30,13 @@ pub enum ClientError {
     #[error("{0}")]
     Refused(String),
     /// The connection ended before the job did.
-    #[error("the connection to the running relay broke: {0}")]
+    #[error("the connection to the running relay broke")]
     Broken(#[source] io::Error),
     /// The input broke; what came before it is imported.
-    #[error("reading failed: {0}")]
+    #[error("reading failed")]
     Read(#[source] io::Error),
     /// The output broke; a closed pipe shows as [`io::ErrorKind::BrokenPipe`].
-    #[error("writing failed: {0}")]
+    #[error("writing failed")]
     Write(#[source] io::Error),
 }
 

@@ -61,7 +61,7 @@ pub enum Done {
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The filter does not parse.
-    #[error("the filter is wrong: {0}")]
+    #[error("the filter is wrong")]
     Filter(#[from] FilterError),
     /// Matching is by the store, which knows nothing of words: all events would match.
     #[error("the filter cannot search (NIP-50); leave the key \"search\" out")]
@@ -73,10 +73,10 @@ pub enum JobError {
     #[error("interrupted")]
     Cancelled,
     /// The input broke.
-    #[error("reading failed: {0}")]
+    #[error("reading failed")]
     Read(#[source] io::Error),
     /// The output broke; a closed pipe shows as [`io::ErrorKind::BrokenPipe`].
-    #[error("writing failed: {0}")]
+    #[error("writing failed")]
     Write(#[source] io::Error),
     /// The store broke, or is full.
     #[error(transparent)]
@@ -84,6 +84,15 @@ pub enum JobError {
     /// The other relay did not do its part.
     #[error(transparent)]
     Sync(#[from] SyncError),
+}
+
+impl JobError {
+    /// The error and what it comes from, in one line.
+    pub fn in_full(&self) -> String {
+        let sources =
+            std::iter::successors(std::error::Error::source(self), |error| error.source());
+        sources.fold(self.to_string(), |line, error| format!("{line}: {error}"))
+    }
 }
 
 impl Job {

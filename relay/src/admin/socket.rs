@@ -231,7 +231,7 @@ fn serve(connection: &mut Connection, relay: Arc<Relay>) {
     }
     let result = result.map_err(|error| match (error, connection.is_stopping()) {
         (JobError::Cancelled, true) => "the relay is stopping".to_owned(),
-        (error, _) => error.to_string(),
+        (error, _) => error.in_full(),
     });
     // Likewise.
     let _ = connection.answer(result);

@@ -114,7 +114,8 @@ impl Target for LiveRelay {
     }
 
     fn is_live(&self) -> bool {
-        true
+        // One that does not listen has no workers.
+        !self.0.workers().is_empty()
     }
 
     fn keys(&self) -> Option<Keys> {

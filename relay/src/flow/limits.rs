@@ -59,7 +59,7 @@ pub(crate) fn check_connection(relay: &Relay, ip: IpAddr) -> Result<(), (Reason,
     }
     with_limits(relay, |limits, now_ms| {
         limits
-            .check(now_ms, action, Actor { ip, key: None }, None)
+            .check(now_ms, action, Actor { ip, keys: &[] }, None)
             .map_err(|limited| refusal(action, limited))
     })
 }
@@ -137,7 +137,7 @@ fn room(session: &Session) -> Result<(), (Reason, u64)> {
 fn actor(viewer: &Viewer) -> Actor<'_> {
     Actor {
         ip: viewer.ip(),
-        key: viewer.pubkeys().first(),
+        keys: viewer.pubkeys(),
     }
 }
 

@@ -32,8 +32,8 @@ pub fn open(
 ) -> Option<Wait> {
     session.remove_reconciliation(&id);
     let filters = request::read_filters(session, &[raw]);
-    let checked = limits::check_filters(session, Action::Neg, &filters)
-        .and_then(|()| room_for_one(session))
+    let checked = room_for_one(session)
+        .and_then(|()| limits::check_filters(session, Action::Neg, &filters))
         .and_then(|()| read(message))
         .and_then(|message| Ok((filters?, message)));
     let (original, message) = match checked {

@@ -18,7 +18,10 @@ fn event<'l>(
     key: Option<&PublicKey>,
     kind: u16,
 ) -> Result<(), Limited<'l>> {
-    let actor = Actor { ip: ip(from), key };
+    let actor = Actor {
+        ip: ip(from),
+        keys: key.map_or(&[], std::slice::from_ref),
+    };
     limits.check(now_ms, Action::Event, actor, Some(&[kind]))
 }
 
@@ -143,6 +146,20 @@ fn c16_a_rule_per_pubkey_follows_the_key_across_addresses() {
     assert!(event(&mut limits, 0, "192.0.2.2", Some(&key), 1).is_err());
     assert!(event(&mut limits, 0, "192.0.2.2", None, 1).is_ok());
     assert!(event(&mut limits, 0, "192.0.2.2", None, 1).is_err());
+}
+
+#[test]
+fn c16_one_more_key_frees_nobody() {
+    let rule = "[[event]]\nname = \"k\"\nperiod = \"1m\"\nlimit = 1\nper = \"pubkey\"";
+    let mut limits = limits(rule);
+    let keys = [[1; 32], [7; 32]].map(PublicKey::from_byte_array);
+    let mut send = |keys: &[PublicKey]| {
+        let ip = ip("192.0.2.1");
+        let actor = Actor { ip, keys };
+        limits.check(0, Action::Event, actor, Some(&[1])).is_ok()
+    };
+    assert!(send(&keys[1..]));
+    assert!(!send(&keys), "the other key sorts before it");
 }
 
 #[test]

@@ -5,9 +5,10 @@
 
 use super::{CHUNK, SweepError, commit, list};
 use crate::config::RetentionRule;
+use crate::event::EventId;
 use crate::relay::Relay;
 use crate::retention::Walk;
-use crate::store::{Cause, Write};
+use crate::store::{Cause, Store, Write};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub(super) struct RetentionSweep {
 #[derive(Debug)]
 struct Pass {
     walks: VecDeque<Walk>,
+    /// Found by the first of them and not yet removed: a commit for each few would cost more than the walk.
+    found: Vec<EventId>,
     began_at: Duration,
     first_row: u64,
     worked: Duration,
@@ -54,22 +57,26 @@ impl RetentionSweep {
         let now = relay.clock.now_s();
         let walk = pass.walks.pop_front();
         if let Some(mut walk) = walk {
-            let page = move |store: &dyn crate::store::Store| {
-                let removed = walk.page(store, now, CHUNK)?;
-                Ok((walk, removed))
+            let room = CHUNK - pass.found.len();
+            let page = move |store: &dyn Store| {
+                let found = walk.page(store, now, room)?;
+                Ok((walk, found))
             };
-            let (walk, removed) = match list(relay, page).await {
+            let (walk, found) = match list(relay, page).await {
                 Ok(listed) => listed,
                 Err(error) => {
                     self.rest(relay, Duration::ZERO);
                     return Err(error);
                 }
             };
-            let removals = removed.into_iter();
-            let removals = removals.map(|id| Write::Remove(id, Cause::Retention));
-            if let Err(error) = commit(relay, removals.collect()).await {
-                self.rest(relay, Duration::ZERO);
-                return Err(error);
+            pass.found.extend(found);
+            if walk.is_done() || pass.found.len() >= CHUNK {
+                let removals = pass.found.drain(..);
+                let removals = removals.map(|id| Write::Remove(id, Cause::Retention));
+                if let Err(error) = commit(relay, removals.collect()).await {
+                    self.rest(relay, Duration::ZERO);
+                    return Err(error);
+                }
             }
             if !walk.is_done() {
                 pass.walks.push_front(walk);
@@ -105,6 +112,7 @@ impl RetentionSweep {
         }
         Ok(Some(Pass {
             walks,
+            found: Vec::new(),
             began_at,
             first_row,
             worked: Duration::ZERO,

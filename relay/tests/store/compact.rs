@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 use trellis_relay::event::{Event, EventId};
 use trellis_relay::filter::Filter;
-use trellis_relay::store::lmdb::LmdbStore;
+use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_relay::store::{
     Cause, CompactReport, NoPolicy, Order, Outcome, Scan, Store, StoreError, Stored, Write,
 };
@@ -180,6 +180,32 @@ fn c21_a_check_and_a_compaction_wait_for_nobody() {
         })
         .unwrap();
     assert!(refusals > 0);
+}
+
+#[test]
+fn c21_a_disk_without_room_for_a_second_database_is_told_before() {
+    let directory = TempDir::new().unwrap();
+    let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+    fill(&store);
+    let before = everything(&store);
+    drop(store);
+    // What is to stay free is more than any disk has.
+    let options = LmdbOptions {
+        ballast_bytes: 1 << 60,
+        ..small_options()
+    };
+    let store = LmdbStore::open(directory.path(), options).unwrap();
+    let refused = store.compact(&mut |_| ControlFlow::Continue(()));
+    let Err(error @ StoreError::DiskSpace { .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    let words = error.to_string();
+    assert!(words.contains("free disk"), "{words}");
+    assert!(
+        words.contains(directory.path().to_str().unwrap()),
+        "{words}"
+    );
+    assert_eq!(everything(&store), before);
 }
 
 /// Not a test of its own: what the child process runs until it is killed.

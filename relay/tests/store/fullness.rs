@@ -128,6 +128,108 @@ fn c19_a_batch_larger_than_the_map_is_taken_in_part() {
     assert_eq!(subject.count("{}"), stored);
 }
 
+/// Someone with events in a full store vanishes from it; a stranger's request is no way to fill it further.
+fn vanish_from_full_store(store: &LmdbStore, stored: &[Arc<Event>]) {
+    assert!(store.stats().unwrap().full);
+    let request = |n| Draft::of(62).by(n).at(NOW).tag(&["relay", "ALL_RELAYS"]);
+    let batch = [request(1), request(9)].map(|draft| Write::Vanish(draft.build()));
+    let outcomes = commit(store, &batch);
+    row(&outcomes[0]);
+    assert!(is_full(&outcomes[1]));
+    assert!(
+        stored
+            .iter()
+            .all(|event| !store.contains(event.id()).unwrap())
+    );
+    let vanishing = store.vanishings(10).unwrap().remove(0);
+    let mut removed = 0;
+    loop {
+        let page = store.vanishing_positions(&vanishing, None, 256).unwrap();
+        if page.positions.is_empty() {
+            break;
+        }
+        let removals = page.positions.iter();
+        let batch: Vec<Write> = removals
+            .map(|position| Write::Remove(position.id, Cause::Vanish))
+            .collect();
+        assert_eq!(commit(store, &batch), vec![Outcome::Done; batch.len()]);
+        removed += batch.len();
+    }
+    assert!(removed >= stored.len());
+    let end = [Write::EndVanishing(vanishing)];
+    assert_eq!(commit(store, &end), [Outcome::Done]);
+    let report = store.check().unwrap();
+    assert!(report.is_sound() && report.events == 1, "{report:?}");
+    row(&commit(store, &[Write::Put(Draft::of(1).by(2).build())])[0]);
+    assert!(!store.stats().unwrap().full);
+}
+
+#[test]
+fn c10_vanish_works_in_a_store_whose_quota_is_full() {
+    let directory = TempDir::new().unwrap();
+    let options = LmdbOptions {
+        quota_bytes: 4 << 20,
+        reserve_bytes: Some(2 << 20),
+        ..small_options()
+    };
+    let store = LmdbStore::open(directory.path(), options).unwrap();
+    let stored = fill(&store);
+    vanish_from_full_store(&store, &stored);
+}
+
+#[test]
+fn c10_vanish_works_on_a_full_disk() {
+    let Some(disk) = SmallDisk::mount(32) else {
+        return;
+    };
+    let options = LmdbOptions {
+        ballast_bytes: 4 << 20,
+        ..small_options()
+    };
+    let store = LmdbStore::open(disk.path.join("data"), options).unwrap();
+    let stored = fill(&store);
+    vanish_from_full_store(&store, &stored);
+}
+
+/// A batch far larger than the reserve, so that commits find the map full to its last page.
+#[test]
+fn h8_a_map_full_to_its_end_is_sound_and_emptied_with_a_larger_reserve() {
+    let directory = TempDir::new().unwrap();
+    let open = |reserve_bytes| {
+        let options = LmdbOptions {
+            quota_bytes: 2 << 20,
+            reserve_bytes: Some(reserve_bytes),
+            ..small_options()
+        };
+        let store = LmdbStore::open(directory.path(), options).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        store
+    };
+    let store = open(1 << 20);
+    let batch: Vec<Write> = (0..1_500).map(|_| Write::Put(note())).collect();
+    let outcomes = commit(&store, &batch);
+    assert!(outcomes.iter().any(is_full));
+    let removals: Vec<Write> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Stored(stored) => Some(Write::Remove(*stored.event.id(), Cause::Retention)),
+            _ => None,
+        })
+        .collect();
+    let report = store.check().unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.events, removals.len() as u64);
+    drop(store);
+    let store = open(4 << 20);
+    for chunk in removals.chunks(256) {
+        let outcomes = commit(&store, chunk);
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Done));
+    }
+    let report = store.check().unwrap();
+    assert!(report.is_sound() && report.events == 0, "{report:?}");
+}
+
 /// A file system of its own, gone with the value.
 struct SmallDisk {
     path: PathBuf,

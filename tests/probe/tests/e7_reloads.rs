@@ -100,8 +100,4 @@ async fn e7_reloading_under_load_drops_nobody_loses_nothing_and_keeps_no_memory(
         grown_bytes < GROWTH_BYTES,
         "{grown_bytes} bytes more after {rounds} reloads"
     );
-    println!(
-        "{rounds} reloads, {} events, {grown_bytes} bytes more",
-        accepted.len()
-    );
 }

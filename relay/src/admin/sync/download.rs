@@ -3,6 +3,7 @@
 use super::peer::PeerMessage;
 use super::{SyncError, Work};
 use crate::event::{Event, EventId, KindClass};
+use crate::nips::nip62;
 use crate::reason::Prefix;
 use crate::store::{Outcome, StoreError, Write};
 use serde_json::json;
@@ -148,8 +149,17 @@ fn commit(work: &mut Work<'_>, batch: Batch) -> Result<(), SyncError> {
     for _ in 0..bad {
         work.totals.refused.add("the id or the signature is wrong");
     }
-    let writes = good.into_iter().map(|event| Write::Put(Arc::new(event)));
-    for outcome in work.target.commit(writes.collect())? {
+    let config = work.target.config();
+    let known_as = config.network.relay_url.as_deref();
+    let mut writes: Vec<Write> = Vec::with_capacity(good.len());
+    for event in good {
+        // NIP-62: a request to vanish binds here as well, if it is for this relay.
+        match nip62::write_for(Arc::new(event), known_as) {
+            Ok(write) => writes.push(write),
+            Err(reason) => work.totals.refused.add(&reason.to_string()),
+        }
+    }
+    for outcome in work.target.commit(writes)? {
         let totals = &mut work.totals;
         match outcome {
             Outcome::Stored(_) | Outcome::StoredThenRemoved => totals.stored += 1,

@@ -137,18 +137,10 @@ fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
     Ok(())
 }
 
-/// NIP-62: a request to vanish is for this relay, or is not taken.
-fn addressee(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
-    match event.kind() {
-        nip62::KIND => nip62::check(event, session.relay_address(config)),
-        _ => Ok(()),
-    }
-}
-
-/// What the operator takes no more (NIP-86). Anybody may vanish all the same (NIP-62).
+/// What the operator takes no more (NIP-86).
 fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
     if event.kind() == nip62::KIND {
-        return Ok(());
+        return Ok(()); // to vanish is everybody's right
     }
     let moderation = session.worker.moderation();
     if !moderation.takes_kind(event.kind()) {
@@ -161,6 +153,14 @@ fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
         return Err(Reason::blocked(BANNED));
     }
     Ok(())
+}
+
+/// NIP-62: a request to vanish is for this relay, or is not taken.
+fn addressee(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+    match event.kind() {
+        nip62::KIND => nip62::check(event, session.relay_address(config)),
+        _ => Ok(()),
+    }
 }
 
 /// Who may publish.

@@ -22,6 +22,8 @@ use std::time::Duration;
 pub(super) const REQUEST: u16 = 62;
 /// NIP-59: what vanishes with its recipient.
 const GIFT_WRAP: u16 = 1059;
+/// Entries of an index that one page of a sweep looks at.
+const ENTRIES_A_PAGE: usize = 20_000;
 
 /// What is hidden, as one transaction sees it.
 pub(super) struct Hidden<'t, T> {
@@ -190,13 +192,24 @@ pub(super) fn vanishing_positions(
         until: Some(vanishing.until),
         ..Filter::default()
     };
+    let is_no_request =
+        |header: &Header<'_>| header.kind != REQUEST || header.created_at != vanishing.until;
+    let scan = |filter| oldest_first(filter, resume, max);
+    let events = scan::positions_to_remove(store, &txn, &scan(&of_author), is_no_request)?;
+    // Others may have mentioned the author a million times: only as far as this page goes.
     let mut wraps = Filter {
         kinds: Some(vec![GIFT_WRAP]),
-        until: Some(vanishing.until),
+        until: Some(events.next.map_or(vanishing.until, |next| next.created_at)),
         ..Filter::default()
     };
     wraps.tags.insert(b'p', vec![vanishing.pubkey.to_hex()]);
-    let scan = |filter| Scan {
+    let wraps = scan::positions_to_remove(store, &txn, &scan(&wraps), |_| true)?;
+    Ok(merged(events, wraps, max))
+}
+
+/// One of the two scans; its pages end early rather than look at too much.
+fn oldest_first(filter: &Filter, resume: Option<Position>, max: usize) -> Scan<'_> {
+    Scan {
         filter,
         order: Order::OldestFirst,
         resume,
@@ -204,24 +217,26 @@ pub(super) fn vanishing_positions(
         now: 0,
         budget: Budget {
             events: max,
-            entries: usize::MAX,
+            entries: ENTRIES_A_PAGE,
             bytes: usize::MAX,
             time: Duration::MAX,
         },
-    };
-    let is_no_request =
-        |header: &Header<'_>| header.kind != REQUEST || header.created_at != vanishing.until;
-    let events = scan::positions_to_remove(store, &txn, &scan(&of_author), is_no_request)?;
-    let wraps = scan::positions_to_remove(store, &txn, &scan(&wraps), |_| true)?;
-    let mut positions = [events.positions, wraps.positions].concat();
-    positions.sort_unstable_by_key(|position| (position.created_at, position.id));
+    }
+}
+
+/// Both in order, as far as both have come.
+fn merged(a: PositionPage, b: PositionPage, max: usize) -> PositionPage {
+    let rank = |position: &Position| (position.created_at, position.id);
+    let mut next = [a.next, b.next].into_iter().flatten().min_by_key(rank);
+    let mut positions = [a.positions, b.positions].concat();
+    positions.retain(|position| next.is_none_or(|next| rank(position) <= rank(&next)));
+    positions.sort_unstable_by_key(rank);
     positions.dedup();
-    let more = events.next.is_some() || wraps.next.is_some() || positions.len() > max;
-    positions.truncate(max);
-    Ok(PositionPage {
-        next: positions.last().copied().filter(|_| more),
-        positions,
-    })
+    if positions.len() > max {
+        positions.truncate(max);
+        next = positions.last().copied();
+    }
+    PositionPage { positions, next }
 }
 
 /// The key as a `p` tag of others would name it.

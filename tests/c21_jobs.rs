@@ -1,0 +1,393 @@
+//! C21: import, export, delete, check and compact do the same on a stopped relay's store and in a running relay.
+
+use std::fs;
+use trellis_test_support::{
+    Author, Client, Event, Front, Output, Relay, Setup, json, trellis, wait,
+};
+
+/// A store that no relay has open, or that one has.
+enum Place {
+    Stopped(Setup),
+    Running(Relay),
+}
+
+impl Place {
+    fn setup(&self) -> &Setup {
+        match self {
+            Place::Stopped(setup) => setup,
+            Place::Running(relay) => relay.setup(),
+        }
+    }
+
+    /// Runs a command on the store.
+    async fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_input(arguments, "").await
+    }
+
+    async fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let file = self.setup().config_file().display().to_string();
+        let arguments = [arguments, &["-c", &file]].concat();
+        self.setup().run_with_input(&arguments, input).await
+    }
+
+    /// Imports these events from standard input.
+    async fn import(&self, more: &[&str], events: &[Event]) -> Output {
+        let arguments = [&["import", "-"], more].concat();
+        self.run_with_input(&arguments, &lines(events)).await
+    }
+
+    /// What an export prints, sorted.
+    async fn exported(&self, filter: &str) -> Vec<String> {
+        let exported = self.run(&["export", "-f", filter]).await;
+        let mut lines: Vec<String> = exported
+            .assert_success()
+            .stdout
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+/// A relay with these events, stopped and running.
+async fn both_with(events: &[Event]) -> [Place; 2] {
+    let stopped = relay_with(events).await.stop().await.1;
+    [
+        Place::Stopped(stopped),
+        Place::Running(relay_with(events).await),
+    ]
+}
+
+async fn relay_with(events: &[Event]) -> Relay {
+    let relay = trellis!().front(Front::Server).start().await;
+    let mut client = Client::connect(&relay).await;
+    client.store_all(events).await;
+    relay
+}
+
+fn lines(events: &[Event]) -> String {
+    events.iter().map(|event| event.as_json() + "\n").collect()
+}
+
+#[tokio::test]
+async fn c21_what_is_exported_can_be_imported() {
+    let author = Author::new();
+    let mut events = author.notes(300);
+    events.push(author.draft(0).content("{\"name\":\"ann\\n\"}").sign());
+    for source in both_with(&events).await {
+        let dump = source.setup().home().join("dump.jsonl");
+        let dump = dump.display().to_string();
+        source.run(&["export", "-o", &dump]).await.assert_success();
+        let text = fs::read_to_string(&dump).expect("the dump");
+        assert_eq!(text.lines().count(), events.len());
+        let to_device = source.run(&["export", "-o", "/dev/null"]).await;
+        to_device.assert_success();
+        let oldest_first = source.run(&["export", "--oldest-first"]).await;
+        let times: Vec<u64> = oldest_first
+            .assert_success()
+            .stdout
+            .lines()
+            .map(|line| {
+                Event::from_json(line)
+                    .expect("an event")
+                    .created_at
+                    .as_secs()
+            })
+            .collect();
+        assert_eq!(times.len(), events.len());
+        assert!(times.is_sorted());
+        for target in both_with(&[]).await {
+            let imported = target.run(&["import", &dump]).await;
+            assert!(imported.assert_success().stdout.contains("301 stored"));
+            assert_eq!(imported.stderr, "", "nobody looks, so nothing is told");
+            let again = target.run_with_input(&["import", "-"], &text).await;
+            assert!(again.assert_success().stdout.contains("301 had before"));
+            assert_eq!(target.exported("{}").await, source.exported("{}").await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn c21_an_import_into_a_running_relay_reaches_its_subscribers() {
+    let relay = relay_with(&[]).await;
+    let mut client = Client::connect(&relay).await;
+    client.subscribe("live", &[json!({"kinds": [1]})]).await;
+    client.stored("live").await.expect("an open subscription");
+    let note = Author::new().note("from a file");
+    let place = Place::Running(relay);
+    place
+        .import(&[], std::slice::from_ref(&note))
+        .await
+        .assert_success();
+    assert_eq!(client.next_event("live").await, note);
+}
+
+#[tokio::test]
+async fn c21_bad_lines_are_told_in_the_same_words_everywhere() {
+    let author = Author::new();
+    let (one, two) = (author.note("one"), author.note("two"));
+    let forged = author.note("three").as_json().replace("three", "tree!");
+    let input = format!("{}\nnot json\n\n{forged}\n{}", one.as_json(), two.as_json());
+    let mut told = Vec::new();
+    for place in both_with(&[]).await {
+        let imported = place.run_with_input(&["import", "-"], &input).await;
+        imported.assert_success();
+        for line in ["line 2", "line 4"] {
+            assert!(imported.stderr.contains(line), "{}", imported.text());
+        }
+        told.push(imported.text());
+        let trusted = place.run_with_input(&["import", "--no-verify", "-"], &input);
+        assert!(trusted.await.stdout.contains("1 stored, 2 had before"));
+        let rest = place.run_with_input(&["import", "--from-line", "5", "-"], &input);
+        assert!(
+            rest.await
+                .assert_success()
+                .stdout
+                .contains("0 stored, 1 had before")
+        );
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
+async fn c21_delete_counts_first_and_removes_what_the_filter_names() {
+    let author = Author::new();
+    let notes = author.notes(600);
+    let reactions: Vec<Event> = (0..50)
+        .map(|n| author.draft(7).content(&n.to_string()).sign())
+        .collect();
+    let events = [&notes[..], &reactions[..]].concat();
+    for place in both_with(&events).await {
+        let filter = r#"{"kinds":[1]}"#;
+        let counted = place.run(&["delete", "-f", filter, "--dry-run"]).await;
+        assert!(counted.assert_success().stdout.contains("600 events match"));
+        assert_eq!(place.exported("{}").await.len(), 650);
+        let deleted = place.run(&["delete", "-f", filter]).await;
+        assert!(
+            deleted
+                .assert_success()
+                .stdout
+                .contains("600 events removed")
+        );
+        let mut left: Vec<String> = reactions.iter().map(Event::as_json).collect();
+        left.sort();
+        assert_eq!(place.exported("{}").await, left);
+        // No tombstones: what was removed by hand may come back.
+        let back = place.import(&[], &notes[..5]).await;
+        assert!(back.assert_success().stdout.contains("5 stored"));
+    }
+}
+
+#[tokio::test]
+async fn c21_filters_that_are_wrong_or_name_everything_are_misuse() {
+    for place in both_with(&Author::new().notes(3)).await {
+        for (arguments, words) in [
+            (&["delete", "-f", "{}"][..], "--all"),
+            (&["delete", "-f", r#"{"limit":2}"#], "--all"),
+            (&["delete", "-f", "[1]"], "filter"),
+            (&["delete"], "--filter"),
+            (&["delete", "-f", r#"{"kind":1}"#], "kind"),
+            (&["export", "-f", r#"{"search":"zebra"}"#], "search"),
+            (&["import", "--from-line", "0", "-"], "from-line"),
+        ] {
+            let refused = place.run(arguments).await;
+            refused.assert_failure(&[words]);
+            assert_eq!(refused.code, Some(2), "{arguments:?}: {}", refused.text());
+        }
+        assert_eq!(place.exported("{}").await.len(), 3);
+        let all = place.run(&["delete", "-f", "{}", "--all"]).await;
+        assert!(all.assert_success().stdout.contains("3 events removed"));
+        assert_eq!(place.exported("{}").await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn c21_check_finds_a_sound_database_sound() {
+    for place in both_with(&Author::new().notes(50)).await {
+        let checked = place.run(&["check"]).await;
+        let words = &checked.assert_success().stdout;
+        assert!(
+            words.contains("50 events") && words.contains("0 problems"),
+            "{words}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn c21_check_finds_bytes_that_were_flipped() {
+    let note = Author::new().note("a raven like a writing desk");
+    let relay = relay_with(&[note]).await;
+    let (_, setup) = relay.stop().await;
+    let file = setup.home().join("data/data.mdb");
+    let mut bytes = fs::read(&file).expect("the database");
+    let mut flipped = 0;
+    for at in 0..bytes.len() {
+        if bytes[at..].starts_with(b"raven") {
+            bytes[at] ^= 1;
+            flipped += 1;
+        }
+    }
+    assert!(flipped > 0, "the content is not in the file");
+    fs::write(&file, bytes).expect("write the database");
+    let place = Place::Stopped(setup);
+    place.run(&["check", "--skip-ids"]).await.assert_success();
+    let checked = place.run(&["check"]).await;
+    checked.assert_failure(&["damaged", "export"]);
+    assert_eq!(checked.code, Some(1));
+    assert!(checked.stdout.contains("row 1"), "{}", checked.stdout);
+    assert!(checked.stdout.contains("1 problems"), "{}", checked.stdout);
+}
+
+#[tokio::test]
+async fn c21_compact_gives_the_disk_back_and_keeps_everything() {
+    let author = Author::new();
+    let bulk: Vec<Event> = (0..400)
+        .map(|n| {
+            author
+                .draft(7)
+                .content(&format!("{n}{}", "x".repeat(4_000)))
+                .sign()
+        })
+        .collect();
+    let notes = author.notes(100);
+    for place in both_with(&[&bulk[..], &notes[..]].concat()).await {
+        let file = place.setup().home().join("data/data.mdb");
+        let bytes = || file.metadata().expect("the database").len();
+        place
+            .run(&["delete", "-f", r#"{"kinds":[7]}"#])
+            .await
+            .assert_success();
+        let before = bytes();
+        let compacted = place.run(&["compact"]).await;
+        assert!(compacted.assert_success().stdout.contains("MiB after"));
+        assert!(bytes() < before / 2, "{} of {before}", bytes());
+        assert_eq!(place.exported("{}").await.len(), 100);
+        place.run(&["check"]).await.assert_success();
+        // A relay serves it as before.
+        let relay = match place {
+            Place::Running(relay) => relay,
+            Place::Stopped(setup) => setup.start().await,
+        };
+        let mut client = Client::connect(&relay).await;
+        let next = author.note("after the compaction");
+        client.store(&next).await;
+        let by_id = json!({"ids": [next.id.to_hex()]});
+        assert_eq!(client.query(by_id).await, [next]);
+        assert_eq!(client.query(json!({})).await.len(), 101);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c21_publishing_goes_on_around_compactions_and_survives_kill_9() {
+    let relay = relay_with(&Author::new().notes(200)).await;
+    let address = Client::connect(&relay).await;
+    let place = Place::Running(relay);
+    let author = Author::new();
+    let publish = async {
+        let mut client = address;
+        let mut stored = Vec::new();
+        for n in 0..200 {
+            let note = author.note(&format!("while it is compacted {n}"));
+            client.store(&note).await;
+            stored.push(note.as_json());
+        }
+        stored
+    };
+    let compact = async {
+        for _ in 0..8 {
+            place.run(&["compact"]).await.assert_success();
+        }
+    };
+    let (stored, ()) = tokio::join!(publish, compact);
+    let Place::Running(relay) = place else {
+        unreachable!("it runs")
+    };
+    // Killed with one more under way or just done.
+    let file = relay.setup().config_file().display().to_string();
+    let last = relay.setup().spawn(&["compact", "-c", &file]);
+    let setup = relay.kill();
+    last.end().await;
+    let place = Place::Stopped(setup);
+    place.run(&["check"]).await.assert_success();
+    let exported = place.exported("{}").await;
+    assert_eq!(exported.len(), 400);
+    assert!(stored.iter().all(|event| exported.contains(event)));
+}
+
+#[tokio::test]
+async fn c21_an_interrupted_import_says_how_to_go_on() {
+    let events = Author::new().notes(3_000);
+    for place in both_with(&[]).await {
+        let file = place.setup().config_file().display().to_string();
+        let mut import = place.setup().spawn(&["import", "-c", &file, "-"]);
+        // More than a batch, and then an input that does not end.
+        import.write(&lines(&events));
+        if let Place::Running(relay) = &place {
+            let mut client = Client::connect(relay).await;
+            wait::until("the first batch", async || {
+                (!client.query(json!({"limit": 1})).await.is_empty()).then_some(())
+            })
+            .await;
+        }
+        import.interrupt();
+        import.feed("\n");
+        let ended = import.end().await;
+        assert_eq!(ended.code, Some(1), "{}", ended.text());
+        let line = ended
+            .stderr
+            .split("--from-line ")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next())
+            .map(|line| line.trim_end_matches(':').to_owned());
+        let line = line.unwrap_or_else(|| panic!("no line in {}", ended.text()));
+        let before = place.exported("{}").await.len();
+        let rest = place.import(&["--from-line", &line], &events).await;
+        let words = format!("{} stored, 0 had before", 3_000 - before);
+        assert!(
+            rest.assert_success().stdout.contains(&words),
+            "{}",
+            rest.text()
+        );
+        assert_eq!(place.exported("{}").await.len(), 3_000);
+    }
+}
+
+#[tokio::test]
+async fn c21_kill_9_of_an_import_loses_nothing_that_another_run_does_not_bring() {
+    let events = Author::new().notes(4_000);
+    let text = lines(&events);
+    let setup = trellis!().front(Front::Server);
+    let file = setup.config_file().display().to_string();
+    for killed_after in [100, 2_000] {
+        let mut import = setup.spawn(&["import", "-c", &file, "-"]);
+        import.write(&lines(&events[..killed_after]));
+        import.kill();
+        let place = Place::Stopped(setup.clone());
+        if setup.home().join("data/data.mdb").exists() {
+            place.run(&["check"]).await.assert_success();
+        }
+    }
+    // The same for the relay that an import is running into.
+    let relay = setup.start().await;
+    let mut import = relay.setup().spawn(&["import", "-c", &file, "-"]);
+    let feeding = import.feed(&text);
+    let mut client = Client::connect(&relay).await;
+    wait::until("some of the import", async || {
+        (client.query(json!({"limit": 300})).await.len() >= 300).then_some(())
+    })
+    .await;
+    let setup = relay.kill();
+    let ended = import.end().await;
+    let _ = feeding.join();
+    if ended.code != Some(0) {
+        ended.assert_failure(&["--from-line", "running relay"]);
+    }
+    let place = Place::Stopped(setup);
+    place.run(&["check"]).await.assert_success();
+    place
+        .run_with_input(&["import", "-"], &text)
+        .await
+        .assert_success();
+    assert_eq!(place.exported("{}").await.len(), 4_000);
+}

@@ -1,0 +1,57 @@
+//! C21: what an extension guards is kept by `trellis delete` too, whether a relay runs or not.
+
+use trellis_test_support::{Author, Client, Setup, probe, trellis_probe};
+
+async fn delete(setup: &Setup, more: &[&str]) -> String {
+    let file = setup.config_file().display().to_string();
+    let filter = r#"{"kinds":[7000]}"#;
+    let arguments = [&["delete", "-c", &file, "-f", filter], more].concat();
+    let deleted = setup.run(&arguments).await;
+    deleted.assert_success().stdout.clone()
+}
+
+#[tokio::test]
+async fn c21_a_guarded_event_is_kept_and_counted() {
+    let relay = trellis_probe!()
+        .config(&probe::table(&["guard_removal"], ""))
+        .start()
+        .await;
+    let mut client = Client::connect(&relay).await;
+    let author = Author::new();
+    let kept = author.draft(7000).probe("guard_removal", "no").sign();
+    let free = |n: u32| author.draft(7000).content(&n.to_string()).sign();
+    client.store_all(&[kept.clone(), free(1), free(2)]).await;
+    let words = delete(relay.setup(), &[]).await;
+    assert!(words.contains("2 events removed, 1 kept"), "{words}");
+    client.store(&free(3)).await;
+    let (_, setup) = relay.stop().await;
+    let words = delete(&setup, &["--dry-run"]).await;
+    assert!(words.contains("2 events match"), "{words}");
+    let words = delete(&setup, &[]).await;
+    assert!(words.contains("1 events removed, 1 kept"), "{words}");
+    let words = delete(&setup, &["--without-extensions"]).await;
+    assert!(words.contains("1 events removed, 0 kept"), "{words}");
+}
+
+#[tokio::test]
+async fn c21_an_import_is_asked_about_as_what_clients_publish() {
+    let setup = trellis_probe!().config(&probe::table(&["commit"], ""));
+    let file = setup.config_file().display().to_string();
+    let author = Author::new();
+    let refused = author.draft(7000).probe("commit", "no").sign();
+    let taken = author.draft(7000).sign();
+    let input = format!("{}\n{}\n", refused.as_json(), taken.as_json());
+    let import = ["import", "-c", &file, "-"];
+    let stopped = setup.run_with_input(&import, &input).await;
+    assert!(stopped.assert_success().stdout.contains("1 stored"));
+    assert!(stopped.stderr.contains("line 1: "), "{}", stopped.text());
+    let relay = setup.start().await;
+    let running = relay.setup().run_with_input(&import, &input).await;
+    assert!(
+        running
+            .assert_success()
+            .stdout
+            .contains("0 stored, 1 had before")
+    );
+    assert!(running.stderr.contains("line 1: "), "{}", running.text());
+}
