@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 use trellis_test_support::management::call;
-use trellis_test_support::process::own_memory_bytes;
 use trellis_test_support::{
     Author, Client, Event, Output, Relay, Setup, Value, json, now, process, trellis,
 };
