@@ -4,6 +4,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
+use trellis_test_support::management::call;
 use trellis_test_support::{
     Author, Client, Event, Output, Relay, Setup, Value, json, now, process, trellis,
 };
@@ -179,6 +180,19 @@ async fn c21_sync_sends_nothing_that_is_for_some_readers_alone() {
     let output = sync(&here, &there.ws_url(), &["-f", &wraps]).await;
     assert_says(&output, &["0 compared: 0 only here"]);
     assert_eq!(stored(&there, json!({"kinds": [1059]})).await, ids([]));
+}
+
+#[tokio::test]
+async fn c21_sync_brings_in_nothing_that_is_banned() {
+    let (operator, banned) = (Author::new(), Author::new());
+    let good = Author::new().note("welcome");
+    let there = serving(&[good.clone(), banned.note("unwelcome")]).await;
+    let toml = format!("[information]\npubkey = \"{}\"", operator.pubkey());
+    let here = trellis!().config(&toml).start().await;
+    call(&here, &operator, "banpubkey", json!([banned.pubkey()])).await;
+    let output = sync(here.setup(), &there.ws_url(), &["--dir", "down"]).await;
+    assert_says(&output, &["down: 1 stored", "1 times: banned here"]);
+    assert_eq!(stored(&here, json!({})).await, ids([&good]));
 }
 
 #[tokio::test]

@@ -294,10 +294,11 @@ impl Worker {
             let may = |policy: &AccessPolicy| policy.may_req(viewer.ip(), viewer.pubkeys());
             if moderation.blocked_addresses.contains(viewer.ip()) {
                 session.close(CloseCause::Blocked);
-            } else if may(&old) != may(&policy)
-                && let Some(narrowed) = flow::req::narrow_again(&session)
-            {
-                actix_rt::spawn(narrowed);
+            } else if may(&old) != may(&policy) {
+                flow::negentropy::close_all(&session);
+                if let Some(narrowed) = flow::req::narrow_again(&session) {
+                    actix_rt::spawn(narrowed);
+                }
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Reconciles the store with another relay (NIP-77) and brings over what one side lacks.
 //!
 //! The work goes window by window of time, so that memory stays bounded however much either side holds. What the peer
-//! sends is believed in nothing: an event is stored if it was asked for, matches the filter and is verified. What only its
-//! recipients may read here (`protection.read_protected_kinds`) and what only its author may publish (NIP-70) is never
-//! sent, and of the first kind not even ids: another relay may have other ideas of who reads. Nothing is remembered
-//! between runs: one that was interrupted is begun again, and what is there already is not moved twice.
+//! sends is believed in nothing: an event is stored if it was asked for, matches the filter, is verified and not banned
+//! (NIP-86). What only its recipients may read here (`protection.read_protected_kinds`) and what only its author may
+//! publish (NIP-70) is never sent, and of the first kind not even ids: another relay may have other ideas of who reads.
+//! Nothing is remembered between runs: one that was interrupted is begun again, and what is there already is not moved
+//! twice.
 
 mod difference;
 mod download;
@@ -21,6 +22,7 @@ use super::console::{Console, Note};
 use super::job::{JobError, filter_of};
 use super::target::Target;
 use crate::filter::Filter;
+use crate::moderation::Moderation;
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -204,6 +206,7 @@ pub fn sync(
         filter: &filter,
         direction: job.direction,
         totals: SyncTotals::default(),
+        moderation: Moderation::load(&**target.store())?,
         peer: Peer::connect(&job.url, target.keys())?,
         console,
     };
@@ -220,6 +223,8 @@ struct Work<'w> {
     filter: &'w Filter,
     direction: Direction,
     totals: SyncTotals,
+    /// As it was at the beginning.
+    moderation: Moderation,
     peer: Peer,
     console: &'w mut dyn Console,
 }

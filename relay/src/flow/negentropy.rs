@@ -182,12 +182,6 @@ async fn seal(session: &Rc<Session>, original: &Rc<[Filter]>) -> Result<Reconcil
         true => gather_headers(session, &filters, &mut gathered, &mut clock).await?,
         false => gather_visible(session, &filters, &mut gathered, &mut clock).await?,
     }
-    let unchanged = session.worker.hooks().generation() == generation
-        && Arc::ptr_eq(&session.worker.config(), &config);
-    if !unchanged {
-        let reason = Reason::closed("the rules of the relay have changed; open it again");
-        return Err(reason.into());
-    }
     let seconds = clock.spent.as_secs_f64();
     session
         .worker
@@ -201,6 +195,13 @@ async fn seal(session: &Rc<Session>, original: &Rc<[Filter]>) -> Result<Reconcil
     let readers = session.worker.relay.readers.clone();
     let sorted = readers.run(move || ItemList::new(positions)).await;
     let list = sorted.map_err(|_| Reason::error("the relay is too busy; try again later"))?;
+    // What changes from here on finds it open and ends it.
+    let unchanged = session.worker.hooks().generation() == generation
+        && Arc::ptr_eq(&session.worker.config(), &config);
+    if !unchanged {
+        let reason = Reason::closed("the rules of the relay have changed; open it again");
+        return Err(reason.into());
+    }
     Ok(Reconciliation {
         original: original.clone(),
         filters,

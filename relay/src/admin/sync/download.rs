@@ -122,6 +122,7 @@ fn read(work: &mut Work<'_>, json: &RawValue, missing: &mut HashSet<EventId>) ->
     if !missing.remove(event.id()) {
         return None;
     }
+    let (moderation, kind) = (&work.moderation, event.kind());
     let most_bytes = work
         .target
         .config()
@@ -132,6 +133,8 @@ fn read(work: &mut Work<'_>, json: &RawValue, missing: &mut HashSet<EventId>) ->
         "longer than limitation.max_message_length"
     } else if !work.filter.matches(&event) {
         "does not match the filter"
+    } else if moderation.bans(event.id(), event.pubkey()) || !moderation.takes_kind(kind) {
+        "banned here"
     } else if event.class() == KindClass::Ephemeral {
         "ephemeral, not to be stored"
     } else {
