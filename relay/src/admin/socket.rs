@@ -101,31 +101,44 @@ impl AdminSocket {
 /// What runs.
 #[derive(Debug, Default)]
 struct Jobs {
-    open: Mutex<HashMap<u64, UnixStream>>,
+    open: Mutex<HashMap<u64, Dialogue>>,
     next: AtomicU64,
     stopping: AtomicBool,
 }
 
+/// A connection with a place.
+#[derive(Debug)]
+struct Dialogue {
+    stream: UnixStream,
+    /// Over while the last answer is on its way: whoever has read it finds the place free.
+    is_job_over: bool,
+}
+
 impl Jobs {
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, UnixStream>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Dialogue>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cut(&self, how: Shutdown) {
-        for stream in self.open().values() {
+        for dialogue in self.open().values() {
             // It may have been closed from the other side.
-            let _ = stream.shutdown(how);
+            let _ = dialogue.stream.shutdown(how);
         }
     }
 
     /// Takes a place, unless all are taken.
     fn enter(self: &Arc<Self>, stream: &UnixStream) -> io::Result<Option<Place>> {
         let mut open = self.open();
-        if open.len() >= MAX_JOBS || self.stopping.load(Ordering::Acquire) {
+        let running = open.values().filter(|dialogue| !dialogue.is_job_over);
+        if running.count() >= MAX_JOBS || self.stopping.load(Ordering::Acquire) {
             return Ok(None);
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        open.insert(number, stream.try_clone()?);
+        let dialogue = Dialogue {
+            stream: stream.try_clone()?,
+            is_job_over: false,
+        };
+        open.insert(number, dialogue);
         Ok(Some(Place {
             jobs: self.clone(),
             number,
@@ -137,6 +150,15 @@ impl Jobs {
 struct Place {
     jobs: Arc<Jobs>,
     number: u64,
+}
+
+impl Place {
+    /// Lets another job begin, before this one's last answer is read.
+    fn end_job(&self) {
+        if let Some(dialogue) = self.jobs.open().get_mut(&self.number) {
+            dialogue.is_job_over = true;
+        }
+    }
 }
 
 impl Drop for Place {
@@ -206,18 +228,18 @@ fn begin(stream: UnixStream, relay: &Arc<Relay>, jobs: &Arc<Jobs>) -> io::Result
     std::thread::Builder::new()
         .name("admin".into())
         .spawn(move || {
-            let _place = place;
-            serve(&mut connection, relay);
+            serve(&mut connection, relay, &place);
         })?;
     Ok(())
 }
 
-fn serve(connection: &mut Connection, relay: Arc<Relay>) {
+fn serve(connection: &mut Connection, relay: Arc<Relay>, place: &Place) {
     let job = match connection.read_job() {
         Ok(Some(job)) => job,
         // Somebody only looked whether anybody is here.
         Ok(None) => return,
         Err(problem) => {
+            place.end_job();
             // Whoever wrote it may be gone.
             let _ = connection.refuse(problem);
             return;
@@ -233,6 +255,7 @@ fn serve(connection: &mut Connection, relay: Arc<Relay>) {
         (JobError::Cancelled, true) => "the relay is stopping".to_owned(),
         (error, _) => error.in_full(),
     });
+    place.end_job();
     // Likewise.
     let _ = connection.answer(result);
 }
