@@ -117,3 +117,22 @@ async fn c15_lists_are_bounded_and_full_ones_still_forget() {
     call(&relay, &operator, "banpubkey", json!([people[1].pubkey()])).await;
     assert!(!takes(&relay, &people[1]).await);
 }
+
+/// Reading it takes a time that grows with the list, and not with its square, or the relay would not be up in time.
+#[tokio::test]
+async fn c15_a_hundred_thousand_keys_stand_in_a_file() {
+    let (banned, other) = (Author::new(), Author::new());
+    let keys: Vec<String> = (1..100_000_u32).map(|n| format!("\"{n:064x}\"")).collect();
+    let relay = trellis!()
+        .config(&format!(
+            "[auth.event]\nevent_pubkey_blacklist = [\n{},\n\"{}\"]",
+            keys.join(",\n"),
+            banned.pubkey()
+        ))
+        .start()
+        .await;
+    let mut client = Client::connect(&relay).await;
+    let verdict = client.publish(&banned.note("no")).await;
+    verdict.assert_refused("blocked:", "not allowed");
+    client.store(&other.note("yes")).await;
+}
