@@ -81,7 +81,7 @@ async fn c10_vanish_removes_everything_up_to_the_request_and_nothing_of_others()
     let later = ann.draft(1).at(now() + 60).content("later").sign();
     client.store(&later).await;
 
-    let request = request(&ann, &[&relay.ws_url()], now());
+    let request = request(&ann, &["ALL_RELAYS"], now());
     client.store(&request).await;
     // From the OK on, whether the sweep has come by or not.
     let mut left = client.query_ids(json!({"authors": [ann.pubkey()]})).await;
@@ -186,7 +186,9 @@ async fn c10_vanish_travels_with_an_export() {
 
 #[tokio::test]
 async fn c10_vanish_for_another_relay_is_refused_and_does_nothing() {
-    let (relay, mut client) = relay().await;
+    let config = "[network]\nrelay_url = \"wss://relay.example.com\"";
+    let relay = trellis!().config(config).start().await;
+    let mut client = Client::connect(&relay).await;
     let ann = Author::new();
     let note = ann.note("stays");
     client.store(&note).await;
@@ -207,10 +209,16 @@ async fn c10_vanish_for_another_relay_is_refused_and_does_nothing() {
 
 #[tokio::test]
 async fn c10_vanish_knows_the_relay_by_its_configured_url() {
+    let ann = Author::new();
+    // What the client calls the relay is no address of it, here or with a URL.
+    let (relay, mut client) = relay().await;
+    client
+        .publish(&request(&ann, &[&relay.ws_url()], now()))
+        .await
+        .assert_refused("invalid:", "network.relay_url");
     let config = "[network]\nrelay_url = \"wss://relay.example.com\"";
     let relay = trellis!().config(config).start().await;
     let mut client = Client::connect(&relay).await;
-    let ann = Author::new();
     client
         .publish(&request(&ann, &[&relay.ws_url()], now()))
         .await
@@ -313,7 +321,7 @@ async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
     client.store_all(&ann.notes(NOTES)).await;
     let his = bob.notes(5);
     client.store_all(&his).await;
-    let request = request(&ann, &[&relay.ws_url(), "ALL_RELAYS"], now());
+    let request = request(&ann, &["wss://relay.example.com", "ALL_RELAYS"], now());
     client.store(&request).await;
     let kept = his.len() as u64 + 1;
     let mut left = NOTES as u64 + kept;

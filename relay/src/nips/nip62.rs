@@ -14,7 +14,7 @@ pub const KIND: u16 = 62;
 const EVERY_RELAY: &str = "ALL_RELAYS";
 
 /// What to do with an event that was let in, from wherever it came: a request to vanish binds, everything else is
-/// stored. `known_as` is the relay's public URL or its own `Host`; without it only requests to all relays bind.
+/// stored. `known_as` is the relay's public URL; without it only requests to all relays bind.
 pub fn write_for(event: Arc<Event>, known_as: Option<&str>) -> Result<Write, Reason> {
     if event.kind() != KIND {
         return Ok(Write::Put(event));
@@ -42,7 +42,8 @@ pub fn check(request: &Event, known_as: Option<&str>) -> Result<(), Reason> {
             "the request to vanish names other relays only; to vanish from this one, name {ours} or ALL_RELAYS (NIP-62)"
         ),
         (true, None) => {
-            "this relay does not know its own address; to vanish from it, name ALL_RELAYS (NIP-62)"
+            "this relay does not know its own address, so to vanish from it name ALL_RELAYS (NIP-62); its operator must \
+             set network.relay_url for requests that name it"
                 .to_owned()
         }
     };
