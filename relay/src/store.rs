@@ -446,6 +446,14 @@ pub enum StoreError {
         /// So much there is.
         free_bytes: u64,
     },
+    /// The file system's word on a file.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
     /// The file system's word.
     #[error(transparent)]
     Io(#[from] std::io::Error),

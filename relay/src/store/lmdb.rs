@@ -251,7 +251,9 @@ impl Store for LmdbStore {
         if report.is_ok() {
             self.swap()?;
         }
-        compact::discard(&self.directory)?;
-        report
+        let discarded = compact::discard(&self.directory);
+        let report = report?;
+        discarded?;
+        Ok(report)
     }
 }

@@ -5,6 +5,7 @@ use crate::subject::{NOW, PLENTY, Subject, ids, small_options};
 use rand::Rng as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,7 +103,62 @@ fn c21_a_compacted_store_opens_again() {
     let store = LmdbStore::open(directory.path(), small_options()).unwrap();
     assert_eq!(everything(&store), before);
     assert!(store.check().unwrap().is_sound());
-    assert!(!directory.path().join("compact").exists());
+    assert!(!directory.path().join(".trellis-compacting").exists());
+}
+
+/// What a compaction may leave behind is its two files and their directory; whatever else stands there is somebody's.
+#[test]
+fn c21_opening_and_compacting_delete_nothing_of_others() {
+    let directory = TempDir::new().unwrap();
+    let theirs = ["compact/letters.txt", ".trellis-compacting/letters.txt"];
+    let leftovers = [
+        ".trellis-compacting/data.mdb",
+        ".trellis-compacting/lock.mdb",
+    ];
+    for name in theirs.iter().chain(&leftovers) {
+        let file = directory.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "words").unwrap();
+    }
+    let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+    assert!(
+        leftovers
+            .iter()
+            .all(|name| !directory.path().join(name).exists())
+    );
+    let refused = store.compact(&mut |_| ControlFlow::Continue(()));
+    let words = refused.unwrap_err().to_string();
+    assert!(words.contains(".trellis-compacting"), "{words}");
+    for name in theirs {
+        assert_eq!(
+            std::fs::read(directory.path().join(name)).unwrap(),
+            b"words"
+        );
+    }
+    std::fs::remove_dir_all(directory.path().join(".trellis-compacting")).unwrap();
+    compact(&store);
+}
+
+#[test]
+fn c21_a_file_or_a_link_where_the_second_database_would_be_keeps_no_store_from_opening() {
+    let elsewhere = TempDir::new().unwrap();
+    let file = elsewhere.path().join("data.mdb");
+    std::fs::write(&file, "words").unwrap();
+    let directory = TempDir::new().unwrap();
+    let beside = directory.path().join(".trellis-compacting");
+    let make = [
+        |_: &Path, beside: &Path| std::fs::write(beside, "words"),
+        |to: &Path, beside: &Path| std::os::unix::fs::symlink(to, beside),
+    ];
+    for make in make {
+        make(elsewhere.path(), &beside).unwrap();
+        let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+        let refused = store.compact(&mut |_| ControlFlow::Continue(()));
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains(".trellis-compacting"), "{words}");
+        std::fs::remove_file(&beside).unwrap();
+    }
+    assert_eq!(std::fs::read(file).unwrap(), b"words");
 }
 
 #[test]
@@ -157,7 +213,7 @@ fn c21_a_compaction_that_is_stopped_leaves_the_store_as_it_was() {
     let stopped = store.compact(&mut |_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(StoreError::Stopped)), "{stopped:?}");
     assert_eq!(everything(&store), before);
-    assert!(!directory.path().join("compact").exists());
+    assert!(!directory.path().join(".trellis-compacting").exists());
     compact(&store);
     assert_eq!(everything(&store), before);
 }
@@ -272,6 +328,6 @@ fn c21_kill_9_during_a_compaction_leaves_a_whole_database() {
         for id in &known {
             assert!(store.contains(id).unwrap(), "round {round}: {id:?} is lost");
         }
-        assert!(!directory.path().join("compact").exists());
+        assert!(!directory.path().join(".trellis-compacting").exists());
     }
 }
