@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trellis_relay::event::{Event, EventId};
 use trellis_relay::filter::Filter;
@@ -236,6 +237,40 @@ fn c21_a_check_and_a_compaction_wait_for_nobody() {
         })
         .unwrap();
     assert!(refusals > 0);
+}
+
+/// As when file handles or memory ran out between closing and opening.
+#[test]
+fn c21_a_store_that_could_not_be_opened_after_a_compaction_is_once_it_can_be() {
+    let directory = TempDir::new().unwrap();
+    let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+    fill(&store);
+    let before = everything(&store);
+    let lock = directory.path().join("lock.mdb");
+    let mut obstruct = Some(|| {
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::create_dir(&lock).unwrap();
+    });
+    let failed = store.compact(&mut |_| {
+        obstruct.take().into_iter().for_each(|obstruct| obstruct());
+        ControlFlow::Continue(())
+    });
+    for failed in [failed.map(drop), store.stats().map(drop)] {
+        let words = failed.unwrap_err().to_string();
+        for part in ["lock.mdb", "after a compaction", "start the relay again"] {
+            assert!(words.contains(part), "{words}");
+        }
+    }
+    std::fs::remove_dir(&lock).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while store.stats().is_err() {
+        assert!(Instant::now() < deadline, "it stays closed");
+        std::thread::yield_now();
+    }
+    assert_eq!(everything(&store), before);
+    let outcomes = store.commit(&[Write::Put(note(5_000))], &NoPolicy, NOW);
+    assert!(matches!(outcomes.unwrap()[..], [Outcome::Stored(_)]));
+    assert!(store.check().unwrap().is_sound());
 }
 
 #[test]
