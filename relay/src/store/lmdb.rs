@@ -29,6 +29,7 @@ mod compact;
 mod cursor;
 mod entries;
 mod fault;
+mod fullness;
 mod hex_runs;
 mod index;
 mod keys;
