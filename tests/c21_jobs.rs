@@ -2,7 +2,7 @@
 
 use std::fs;
 use trellis_test_support::{
-    Author, Client, Event, Front, Output, Relay, Setup, json, trellis, wait,
+    Author, Client, Event, Front, Output, Relay, Setup, http, json, trellis, wait,
 };
 
 /// A store that no relay has open, or that one has.
@@ -313,6 +313,31 @@ async fn c21_publishing_goes_on_around_compactions_and_survives_kill_9() {
     let exported = place.exported("{}").await;
     assert_eq!(exported.len(), 400);
     assert!(stored.iter().all(|event| exported.contains(event)));
+}
+
+#[tokio::test]
+async fn c21_a_relay_whose_store_could_not_be_opened_again_is_not_healthy_until_it_is() {
+    let note = Author::new().note("still here");
+    let relay = relay_with(std::slice::from_ref(&note)).await;
+    let lock = relay.setup().home().join("data/lock.mdb");
+    fs::remove_file(&lock).expect("remove the lock file");
+    fs::create_dir(&lock).expect("stand in its way");
+    let file = relay.setup().config_file().display().to_string();
+    let compacted = relay.setup().run(&["compact", "-c", &file]).await;
+    compacted.assert_failure(&["lock.mdb", "start the relay again"]);
+    for path in ["/health", "/ready"] {
+        let told = http::get(&relay, path, &[]).await;
+        assert_eq!(told.status, 503, "{path}: {}", told.body);
+        assert!(told.body.contains("available"), "{path}: {}", told.body);
+    }
+    fs::remove_dir(&lock).expect("clear the way");
+    wait::until("a healthy relay", async || {
+        (http::get(&relay, "/health", &[]).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(http::get(&relay, "/ready", &[]).await.status, 200);
+    let mut client = Client::connect(&relay).await;
+    assert_eq!(client.query(json!({})).await, [note]);
 }
 
 #[tokio::test]

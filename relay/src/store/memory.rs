@@ -84,7 +84,7 @@ impl Store for MemoryStore {
         let mut outcomes: Vec<Outcome> = batch
             .iter()
             .map(|write| match write {
-                Write::Put(event) => state.put(event, policy, now),
+                Write::Put(event) => state.put(event, false, policy, now),
                 Write::Vanish(event) => state.vanish(event, policy, now),
                 Write::EndVanishing(vanishing) => state.end_vanishing(vanishing),
                 Write::Remove(id, cause) => state.remove_by_id(id, *cause, policy),
