@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use std::io::{self, BufRead};
 use std::sync::{Arc, mpsc};
 use trellis_relay::admin::client;
+use trellis_relay::admin::database::Database;
 use trellis_relay::admin::job::{Done, Job};
 use trellis_relay::admin::target::{LiveRelay, StoppedStore, Target};
 use trellis_relay::clock::SystemClock;
@@ -106,7 +107,12 @@ impl<'c> Request<'c> {
             return Err(in_use)
                 .context("data.admin_socket is \"\", so a running relay cannot be reached");
         };
-        Ok(client::run(&path, &self.job, self.input, terminal)?)
+        let data_path = &config.data.path;
+        let database = Database::of(data_path)
+            .with_context(|| format!("cannot look into {}", data_path.display()))?;
+        Ok(client::run(
+            &path, database, &self.job, self.input, terminal,
+        )?)
     }
 }
 
