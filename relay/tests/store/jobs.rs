@@ -30,10 +30,11 @@ for_every_store!(
 );
 
 const UNVERIFIED: ImportOptions = ImportOptions {
-    known_as: None,
+    relay_url: None,
     job: ImportJob {
         verify: false,
         from_line: 1,
+        known_as: Vec::new(),
     },
     batch_events: 7,
     batch_bytes: 1 << 20,
@@ -42,10 +43,11 @@ const UNVERIFIED: ImportOptions = ImportOptions {
 };
 
 const VERIFIED: ImportOptions = ImportOptions {
-    known_as: None,
+    relay_url: None,
     job: ImportJob {
         verify: true,
         from_line: 1,
+        known_as: Vec::new(),
     },
     batch_events: 7,
     batch_bytes: 1 << 20,
