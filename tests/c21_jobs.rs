@@ -185,6 +185,7 @@ async fn c21_filters_that_are_wrong_or_name_everything_are_misuse() {
         for (arguments, words) in [
             (&["delete", "-f", "{}"][..], "--all"),
             (&["delete", "-f", r#"{"limit":2}"#], "--all"),
+            (&["delete", "-f", r#"{"since":0}"#], "--all"),
             (&["delete", "-f", "[1]"], "filter"),
             (&["delete"], "--filter"),
             (&["delete", "-f", r#"{"kind":1}"#], "kind"),

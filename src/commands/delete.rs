@@ -29,7 +29,7 @@ pub(super) struct Delete {
     /// Only say how many there are.
     #[arg(long)]
     dry_run: bool,
-    /// Allow a filter that names every event, as {} does.
+    /// Allow a filter without ids, authors, kinds and tags, as {} or {"until":1700000000}, which may mean every event.
     #[arg(long)]
     all: bool,
     /// On a stopped relay, do not start the extensions: what they guard is removed as well.

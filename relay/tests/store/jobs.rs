@@ -301,7 +301,14 @@ fn c21_a_deletion_removes_what_the_filter_names(subject: &Subject) {
 fn c21_everything_is_deleted_only_where_that_is_said(subject: &Subject) {
     subject.stored(&Draft::of(1).build());
     let target = target(&subject.store);
-    for filter in [json!({}), Value::Null, json!({"limit": 5})] {
+    for filter in [
+        json!({}),
+        Value::Null,
+        json!({"limit": 5}),
+        json!({"since": 0}),
+        json!({"until": 99_999_999_999u64}),
+        json!({"since": 0, "until": 1_099_511_627_775u64, "limit": 5}),
+    ] {
         let mut job = DeleteJob {
             filter,
             ..DeleteJob::default()
