@@ -11,6 +11,7 @@ mod import;
 mod interrupt;
 mod job;
 mod logging;
+mod output_file;
 mod progress;
 mod run;
 mod serve;

@@ -109,6 +109,35 @@ async fn c21_what_is_exported_can_be_imported() {
 }
 
 #[tokio::test]
+async fn c21_an_export_that_fails_leaves_the_older_one_as_it_was() {
+    let relay = relay_with(&Author::new().notes(300)).await;
+    let home = relay.setup().home();
+    let dump = home.join("backup.jsonl");
+    fs::write(&dump, "an older backup").expect("write");
+    // Files end at a few blocks, and the program lives to see the error.
+    let limited = std::process::Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 8; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_trellis"))
+        .args(["export", "-c"])
+        .arg(relay.setup().config_file())
+        .arg("-o")
+        .arg(&dump)
+        .env("TRELLIS_DATA__PATH", home.join("data"))
+        .output()
+        .expect("run a shell");
+    let told = String::from_utf8_lossy(&limited.stderr);
+    assert_eq!(limited.status.code(), Some(1), "{told}");
+    assert!(told.contains("backup.jsonl"), "{told}");
+    let text = || fs::read_to_string(&dump).expect("the backup");
+    assert_eq!(text(), "an older backup");
+    assert!(!home.join("backup.jsonl.part").exists());
+    let place = Place::Running(relay);
+    let path = dump.display().to_string();
+    place.run(&["export", "-o", &path]).await.assert_success();
+    assert_eq!(text().lines().count(), 300);
+}
+
+#[tokio::test]
 async fn c21_an_import_into_a_running_relay_reaches_its_subscribers() {
     let relay = relay_with(&[]).await;
     let mut client = Client::connect(&relay).await;

@@ -1,14 +1,13 @@
 //! `trellis export`: stored events as JSON lines.
 
 use super::job::Request;
+use super::output_file::OutputFile;
 use super::terminal::Terminal;
 use super::{ConfigFile, filter_json};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use trellis_relay::admin::export::ExportJob;
 use trellis_relay::admin::job::Job;
@@ -36,7 +35,7 @@ pub(super) struct Export {
     /// Oldest first; without it newest first.
     #[arg(long)]
     oldest_first: bool,
-    /// Write to this file, readable by you alone, instead of standard output.
+    /// Write to this file, readable by you alone, instead of standard output. An older one is replaced in the end.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Show no progress.
@@ -51,7 +50,7 @@ impl Export {
             oldest_first: self.oldest_first,
         });
         let out: Box<dyn Write> = match &self.output {
-            Some(path) => Box::new(Lazy::new(path.clone())),
+            Some(path) => Box::new(OutputFile::new(path.clone())),
             None => Box::new(io::stdout().lock()),
         };
         let out = Box::new(BufWriter::with_capacity(1 << 20, out));
@@ -72,40 +71,4 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.kind() == ErrorKind::BrokenPipe)
-}
-
-/// A file that is made with the first bytes or at the end, so that an export that cannot begin harms no older one.
-struct Lazy {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Lazy {
-    fn new(path: PathBuf) -> Self {
-        Lazy { path, file: None }
-    }
-
-    fn file(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            options.create(true).truncate(true).write(true).mode(0o600);
-            self.file = Some(options.open(&self.path)?);
-        }
-        self.file.as_mut().ok_or_else(|| ErrorKind::NotFound.into())
-    }
-}
-
-impl Write for Lazy {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let file = self.file()?;
-        // Pipes and devices cannot be synced.
-        match file.metadata()?.is_file() {
-            true => file.sync_all(),
-            false => Ok(()),
-        }
-    }
 }
