@@ -1,7 +1,8 @@
 //! Runs an operator's job on the store, or in the running relay that has it open.
 //!
 //! Where extensions are switched on and a job stores or removes events, they are started as `serve` starts them, so that
-//! what they refuse and guard is refused and kept on a stopped store as well.
+//! what they refuse and guard is refused and kept on a stopped store as well. What a relay does by itself, such as to
+//! remove what is too old, is not started: the job's numbers tell all that happens.
 
 use super::{ConfigFile, WrongArguments, logging, terminal::Terminal};
 use anyhow::Context as _;
@@ -132,7 +133,7 @@ fn is_on(table: &toml::Table) -> bool {
     table.get("enabled").and_then(toml::Value::as_bool) != Some(false)
 }
 
-/// Starts a relay that does not listen, works beside it on this thread, and stops it.
+/// Starts a relay that neither listens nor does anything by itself, works beside it on this thread, and stops it.
 fn beside_relay<T>(
     parts: Parts,
     work: impl FnOnce(Arc<Relay>) -> anyhow::Result<T>,
@@ -143,7 +144,7 @@ fn beside_relay<T>(
         .name("relay".into())
         .spawn(move || {
             actix_rt::System::new().block_on(async {
-                let running = match RunningRelay::start(parts).await {
+                let running = match RunningRelay::start_without_upkeep(parts).await {
                     Ok(running) => running,
                     Err(error) => return drop(tell.send(Err(error))),
                 };

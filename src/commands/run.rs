@@ -1,6 +1,7 @@
 //! `trellis run`: commands that extensions bring.
 //!
-//! The extensions are started over the store as `serve` starts them, but nobody listens; so the relay must not run.
+//! The extensions are started over the store as `serve` starts them, but nobody listens and nothing is removed or
+//! announced that they do not ask for. The relay must not run meanwhile.
 
 use super::{ConfigFile, logging};
 use clap::Args;
@@ -36,7 +37,7 @@ impl Run {
         logging::start(&loaded.config.log)?;
         let parts = Parts::from_config(loaded.config, extensions)?;
         actix_rt::System::new().block_on(async {
-            let running = RunningRelay::start(parts).await?;
+            let running = RunningRelay::start_without_upkeep(parts).await?;
             let printed = self.call(&running.relay.hooks.load()).await;
             running.stop().await;
             print(&printed?)
