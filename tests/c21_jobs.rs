@@ -346,6 +346,28 @@ async fn c21_publishing_goes_on_around_compactions_and_survives_kill_9() {
 }
 
 #[tokio::test]
+async fn c21_a_job_is_done_though_nobody_reads_what_it_says() {
+    let mut input = "no event\n".repeat(100);
+    input.push_str(&Author::new().note("after them").as_json());
+    for place in both_with(&Author::new().notes(3)).await {
+        let file = place.setup().config_file().display().to_string();
+        let run = async |arguments: &[&str]| {
+            let arguments = [arguments, &["-c", &file]].concat();
+            let mut command = place.setup().spawn_unread(&arguments);
+            let _ = command.feed(&input).join();
+            assert_eq!(command.end().await.code, Some(0), "{arguments:?}");
+        };
+        run(&["import", "-"]).await;
+        assert_eq!(place.exported("{}").await.len(), 4);
+        run(&["check"]).await;
+        run(&["delete", "-f", r#"{"kinds":[1]}"#]).await;
+        assert_eq!(place.exported("{}").await.len(), 0);
+        run(&["compact"]).await;
+        run(&["extensions", "list", "--json"]).await;
+    }
+}
+
+#[tokio::test]
 async fn c21_an_interrupted_import_says_how_to_go_on() {
     let events = Author::new().notes(3_000);
     for place in both_with(&[]).await {

@@ -1,8 +1,8 @@
 //! `trellis check`: whether every index of the database leads where it should, and every event has its index entries.
 
-use super::ConfigFile;
 use super::job::Request;
 use super::terminal::Terminal;
+use super::{ConfigFile, closed_pipe};
 use clap::Args;
 use std::io::{self, Write as _};
 use trellis_relay::admin::job::{CheckJob, Done, Job};
@@ -41,7 +41,7 @@ impl Check {
         let Done::Checked(report) = done else {
             anyhow::bail!("the running relay answered another question");
         };
-        print(&report)?;
+        closed_pipe::forgive(print(&report))?;
         anyhow::ensure!(
             report.is_sound(),
             "the database is damaged; export what can be read and import it into a new directory"

@@ -3,11 +3,11 @@
 use super::job::Request;
 use super::output_file::OutputFile;
 use super::terminal::Terminal;
-use super::{ConfigFile, filter_json};
+use super::{ConfigFile, closed_pipe, filter_json};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use trellis_relay::admin::export::ExportJob;
 use trellis_relay::admin::job::Job;
@@ -55,20 +55,11 @@ impl Export {
         };
         let out = Box::new(BufWriter::with_capacity(1 << 20, out));
         let mut terminal = Terminal::new(out, "events", self.quiet)?;
-        match Request::new(&self.config, extensions, job).run(&mut terminal) {
-            Err(error) if is_closed_pipe(&error) => Ok(()),
-            result => result.map(drop).with_context(|| match &self.output {
-                Some(path) => format!("export to {}", path.display()),
-                None => "export".to_owned(),
-            }),
-        }
+        let done = Request::new(&self.config, extensions, job).run(&mut terminal);
+        let result = done.map(drop).with_context(|| match &self.output {
+            Some(path) => format!("export to {}", path.display()),
+            None => "export".to_owned(),
+        });
+        closed_pipe::forgive(result)
     }
-}
-
-/// Whoever read has read enough.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }

@@ -2,7 +2,7 @@
 
 use super::job::Request;
 use super::terminal::Terminal;
-use super::{ConfigFile, WrongArguments};
+use super::{ConfigFile, WrongArguments, closed_pipe};
 use anyhow::Context as _;
 use clap::Args;
 use std::fs::File;
@@ -77,10 +77,10 @@ impl Import {
         match done {
             // A running relay ends an input that was cut off like any other.
             Ok(Done::Imported(totals)) if terminal.is_interrupted() => {
-                report(&totals)?;
+                closed_pipe::forgive(report(&totals))?;
                 anyhow::bail!(go_on(totals.lines))
             }
-            Ok(Done::Imported(totals)) => Ok(report(&totals)?),
+            Ok(Done::Imported(totals)) => closed_pipe::forgive(report(&totals)),
             Ok(_) => anyhow::bail!("the running relay answered another question"),
             Err(error) if terminal.last_line == 0 => Err(error),
             Err(error) => Err(error.context(go_on(terminal.last_line))),
