@@ -4,7 +4,9 @@ use trellis_relay::store::Store as _;
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_test_support::client::ids;
 use trellis_test_support::management::call;
-use trellis_test_support::{Author, Client, Event, Relay, Setup, http, json, now, trellis, wait};
+use trellis_test_support::{
+    Author, Client, Event, Front, Relay, Setup, http, json, now, trellis, wait,
+};
 
 async fn relay() -> (Relay, Client) {
     let relay = trellis!().start().await;
@@ -182,6 +184,44 @@ async fn c10_vanish_travels_with_an_export() {
         .await
         .assert_refused("blocked:", "NIP-62");
     wait_until_swept(&relay, 1).await;
+}
+
+#[tokio::test]
+async fn c10_vanish_by_an_address_that_is_not_configured_travels_where_it_is_named() {
+    let (relay, mut client) = relay().await;
+    let ann = Author::new();
+    let note = ann.note("before");
+    let address = relay.ws_url();
+    client.store(&request(&ann, &[&address], now())).await;
+    let (_, setup) = relay.stop().await;
+    let file = setup.config_file().display().to_string();
+    let export = setup.run(&["export", "-c", &file]).await;
+    let lines = export.assert_success().stdout.clone();
+    for is_running in [false, true] {
+        // Jobs reach a running relay through its admin socket, which an embedded one does not have.
+        let other = trellis!().front(Front::Server);
+        let running = match is_running {
+            true => Some(other.clone().start().await),
+            false => None,
+        };
+        let file = other.config_file().display().to_string();
+        let import = ["import", "-c", &file, "-"];
+        let rejected = other.run_with_input(&import, &lines).await;
+        assert!(rejected.stderr.contains("--known-as"), "{rejected:?}");
+        let named = ["--known-as", "wss://old.example", "--known-as", &address];
+        let import = [&import[..], &named].concat();
+        let imported = other.run_with_input(&import, &lines).await;
+        assert!(imported.assert_success().stdout.contains("1 stored"));
+        let relay = match running {
+            Some(relay) => relay,
+            None => other.start().await,
+        };
+        let mut client = Client::connect(&relay).await;
+        client
+            .publish(&note)
+            .await
+            .assert_refused("blocked:", "NIP-62");
+    }
 }
 
 #[tokio::test]

@@ -27,7 +27,10 @@ pub(super) fn start(log: &Log) -> anyhow::Result<()> {
         false => filter.add_directive("actix_server=warn".parse()?),
     };
     let registry = tracing_subscriber::registry().with(filter).with(Repeats);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        // A line that cannot be written would be told on the same standard error, with a panic where that is closed.
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Json => {
             let lines = lines.fmt_fields(JsonFields::new()).event_format(JsonLines);
