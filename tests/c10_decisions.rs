@@ -1,6 +1,7 @@
 //! C10: what a decision of the operator (NIP-86) that was answered `true` means from then on, for what is under way too.
 
-use trellis_test_support::management::call;
+use trellis_test_support::http;
+use trellis_test_support::management::{RPC, call};
 use trellis_test_support::{Author, Client, Relay, Setup, json, trellis, wait};
 
 fn setup(operator: &Author) -> Setup {
@@ -48,4 +49,23 @@ async fn c10_a_ban_that_is_taken_back_removes_nothing_more() {
         }
     }
     panic!("no purge was caught on its way");
+}
+
+#[tokio::test]
+async fn c10_a_blocked_address_is_not_let_in_by_the_content_type_of_a_call() {
+    let operator = Author::new();
+    let relay = setup(&operator).start().await;
+    call(&relay, &operator, "blockip", json!(["127.0.0.0/8"])).await;
+    let header = [("Content-Type", RPC)];
+    for path in ["/", "/health", "/status", "/metrics"] {
+        let status = http::get(&relay, path, &header).await.status;
+        assert_eq!(status, 403, "GET {path}");
+        if path != "/" {
+            let status = http::post(&relay, path, &header, "{}").await.status;
+            assert_eq!(status, 403, "POST {path}");
+        }
+    }
+    assert!(Client::connect_with(&relay, &header).await.is_err());
+    assert_eq!(http::post(&relay, "/", &header, "{}").await.status, 401);
+    call(&relay, &operator, "unblockip", json!(["127.0.0.0/8"])).await;
 }
