@@ -188,11 +188,13 @@ async fn c10_vanish_travels_with_an_export() {
 
 #[tokio::test]
 async fn c10_vanish_by_an_address_that_is_not_configured_travels_where_it_is_named() {
-    let (relay, mut client) = relay().await;
+    let address = "wss://before.example";
+    let config = format!("[network]\nrelay_url = {address:?}");
+    let relay = trellis!().config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
     let ann = Author::new();
     let note = ann.note("before");
-    let address = relay.ws_url();
-    client.store(&request(&ann, &[&address], now())).await;
+    client.store(&request(&ann, &[address], now())).await;
     let (_, setup) = relay.stop().await;
     let file = setup.config_file().display().to_string();
     let export = setup.run(&["export", "-c", &file]).await;
@@ -208,7 +210,7 @@ async fn c10_vanish_by_an_address_that_is_not_configured_travels_where_it_is_nam
         let import = ["import", "-c", &file, "-"];
         let rejected = other.run_with_input(&import, &lines).await;
         assert!(rejected.stderr.contains("--known-as"), "{rejected:?}");
-        let named = ["--known-as", "wss://old.example", "--known-as", &address];
+        let named = ["--known-as", "wss://old.example", "--known-as", address];
         let import = [&import[..], &named].concat();
         let imported = other.run_with_input(&import, &lines).await;
         assert!(imported.assert_success().stdout.contains("1 stored"));
