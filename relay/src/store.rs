@@ -58,6 +58,10 @@ pub trait Store: Send + Sync + 'static {
     /// Times and ids of what one filter asks for, page by page, for negentropy (NIP-77); reads no bodies.
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
 
+    /// As [`Store::positions`], for whoever removes what is found: where that may take a tag's hash for the tag, this reads
+    /// the event, lest another one goes by chance.
+    fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
+
     /// Ids of events whose expiration (NIP-40) is at or before `now`, the longest expired first.
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError>;
 

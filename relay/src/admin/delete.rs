@@ -80,7 +80,7 @@ pub fn delete(
         if console.is_cancelled() {
             return Err(JobError::Cancelled);
         }
-        let page = target.store().positions(&scan)?;
+        let page = target.store().positions_to_remove(&scan)?;
         let ids = page.positions.iter().map(|position| position.id);
         let ids: Vec<EventId> = ids.take(left).collect();
         left -= ids.len();

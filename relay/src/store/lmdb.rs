@@ -239,6 +239,10 @@ impl Store for LmdbStore {
         self.read(|mapped| scan::positions(mapped, scan))
     }
 
+    fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
+        self.read(|mapped| scan::positions_to_remove(mapped, scan))
+    }
+
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {
         self.read(|mapped| scan::expired(mapped, now, max))
     }

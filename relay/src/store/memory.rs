@@ -175,6 +175,10 @@ impl Store for MemoryStore {
         Ok(page)
     }
 
+    fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
+        self.positions(scan)
+    }
+
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {
         let state = self.read();
         let mut expired: Vec<(u64, u64, EventId)> = state

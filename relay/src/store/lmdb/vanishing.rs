@@ -184,7 +184,7 @@ pub(super) fn vanishing_positions(
     let is_no_request =
         |header: &Header<'_>| header.kind != REQUEST || header.created_at != vanishing.until;
     let scan = |filter| oldest_first(filter, resume, max);
-    let events = scan::positions_to_remove(store, &txn, &scan(&of_author), is_no_request)?;
+    let events = scan::sure_positions(store, &txn, &scan(&of_author), None, is_no_request)?;
     // Others may have mentioned the author a million times: only as far as this page goes.
     let mut wraps = Filter {
         kinds: Some(vec![GIFT_WRAP]),
@@ -192,7 +192,7 @@ pub(super) fn vanishing_positions(
         ..Filter::default()
     };
     wraps.tags.insert(b'p', vec![vanishing.pubkey.to_hex()]);
-    let wraps = scan::positions_to_remove(store, &txn, &scan(&wraps), |_| true)?;
+    let wraps = scan::sure_positions(store, &txn, &scan(&wraps), None, |_| true)?;
     Ok(merged(events, wraps, max))
 }
 
