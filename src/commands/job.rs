@@ -78,7 +78,7 @@ impl<'c> Request<'c> {
     ) -> anyhow::Result<Done> {
         let wants_extensions = self.job.changes_events() && !self.without_extensions;
         if wants_extensions && config.extensions.values().any(is_on) {
-            logging::start(&config.log)?;
+            let _logging = logging::start(&config.log)?;
             let parts = Parts {
                 keys: relay_key::load_or_make(&config.data.path)?,
                 config: Arc::new(config),

@@ -6,7 +6,7 @@
 mod json_lines;
 mod repeats;
 
-pub(super) use repeats::{tell_all_suppressed, tell_suppressed};
+pub(super) use repeats::tell_suppressed;
 
 use json_lines::JsonLines;
 use repeats::Repeats;
@@ -17,8 +17,19 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use trellis_relay::config::{Log, LogFormat};
 
+/// Logging that goes on until the end of this: then what was left out is told.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Logging(());
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        repeats::tell_all_suppressed();
+    }
+}
+
 /// Starts logging as `[log]` says.
-pub(super) fn start(log: &Log) -> anyhow::Result<()> {
+pub(super) fn start(log: &Log) -> anyhow::Result<Logging> {
     let filter = EnvFilter::try_new(&log.filter)
         .map_err(|error| anyhow::anyhow!("log.filter {:?}: {error}", log.filter))?;
     // The server tells of its own start what `serve` says better.
@@ -41,5 +52,5 @@ pub(super) fn start(log: &Log) -> anyhow::Result<()> {
             registry.with(lines).init();
         }
     }
-    Ok(())
+    Ok(Logging(()))
 }

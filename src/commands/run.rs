@@ -34,7 +34,7 @@ pub(crate) struct UnknownCommand {
 impl Run {
     pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         let loaded = self.file.load(extensions)?;
-        logging::start(&loaded.config.log)?;
+        let _logging = logging::start(&loaded.config.log)?;
         let parts = Parts::from_config(loaded.config, extensions)?;
         actix_rt::System::new().block_on(async {
             let running = RunningRelay::start_without_upkeep(parts).await?;

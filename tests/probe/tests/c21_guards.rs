@@ -87,3 +87,23 @@ async fn c21_a_command_on_a_stopped_store_does_nothing_else_to_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn c26_warnings_left_out_of_an_import_are_told_at_its_end() {
+    let setup = trellis_probe!().config(&probe::table(&["commit"], ""));
+    let file = setup.config_file().display().to_string();
+    let author = Author::new();
+    // Good answers between the faults, or the hook would be skipped.
+    let input: String = (0..15)
+        .flat_map(|n| {
+            let draft = || author.draft(7000).content(&n.to_string());
+            let bad = draft().probe("commit", "error").sign();
+            [bad.as_json() + "\n", draft().sign().as_json() + "\n"]
+        })
+        .collect();
+    let import = ["import", "-c", &file, "-"];
+    let imported = setup.run_with_input(&import, &input).await;
+    let faults = imported.stderr.matches("a hook is at fault").count();
+    assert_eq!(faults, 10, "{}", imported.text());
+    assert!(imported.stderr.contains("left_out=5"), "{imported:?}");
+}
