@@ -1,8 +1,13 @@
 //! NIP-77: sets of events and the messages by which two sides find out what only one of them has.
 //!
 //! Invariant: a list never changes, so what it answers fits what it answered before; and no bytes of a peer make it
-//! panic or take more memory than the frame they are answered with. The protocol itself is the crate `negentropy`'s, which
+//! panic or take more memory than the frame they are answered with. Every message is checked for its form (`form`) before
+//! the protocol sees it, since the crate takes the end of the input for the end of a number. The protocol itself is the crate `negentropy`'s, which
 //! is named here alone. Not here: what belongs into a list (`flow/negentropy`, `admin/sync`).
+
+mod form;
+
+pub use self::form::{Flaw, check};
 
 use crate::event::EventId;
 use crate::store::Position;
@@ -16,17 +21,25 @@ pub struct ItemList(Box<[Item]>);
 
 /// The bytes of a peer are no message of the protocol.
 #[derive(Debug, thiserror::Error)]
-#[error("the message is not one of Negentropy protocol 1: {0}")]
-pub struct Malformed(negentropy::Error);
+pub enum Malformed {
+    /// It is not a whole message.
+    #[error("the message is not one of Negentropy protocol 1: {0}")]
+    Form(#[from] Flaw),
+    /// The protocol does not go on with it.
+    #[error("the message is not one of Negentropy protocol 1: {0}")]
+    Content(negentropy::Error),
+}
 
 /// The first byte of a message of the protocol's version 1, the only one there is.
 pub const VERSION: u8 = negentropy::PROTOCOL_VERSION as u8;
 
-/// Whether the bytes begin like a message of this protocol, in whatever version.
-pub fn looks_like_message(message: &[u8]) -> bool {
-    message
-        .first()
-        .is_some_and(|version| (0x60..=0x6f).contains(version))
+/// Checks the form of a message of this protocol, in whatever version: what comes after another version's byte is
+/// unknown, and the byte alone is answered.
+pub fn check_any_version(message: &[u8]) -> Result<(), Flaw> {
+    match message.first() {
+        Some(0x60..=0x6f) if message.first() != Some(&VERSION) => Ok(()),
+        _ => check(message),
+    }
 }
 
 impl ItemList {
@@ -60,27 +73,29 @@ impl ItemList {
     /// The answer to a message, at most `frame_bytes` long, which is at least 4,096. A message of another version is
     /// answered with the one byte that names ours. Looks at every item at most a few times.
     pub fn answer(&self, message: &[u8], frame_bytes: usize) -> Result<Vec<u8>, Malformed> {
+        check_any_version(message)?;
         Negentropy::borrowed(self, frame_bytes as u64)
             .and_then(|mut protocol| protocol.reconcile(message))
-            .map_err(Malformed)
+            .map_err(Malformed::Content)
     }
 
     /// The message with which the asking side begins.
     pub fn first_message(&self, frame_bytes: usize) -> Result<Vec<u8>, Malformed> {
         Negentropy::borrowed(self, frame_bytes as u64)
             .and_then(|mut protocol| protocol.initiate())
-            .map_err(Malformed)
+            .map_err(Malformed::Content)
     }
 
     /// What the asking side learns from an answer.
     pub fn learn(&self, answer: &[u8], frame_bytes: usize) -> Result<Learned, Malformed> {
+        check(answer)?;
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let mut learn = || {
             let mut protocol = Negentropy::borrowed(self, frame_bytes as u64)?;
             protocol.set_initiator();
             protocol.reconcile_with_ids(answer, &mut have, &mut need)
         };
-        let next = learn().map_err(Malformed)?;
+        let next = learn().map_err(Malformed::Content)?;
         let ids = |ids: Vec<Id>| ids.into_iter().map(|id| EventId::from_byte_array(*id));
         Ok(Learned {
             have: ids(have).collect(),
@@ -213,6 +228,7 @@ mod tests {
         while let Some(sent) = message {
             let answer = theirs.answer(&sent, FRAME_BYTES).unwrap();
             assert!(answer.len() <= FRAME_BYTES);
+            assert_eq!((check(&sent), check(&answer)), (Ok(()), Ok(())));
             let learned = ours.learn(&answer, FRAME_BYTES).unwrap();
             have.extend(learned.have);
             need.extend(learned.need);
@@ -260,6 +276,15 @@ mod tests {
         assert_eq!(list.answer(&[0x62, 1, 2], FRAME_BYTES).unwrap(), [VERSION]);
         assert!(list.answer(&[0x70], FRAME_BYTES).is_err());
         assert!(list.answer(&[], FRAME_BYTES).is_err());
+    }
+
+    #[test]
+    fn c10_a_message_that_is_cut_off_is_no_answer() {
+        let list = list(&(0..9).collect());
+        for cut_off in [&[VERSION, 0xff][..], &[VERSION, 0, 0], &[VERSION, 0, 0, 2]] {
+            assert!(list.answer(cut_off, FRAME_BYTES).is_err());
+            assert!(list.learn(cut_off, FRAME_BYTES).is_err());
+        }
     }
 
     #[test]
