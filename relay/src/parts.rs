@@ -60,9 +60,12 @@ impl Parts {
 
 /// Opens the store that a configuration names, making it where there is none.
 pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
-    // A reader slot for each thread that reads: workers, the pool, the writer, and a few to spare.
-    const SPARE_READERS: usize = 8;
-    let readers = config.thread.http_threads() + config.thread.reader_threads() + SPARE_READERS;
+    // A reader's slot for each thread that may read: workers, the pool, an import with a thread a core and what serves it,
+    // and the writer, sweeps, operators' jobs and extensions. A slot is 64 bytes; a thread that found none would fail.
+    const OTHER_READERS: usize = 64;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pools = config.thread.http_threads() + config.thread.reader_threads();
+    let readers = pools + 2 * cores + OTHER_READERS;
     let options = LmdbOptions {
         quota_bytes: config.data.map_size.bytes(),
         max_readers: readers as u32,
@@ -78,5 +81,72 @@ pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventParts};
+    use crate::filter::Filter;
+    use crate::store::{Budget, NoPolicy, Order, Scan, Write};
+    use std::sync::Barrier;
+    use std::time::Duration;
+    use tempfile::TempDir;
+
+    /// An import with a thread a core, two jobs and a dozen extensions beside small pools.
+    #[test]
+    fn c16_every_thread_that_reads_finds_a_slot() {
+        let directory = TempDir::new().unwrap();
+        let mut config = Config::default();
+        config.data.path = directory.path().to_owned();
+        (config.thread.http, config.thread.reader) = (1, 1);
+        let store = open_store(&config).unwrap();
+        let event: Event = EventParts {
+            id: &[1; 32],
+            pubkey: &[1; 32],
+            created_at: 1,
+            kind: 1,
+            tags_json: "[]",
+            content_json: "\"\"",
+            sig: &[2; 64],
+        }
+        .assemble();
+        let put = [Write::Put(Arc::new(event))];
+        store.commit(&put, &NoPolicy, 1).unwrap();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = 2 + cores + 2 + 12;
+        let all_read = Barrier::new(threads);
+        let filter = Filter::default();
+        let scan = Scan {
+            filter: &filter,
+            order: Order::NewestFirst,
+            resume: None,
+            max_row: u64::MAX,
+            now: 1,
+            budget: Budget {
+                events: 10,
+                entries: 10,
+                bytes: usize::MAX,
+                time: Duration::MAX,
+            },
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let mut is_within = false;
+                    let counted = store.count_authors(&scan, &mut |_| {
+                        is_within = true;
+                        all_read.wait();
+                    });
+                    if !is_within {
+                        // So that the others end as well.
+                        all_read.wait();
+                    }
+                    assert_eq!(counted.unwrap().count, 1);
+                });
+            }
+        });
     }
 }

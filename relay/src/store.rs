@@ -456,6 +456,12 @@ pub enum StoreError {
         /// So much there is.
         free_bytes: u64,
     },
+    /// The database is elsewhere.
+    #[error(
+        "{} is a symbolic link, which compacting would replace by a file; set [data] path to the directory it leads to",
+        _0.display()
+    )]
+    Link(std::path::PathBuf),
     /// The file system's word on a file.
     #[error("{}: {error}", path.display())]
     File {

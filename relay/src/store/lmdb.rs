@@ -13,6 +13,8 @@ use super::{
 };
 use crate::event::{EventId, PublicKey};
 use mapped::Mapped;
+
+pub use meta::Migration;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,7 @@ pub struct LmdbStore {
     upkeep: Mutex<()>,
     directory: PathBuf,
     options: LmdbOptions,
+    migration: Option<Migration>,
     /// Released after the environment is closed.
     _lock: File,
 }
@@ -137,6 +140,7 @@ impl LmdbStore {
         let mapped = Mapped::open(path, options)?;
         opening::sync_names(path)?;
         Ok(LmdbStore {
+            migration: mapped.migration,
             mapped: RwLock::new(Ok(mapped)),
             writing: Mutex::default(),
             upkeep: Mutex::default(),
@@ -144,6 +148,11 @@ impl LmdbStore {
             options: options.clone(),
             _lock: lock,
         })
+    }
+
+    /// What opening it made of a directory that an earlier version wrote: for those who keep no log.
+    pub fn migration(&self) -> Option<Migration> {
+        self.migration
     }
 
     /// Verifies every index both ways. Takes one read transaction for as long as it needs, so the file grows meanwhile.

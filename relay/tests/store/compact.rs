@@ -1,6 +1,7 @@
 //! C21: a compaction changes nothing but the size, may be killed at any moment, and lets reading go on.
 
 use crate::draft::{Draft, deletion_of};
+use crate::fullness::{SmallDisk, fill_disk};
 use crate::subject::{NOW, PLENTY, Subject, ids, small_options};
 use rand::Rng as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -297,6 +298,50 @@ fn c21_a_disk_without_room_for_a_second_database_is_told_before() {
         "{words}"
     );
     assert_eq!(everything(&store), before);
+}
+
+#[test]
+fn c21_a_disk_that_fills_during_a_compaction_is_told_as_such() {
+    let Some(disk) = SmallDisk::mount(32) else {
+        return;
+    };
+    let store = LmdbStore::open(disk.path.join("data"), small_options()).unwrap();
+    fill(&store);
+    let before = everything(&store);
+    let others = disk.path.join("others");
+    let refused = store.compact(&mut |_| {
+        if !others.exists() {
+            fill_disk(&others);
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(
+        matches!(refused, Err(StoreError::DiskSpace { .. })),
+        "{refused:?}"
+    );
+    assert!(!disk.path.join("data/.trellis-compacting").exists());
+    std::fs::remove_file(&others).unwrap();
+    assert_eq!(everything(&store), before);
+    compact(&store);
+    assert_eq!(everything(&store), before);
+}
+
+#[test]
+fn c21_a_database_behind_a_link_is_not_compacted() {
+    let (directory, volume) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    drop(LmdbStore::open(directory.path(), small_options()).unwrap());
+    let (name, target) = (
+        directory.path().join("data.mdb"),
+        volume.path().join("data.mdb"),
+    );
+    std::fs::rename(&name, &target).unwrap();
+    std::os::unix::fs::symlink(&target, &name).unwrap();
+    let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+    let refused = store.compact(&mut |_| ControlFlow::Continue(()));
+    let words = refused.unwrap_err().to_string();
+    assert!(words.contains("data.mdb is a symbolic link"), "{words}");
+    assert!(name.is_symlink());
+    fill(&store);
 }
 
 /// Not a test of its own: what the child process runs until it is killed.

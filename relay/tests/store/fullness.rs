@@ -291,14 +291,14 @@ fn h8_a_map_full_to_its_end_is_sound_and_emptied_with_a_larger_reserve() {
 }
 
 /// A file system of its own, gone with the value.
-struct SmallDisk {
-    path: PathBuf,
+pub(crate) struct SmallDisk {
+    pub(crate) path: PathBuf,
     _directory: TempDir,
 }
 
 impl SmallDisk {
     /// `None`, and a word about it past the capture of output, where mounting is not allowed.
-    fn mount(mebibytes: u64) -> Option<Self> {
+    pub(crate) fn mount(mebibytes: u64) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let size = format!("size={mebibytes}m");
         let mounted = Command::new("mount")
@@ -325,7 +325,7 @@ impl Drop for SmallDisk {
 }
 
 /// Writes until the disk is full.
-fn fill_disk(file: &Path) {
+pub(crate) fn fill_disk(file: &Path) {
     let mut file = std::fs::File::create(file).unwrap();
     for length in [1 << 20, 1 << 12] {
         while file.write_all(&vec![1; length]).is_ok() {}

@@ -27,6 +27,7 @@ const FILES: [&str; 2] = ["data.mdb", "lock.mdb"];
 /// Copies everything that a read transaction sees into the directory [`BESIDE`], and gives the sizes of both files.
 pub(super) fn copy(from: &Mapped, directory: &Path, watch: Watch<'_>) -> Result<CompactReport> {
     let used_bytes = from.stats()?.used_bytes;
+    want_no_link(directory)?;
     want_disk(from, directory, used_bytes)?;
     discard(directory)?;
     let target = beside(directory);
@@ -35,13 +36,20 @@ pub(super) fn copy(from: &Mapped, directory: &Path, watch: Watch<'_>) -> Result<
         .create(&target)
         .map_err(at(&target))?;
     let map_bytes = from.env.info()?.map_size();
-    let entries = fill(from, &target, map_bytes, watch)?;
-    let file = File::open(target.join("data.mdb"))?;
-    file.sync_all()?;
-    Ok(CompactReport {
-        entries,
-        before_bytes: directory.join("data.mdb").metadata()?.len(),
-        after_bytes: file.metadata()?.len(),
+    let written = fill(from, &target, map_bytes, watch).and_then(|entries| {
+        let file = File::open(target.join("data.mdb"))?;
+        file.sync_all()?;
+        Ok(CompactReport {
+            entries,
+            before_bytes: directory.join("data.mdb").metadata()?.len(),
+            after_bytes: file.metadata()?.len(),
+        })
+    });
+    written.map_err(|fault| match from.room.is_disk_full(&fault) {
+        true => want_disk(from, directory, used_bytes)
+            .err()
+            .unwrap_or(fault),
+        false => fault,
     })
 }
 
@@ -81,6 +89,15 @@ fn at(path: &Path) -> impl Fn(io::Error) -> Fault {
     move |error| {
         let path = path.clone();
         StoreError::File { path, error }.into()
+    }
+}
+
+/// The name would lead to the new file, beside it, and the old one would be left where the link led.
+fn want_no_link(directory: &Path) -> Result<()> {
+    let path = directory.join("data.mdb");
+    match path.symlink_metadata().map_err(at(&path))?.is_symlink() {
+        true => Err(StoreError::Link(path).into()),
+        false => Ok(()),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::fault::{self, Result};
 use super::keys::KeyedHash;
+use super::meta::{self, Migration};
 use super::room::Room;
 use super::tables::{Table, Tables};
-use super::{LmdbOptions, meta, opening};
+use super::{LmdbOptions, opening};
 use crate::store::StoreStats;
 use lmdb::Environment;
 use std::path::Path;
@@ -15,6 +16,8 @@ pub(super) struct Mapped {
     pub(super) env: Environment,
     pub(super) tables: Tables,
     pub(super) hash: KeyedHash,
+    /// Done by this opening.
+    pub(super) migration: Option<Migration>,
     pub(super) room: Room,
     pub(super) removal_log_entries: u64,
 }
@@ -24,12 +27,14 @@ impl Mapped {
     pub(super) fn open(directory: &Path, options: &LmdbOptions) -> Result<Self> {
         let env = opening::environment(directory, options)?;
         let tables = Tables::open(&env)?;
-        let hash = KeyedHash::new(meta::prepare(&env, &tables)?);
+        let prepared = meta::prepare(&env, &tables)?;
+        let hash = KeyedHash::new(prepared.hash_key);
         let room = Room::new(&env, directory, options.quota_bytes, options.ballast_bytes)?;
         Ok(Mapped {
             env,
             tables,
             hash,
+            migration: prepared.migration,
             room,
             removal_log_entries: options.removal_log_entries,
         })

@@ -4,6 +4,7 @@ use super::fault::{Fault, Result};
 use super::tables::{Table, Tables};
 use crate::store::StoreError;
 use lmdb::{Environment, RwTransaction, Transaction, WriteFlags};
+use std::fmt;
 
 /// The layout of keys and records, and what must be known to keep its promises. Raise it with any change to them, and add
 /// the step to [`MIGRATIONS`].
@@ -22,33 +23,70 @@ const LAST_ROW: &[u8] = b"last_row";
 const REMOVALS_CUT_AT: &[u8] = b"removals_cut_at";
 const EXTENSION_PREFIX: &[u8] = b"extension ";
 
-/// Checks or writes the schema version, migrates from an earlier one in one transaction, and gives the key of all hashes.
-pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<[u8; 16]> {
+/// What was made of a directory that an earlier version wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// The schema version before.
+    pub from: u32,
+    /// The schema version now.
+    pub to: u32,
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Migration { from, to } = self;
+        write!(
+            f,
+            "the data directory was migrated from schema version {from} to {to}; older versions of Trellis refuse it now"
+        )
+    }
+}
+
+/// What a database says of itself.
+pub(super) struct Prepared {
+    /// Of all hashes.
+    pub(super) hash_key: [u8; 16],
+    pub(super) migration: Option<Migration>,
+}
+
+/// Checks or writes the schema version, and migrates from an earlier one in one transaction.
+pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<Prepared> {
     let mut txn = env.begin_rw_txn()?;
     if let Some(found) = get(&txn, tables, SCHEMA_KEY)? {
         let found = u32::from_be_bytes(*found.first_chunk().ok_or_else(damaged)?);
         let key = get(&txn, tables, HASH_KEY)?.and_then(|key| key.try_into().ok());
-        let key = key.ok_or_else(damaged)?;
+        let hash_key = key.ok_or_else(damaged)?;
+        let migration = (found < SCHEMA).then_some(Migration {
+            from: found,
+            to: SCHEMA,
+        });
+        let prepared = Prepared {
+            hash_key,
+            migration,
+        };
         if found > SCHEMA {
             let known = SCHEMA;
             return Err(StoreError::Schema { found, known }.into());
         }
-        if found == SCHEMA {
-            return Ok(key);
-        }
+        let Some(migration) = migration else {
+            return Ok(prepared);
+        };
         for step in MIGRATIONS.iter().skip((found as usize).saturating_sub(1)) {
             step(&mut txn, tables)?;
         }
         put(&mut txn, tables, SCHEMA_KEY, &SCHEMA.to_be_bytes())?;
         txn.commit()?;
-        tracing::info!(from = found, to = SCHEMA, "the data directory was migrated");
-        return Ok(key);
+        tracing::info!("{migration}");
+        return Ok(prepared);
     }
-    let key: [u8; 16] = rand::random();
+    let hash_key: [u8; 16] = rand::random();
     put(&mut txn, tables, SCHEMA_KEY, &SCHEMA.to_be_bytes())?;
-    put(&mut txn, tables, HASH_KEY, &key)?;
+    put(&mut txn, tables, HASH_KEY, &hash_key)?;
     txn.commit()?;
-    Ok(key)
+    Ok(Prepared {
+        hash_key,
+        migration: None,
+    })
 }
 
 /// The last row given to an event or a removal, gone or not; 0 at first.

@@ -117,11 +117,8 @@ impl Room {
     pub(super) fn judge(&self, fault: Fault) -> Verdict {
         match fault {
             Fault::Lmdb(lmdb::Error::MapFull) => Verdict::MapFull,
-            Fault::Lmdb(lmdb::Error::Other(errno @ (EIO | ENOSPC | EDQUOT))) => {
+            fault if self.is_disk_full(&fault) => {
                 let disk_bytes = self.disk_free_bytes().unwrap_or(0);
-                if errno == EIO && disk_bytes >= self.least_disk_bytes() {
-                    return self.give_up(fault);
-                }
                 tracing::error!(disk_bytes, "the disk is full");
                 if let Err(error) = self.ballast.drop_overboard() {
                     tracing::error!(%error, "the ballast file cannot be removed");
@@ -131,9 +128,27 @@ impl Room {
                 Verdict::DiskFull
             }
             Fault::Lmdb(
-                lmdb::Error::Panic | lmdb::Error::Corrupted | lmdb::Error::PageNotFound,
+                lmdb::Error::Panic
+                | lmdb::Error::Corrupted
+                | lmdb::Error::PageNotFound
+                | lmdb::Error::Other(EIO),
             ) => self.give_up(fault),
             fault => Verdict::Other(fault.into()),
+        }
+    }
+
+    /// Whether a failure to write means that the disk is full. LMDB tells of a write that was cut short as of any other
+    /// failure of output, so what is left of the disk decides.
+    pub(super) fn is_disk_full(&self, fault: &Fault) -> bool {
+        let errno = match fault {
+            Fault::Lmdb(lmdb::Error::Other(errno)) => Some(*errno),
+            Fault::Store(StoreError::Io(error)) => error.raw_os_error(),
+            _ => None,
+        };
+        match errno {
+            Some(ENOSPC | EDQUOT) => true,
+            Some(EIO) => self.disk_free_bytes().unwrap_or(0) < self.least_disk_bytes(),
+            _ => false,
         }
     }
 

@@ -4,7 +4,7 @@
 use super::cursor::{Pen, Walk};
 use super::mapped::Mapped;
 use super::tables::Table;
-use super::{LmdbOptions, LmdbStore};
+use super::{LmdbOptions, LmdbStore, Migration};
 use crate::event::{Event, EventParts};
 use crate::filter::Filter;
 use crate::store::{Budget, CheckReport, NoPolicy, Order, Scan, Store, StoreError, Write};
@@ -253,8 +253,9 @@ fn c19_a_directory_of_version_1_is_migrated_and_its_events_stay() {
     let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let filled = filled(&current);
     within(&filled, |mapped| copy_as_version_1(mapped, &old));
-    for _ in 0..2 {
+    for migration in [Some(Migration { from: 1, to: 2 }), None] {
         let store = LmdbStore::open(old.path(), options()).unwrap();
+        assert_eq!(store.migration(), migration);
         within(&store, |mapped| {
             let txn = mapped.env.begin_ro_txn().unwrap();
             let schema = mapped.tables.get(&txn, Table::Meta, b"schema").unwrap();
