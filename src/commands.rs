@@ -10,6 +10,7 @@ mod extensions;
 mod hooks;
 mod import;
 mod interrupt;
+mod interruptible;
 mod job;
 mod logging;
 mod output_file;

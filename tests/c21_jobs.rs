@@ -382,8 +382,9 @@ async fn c21_an_interrupted_import_says_how_to_go_on() {
             })
             .await;
         }
+        // And not with a whole line.
+        import.write("{\"id\":");
         import.interrupt();
-        import.feed("\n");
         let ended = import.end().await;
         assert_eq!(ended.code, Some(1), "{}", ended.text());
         let line = ended
