@@ -14,15 +14,15 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored already
-is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends
+Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored already \
+is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends \
 after the batch at hand and says how to go on.
 
-Requests to vanish (NIP-62) are stored and obeyed where they name all relays, network.relay_url, or a URL of --known-as.
-Name there every address at which clients knew the relay that the lines come from: others are rejected, and what their
+Requests to vanish (NIP-62) are stored and obeyed where they name all relays, network.relay_url, or a URL of --known-as. \
+Name there every address at which clients knew the relay that the lines come from: others are rejected, and what their \
 authors had removed may be stored again.
 
-Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The
+Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The \
 extensions that are switched on are asked as they are asked about any event that is stored.
 
 Examples:
