@@ -10,6 +10,7 @@ mod extensions;
 mod hooks;
 mod import;
 mod interrupt;
+mod interruptible;
 mod job;
 mod logging;
 mod output_file;
@@ -34,7 +35,7 @@ use trellis_relay::extension::{Compiled, ExtensionError};
     about,
     arg_required_else_help = true,
     after_help = "\
-Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong
+Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong \
 arguments or configuration.
 
 Examples:

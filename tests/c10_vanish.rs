@@ -357,16 +357,26 @@ async fn c10_vanish_is_in_the_information_document() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
-    const NOTES: usize = 3_000;
+    // A sweep may be done before this process sees that it has begun; then there was too little to do.
+    for notes in [3_000, 6_000, 12_000, 24_000] {
+        if killed_in_the_middle(notes).await {
+            return;
+        }
+    }
+    panic!("the sweep was done each time");
+}
+
+/// Whether the relay was killed twice before everything was gone.
+async fn killed_in_the_middle(notes: usize) -> bool {
     let (mut relay, mut client) = relay().await;
     let (ann, bob) = (Author::new(), Author::new());
-    client.store_all(&ann.notes(NOTES)).await;
+    client.store_all(&ann.notes(notes)).await;
     let his = bob.notes(5);
     client.store_all(&his).await;
     let request = request(&ann, &["wss://relay.example.com", "ALL_RELAYS"], now());
     client.store(&request).await;
     let kept = his.len() as u64 + 1;
-    let mut left = NOTES as u64 + kept;
+    let mut left = notes as u64 + kept;
     for _ in 0..2 {
         // Killed as soon as some of it is gone.
         wait::until("a first chunk to be gone", async || {
@@ -376,7 +386,10 @@ async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
         let setup = relay.kill();
         let store = store_of(&setup);
         let now_left = store.stats().expect("sizes").events;
-        assert!(now_left < left && now_left > kept, "{now_left}");
+        assert!(now_left < left && now_left >= kept, "{now_left}");
+        if now_left == kept {
+            return false;
+        }
         left = now_left;
         assert_eq!(store.vanishings(10).expect("requests").len(), 1);
         drop(store);
@@ -397,4 +410,5 @@ async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
     );
     let (_, setup) = relay.stop().await;
     assert_eq!(store_of(&setup).stats().expect("sizes").events, kept);
+    true
 }

@@ -180,6 +180,28 @@ async fn c21_bad_lines_are_told_in_the_same_words_everywhere() {
 }
 
 #[tokio::test]
+async fn c21_an_import_fails_where_every_line_is_rejected() {
+    for place in both_with(&[]).await {
+        let rejected = place.run_with_input(&["import", "-"], "one\n\ntwo\n");
+        let rejected = rejected.await;
+        rejected.assert_failure(&["line 1: ", "line 3: ", "every line was rejected"]);
+        assert_eq!(rejected.code, Some(1));
+        assert!(rejected.stdout.contains("2 rejected"), "{rejected:?}");
+        let note = Author::new().note("known").as_json();
+        for good in [1, 0] {
+            let input = format!("one\n{note}\n");
+            let some = place.run_with_input(&["import", "-"], &input).await;
+            let words = format!("{good} stored");
+            assert!(some.assert_success().stdout.contains(&words), "{some:?}");
+        }
+        place
+            .run_with_input(&["import", "-"], "\n")
+            .await
+            .assert_success();
+    }
+}
+
+#[tokio::test]
 async fn c21_delete_counts_first_and_removes_what_the_filter_names() {
     let author = Author::new();
     let notes = author.notes(600);
@@ -407,8 +429,9 @@ async fn c21_an_interrupted_import_says_how_to_go_on() {
             })
             .await;
         }
+        // And not with a whole line.
+        import.write("{\"id\":");
         import.interrupt();
-        import.feed("\n");
         let ended = import.end().await;
         assert_eq!(ended.code, Some(1), "{}", ended.text());
         let line = ended

@@ -15,10 +15,10 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything stored comes out that has not expired, what extensions hide from clients as well: keep it as you keep the
+Everything stored comes out that has not expired, what extensions hide from clients as well: keep it as you keep the \
 database. What is stored while the export runs stays out.
 
-What keeps removed events away goes along as far as it is an event: deletions (NIP-09) and requests to vanish (NIP-62)
+What keeps removed events away goes along as far as it is an event: deletions (NIP-09) and requests to vanish (NIP-62) \
 that are still stored. To import into a new directory, name every address of this relay with --known-as.
 
 Works on a stopped relay's database, or through the relay that has it open.

@@ -14,15 +14,16 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored already
-is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends
+Lines that hold no event, and events that do not verify, are named on standard error and skipped; the exit code is 1 only \
+where every line was. What is stored already \
+is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends \
 after the batch at hand and says how to go on.
 
-Requests to vanish (NIP-62) are stored and obeyed where they name all relays, network.relay_url, or a URL of --known-as.
-Name there every address at which clients knew the relay that the lines come from: others are rejected, and what their
+Requests to vanish (NIP-62) are stored and obeyed where they name all relays, network.relay_url, or a URL of --known-as. \
+Name there every address at which clients knew the relay that the lines come from: others are rejected, and what their \
 authors had removed may be stored again.
 
-Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The
+Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The \
 extensions that are switched on are asked as they are asked about any event that is stored.
 
 Examples:
@@ -80,7 +81,11 @@ impl Import {
                 closed_pipe::forgive(report(&totals))?;
                 anyhow::bail!(go_on(totals.lines))
             }
-            Ok(Done::Imported(totals)) => closed_pipe::forgive(report(&totals)),
+            Ok(Done::Imported(totals)) => {
+                closed_pipe::forgive(report(&totals))?;
+                anyhow::ensure!(!is_all_rejected(&totals), "every line was rejected");
+                Ok(())
+            }
             Ok(_) => anyhow::bail!("the running relay answered another question"),
             Err(error) if terminal.last_line == 0 => Err(error),
             Err(error) => Err(error.context(go_on(terminal.last_line))),
@@ -104,6 +109,12 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     let bytes = file.metadata().ok().map(|metadata| metadata.len());
     let buffered = BufReader::with_capacity(1 << 20, file);
     Ok((Box::new(buffered), bytes))
+}
+
+/// Whoever calls this by a script has named a wrong file.
+fn is_all_rejected(totals: &ImportTotals) -> bool {
+    let known = totals.duplicates + totals.superseded + totals.deleted;
+    totals.rejected > 0 && totals.stored + known == 0
 }
 
 fn report(totals: &ImportTotals) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! what they refuse and guard is refused and kept on a stopped store as well. What a relay does by itself, such as to
 //! remove what is too old, is not started: the job's numbers tell all that happens.
 
+use super::interruptible::Interruptible;
 use super::{ConfigFile, WrongArguments, logging, terminal::Terminal};
 use anyhow::Context as _;
 use std::io::{self, BufRead};
@@ -76,6 +77,9 @@ impl<'c> Request<'c> {
         store: LmdbStore,
         terminal: &mut Terminal,
     ) -> anyhow::Result<Done> {
+        if self.job.takes_input() {
+            self.input = Box::new(Interruptible::new(self.input, terminal.interrupt())?);
+        }
         let wants_extensions = self.job.changes_events() && !self.without_extensions;
         if wants_extensions && config.extensions.values().any(is_on) {
             let _logging = logging::start(&config.log)?;

@@ -13,9 +13,9 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is
-verified. Kinds that only their recipients may read here, and events that only their author may publish (NIP-70), are
-never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is
+The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is \
+verified. Kinds that only their recipients may read here, and events that only their author may publish (NIP-70), are \
+never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is \
 run again; what was moved is not moved twice.
 
 Works on a stopped relay's database, or through the relay that has it open.

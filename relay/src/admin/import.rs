@@ -139,8 +139,12 @@ fn read_batch(
         && lines.bytes() - first_byte < options.batch_bytes as u64
         && !console.is_cancelled()
     {
-        let Some((number, line)) = lines.next_line()? else {
-            return Ok((batch, true));
+        let (number, line) = match lines.next_line() {
+            Ok(Some(numbered)) => numbered,
+            Ok(None) => return Ok((batch, true)),
+            // An input that was called off may end within a line, which is not read then.
+            Err(_) if console.is_cancelled() => break,
+            Err(error) => return Err(error),
         };
         totals.lines = number;
         totals.bytes = lines.bytes();
