@@ -241,6 +241,42 @@ async fn c21_sync_splits_what_is_too_much_at_once() {
 }
 
 #[tokio::test]
+async fn c21_sync_asks_again_where_a_peer_sends_fewer_than_asked_for() {
+    let events = Author::new().notes(150);
+    let by_id: BTreeMap<String, String> = events
+        .iter()
+        .map(|event| (event.id.to_hex(), event.as_json()))
+        .collect();
+    let absent = "ab".repeat(32);
+    let named: String = by_id.keys().map(String::as_str).collect();
+    // Version 1, up to infinity, a list of 151 ids.
+    let list = format!("610000028117{named}{absent}");
+    let url = peer(move |message| match message[0].as_str() {
+        Some("NEG-OPEN") => vec![json!(["NEG-MSG", message[1], list])],
+        Some("REQ") => {
+            let asked = message[2]["ids"].as_array().expect("ids");
+            let known = asked
+                .iter()
+                .filter_map(|id| by_id.get(id.as_str().expect("an id")));
+            let sent = known.take(7).map(|json| {
+                let event: Value = serde_json::from_str(json).expect("JSON");
+                json!(["EVENT", message[1], event])
+            });
+            sent.chain([json!(["EOSE", message[1]])]).collect()
+        }
+        _ => vec![],
+    })
+    .await;
+    let here = stopped(&[]).await;
+    let output = sync(&here, &url, &[]).await;
+    assert_says(
+        &output,
+        &["down: 150 stored, 0 known, 1 not sent, 0 refused"],
+    );
+    assert_eq!(exported(&here).await, ids(&events));
+}
+
+#[tokio::test]
 async fn c21_sync_is_begun_again_where_it_was_interrupted() {
     let events = Author::new().notes(250);
     let here = stopped(&[]).await;
