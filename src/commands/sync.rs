@@ -76,7 +76,17 @@ impl Sync {
         let Done::Synced(totals) = done else {
             anyhow::bail!("the running relay answered another question");
         };
-        closed_pipe::forgive(report(&totals))
+        closed_pipe::forgive(report(&totals))?;
+        let seconds = totals.left_out.seconds;
+        anyhow::ensure!(
+            seconds == 0,
+            "{} left out: more events than one of the two relays compares at once; see above",
+            match seconds {
+                1 => "one second was".to_owned(),
+                _ => format!("{seconds} seconds were"),
+            }
+        );
+        Ok(())
     }
 }
 
@@ -104,6 +114,9 @@ fn report(totals: &SyncTotals) -> io::Result<()> {
         totals.kept_back
     )?;
     reasons(&mut out, &totals.not_taken)?;
+    for (second, why) in &totals.left_out.some {
+        writeln!(out, "left out the second {second}: {why}")?;
+    }
     writeln!(
         out,
         "{} bytes sent, {} received",
