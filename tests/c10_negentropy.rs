@@ -541,6 +541,51 @@ async fn c10_negentropy_closes_what_stalls() {
 }
 
 #[tokio::test]
+async fn c10_negentropy_closes_what_is_kept_alive_for_too_long() {
+    let toml = "[negentropy]\nmax_lifetime = \"2s\"";
+    let (_relay, mut client) = start(toml).await;
+    client.store(&Author::new().note("one")).await;
+    open(&mut client, "s", &json!({"kinds": [1]}), &[0x61]).await;
+    assert_eq!(next(&mut client, "s").await, Ok(vec![0x61]));
+    let words = wait::until("the end of its life", async || {
+        say(&mut client, "s", &[0x61]).await;
+        next(&mut client, "s").await.err()
+    })
+    .await;
+    assert_words(&words, "closed:", "open for too long");
+}
+
+#[tokio::test]
+async fn c10_negentropy_one_address_does_not_take_the_room_of_all() {
+    let toml = "[network]\nreal_ip_header = \"X-Real-IP\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n[negentropy]\nmax_items = 10\nmax_items_per_ip = 15\nmax_items_in_all = 40";
+    let (relay, mut client) = start(toml).await;
+    client.store_all(&Author::new().notes(10)).await;
+    let from = async |address: &str| {
+        let client = Client::connect_with(&relay, &[("X-Real-IP", address)]).await;
+        client.expect("a connection")
+    };
+    let filter = json!({"kinds": [1]});
+    for (first, same, other) in [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"),
+    ] {
+        let mut first = from(first).await;
+        open(&mut first, "n", &filter, &[0x61]).await;
+        assert_eq!(next(&mut first, "n").await, Ok(vec![0x61]));
+        let mut same = from(same).await;
+        let words = refused(&mut same, filter.clone()).await;
+        assert_reason(&words, "rate-limited:", "your address");
+        let five = json!({"kinds": [1], "limit": 5});
+        assert_eq!(seen(&mut same, five).await.len(), 5);
+        let mut other = from(other).await;
+        assert_eq!(seen(&mut other, filter.clone()).await.len(), 10);
+        first.send(json!(["NEG-CLOSE", "n"])).await;
+        first.assert_alive().await;
+        assert_eq!(seen(&mut same, filter.clone()).await.len(), 10);
+    }
+}
+
+#[tokio::test]
 async fn c10_negentropy_survives_a_peer_that_floods_and_does_not_read() {
     let toml = "[network]\nwrite_timeout = \"2s\"\n[negentropy]\nmax_items_in_all = 3000\nmax_items = 3000";
     let (relay, mut client) = start(toml).await;
