@@ -257,8 +257,9 @@ async fn c10_negentropy_tells_of_no_event_that_was_hidden_since_the_opening() {
     open(&mut reader, "knows", &filter, &ALL_IDS).await;
     let answer = next(&mut reader, "knows").await.expect("an answer");
     assert_eq!(told(&answer, &events[..6]).len(), 6);
-    for id in ["n", "m"] {
-        open(&mut reader, id, &filter, &[0x61]).await;
+    // Headers alone answer for the first two filters; for the last every event is asked about.
+    for (id, filter) in [("n", &filter), ("m", &filter), ("all", &json!({}))] {
+        open(&mut reader, id, filter, &[0x61]).await;
         assert_eq!(next(&mut reader, id).await, Ok(vec![0x61]));
     }
     let vanish = vanishing.draft(62).tag(&["relay", "ALL_RELAYS"]).sign();
@@ -274,7 +275,7 @@ async fn c10_negentropy_tells_of_no_event_that_was_hidden_since_the_opening() {
         (shown.len() == 2).then_some(())
     })
     .await;
-    for id in ["n", "knows"] {
+    for id in ["n", "knows", "all"] {
         say(&mut reader, id, &ALL_IDS).await;
         let answer = next(&mut reader, id).await.expect("an answer");
         assert_eq!(told(&answer, &events), [&events[5]], "{id}");
@@ -546,6 +547,51 @@ async fn c10_negentropy_closes_what_stalls() {
         ids(&events),
         "the room is free"
     );
+}
+
+#[tokio::test]
+async fn c10_negentropy_closes_what_is_kept_alive_for_too_long() {
+    let toml = "[negentropy]\nmax_lifetime = \"2s\"";
+    let (_relay, mut client) = start(toml).await;
+    client.store(&Author::new().note("one")).await;
+    open(&mut client, "s", &json!({"kinds": [1]}), &[0x61]).await;
+    assert_eq!(next(&mut client, "s").await, Ok(vec![0x61]));
+    let words = wait::until("the end of its life", async || {
+        say(&mut client, "s", &[0x61]).await;
+        next(&mut client, "s").await.err()
+    })
+    .await;
+    assert_words(&words, "closed:", "open for too long");
+}
+
+#[tokio::test]
+async fn c10_negentropy_one_address_does_not_take_the_room_of_all() {
+    let toml = "[network]\nreal_ip_header = \"X-Real-IP\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n[negentropy]\nmax_items = 10\nmax_items_per_ip = 15\nmax_items_in_all = 40";
+    let (relay, mut client) = start(toml).await;
+    client.store_all(&Author::new().notes(10)).await;
+    let from = async |address: &str| {
+        let client = Client::connect_with(&relay, &[("X-Real-IP", address)]).await;
+        client.expect("a connection")
+    };
+    let filter = json!({"kinds": [1]});
+    for (first, same, other) in [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"),
+    ] {
+        let mut first = from(first).await;
+        open(&mut first, "n", &filter, &[0x61]).await;
+        assert_eq!(next(&mut first, "n").await, Ok(vec![0x61]));
+        let mut same = from(same).await;
+        let words = refused(&mut same, filter.clone()).await;
+        assert_reason(&words, "rate-limited:", "your address");
+        let five = json!({"kinds": [1], "limit": 5});
+        assert_eq!(seen(&mut same, five).await.len(), 5);
+        let mut other = from(other).await;
+        assert_eq!(seen(&mut other, filter.clone()).await.len(), 10);
+        first.send(json!(["NEG-CLOSE", "n"])).await;
+        first.assert_alive().await;
+        assert_eq!(seen(&mut same, filter.clone()).await.len(), 10);
+    }
 }
 
 #[tokio::test]

@@ -87,19 +87,27 @@ pub fn close(session: &Rc<Session>, id: &SubId) -> Option<Wait> {
     None
 }
 
-/// Ends those of which nothing was heard for `negentropy.idle_timeout`.
+/// Ends those of which nothing was heard for `negentropy.idle_timeout`, and those older than `negentropy.max_lifetime`.
 pub(crate) fn close_idle(session: &Session) {
     if session.reconciliations() > 0 {
-        let timeout = session.worker.config().negentropy.idle_timeout.duration();
+        let config = session.worker.config();
+        let (idle, lifetime) = (
+            config.negentropy.idle_timeout.duration(),
+            config.negentropy.max_lifetime.duration(),
+        );
+        let idle = session.take_reconciliations(|age| age.quiet >= idle);
         let reason = Reason::closed("nothing was heard for too long; open it again");
-        end(session, session.take_reconciliations(Some(timeout)), reason);
+        end(session, idle, reason);
+        let old = session.take_reconciliations(|age| age.open >= lifetime);
+        let reason = Reason::closed("it was open for too long; open it again, for less at once");
+        end(session, old, reason);
     }
 }
 
 /// Ends all of them: what they were sealed by is no longer in force.
 pub(crate) fn close_all(session: &Session) {
     let reason = Reason::closed("the rules of the relay have changed; open it again");
-    end(session, session.take_reconciliations(None), reason);
+    end(session, session.take_reconciliations(|_| true), reason);
 }
 
 fn end(session: &Session, ids: Vec<SubId>, reason: Reason) {

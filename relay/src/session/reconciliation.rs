@@ -65,7 +65,17 @@ impl SealedItems {
 pub(super) struct Entry {
     id: SubId,
     reconciliation: Reconciliation,
+    opened: Instant,
     last_heard: Instant,
+}
+
+/// How old a set is.
+#[derive(Clone, Copy, Debug)]
+pub struct SetAge {
+    /// Since it was opened.
+    pub open: Duration,
+    /// Since something was heard about it.
+    pub quiet: Duration,
 }
 
 impl Session {
@@ -73,10 +83,12 @@ impl Session {
     pub fn add_reconciliation(&self, id: SubId, reconciliation: Reconciliation) {
         self.remove_reconciliation(&id);
         if self.closing().is_none() {
+            let now = Instant::now();
             self.reconciliations.borrow_mut().push(Entry {
                 id,
                 reconciliation,
-                last_heard: Instant::now(),
+                opened: now,
+                last_heard: now,
             });
         }
     }
@@ -102,15 +114,18 @@ impl Session {
         self.reconciliations.borrow().len()
     }
 
-    /// Forgets those of which nothing was heard for so long, or all of them, and says their ids.
-    pub fn take_reconciliations(&self, quiet: Option<Duration>) -> Vec<SubId> {
+    /// Forgets those that are over by their age, and says their ids.
+    pub fn take_reconciliations(&self, is_over: impl Fn(SetAge) -> bool) -> Vec<SubId> {
         let mut open = self.reconciliations.borrow_mut();
         if open.is_empty() {
             return Vec::new();
         }
-        let is_over =
-            |entry: &mut Entry| quiet.is_none_or(|quiet| entry.last_heard.elapsed() >= quiet);
-        let over = open.extract_if(.., is_over);
+        let over = open.extract_if(.., |entry| {
+            is_over(SetAge {
+                open: entry.opened.elapsed(),
+                quiet: entry.last_heard.elapsed(),
+            })
+        });
         over.map(|entry| entry.id).collect()
     }
 }

@@ -4,9 +4,10 @@
 
 use super::gather::gather;
 use super::{Refusal, narrowed};
+use crate::connections::network;
 use crate::filter::Filter;
 use crate::flow::count::Allowance;
-use crate::nips::nip77::{ItemList, ItemShare};
+use crate::nips::nip77::{Crowded, ItemList, ItemShare};
 use crate::reason::Reason;
 use crate::session::{Reconciliation, SealedItems, Session};
 use crate::store::Position;
@@ -57,16 +58,21 @@ struct Gathered {
     share: ItemShare,
     max_items: usize,
     max_in_all: usize,
+    max_of_network: usize,
 }
 
 impl Gathered {
     fn new(session: &Session) -> Self {
         let config = session.worker.config();
+        let ip = session.viewer().ip();
+        // Behind a proxy on this machine that names no client, everybody comes from a loopback address.
+        let network = (!ip.is_loopback()).then(|| network(ip));
         Gathered {
             positions: Vec::new(),
-            share: session.worker.relay.negentropy_items.share(None),
+            share: session.worker.relay.negentropy_items.share(network),
             max_items: config.negentropy.max_items as usize,
             max_in_all: config.negentropy.max_items_in_all as usize,
+            max_of_network: config.negentropy.max_items_per_ip as usize,
         }
     }
 
@@ -81,8 +87,11 @@ impl Gathered {
             });
         }
         self.share
-            .grow(more.len(), self.max_in_all, usize::MAX)
-            .map_err(|crowded| Reason::error(crowded.to_string()))?;
+            .grow(more.len(), self.max_in_all, self.max_of_network)
+            .map_err(|crowded| match crowded {
+                Crowded::Relay => Reason::error(crowded.to_string()),
+                Crowded::Address => Reason::rate_limited(crowded.to_string()),
+            })?;
         self.positions.extend(more);
         Ok(())
     }
