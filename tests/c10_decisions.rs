@@ -69,3 +69,39 @@ async fn c10_a_blocked_address_is_not_let_in_by_the_content_type_of_a_call() {
     assert_eq!(http::post(&relay, "/", &header, "{}").await.status, 401);
     call(&relay, &operator, "unblockip", json!(["127.0.0.0/8"])).await;
 }
+
+#[tokio::test]
+async fn c10_an_import_brings_in_nothing_that_is_banned() {
+    let operator = Author::new();
+    let relay = setup(&operator).start().await;
+    let (banned, author) = (Author::new(), Author::new());
+    let (unwanted, good) = (author.note("unwanted"), author.note("good"));
+    for (method, params) in [
+        ("banpubkey", json!([banned.pubkey()])),
+        ("banevent", json!([unwanted.id.to_hex()])),
+        ("disallowkind", json!([7])),
+        ("changerelaymode", json!(["read_only"])),
+    ] {
+        call(&relay, &operator, method, params).await;
+    }
+    let kind = author.draft(7).sign();
+    let events = [banned.note("banned"), unwanted, kind, good.clone()];
+    let input: String = events
+        .iter()
+        .map(|event| format!("{}\n", event.as_json()))
+        .collect();
+    let file = relay.setup().config_file().display().to_string();
+    let import = ["import", "-c", &file, "-"];
+    let check = |done: trellis_test_support::Output, words: &str| {
+        let stdout = &done.assert_success().stdout;
+        assert!(stdout.contains(words), "{}", done.text());
+        for line in ["line 1: blocked", "line 2: blocked", "line 3: blocked"] {
+            assert!(done.stderr.contains(line), "{}", done.text());
+        }
+    };
+    let running = relay.setup().run_with_input(&import, &input).await;
+    check(running, "1 stored");
+    let (_, setup) = relay.stop().await;
+    let stopped = setup.run_with_input(&import, &input).await;
+    check(stopped, "0 stored, 1 had before");
+}

@@ -50,6 +50,8 @@ pub enum Origin {
         /// Who published, for hooks that must be asked again.
         viewer: Arc<Viewer>,
     },
+    /// A job of the operator, whose own lists hold for it as well; the mode does not.
+    Operator(oneshot::Sender<Outcome>),
     /// The relay itself or an extension.
     Internal(Option<oneshot::Sender<Outcome>>),
 }
@@ -301,6 +303,11 @@ enum Readmitted {
 /// The operator's orders are asked again, and hooks where the tables changed between admission and commit, so that nothing
 /// slips in behind their backs; hooks are not asked about who vanishes.
 fn readmit(hooks: &Hooks, orders: &Orders, submission: &Submission) -> Readmitted {
+    if let (Write::Put(event), Origin::Operator(_)) = (&submission.write, &submission.origin)
+        && let Err(reason) = orders::check_lists(event, &orders.moderation)
+    {
+        return Readmitted::Answer(Outcome::Refused(reason));
+    }
     let (
         Write::Put(event) | Write::Vanish(event),
         Origin::Session {
@@ -386,7 +393,7 @@ fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
                     });
                 }
             }
-            (Origin::Internal(Some(reply)), _) => {
+            (Origin::Internal(Some(reply)) | Origin::Operator(reply), _) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(outcome);
             }
