@@ -1,5 +1,6 @@
 //! C10: what a decision of the operator (NIP-86) that was answered `true` means from then on, for what is under way too.
 
+use trellis_test_support::author::now;
 use trellis_test_support::http;
 use trellis_test_support::management::{RPC, call};
 use trellis_test_support::{Author, Client, Relay, Setup, json, trellis, wait};
@@ -104,4 +105,39 @@ async fn c10_an_import_brings_in_nothing_that_is_banned() {
     let (_, setup) = relay.stop().await;
     let stopped = setup.run_with_input(&import, &input).await;
     check(stopped, "0 stored, 1 had before");
+}
+
+#[tokio::test]
+async fn c10_an_authorization_is_good_for_no_second_call_after_a_restart() {
+    const URL: &str = "wss://relay.example.com";
+    let operator = Author::new();
+    let network = format!("[network]\nrelay_url = \"{URL}\"\n");
+    let pubkey = operator.pubkey();
+    let information = format!("[information]\npubkey = \"{pubkey}\"\n");
+    let setup = trellis!().config(&(network + &information));
+    let relay = setup.start().await;
+    let body = r#"{"method":"banpubkey","params":["PUBKEY"]}"#;
+    let body = body.replace("PUBKEY", &Author::new().pubkey());
+    let signed_at = now();
+    let old = operator.authorization("POST", URL, &body);
+    let post = async |relay: &Relay, authorization: &str| {
+        let headers = [("Content-Type", RPC), ("Authorization", authorization)];
+        http::post(relay, "/", &headers, &body).await
+    };
+    assert_eq!(post(&relay, &old).await.status, 200);
+    let (_, setup) = relay.stop().await;
+    wait::until("a later second", async || {
+        (now() > signed_at + 1).then_some(())
+    })
+    .await;
+    let relay = setup.start().await;
+    let refused = post(&relay, &old).await;
+    assert_eq!(refused.status, 401);
+    assert!(
+        refused.body.contains("older than the start"),
+        "{}",
+        refused.body
+    );
+    let new = operator.authorization("POST", URL, &body);
+    assert_eq!(post(&relay, &new).await.status, 200);
 }
