@@ -197,7 +197,11 @@ async fn put_in_force(relay: &Relay, old: &Moderation, new: Arc<Moderation>) {
     let (in_force, mut everywhere) = channel(1);
     relay.tell_workers(|| WorkerMessage::Moderation(new.clone(), in_force.clone()));
     drop(in_force);
-    let _ = tokio::time::timeout(PATIENCE, everywhere.recv()).await;
+    let in_force_everywhere = async {
+        everywhere.recv().await;
+        relay.writer.finish_batch().await;
+    };
+    let _ = tokio::time::timeout(PATIENCE, in_force_everywhere).await;
     if !new.to_purge.is_empty() {
         moderator.purge.notify_one();
     }

@@ -94,11 +94,8 @@ impl<'c> Request<'c> {
                 Ok(self.job.run(&LiveRelay(relay), &mut self.input, terminal)?)
             });
         }
-        let target: &dyn Target = &StoppedStore {
-            store: Arc::new(store),
-            config: Arc::new(config),
-            clock: Arc::new(SystemClock),
-        };
+        let target: &dyn Target =
+            &StoppedStore::new(Arc::new(store), Arc::new(config), Arc::new(SystemClock));
         Ok(self.job.run(target, &mut self.input, terminal)?)
     }
 

@@ -88,11 +88,11 @@ impl Console for Heard {
 }
 
 fn target(store: &Arc<dyn Store>) -> StoppedStore {
-    StoppedStore {
-        store: store.clone(),
-        config: Arc::default(),
-        clock: Arc::new(FakeClock::at_s(NOW)),
-    }
+    StoppedStore::new(
+        store.clone(),
+        Arc::default(),
+        Arc::new(FakeClock::at_s(NOW)),
+    )
 }
 
 fn import_text(
