@@ -1,6 +1,7 @@
 //! One file a subcommand; here only the words that select one.
 
 mod check;
+mod closed_pipe;
 mod compact;
 mod config;
 mod delete;
@@ -11,6 +12,7 @@ mod import;
 mod interrupt;
 mod job;
 mod logging;
+mod output_file;
 mod progress;
 mod run;
 mod serve;
@@ -84,8 +86,8 @@ impl Arguments {
             Command::Compact(compact) => compact.run(extensions),
             Command::Sync(sync) => sync.run(extensions),
             Command::Run(run) => run.run(extensions),
-            Command::Extensions(command) => command.run(extensions),
-            Command::Config(config) => config.run(extensions),
+            Command::Extensions(command) => closed_pipe::forgive(command.run(extensions)),
+            Command::Config(config) => closed_pipe::forgive(config.run(extensions)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use trellis_test_support::{
-    Author, Client, Event, Front, Output, Relay, Setup, json, trellis, wait,
+    Author, Client, Event, Front, Output, Relay, Setup, http, json, trellis, wait,
 };
 
 /// A store that no relay has open, or that one has.
@@ -109,6 +109,35 @@ async fn c21_what_is_exported_can_be_imported() {
 }
 
 #[tokio::test]
+async fn c21_an_export_that_fails_leaves_the_older_one_as_it_was() {
+    let relay = relay_with(&Author::new().notes(300)).await;
+    let home = relay.setup().home();
+    let dump = home.join("backup.jsonl");
+    fs::write(&dump, "an older backup").expect("write");
+    // Files end at a few blocks, and the program lives to see the error.
+    let limited = std::process::Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 8; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_trellis"))
+        .args(["export", "-c"])
+        .arg(relay.setup().config_file())
+        .arg("-o")
+        .arg(&dump)
+        .env("TRELLIS_DATA__PATH", home.join("data"))
+        .output()
+        .expect("run a shell");
+    let told = String::from_utf8_lossy(&limited.stderr);
+    assert_eq!(limited.status.code(), Some(1), "{told}");
+    assert!(told.contains("backup.jsonl"), "{told}");
+    let text = || fs::read_to_string(&dump).expect("the backup");
+    assert_eq!(text(), "an older backup");
+    assert!(!home.join("backup.jsonl.part").exists());
+    let place = Place::Running(relay);
+    let path = dump.display().to_string();
+    place.run(&["export", "-o", &path]).await.assert_success();
+    assert_eq!(text().lines().count(), 300);
+}
+
+#[tokio::test]
 async fn c21_an_import_into_a_running_relay_reaches_its_subscribers() {
     let relay = relay_with(&[]).await;
     let mut client = Client::connect(&relay).await;
@@ -185,6 +214,7 @@ async fn c21_filters_that_are_wrong_or_name_everything_are_misuse() {
         for (arguments, words) in [
             (&["delete", "-f", "{}"][..], "--all"),
             (&["delete", "-f", r#"{"limit":2}"#], "--all"),
+            (&["delete", "-f", r#"{"since":0}"#], "--all"),
             (&["delete", "-f", "[1]"], "filter"),
             (&["delete"], "--filter"),
             (&["delete", "-f", r#"{"kind":1}"#], "kind"),
@@ -313,6 +343,53 @@ async fn c21_publishing_goes_on_around_compactions_and_survives_kill_9() {
     let exported = place.exported("{}").await;
     assert_eq!(exported.len(), 400);
     assert!(stored.iter().all(|event| exported.contains(event)));
+}
+
+#[tokio::test]
+async fn c21_a_relay_whose_store_could_not_be_opened_again_is_not_healthy_until_it_is() {
+    let note = Author::new().note("still here");
+    let relay = relay_with(std::slice::from_ref(&note)).await;
+    let lock = relay.setup().home().join("data/lock.mdb");
+    fs::remove_file(&lock).expect("remove the lock file");
+    fs::create_dir(&lock).expect("stand in its way");
+    let file = relay.setup().config_file().display().to_string();
+    let compacted = relay.setup().run(&["compact", "-c", &file]).await;
+    compacted.assert_failure(&["lock.mdb", "start the relay again"]);
+    for path in ["/health", "/ready"] {
+        let told = http::get(&relay, path, &[]).await;
+        assert_eq!(told.status, 503, "{path}: {}", told.body);
+        assert!(told.body.contains("available"), "{path}: {}", told.body);
+    }
+    fs::remove_dir(&lock).expect("clear the way");
+    wait::until("a healthy relay", async || {
+        (http::get(&relay, "/health", &[]).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(http::get(&relay, "/ready", &[]).await.status, 200);
+    let mut client = Client::connect(&relay).await;
+    assert_eq!(client.query(json!({})).await, [note]);
+}
+
+#[tokio::test]
+async fn c21_a_job_is_done_though_nobody_reads_what_it_says() {
+    let mut input = "no event\n".repeat(100);
+    input.push_str(&Author::new().note("after them").as_json());
+    for place in both_with(&Author::new().notes(3)).await {
+        let file = place.setup().config_file().display().to_string();
+        let run = async |arguments: &[&str]| {
+            let arguments = [arguments, &["-c", &file]].concat();
+            let mut command = place.setup().spawn_unread(&arguments);
+            let _ = command.feed(&input).join();
+            assert_eq!(command.end().await.code, Some(0), "{arguments:?}");
+        };
+        run(&["import", "-"]).await;
+        assert_eq!(place.exported("{}").await.len(), 4);
+        run(&["check"]).await;
+        run(&["delete", "-f", r#"{"kinds":[1]}"#]).await;
+        assert_eq!(place.exported("{}").await.len(), 0);
+        run(&["compact"]).await;
+        run(&["extensions", "list", "--json"]).await;
+    }
 }
 
 #[tokio::test]

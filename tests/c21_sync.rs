@@ -346,6 +346,16 @@ async fn c21_sync_believes_nothing_that_a_peer_says() {
     assert_eq!(exported(&here).await, ids([&good]));
 }
 
+#[tokio::test]
+async fn c21_sync_takes_no_answer_that_is_cut_off_for_the_whole() {
+    let here = stopped(&Author::new().notes(3)).await;
+    for cut_off in ["61ff", "610000", "61018000", "61000002", "6100000200ff"] {
+        let url = peer(move |_| vec![json!(["NEG-MSG", "sync", cut_off])]).await;
+        let output = sync(&here, &url, &[]).await;
+        output.assert_failure(&["breaks the protocol", "cut off"]);
+    }
+}
+
 /// A peer that answers each message as it is told to, and is gone where it is told null.
 async fn peer(answers: impl Fn(&Value) -> Vec<Value> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

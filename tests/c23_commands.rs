@@ -72,6 +72,7 @@ async fn c23_a_missing_configuration_file_is_named() {
         .run(&["config", "check", "-c", "no/such/file.toml"])
         .await;
     output.assert_failure(&["no/such/file.toml"]);
+    assert_eq!(output.stderr.matches("No such file").count(), 1);
 }
 
 #[tokio::test]

@@ -58,6 +58,10 @@ pub trait Store: Send + Sync + 'static {
     /// Times and ids of what one filter asks for, page by page, for negentropy (NIP-77); reads no bodies.
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
 
+    /// As [`Store::positions`], for whoever removes what is found: where that may take a tag's hash for the tag, this reads
+    /// the event, lest another one goes by chance.
+    fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
+
     /// Ids of events whose expiration (NIP-40) is at or before `now`, the longest expired first.
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError>;
 
@@ -111,8 +115,8 @@ pub trait Store: Send + Sync + 'static {
 pub enum Write {
     /// Store a verified event that is not ephemeral.
     Put(Arc<Event>),
-    /// Store a request to vanish (NIP-62, kind 62) that is addressed to this relay. From its commit on, what it covers is
-    /// hidden from every reader and refused: see [`Vanishing`].
+    /// Store a request to vanish (NIP-62, kind 62) that is addressed to this relay, whatever commit hooks say of it. From
+    /// its commit on, what it covers is hidden from every reader and refused: see [`Vanishing`].
     Vanish(Arc<Event>),
     /// Note that nothing is left to be removed for a request to vanish; what guards of removal kept is shown again.
     EndVanishing(Vanishing),
@@ -234,6 +238,12 @@ pub trait CommitPolicy {
         removes: &[Arc<Event>],
         txn: &dyn TxnRead,
     ) -> Result<KvWrites, Reason>;
+
+    /// As [`CommitPolicy::on_commit`] for a request to vanish that binds this relay (NIP-62), which is stored whatever is
+    /// said of it: the rows of those who accept it.
+    fn on_vanish(&self, request: &Event, txn: &dyn TxnRead) -> KvWrites {
+        self.on_commit(request, &[], txn).unwrap_or_default()
+    }
 
     /// Whether [`CommitPolicy::may_remove`] wants events of this kind at all.
     fn guards_removal(&self, kind: u16) -> bool;
@@ -445,6 +455,14 @@ pub enum StoreError {
         needed_bytes: u64,
         /// So much there is.
         free_bytes: u64,
+    },
+    /// The file system's word on a file.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: std::io::Error,
     },
     /// The file system's word.
     #[error(transparent)]

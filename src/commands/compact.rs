@@ -1,8 +1,8 @@
 //! `trellis compact`: gives the disk back what removals have left empty.
 
-use super::ConfigFile;
 use super::job::Request;
 use super::terminal::Terminal;
+use super::{ConfigFile, closed_pipe};
 use clap::Args;
 use std::io::{self, Write as _};
 use trellis_relay::admin::job::{Done, Job};
@@ -34,14 +34,13 @@ impl Compact {
             anyhow::bail!("the running relay answered another question");
         };
         let (before, after) = (report.before_bytes, report.after_bytes);
-        writeln!(
+        closed_pipe::forgive(writeln!(
             io::stdout(),
             "{} entries written anew: {} before, {} after",
             report.entries,
             mebibytes(before),
             mebibytes(after)
-        )?;
-        Ok(())
+        ))
     }
 }
 

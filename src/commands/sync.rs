@@ -2,7 +2,7 @@
 
 use super::job::Request;
 use super::terminal::Terminal;
-use super::{ConfigFile, filter_json};
+use super::{ConfigFile, closed_pipe, filter_json};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -76,7 +76,7 @@ impl Sync {
         let Done::Synced(totals) = done else {
             anyhow::bail!("the running relay answered another question");
         };
-        Ok(report(&totals)?)
+        closed_pipe::forgive(report(&totals))
     }
 }
 

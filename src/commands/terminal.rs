@@ -48,7 +48,8 @@ impl Terminal {
 
     fn say(&mut self, words: &str) {
         self.progress.clear();
-        eprintln!("{words}");
+        // The work goes on when nobody listens any more.
+        let _ = writeln!(io::stderr(), "{words}");
     }
 }
 

@@ -122,6 +122,10 @@ impl CommitPolicy for CommitHooks {
         self.0.plan(event.kind()).commit(event, removes, txn)
     }
 
+    fn on_vanish(&self, request: &Event, txn: &dyn TxnRead) -> KvWrites {
+        self.0.plan(request.kind()).commit_anyway(request, txn)
+    }
+
     fn guards_removal(&self, kind: u16) -> bool {
         self.0.plan(kind).guards_removal()
     }

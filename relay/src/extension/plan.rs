@@ -1,7 +1,7 @@
 //! The hooks that want events of one kind, in their final order.
 //!
-//! Invariant: a fault is the extension's `on_fault` for `admit` and `commit`, but never shows an event (`deliver`) and
-//! never lets one go (`guard_removal`).
+//! Invariant: a fault is the extension's `on_fault` for `admit` and `commit`, but never shows an event (`deliver`), never
+//! lets one go (`guard_removal`) and never keeps anybody from vanishing (NIP-62).
 
 use super::audience::Audience;
 use super::commit::CommitTx;
@@ -113,27 +113,33 @@ impl Plan {
     ) -> Result<KvWrites, Reason> {
         let mut writes = KvWrites::new();
         for hook in &self.commit {
-            let Call::Commit(call) = &hook.call else {
-                continue;
-            };
-            let mut tx = CommitTx::new(hook.owner.name, removes, txn, &writes);
-            let verdict = hook.guard(|| match call(event, &mut tx) {
-                // The store's failure is not the hook's fault.
-                Err(_) if tx.store_failed() => Ok(Commit::Veto(Reason::internal())),
-                verdict => verdict,
-            });
-            match verdict {
-                Ok(Commit::Accept) => {
-                    let own = tx.into_writes();
-                    writes.extend(own);
-                }
-                Ok(Commit::Veto(reason)) => return Err(reason),
+            match ask_commit(hook, event, removes, txn, &writes) {
+                Ok(Ok(own)) => writes.extend(own),
+                Ok(Err(reason)) => return Err(reason),
                 // The event passes without the rows of the hook that failed.
                 Err(_) if hook.fails_open() => {}
                 Err(_) => return Err(Reason::internal()),
             }
         }
         Ok(writes)
+    }
+
+    /// Asks the `commit` hooks about a request to vanish (NIP-62), which no extension can stop: the rows of those that
+    /// accept it.
+    pub fn commit_anyway(&self, request: &Event, txn: &dyn TxnRead) -> KvWrites {
+        let mut writes = KvWrites::new();
+        for hook in &self.commit {
+            match ask_commit(hook, request, &[], txn, &writes) {
+                Ok(Ok(own)) => writes.extend(own),
+                Ok(Err(_)) => tracing::warn!(
+                    extension = hook.owner.name,
+                    "a commit hook refused a request to vanish, which is stored all the same"
+                ),
+                // Logged as every fault is.
+                Err(_) => {}
+            }
+        }
+        writes
     }
 
     /// Whether [`Plan::may_remove`] has anybody to ask.
@@ -175,6 +181,29 @@ impl Plan {
             }
         }
     }
+}
+
+/// One hook's rows, or its reason to refuse.
+fn ask_commit(
+    hook: &Hook,
+    event: &Event,
+    removes: &[Arc<Event>],
+    txn: &dyn TxnRead,
+    before: &KvWrites,
+) -> Result<Result<KvWrites, Reason>, Fault> {
+    let Call::Commit(call) = &hook.call else {
+        return Ok(Ok(KvWrites::new()));
+    };
+    let mut tx = CommitTx::new(hook.owner.name, removes, txn, before);
+    let verdict = hook.guard(|| match call(event, &mut tx) {
+        // The store's failure is not the hook's fault.
+        Err(_) if tx.store_failed() => Ok(Commit::Veto(Reason::internal())),
+        verdict => verdict,
+    });
+    Ok(match verdict? {
+        Commit::Accept => Ok(tx.into_writes()),
+        Commit::Veto(reason) => Err(reason),
+    })
 }
 
 impl std::fmt::Debug for Plan {

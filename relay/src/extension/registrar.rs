@@ -128,7 +128,8 @@ impl<E: Extension> Registrar<E> {
 
     /// The last word, inside the write transaction: sees what the event replaces or deletes, may refuse it, and writes
     /// the extension's own rows together with it. Must be repeatable and touch nothing but the transaction: a store may
-    /// run it again. Change what you hold in memory in `stored`.
+    /// run it again. Change what you hold in memory in `stored`. A request to vanish (NIP-62) that is addressed to this
+    /// relay cannot be refused.
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;

@@ -24,7 +24,8 @@ pub enum Admit {
 pub enum Commit {
     /// Commit the event, and this hook's rows with it.
     Accept,
-    /// `OK false` with this reason; nothing is written.
+    /// `OK false` with this reason; nothing is written. A request to vanish (NIP-62, kind 62) that is addressed to this
+    /// relay is stored all the same, without this hook's rows.
     Veto(Reason),
 }
 

@@ -116,7 +116,8 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
         }
         Admit::Accept => {
             let config = session.worker.config();
-            let write = match nip62::write_for(candidate.event, session.relay_address(&config)) {
+            let write = match nip62::write_for(candidate.event, config.network.relay_url.as_deref())
+            {
                 Ok(write) => write,
                 Err(reason) => return refuse(session, &id, &reason),
             };

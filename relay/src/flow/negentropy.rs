@@ -17,7 +17,7 @@ use super::req::{Filters, room};
 use super::request;
 use crate::extension::Verb;
 use crate::filter::Filter;
-use crate::nips::nip77::looks_like_message;
+use crate::nips::nip77::{Flaw, Malformed, check_any_version};
 use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{Reconciliation, Session, Wait};
@@ -138,11 +138,12 @@ fn read(message: HexMessage<'_>) -> Result<Vec<u8>, Reason> {
     let message = message.decode();
     let message = message
         .ok_or_else(|| Reason::invalid("the message must be a string of pairs of hex digits"))?;
-    match looks_like_message(&message) {
-        true => Ok(message),
-        false => Err(Reason::invalid(
+    match check_any_version(&message) {
+        Ok(()) => Ok(message),
+        Err(Flaw::Version) => Err(Reason::invalid(
             "the message must begin with a version of the Negentropy protocol, 61 for version 1",
         )),
+        Err(flaw) => Err(Reason::invalid(Malformed::from(flaw).to_string())),
     }
 }
 

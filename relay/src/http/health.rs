@@ -1,7 +1,8 @@
 //! `/livez`, `/health` and `/ready`.
 //!
 //! `/livez` says that the process answers, and nothing else may make it fail: it is what restarts a container. `/health`
-//! fails while something that an enabled extension needs is down. `/ready` fails while the relay should get no traffic.
+//! fails while the store or something that an enabled extension needs is down. `/ready` fails while the relay should get
+//! no traffic.
 
 use super::error;
 use crate::relay::Relay;
@@ -17,8 +18,13 @@ pub(super) async fn livez() -> HttpResponse {
 pub(super) async fn health(relay: web::Data<Arc<Relay>>) -> HttpResponse {
     let (extensions, all_up) = relay.extension_health();
     let storing = !relay.writer.is_dead();
-    let store_full = relay.store.stats().is_ok_and(|stats| stats.full);
-    let healthy = all_up && storing && !store_full;
+    let store = match relay.store.stats() {
+        _ if !storing => "stopped",
+        Err(_) => "unavailable",
+        Ok(stats) if stats.full => "full",
+        Ok(_) => "ok",
+    };
+    let healthy = all_up && store == "ok";
     let status = if healthy {
         StatusCode::OK
     } else {
@@ -28,7 +34,7 @@ pub(super) async fn health(relay: web::Data<Arc<Relay>>) -> HttpResponse {
         "status": if healthy { "healthy" } else { "unhealthy" },
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": relay.started.elapsed().as_secs(),
-        "store": if !storing { "stopped" } else if store_full { "full" } else { "ok" },
+        "store": store,
         "extensions": extensions,
     }))
 }
@@ -39,6 +45,12 @@ pub(super) async fn ready(relay: web::Data<Arc<Relay>>) -> HttpResponse {
     }
     if relay.writer.is_dead() {
         return error(StatusCode::SERVICE_UNAVAILABLE, "the relay cannot store");
+    }
+    if relay.store.stats().is_err() {
+        return error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store is not available",
+        );
     }
     HttpResponse::Ok().json(json!({"status": "ready"}))
 }

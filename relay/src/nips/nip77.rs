@@ -1,13 +1,17 @@
 //! NIP-77: sets of events and the messages by which two sides find out what only one of them has.
 //!
 //! Invariant: a list only ever loses items, and the answering side keeps no other state, so every answer fits the list as
-//! it is; and no bytes of a peer make it panic or take more memory than the frame they are answered with. The protocol itself is the crate `negentropy`'s, which
-//! is named here alone. Not here: what belongs into a list (`flow/negentropy`, `admin/sync`).
+//! it is; and no bytes of a peer make it panic or take more memory than the frame they are answered with. Every message is
+//! checked for its form (`form`) before the protocol sees it, since the crate takes the end of the input for the end of a
+//! number. The protocol itself is the crate `negentropy`'s, which is named here alone. Not here: what belongs into a list
+//! (`flow/negentropy`, `admin/sync`).
 
 mod budget;
+mod form;
 mod told;
 
-pub use budget::{Crowded, ItemBudget, ItemShare};
+pub use self::budget::{Crowded, ItemBudget, ItemShare};
+pub use self::form::{Flaw, check};
 
 use crate::event::EventId;
 use crate::store::Position;
@@ -20,17 +24,25 @@ pub struct ItemList(Vec<Item>);
 
 /// The bytes of a peer are no message of the protocol.
 #[derive(Debug, thiserror::Error)]
-#[error("the message is not one of Negentropy protocol 1: {0}")]
-pub struct Malformed(negentropy::Error);
+pub enum Malformed {
+    /// It is not a whole message.
+    #[error("the message is not one of Negentropy protocol 1: {0}")]
+    Form(#[from] Flaw),
+    /// The protocol does not go on with it.
+    #[error("the message is not one of Negentropy protocol 1: {0}")]
+    Content(negentropy::Error),
+}
 
 /// The first byte of a message of the protocol's version 1, the only one there is.
 pub const VERSION: u8 = negentropy::PROTOCOL_VERSION as u8;
 
-/// Whether the bytes begin like a message of this protocol, in whatever version.
-pub fn looks_like_message(message: &[u8]) -> bool {
-    message
-        .first()
-        .is_some_and(|version| (0x60..=0x6f).contains(version))
+/// Checks the form of a message of this protocol, in whatever version: what comes after another version's byte is
+/// unknown, and the byte alone is answered.
+pub fn check_any_version(message: &[u8]) -> Result<(), Flaw> {
+    match message.first() {
+        Some(0x60..=0x6f) if message.first() != Some(&VERSION) => Ok(()),
+        _ => check(message),
+    }
 }
 
 impl ItemList {
@@ -65,9 +77,10 @@ impl ItemList {
     /// The answer to a message, at most `frame_bytes` long, which is at least 4,096. A message of another version is
     /// answered with the one byte that names ours. Looks at every item at most a few times.
     pub fn answer(&self, message: &[u8], frame_bytes: usize) -> Result<Vec<u8>, Malformed> {
+        check_any_version(message)?;
         Negentropy::borrowed(self, frame_bytes as u64)
             .and_then(|mut protocol| protocol.reconcile(message))
-            .map_err(Malformed)
+            .map_err(Malformed::Content)
     }
 
     /// The items of which an answer of this list tells: those whose ids it lists, and those at which its ranges begin,
@@ -93,18 +106,19 @@ impl ItemList {
     pub fn first_message(&self, frame_bytes: usize) -> Result<Vec<u8>, Malformed> {
         Negentropy::borrowed(self, frame_bytes as u64)
             .and_then(|mut protocol| protocol.initiate())
-            .map_err(Malformed)
+            .map_err(Malformed::Content)
     }
 
     /// What the asking side learns from an answer.
     pub fn learn(&self, answer: &[u8], frame_bytes: usize) -> Result<Learned, Malformed> {
+        check(answer)?;
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let mut learn = || {
             let mut protocol = Negentropy::borrowed(self, frame_bytes as u64)?;
             protocol.set_initiator();
             protocol.reconcile_with_ids(answer, &mut have, &mut need)
         };
-        let next = learn().map_err(Malformed)?;
+        let next = learn().map_err(Malformed::Content)?;
         let ids = |ids: Vec<Id>| ids.into_iter().map(|id| EventId::from_byte_array(*id));
         Ok(Learned {
             have: ids(have).collect(),
@@ -186,6 +200,7 @@ mod tests {
         while let Some(sent) = message {
             let answer = theirs.answer(&sent, FRAME_BYTES).unwrap();
             assert!(answer.len() <= FRAME_BYTES);
+            assert_eq!((check(&sent), check(&answer)), (Ok(()), Ok(())));
             let learned = ours.learn(&answer, FRAME_BYTES).unwrap();
             have.extend(learned.have);
             need.extend(learned.need);
@@ -269,5 +284,14 @@ mod tests {
         let unlike = [&[VERSION, 0, 0, 1][..], &[7; 16]].concat();
         let parts = list.answer(&unlike, FRAME_BYTES).unwrap();
         assert_eq!(list.told(&parts).len(), 15, "sixteen parts");
+    }
+
+    #[test]
+    fn c10_a_message_that_is_cut_off_is_no_answer() {
+        let list = list(&(0..9).collect());
+        for cut_off in [&[VERSION, 0xff][..], &[VERSION, 0, 0], &[VERSION, 0, 0, 2]] {
+            assert!(list.answer(cut_off, FRAME_BYTES).is_err());
+            assert!(list.learn(cut_off, FRAME_BYTES).is_err());
+        }
     }
 }

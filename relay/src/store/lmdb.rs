@@ -17,6 +17,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::time::{Duration, Instant};
 
 mod apply;
 mod ballast;
@@ -28,6 +29,7 @@ mod compact;
 mod cursor;
 mod entries;
 mod fault;
+mod fullness;
 mod hex_runs;
 mod index;
 mod keys;
@@ -51,9 +53,8 @@ mod vanishing;
 /// A directory with events.
 #[derive(Debug)]
 pub struct LmdbStore {
-    /// Read for a page or a commit, written when a compaction puts another file in place. `None` only where that file
-    /// could not be opened.
-    mapped: RwLock<Option<Mapped>>,
+    /// Read for a page or a commit, written when a compaction puts another file in place.
+    mapped: RwLock<Result<Mapped, Closed>>,
     /// Held by a commit and by a compaction. Taken before `mapped`.
     writing: Mutex<()>,
     /// Held by a check and by a compaction, which would wait for it.
@@ -62,6 +63,32 @@ pub struct LmdbStore {
     options: LmdbOptions,
     /// Released after the environment is closed.
     _lock: File,
+}
+
+/// What stands for the file that could not be opened after a compaction.
+#[derive(Debug)]
+struct Closed {
+    /// When it was last tried.
+    tried: Instant,
+    problem: String,
+}
+
+impl Closed {
+    /// So long after a try the next one may follow.
+    const REST: Duration = Duration::from_secs(1);
+
+    fn now(problem: String) -> Self {
+        let tried = Instant::now();
+        Closed { tried, problem }
+    }
+
+    fn error(&self) -> StoreError {
+        StoreError::Unavailable(format!(
+            "its file could not be opened again after a compaction ({}); this is tried every second, and if it does \
+             not help to mend the cause, start the relay again",
+            self.problem
+        ))
+    }
 }
 
 /// How a directory is opened.
@@ -110,7 +137,7 @@ impl LmdbStore {
         let mapped = Mapped::open(path, options)?;
         opening::sync_names(path)?;
         Ok(LmdbStore {
-            mapped: RwLock::new(Some(mapped)),
+            mapped: RwLock::new(Ok(mapped)),
             writing: Mutex::default(),
             upkeep: Mutex::default(),
             directory: path.to_owned(),
@@ -125,13 +152,34 @@ impl LmdbStore {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Mapped) -> fault::Result<T>) -> Result<T, StoreError> {
-        let mapped = self.mapped.read().unwrap_or_else(PoisonError::into_inner);
-        match &*mapped {
-            Some(mapped) => Ok(read(mapped)?),
-            None => Err(StoreError::Unavailable(
-                "its file could not be opened after a compaction; start the relay again".to_owned(),
-            )),
+        let mut mapped = self.mapped.read().unwrap_or_else(PoisonError::into_inner);
+        if mapped.is_err() {
+            drop(mapped);
+            self.reopen();
+            mapped = self.mapped.read().unwrap_or_else(PoisonError::into_inner);
         }
+        match &*mapped {
+            Ok(mapped) => Ok(read(mapped)?),
+            Err(closed) => Err(closed.error()),
+        }
+    }
+
+    /// What kept the file from being opened, file handles or memory perhaps, may have passed.
+    fn reopen(&self) {
+        let mut mapped = self.mapped.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(closed) = &*mapped
+            && closed.tried.elapsed() >= Closed::REST
+        {
+            *mapped = self.open_again();
+            if mapped.is_ok() {
+                tracing::info!("the database is open again");
+            }
+        }
+    }
+
+    fn open_again(&self) -> Result<Mapped, Closed> {
+        Mapped::open(&self.directory, &self.options)
+            .map_err(|fault| Closed::now(StoreError::from(fault).to_string()))
     }
 
     fn begin_upkeep(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
@@ -148,9 +196,14 @@ impl LmdbStore {
     fn swap(&self) -> fault::Result<()> {
         let mut mapped = self.mapped.write().unwrap_or_else(PoisonError::into_inner);
         // LMDB must not have one file open twice, and its lock file belongs to the path: close, then rename, then open.
-        *mapped = None;
+        *mapped = Err(Closed::now("it is being replaced".to_owned()));
         let put = compact::put_in_place(&self.directory);
-        *mapped = Some(Mapped::open(&self.directory, &self.options)?);
+        *mapped = self.open_again();
+        if let Err(closed) = &*mapped {
+            let error = closed.error();
+            tracing::error!(%error, "nothing can be read or stored");
+            return Err(error.into());
+        }
         put
     }
 }
@@ -184,6 +237,10 @@ impl Store for LmdbStore {
 
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
         self.read(|mapped| scan::positions(mapped, scan))
+    }
+
+    fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
+        self.read(|mapped| scan::positions_to_remove(mapped, scan))
     }
 
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {
@@ -251,7 +308,9 @@ impl Store for LmdbStore {
         if report.is_ok() {
             self.swap()?;
         }
-        compact::discard(&self.directory)?;
-        report
+        let discarded = compact::discard(&self.directory);
+        let report = report?;
+        discarded?;
+        Ok(report)
     }
 }

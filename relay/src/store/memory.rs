@@ -84,7 +84,7 @@ impl Store for MemoryStore {
         let mut outcomes: Vec<Outcome> = batch
             .iter()
             .map(|write| match write {
-                Write::Put(event) => state.put(event, policy, now),
+                Write::Put(event) => state.put(event, false, policy, now),
                 Write::Vanish(event) => state.vanish(event, policy, now),
                 Write::EndVanishing(vanishing) => state.end_vanishing(vanishing),
                 Write::Remove(id, cause) => state.remove_by_id(id, *cause, policy),
@@ -173,6 +173,10 @@ impl Store for MemoryStore {
             page.positions.push(position_of(&stored));
         }
         Ok(page)
+    }
+
+    fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
+        self.positions(scan)
     }
 
     fn expired(&self, now: u64, max: usize) -> Result<Vec<EventId>, StoreError> {

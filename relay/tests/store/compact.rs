@@ -5,9 +5,11 @@ use crate::subject::{NOW, PLENTY, Subject, ids, small_options};
 use rand::Rng as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trellis_relay::event::{Event, EventId};
 use trellis_relay::filter::Filter;
@@ -102,7 +104,62 @@ fn c21_a_compacted_store_opens_again() {
     let store = LmdbStore::open(directory.path(), small_options()).unwrap();
     assert_eq!(everything(&store), before);
     assert!(store.check().unwrap().is_sound());
-    assert!(!directory.path().join("compact").exists());
+    assert!(!directory.path().join(".trellis-compacting").exists());
+}
+
+/// What a compaction may leave behind is its two files and their directory; whatever else stands there is somebody's.
+#[test]
+fn c21_opening_and_compacting_delete_nothing_of_others() {
+    let directory = TempDir::new().unwrap();
+    let theirs = ["compact/letters.txt", ".trellis-compacting/letters.txt"];
+    let leftovers = [
+        ".trellis-compacting/data.mdb",
+        ".trellis-compacting/lock.mdb",
+    ];
+    for name in theirs.iter().chain(&leftovers) {
+        let file = directory.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "words").unwrap();
+    }
+    let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+    assert!(
+        leftovers
+            .iter()
+            .all(|name| !directory.path().join(name).exists())
+    );
+    let refused = store.compact(&mut |_| ControlFlow::Continue(()));
+    let words = refused.unwrap_err().to_string();
+    assert!(words.contains(".trellis-compacting"), "{words}");
+    for name in theirs {
+        assert_eq!(
+            std::fs::read(directory.path().join(name)).unwrap(),
+            b"words"
+        );
+    }
+    std::fs::remove_dir_all(directory.path().join(".trellis-compacting")).unwrap();
+    compact(&store);
+}
+
+#[test]
+fn c21_a_file_or_a_link_where_the_second_database_would_be_keeps_no_store_from_opening() {
+    let elsewhere = TempDir::new().unwrap();
+    let file = elsewhere.path().join("data.mdb");
+    std::fs::write(&file, "words").unwrap();
+    let directory = TempDir::new().unwrap();
+    let beside = directory.path().join(".trellis-compacting");
+    let make = [
+        |_: &Path, beside: &Path| std::fs::write(beside, "words"),
+        |to: &Path, beside: &Path| std::os::unix::fs::symlink(to, beside),
+    ];
+    for make in make {
+        make(elsewhere.path(), &beside).unwrap();
+        let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+        let refused = store.compact(&mut |_| ControlFlow::Continue(()));
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains(".trellis-compacting"), "{words}");
+        std::fs::remove_file(&beside).unwrap();
+    }
+    assert_eq!(std::fs::read(file).unwrap(), b"words");
 }
 
 #[test]
@@ -157,7 +214,7 @@ fn c21_a_compaction_that_is_stopped_leaves_the_store_as_it_was() {
     let stopped = store.compact(&mut |_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(StoreError::Stopped)), "{stopped:?}");
     assert_eq!(everything(&store), before);
-    assert!(!directory.path().join("compact").exists());
+    assert!(!directory.path().join(".trellis-compacting").exists());
     compact(&store);
     assert_eq!(everything(&store), before);
 }
@@ -180,6 +237,40 @@ fn c21_a_check_and_a_compaction_wait_for_nobody() {
         })
         .unwrap();
     assert!(refusals > 0);
+}
+
+/// As when file handles or memory ran out between closing and opening.
+#[test]
+fn c21_a_store_that_could_not_be_opened_after_a_compaction_is_once_it_can_be() {
+    let directory = TempDir::new().unwrap();
+    let store = LmdbStore::open(directory.path(), small_options()).unwrap();
+    fill(&store);
+    let before = everything(&store);
+    let lock = directory.path().join("lock.mdb");
+    let mut obstruct = Some(|| {
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::create_dir(&lock).unwrap();
+    });
+    let failed = store.compact(&mut |_| {
+        obstruct.take().into_iter().for_each(|obstruct| obstruct());
+        ControlFlow::Continue(())
+    });
+    for failed in [failed.map(drop), store.stats().map(drop)] {
+        let words = failed.unwrap_err().to_string();
+        for part in ["lock.mdb", "after a compaction", "start the relay again"] {
+            assert!(words.contains(part), "{words}");
+        }
+    }
+    std::fs::remove_dir(&lock).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while store.stats().is_err() {
+        assert!(Instant::now() < deadline, "it stays closed");
+        std::thread::yield_now();
+    }
+    assert_eq!(everything(&store), before);
+    let outcomes = store.commit(&[Write::Put(note(5_000))], &NoPolicy, NOW);
+    assert!(matches!(outcomes.unwrap()[..], [Outcome::Stored(_)]));
+    assert!(store.check().unwrap().is_sound());
 }
 
 #[test]
@@ -272,6 +363,6 @@ fn c21_kill_9_during_a_compaction_leaves_a_whole_database() {
         for id in &known {
             assert!(store.contains(id).unwrap(), "round {round}: {id:?} is lost");
         }
-        assert!(!directory.path().join("compact").exists());
+        assert!(!directory.path().join(".trellis-compacting").exists());
     }
 }

@@ -1,6 +1,6 @@
 //! C19, H3: a full quota or disk refuses what is new; reads and removals go on, and writes resume when there is room.
 
-use crate::draft::{Draft, deletion_of};
+use crate::draft::{Draft, deletion_of, pubkey};
 use crate::subject::{NOW, Subject, row, small_options};
 use rand::Rng;
 use std::io::Write as _;
@@ -126,6 +126,66 @@ fn c19_a_batch_larger_than_the_map_is_taken_in_part() {
     }
     assert!((100..2_900).contains(&stored), "{stored}");
     assert_eq!(subject.count("{}"), stored);
+}
+
+/// A deletion or a request that brings more than it removes would fill the store until nothing helps.
+#[test]
+fn c19_a_full_store_takes_no_deletion_that_makes_it_fuller() {
+    let directory = TempDir::new().unwrap();
+    let options = LmdbOptions {
+        quota_bytes: 4 << 20,
+        reserve_bytes: Some(2 << 20),
+        ..small_options()
+    };
+    let store = LmdbStore::open(directory.path(), options).unwrap();
+    let mention = Draft::of(1).by(3).tag(&["p", &pubkey(9).to_hex()]);
+    let wrap = Draft::of(1059).by(3).tag(&["p", &pubkey(8).to_hex()]);
+    let article = Draft::of(30_023).by(4).tag(&["d", "here"]).build();
+    let early = [mention.build(), wrap.build(), article.clone()];
+    commit(&store, &early.map(Write::Put));
+    let stored = fill(&store);
+    let put = |event: &Arc<Event>| commit(&store, &[Write::Put(event.clone())]).remove(0);
+
+    let absent: Vec<Arc<Event>> = (0..3_000).map(|n| Draft::of(1).at(n).build()).collect();
+    let targets = |present: usize, absent_count: usize| -> Vec<&Event> {
+        let present = stored[..present].iter();
+        let targets = present.chain(&absent[..absent_count]);
+        targets.map(|event| &**event).collect()
+    };
+    let bloated = deletion_of(1, NOW, &targets(1, 3_000));
+    assert!(is_full(&put(&bloated)));
+    assert!(store.contains(stored[0].id()).unwrap());
+    row(&put(&deletion_of(1, NOW, &targets(5, 10))));
+    let address = |d: &str| format!("30023:{}:{d}", pubkey(4).to_hex());
+    let by_address = Draft::of(5).by(4).at(NOW).tag(&["a", &address("here")]);
+    row(&put(&by_address.tag(&["a", &address("elsewhere")]).build()));
+
+    let request = |n| Draft::of(62).by(n).at(NOW).tag(&["relay", "ALL_RELAYS"]);
+    let vanish = |draft: Draft| commit(&store, &[Write::Vanish(draft.build())]).remove(0);
+    assert!(
+        is_full(&vanish(request(9))),
+        "a mention does not go with who is mentioned"
+    );
+    assert!(is_full(&vanish(request(8).content("x".repeat(100_000)))));
+    row(&vanish(request(8)));
+
+    let gone = stored[5..].iter();
+    let removals: Vec<Write> = gone
+        .map(|event| Write::Remove(*event.id(), Cause::Retention))
+        .collect();
+    for some in removals.chunks(100) {
+        commit(&store, some);
+    }
+    assert!(!store.stats().unwrap().full);
+    // What was deleted stays away. Of the rest a full store could not take note.
+    assert!((0..5).all(|n| put(&stored[n]) == Outcome::Deleted));
+    assert_eq!(put(&article), Outcome::Deleted);
+    row(&put(&absent[0]));
+    row(&put(&Draft::of(30_023)
+        .by(4)
+        .tag(&["d", "elsewhere"])
+        .build()));
+    assert!(store.check().unwrap().is_sound());
 }
 
 /// Someone with events in a full store vanishes from it; a stranger's request is no way to fill it further.

@@ -15,6 +15,7 @@ for_every_store!(
     e3_a_veto_leaves_no_trace_and_no_harm,
     e3_rows_come_with_their_event_and_are_seen_at_once,
     e3_a_hook_that_writes_too_long_a_key_is_refused,
+    c10_a_commit_hook_writes_with_a_request_to_vanish_and_cannot_stop_it,
     e5_a_guard_is_asked_before_each_removal,
     e5_a_guard_keeps_an_event_from_expiry,
     e5_a_kept_event_has_no_tombstone,
@@ -135,6 +136,25 @@ fn e3_a_hook_that_writes_too_long_a_key_is_refused(subject: &Subject) {
     assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
     assert!(!subject.has(&event));
     assert_eq!(counted(subject, 1), 0);
+}
+
+fn c10_a_commit_hook_writes_with_a_request_to_vanish_and_cannot_stop_it(subject: &Subject) {
+    let policy = Counting::default();
+    for (n, content, rows) in [(1, "veto", 0), (2, "long key", 0), (3, "accepted", 1)] {
+        let note = Draft::of(1).by(n).at(100).build();
+        subject.stored(&note);
+        let request = Draft::of(62).by(n).at(100).content(content);
+        let request = request.tag(&["relay", "ALL_RELAYS"]).build();
+        let outcomes = subject.commit_with(&[Write::Vanish(request.clone())], &policy);
+        row(&outcomes[0]);
+        assert!(subject.has(&request) && !subject.has(&note), "{content}");
+        assert_eq!(subject.put(&note), Outcome::Vanished, "{content}");
+        assert_eq!(counted(subject, n), rows, "{content}");
+    }
+    // One that is meant for another relay is an event as any other.
+    let elsewhere = Draft::of(62).by(4).content("veto").build();
+    let refused = Outcome::Refused(Reason::blocked("no"));
+    assert_eq!(subject.put_with(&elsewhere, &policy), refused);
 }
 
 fn e5_a_guard_is_asked_before_each_removal(subject: &Subject) {

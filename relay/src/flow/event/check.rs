@@ -34,7 +34,7 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
         .and_then(|()| time(&event, &config, now))
         .and_then(|()| moderation(session, &event))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
-        .and_then(|()| addressee(session, &event, &config))
+        .and_then(|()| addressee(&event, &config))
         .and_then(|()| access(session, &event))
         .and_then(|()| limits::check(session, Action::Event, Some(&[event.kind()])))
         .and_then(|()| known(session, &event))
@@ -155,10 +155,11 @@ fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
     Ok(())
 }
 
-/// NIP-62: a request to vanish is for this relay, or is not taken.
-fn addressee(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+/// NIP-62: a request to vanish is for this relay, or is not taken. What the client calls the relay does not count: a request
+/// answers no challenge, so one that was meant for somebody's relay at `localhost` could be sent here by anybody.
+fn addressee(event: &Event, config: &Config) -> Result<(), Reason> {
     match event.kind() {
-        nip62::KIND => nip62::check(event, session.relay_address(config)),
+        nip62::KIND => nip62::check(event, config.network.relay_url.as_deref()),
         _ => Ok(()),
     }
 }

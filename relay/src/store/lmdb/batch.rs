@@ -74,7 +74,11 @@ fn store(
     plan: Plan,
     policy: &dyn CommitPolicy,
 ) -> Result<Outcome> {
-    if policy.wants_commit(event.kind()) {
+    if policy.wants_commit(event.kind()) && plan.vanishes {
+        // NIP-62: nobody has a veto. Rows that cannot be written are left out as a whole.
+        let rows = policy.on_vanish(event, planner);
+        put_kv(&mut planner.overlay, rows);
+    } else if policy.wants_commit(event.kind()) {
         let removes: Result<Vec<Arc<Event>>> = plan
             .removes
             .iter()

@@ -1,7 +1,8 @@
 //! Writes all tables anew in the order of keys into a second file, which then takes the place of the first.
 //!
 //! Invariant: the name `data.mdb` leads to a whole database at every moment, the old one or the new one, which is on the
-//! disk before it gets the name. What a crash leaves in the directory `compact` is thrown away by the next opening.
+//! disk before it gets the name. What a crash leaves in the directory [`BESIDE`] is thrown away by the next opening, and
+//! nothing else is: the data directory may be one that others use too.
 
 use super::cursor::{Pen, Walk};
 use super::fault::{Fault, Result};
@@ -18,13 +19,21 @@ use std::path::{Path, PathBuf};
 /// Bytes of one transaction: more would make LMDB write pages out and take them up again.
 const TRANSACTION_BYTES: usize = 32 << 20;
 
-/// Copies everything that a read transaction sees into the directory `compact`, and gives the sizes of both files.
+/// The directory of the second file, below the data directory. A name that nobody else would choose.
+const BESIDE: &str = ".trellis-compacting";
+/// What LMDB makes in a directory.
+const FILES: [&str; 2] = ["data.mdb", "lock.mdb"];
+
+/// Copies everything that a read transaction sees into the directory [`BESIDE`], and gives the sizes of both files.
 pub(super) fn copy(from: &Mapped, directory: &Path, watch: Watch<'_>) -> Result<CompactReport> {
     let used_bytes = from.stats()?.used_bytes;
     want_disk(from, directory, used_bytes)?;
     discard(directory)?;
     let target = beside(directory);
-    DirBuilder::new().mode(0o700).create(&target)?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&target)
+        .map_err(at(&target))?;
     let map_bytes = from.env.info()?.map_size();
     let entries = fill(from, &target, map_bytes, watch)?;
     let file = File::open(target.join("data.mdb"))?;
@@ -43,16 +52,36 @@ pub(super) fn put_in_place(directory: &Path) -> Result<()> {
     opening::sync_names(directory)
 }
 
-/// Throws away what is left of a compaction.
-pub(super) fn discard(directory: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(beside(directory)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+/// Throws away what is left of a compaction; what is none of its doing stays.
+pub(super) fn discard(directory: &Path) -> Result<()> {
+    let beside = beside(directory);
+    // Neither a file of that name nor a link to elsewhere was made here.
+    if !beside.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    for name in FILES {
+        let file = beside.join(name);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&file)(error)),
+            _ => {}
+        }
+    }
+    match std::fs::remove_dir(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(at(&beside)(error)),
         _ => Ok(()),
     }
 }
 
 fn beside(directory: &Path) -> PathBuf {
-    directory.join("compact")
+    directory.join(BESIDE)
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> Fault {
+    let path = path.to_owned();
+    move |error| {
+        let path = path.clone();
+        StoreError::File { path, error }.into()
+    }
 }
 
 fn want_disk(from: &Mapped, directory: &Path, used_bytes: u64) -> Result<()> {

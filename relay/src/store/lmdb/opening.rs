@@ -71,12 +71,14 @@ pub(super) fn sync_names(directory: &Path) -> Result<()> {
 /// Gives LMDB's table of readers its blocks: it is mapped, and a reader that entered it on a full disk would die of
 /// SIGBUS. Done before LMDB opens the file, since closing it afterwards would let go of LMDB's own lock.
 fn allocate_reader_table(directory: &Path, max_readers: u32) -> Result<()> {
+    let path = directory.join("lock.mdb");
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
-        .open(directory.join("lock.mdb"))?;
+        .open(&path)
+        .map_err(|error| StoreError::File { path, error })?;
     let bytes = u64::from(max_readers) * READER_BYTES + READER_TABLE_HEADER_BYTES;
     let bytes = bytes.next_multiple_of(PAGE_BYTES);
     if file.metadata()?.len() < bytes {

@@ -44,6 +44,13 @@ pub(super) struct Plan {
     pub(super) vanishes: bool,
 }
 
+impl Plan {
+    /// NIP-09.
+    pub(super) fn is_deletion(&self) -> bool {
+        self.cause == Some(Cause::Deletion)
+    }
+}
+
 /// Store it as planned, or answer.
 pub(super) enum Decision {
     Store(Plan),
@@ -93,17 +100,12 @@ impl Planner<'_> {
             plan.removes.push(old);
             plan.cause = Some(Cause::Replacement);
         }
+        let is_full = admission == Admission::RemovalsOnly;
         if event.kind() == DELETION {
-            self.plan_deletion(event, policy, &mut plan)?;
+            self.plan_deletion(event, is_full, policy, &mut plan)?;
         }
-        if admission == Admission::RemovalsOnly {
-            let makes_room = match vanishes {
-                true => self.has_something_of(event.pubkey().as_bytes())?,
-                false => event.kind() == DELETION && !plan.removes.is_empty(),
-            };
-            if !makes_room {
-                return Ok(refused(refusal::store_is_full()));
-            }
+        if is_full && !self.makes_room(event, &plan)? {
+            return Ok(refused(refusal::store_is_full()));
         }
         Ok(Decision::Store(plan))
     }
@@ -173,10 +175,12 @@ impl Planner<'_> {
         Ok(false)
     }
 
-    /// NIP-09: what a deletion removes now and keeps away later.
+    /// NIP-09: what a deletion removes now and keeps away later. In a full store only what it removes is kept away: a
+    /// tombstone for what is not here would take room for good and give none.
     fn plan_deletion(
         &self,
         deletion: &Event,
+        is_full: bool,
         policy: &dyn CommitPolicy,
         plan: &mut Plan,
     ) -> Result<()> {
@@ -190,13 +194,16 @@ impl Planner<'_> {
                 let Some(id) = lowercase_hex(&value) else {
                     continue;
                 };
-                if let Some(target) = self.find(&id)?
-                    && (!self.may_delete(by, &target)?
-                        || !self.plan_deletion_of(target, policy, plan)?)
-                {
-                    continue;
+                let is_kept_away = match self.find(&id)? {
+                    Some(target) => {
+                        self.may_delete(by, &target)?
+                            && self.plan_deletion_of(target, policy, plan)?
+                    }
+                    None => !is_full,
+                };
+                if is_kept_away {
+                    plan.deletes_ids.push(keys::deleted_id(&id, by));
                 }
-                plan.deletes_ids.push(keys::deleted_id(&id, by));
             } else {
                 let Some(address) = Address::parse(&value) else {
                     continue;
@@ -205,14 +212,18 @@ impl Planner<'_> {
                     continue;
                 }
                 let key = self.hash.address(address.kind, by, &address.d);
-                if let Some(target) = self.version_at(&key)?
-                    && records::header(target.row, &target.header)?.created_at
-                        <= deletion.created_at()
-                    && !self.plan_deletion_of(target, policy, plan)?
-                {
-                    continue;
+                let is_kept_away = match self.version_at(&key)? {
+                    Some(target)
+                        if records::header(target.row, &target.header)?.created_at
+                            <= deletion.created_at() =>
+                    {
+                        self.plan_deletion_of(target, policy, plan)?
+                    }
+                    _ => !is_full,
+                };
+                if is_kept_away {
+                    plan.deletes_addresses.push(key);
                 }
-                plan.deletes_addresses.push(key);
             }
         }
         Ok(())

@@ -80,16 +80,24 @@ pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage>
     Ok(PositionPage { positions, next })
 }
 
-/// As [`positions`], with what is hidden, and taking no hash's word for a tag. `wants` has the last word.
-pub(super) fn positions_to_remove(
+/// See [`crate::store::Store::positions_to_remove`].
+pub(super) fn positions_to_remove(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage> {
+    let txn = store.env.begin_ro_txn()?;
+    let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
+    sure_positions(store, &txn, scan, hidden, |_| true)
+}
+
+/// As [`positions`], but without what is `hidden`, and taking no hash's word for a tag. `wants` has the last word.
+pub(super) fn sure_positions(
     store: &Mapped,
     txn: &RoTransaction<'_>,
     scan: &Scan<'_>,
+    hidden: Option<Hidden<'_, RoTransaction<'_>>>,
     wants: impl Fn(&Header<'_>) -> bool,
 ) -> Result<PositionPage> {
     let mut records = Records::new(txn, &store.tables)?;
     let mut positions = Vec::new();
-    let next = each_match(store, txn, scan, None, |found| {
+    let next = each_match(store, txn, scan, hidden, |found| {
         let is_wanted = wants(&records::header(found.row, &found.record)?);
         let matches = || -> Result<bool> {
             let event = records.event(found.row, found.record)?;

@@ -6,9 +6,11 @@ use super::mapped::Mapped;
 use super::tables::Table;
 use super::{LmdbOptions, LmdbStore};
 use crate::event::{Event, EventParts};
-use crate::store::{CheckReport, NoPolicy, Store, StoreError, Write};
+use crate::filter::Filter;
+use crate::store::{Budget, CheckReport, NoPolicy, Order, Scan, Store, StoreError, Write};
 use lmdb::{DatabaseFlags, Environment, Transaction, WriteFlags};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 fn options() -> LmdbOptions {
@@ -92,6 +94,66 @@ fn c21_check_finds_a_missing_entry_in_any_index() {
         assert!(!report.is_sound(), "{table:?}");
         assert!(report.problems[0].contains("missing"), "{report:?}");
     }
+}
+
+/// As if two values of a tag had the same hash.
+#[test]
+fn c21_what_is_to_be_removed_by_a_tag_has_that_tag() {
+    let directory = TempDir::new().unwrap();
+    let store = LmdbStore::open(directory.path(), options()).unwrap();
+    let batch = [
+        event(1, 1, r#"[["t","cats"]]"#),
+        event(2, 1, r#"[["t","dogs"]]"#),
+    ];
+    store.commit(&batch, &NoPolicy, 0).unwrap();
+    within(&store, |mapped| {
+        let cats = mapped.hash.tag(b't', "cats");
+        let dogs = mapped.hash.tag(b't', "dogs");
+        let to_cats = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            let at = bytes.windows(dogs.len()).position(|some| some == dogs);
+            if let Some(at) = at {
+                bytes[at..at + cats.len()].copy_from_slice(&cats);
+            }
+            bytes
+        };
+        let mut txn = mapped.env.begin_rw_txn().unwrap();
+        for table in [Table::Data, Table::Tag] {
+            let handle = mapped.tables.of(table);
+            let mut pairs = Vec::new();
+            let mut walk = Walk::new(&txn, handle).unwrap();
+            let mut found = walk.first().unwrap();
+            while let Some((key, value)) = found {
+                pairs.push((key.to_vec(), value.to_vec()));
+                found = walk.next().unwrap();
+            }
+            drop(walk);
+            let mut pen = Pen::new(&mut txn, handle).unwrap();
+            for (key, value) in pairs {
+                pen.put(&to_cats(&key), &to_cats(&value)).unwrap();
+            }
+        }
+        txn.commit().unwrap();
+    });
+    let mut filter = Filter::default();
+    filter.tags.insert(b't', vec!["cats".to_owned()]);
+    let scan = Scan {
+        filter: &filter,
+        order: Order::NewestFirst,
+        resume: None,
+        max_row: u64::MAX,
+        now: 0,
+        budget: Budget {
+            events: 10,
+            entries: 10,
+            bytes: usize::MAX,
+            time: Duration::MAX,
+        },
+    };
+    assert_eq!(store.positions(&scan).unwrap().positions.len(), 2);
+    let sure = store.positions_to_remove(&scan).unwrap().positions;
+    assert_eq!(sure.len(), 1);
+    assert_eq!(sure[0].id.as_bytes(), &[1; 32]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// The kind of a request.
 pub(super) const REQUEST: u16 = 62;
 /// NIP-59: what vanishes with its recipient.
-const GIFT_WRAP: u16 = 1059;
+pub(super) const GIFT_WRAP: u16 = 1059;
 /// Entries of an index that one page of a sweep looks at.
 const ENTRIES_A_PAGE: usize = 20_000;
 
@@ -87,17 +87,6 @@ impl Planner<'_> {
         let is_request =
             event.kind() == REQUEST && self.vanishing_until(author)? == Some(event.created_at());
         Ok(!is_request && self.is_covered(event, |pubkey| self.vanishing_until(pubkey))?)
-    }
-
-    /// Whether a full store gets room by letting this author vanish.
-    pub(super) fn has_something_of(&self, pubkey: &[u8; 32]) -> Result<bool> {
-        let begins = |table, prefix: &[u8]| -> Result<bool> {
-            let mut walk = Walk::new(self.txn, self.tables.of(table))?;
-            let found = walk.at_or_after(prefix)?;
-            Ok(found.is_some_and(|(key, _)| key.starts_with(prefix)))
-        };
-        Ok(begins(Table::Author, &keys::pk8(pubkey))?
-            || begins(Table::Tag, &recipient_hash(self.hash, pubkey))?)
     }
 
     /// Whether a sweep for this request may end.
@@ -195,7 +184,7 @@ pub(super) fn vanishing_positions(
     let is_no_request =
         |header: &Header<'_>| header.kind != REQUEST || header.created_at != vanishing.until;
     let scan = |filter| oldest_first(filter, resume, max);
-    let events = scan::positions_to_remove(store, &txn, &scan(&of_author), is_no_request)?;
+    let events = scan::sure_positions(store, &txn, &scan(&of_author), None, is_no_request)?;
     // Others may have mentioned the author a million times: only as far as this page goes.
     let mut wraps = Filter {
         kinds: Some(vec![GIFT_WRAP]),
@@ -203,7 +192,7 @@ pub(super) fn vanishing_positions(
         ..Filter::default()
     };
     wraps.tags.insert(b'p', vec![vanishing.pubkey.to_hex()]);
-    let wraps = scan::positions_to_remove(store, &txn, &scan(&wraps), |_| true)?;
+    let wraps = scan::sure_positions(store, &txn, &scan(&wraps), None, |_| true)?;
     Ok(merged(events, wraps, max))
 }
 
@@ -240,6 +229,6 @@ fn merged(a: PositionPage, b: PositionPage, max: usize) -> PositionPage {
 }
 
 /// The key as a `p` tag of others would name it.
-fn recipient_hash(hash: &KeyedHash, pubkey: &[u8; 32]) -> TagHash {
+pub(super) fn recipient_hash(hash: &KeyedHash, pubkey: &[u8; 32]) -> TagHash {
     hash.tag(b'p', &PublicKey::from_byte_array(*pubkey).to_hex())
 }

@@ -15,10 +15,11 @@ const UNDELETABLE: [u16; 2] = [DELETION, 62];
 const GIFT_WRAPS: [u16; 2] = [1059, 21059];
 
 impl State {
-    /// Decides first and changes after, so that a refused event leaves no trace.
+    /// Decides first and changes after, so that a refused event leaves no trace; `vanishes` for a request that is to bind.
     pub(super) fn put(
         &mut self,
         event: &Arc<Event>,
+        vanishes: bool,
         policy: &dyn CommitPolicy,
         now: u64,
     ) -> Outcome {
@@ -54,7 +55,10 @@ impl State {
         if event.kind() == DELETION {
             self.plan_deletion(event, policy, &mut removes, &mut tombstones);
         }
-        if policy.wants_commit(event.kind()) {
+        if policy.wants_commit(event.kind()) && vanishes {
+            // NIP-62: nobody has a veto. Rows that cannot be written are left out as a whole.
+            self.put_kv(policy.on_vanish(event, self));
+        } else if policy.wants_commit(event.kind()) {
             let rows = match policy.on_commit(event, &removes, self) {
                 Ok(rows) => rows,
                 Err(reason) => return Outcome::Refused(reason),

@@ -17,7 +17,7 @@ impl State {
         policy: &dyn CommitPolicy,
         now: u64,
     ) -> Outcome {
-        let outcome = self.put(request, policy, now);
+        let outcome = self.put(request, true, policy, now);
         if matches!(outcome, Outcome::Stored(_)) {
             // An earlier one with a later time would have refused this one.
             let (pubkey, until) = (*request.pubkey(), request.created_at());
