@@ -80,8 +80,14 @@ impl<'c> Request<'c> {
         if self.job.takes_input() {
             self.input = Box::new(Interruptible::new(self.input, terminal.interrupt())?);
         }
-        let wants_extensions = self.job.changes_events() && !self.without_extensions;
-        if wants_extensions && config.extensions.values().any(is_on) {
+        let any_on = config.extensions.values().any(is_on);
+        if any_on && self.without_extensions && self.job.shows_events() {
+            let words = "--without-extensions: nothing would be left to hide what extensions hide; leave it out, or use \
+                         --dir down";
+            return Err(WrongArguments(words.to_owned()).into());
+        }
+        let wants_extensions = self.job.concerns_extensions() && !self.without_extensions;
+        if wants_extensions && any_on {
             let _logging = logging::start(&config.log)?;
             let parts = Parts {
                 keys: relay_key::load_or_make(&config.data.path)?,

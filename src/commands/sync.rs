@@ -14,8 +14,8 @@ use trellis_relay::extension::Compiled;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is \
-verified. Kinds that only their recipients may read here, and events that only their author may publish (NIP-70), are \
-never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is \
+verified. What a stranger would not be shown here (kinds for recipients alone, and what extensions hide), and events \
+that only their author may publish (NIP-70), are never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is \
 run again; what was moved is not moved twice.
 
 Works on a stopped relay's database, or through the relay that has it open.
@@ -34,7 +34,7 @@ pub(super) struct Sync {
     /// Which way events go.
     #[arg(long, value_enum, default_value_t = Way::Both)]
     dir: Way,
-    /// On a stopped relay, do not start the extensions: what they would refuse is stored as well.
+    /// On a stopped relay, do not start the extensions: what they would refuse is stored as well. For --dir down.
     #[arg(long)]
     without_extensions: bool,
     /// Show no progress.

@@ -160,14 +160,19 @@ impl Job {
         matches!(self, Job::Import(_))
     }
 
-    /// Whether events come or go, so that extensions have a say.
-    pub fn changes_events(&self) -> bool {
+    /// Whether events come, go or are shown to others, so that extensions have a say.
+    pub fn concerns_extensions(&self) -> bool {
         match self {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
-            Job::Sync(job) => job.direction != Direction::Up,
+            Job::Sync(_) => true,
             Job::Export(_) | Job::Check(_) | Job::Compact => false,
         }
+    }
+
+    /// Whether others are shown events, which nobody may decide for the extensions.
+    pub fn shows_events(&self) -> bool {
+        matches!(self, Job::Sync(job) if job.direction != Direction::Down)
     }
 }
 

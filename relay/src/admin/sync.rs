@@ -233,6 +233,7 @@ pub fn sync(
         moderation: Moderation::load(&**target.store())?,
         peer: Peer::connect(&job.url, target.keys())?,
         has_compared: false,
+        authentications: 0,
         console,
     };
     match work.run() {
@@ -253,6 +254,7 @@ struct Work<'w> {
     peer: Peer,
     /// Whether a window was compared with the peer.
     has_compared: bool,
+    authentications: u32,
     console: &'w mut dyn Console,
 }
 
@@ -344,6 +346,8 @@ impl Work<'_> {
     /// The next message; `doing` says what the peer is to do until the deadline.
     fn next(&mut self, deadline: Instant, doing: &'static str) -> Result<PeerMessage, SyncError> {
         loop {
+            // A peer that keeps talking must not keep the operator from being heard.
+            self.go_on()?;
             let now = Instant::now();
             if now >= deadline {
                 return Err(SyncError::Silent {
@@ -354,13 +358,17 @@ impl Work<'_> {
             if let Some(message) = self.peer.receive(deadline.min(now + LOOK_EVERY))? {
                 return Ok(message);
             }
-            self.go_on()?;
         }
     }
 
     /// Authenticates by NIP-42 with the relay's own key, if the peer has asked; says whether it did. Each challenge is
-    /// answered once.
+    /// answered once, and a peer that never has enough of them is not.
     fn authenticate(&mut self) -> Result<bool, SyncError> {
+        const MOST_AUTHENTICATIONS: u32 = 16;
+        self.authentications += 1;
+        if self.authentications > MOST_AUTHENTICATIONS {
+            return Ok(false);
+        }
         let Some(id) = self.peer.answer_challenge()? else {
             return Ok(false);
         };

@@ -5,14 +5,17 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::extension::Viewer;
 use crate::moderation::Moderation;
 use crate::orders;
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::relay_key;
-use crate::store::{NoPolicy, Outcome, Store, StoreError, Write};
+use crate::store::{NoPolicy, Outcome, Store, StoreError, Stored, Write};
+use crate::visibility::Visibility;
 use crate::writer::{Origin, Submission};
 use nostr::key::Keys;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
@@ -21,8 +24,9 @@ pub trait Target: Send + Sync {
     /// For reading.
     fn store(&self) -> &Arc<dyn Store>;
 
-    /// Commits writes in order and answers for each; events that the operator's lists exclude are refused. What is committed on a running relay reaches its subscribers, and
-    /// its extensions' `commit` hooks and guards are asked; a stopped store has no extensions to ask.
+    /// Commits writes in order and answers for each; events that the operator's lists exclude are refused. What is
+    /// committed on a running relay reaches its subscribers, and its extensions' `commit` hooks and guards are asked; a
+    /// stopped store has no extensions to ask.
     fn commit(&self, batch: Vec<Write>) -> Result<Vec<Outcome>, StoreError>;
 
     /// The configuration in force.
@@ -36,6 +40,12 @@ pub trait Target: Send + Sync {
 
     /// The relay's own key, where it can be had.
     fn keys(&self) -> Option<Keys>;
+
+    /// Whether extensions may hide events of these kinds from strangers; `None` stands for all kinds.
+    fn may_hide(&self, kinds: Option<&[u16]>) -> bool;
+
+    /// Whether a stranger, who has authenticated as nobody, would be shown the event.
+    fn shows_strangers(&self, stored: &Stored) -> bool;
 }
 
 /// A store that this process alone has open.
@@ -110,6 +120,15 @@ impl Target for StoppedStore {
     fn keys(&self) -> Option<Keys> {
         relay_key::load_or_make(&self.config.data.path).ok()
     }
+
+    fn may_hide(&self, _kinds: Option<&[u16]>) -> bool {
+        false
+    }
+
+    fn shows_strangers(&self, stored: &Stored) -> bool {
+        let protected = &self.config.protection.read_protected_kinds;
+        !protected.contains(stored.event.kind())
+    }
 }
 
 impl std::fmt::Debug for StoppedStore {
@@ -164,5 +183,20 @@ impl Target for LiveRelay {
 
     fn keys(&self) -> Option<Keys> {
         Some(self.0.keys.clone())
+    }
+
+    fn may_hide(&self, kinds: Option<&[u16]>) -> bool {
+        self.0.hooks.load().any_deliver_overlaps(kinds)
+    }
+
+    fn shows_strangers(&self, stored: &Stored) -> bool {
+        let (hooks, config) = (self.0.hooks.load(), self.0.config());
+        let stranger = Viewer::new(0, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Visibility {
+            hooks: &hooks,
+            protected: &config.protection.read_protected_kinds,
+            now: self.now_s(),
+        }
+        .shows(&stored.event, stored.expires_at, &stranger)
     }
 }

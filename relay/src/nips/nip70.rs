@@ -6,13 +6,12 @@ use crate::reason::Reason;
 
 /// Refuses a protected event that somebody else brings, and a repost (NIP-18) that embeds one.
 pub fn check(event: &Event, viewer: &Viewer) -> Result<(), Reason> {
-    if matches!(event.kind(), 6 | 16) && embeds_protected(event) {
+    if embeds_protected(event) {
         return Err(Reason::blocked(
             "the repost embeds an event that its author protects (NIP-70)",
         ));
     }
-    let protected = event.tags().any(|tag| tag.name() == "-");
-    if !protected || viewer.is(event.pubkey()) {
+    if !has_tag(event) || viewer.is(event.pubkey()) {
         return Ok(());
     }
     let text = "this event may only be published by its author";
@@ -23,8 +22,17 @@ pub fn check(event: &Event, viewer: &Viewer) -> Result<(), Reason> {
     })
 }
 
-fn embeds_protected(repost: &Event) -> bool {
+/// Whether only its author may bring the event, or nobody: who holds it otherwise must neither take it nor pass it on.
+pub fn is_protected(event: &Event) -> bool {
+    has_tag(event) || embeds_protected(event)
+}
+
+fn has_tag(event: &Event) -> bool {
+    event.tags().any(|tag| tag.name() == "-")
+}
+
+fn embeds_protected(event: &Event) -> bool {
     // What is no event embeds none.
-    Event::parse(repost.content().as_bytes())
-        .is_ok_and(|embedded| embedded.tags().any(|tag| tag.name() == "-"))
+    matches!(event.kind(), 6 | 16)
+        && Event::parse(event.content().as_bytes()).is_ok_and(|embedded| has_tag(&embedded))
 }

@@ -1,6 +1,6 @@
 //! The first example of an extension, `members_only`, in a whole relay: from TOML to what clients get.
 
-use trellis_test_support::{Author, Client, Relay, Reply, Value, json, trellis_probe};
+use trellis_test_support::{Author, Client, Relay, Reply, Setup, Value, json, trellis_probe};
 
 const MESSAGE: &str = "ask ops@example.org to join";
 
@@ -314,4 +314,30 @@ async fn e7_nothing_leaks_and_nobody_is_refused_wrongly_while_instances_are_repl
     assert!(!more, "{:?}", stranger.unread().collect::<Vec<_>>());
     assert_eq!(count(&mut stranger, json!({})).await, public.len());
     assert_eq!(count(&mut client, json!({})).await, events.len());
+}
+
+#[tokio::test]
+async fn c21_a_sync_tells_other_relays_nothing_that_is_for_members() {
+    let member = Author::new();
+    let (relay, mut client, _) = start(&member, &[]).await;
+    let public = member.note("for everybody");
+    let private = member.draft(445).content("for members").sign();
+    client.store_all(&[public.clone(), private.clone()]).await;
+    let up = async |setup: &Setup, more: &[&str]| {
+        let other = trellis_probe!().start().await;
+        let (file, url) = (setup.config_file().display().to_string(), other.ws_url());
+        let arguments = [&["sync", "-c", &file, &url, "--dir", "up"], more].concat();
+        let output = setup.run(&arguments).await;
+        let mut reader = Client::connect(&other).await;
+        (output, reader.query(json!({})).await)
+    };
+    let (synced, there) = up(relay.setup(), &[]).await;
+    synced.assert_success();
+    assert_eq!(there, [public.clone()], "from a running relay");
+    let (_, setup) = relay.stop().await;
+    let (synced, there) = up(&setup, &[]).await;
+    synced.assert_success();
+    assert_eq!(there, [public], "from a stopped one");
+    let (refused, there) = up(&setup, &["--without-extensions"]).await;
+    assert_eq!((refused.code, there), (Some(2), vec![]), "{refused:?}");
 }

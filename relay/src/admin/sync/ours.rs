@@ -30,6 +30,9 @@ const PAGE: Budget = Budget {
     time: Duration::from_millis(10),
 };
 
+/// Bytes of events that are read at a time where each is asked about.
+const PAGE_BYTES: usize = 4 << 20;
+
 /// Gathers it.
 pub(super) fn gather(target: &dyn Target, filter: &Filter) -> Result<Ours, StoreError> {
     let config = target.config();
@@ -51,7 +54,11 @@ pub(super) fn gather(target: &dyn Target, filter: &Filter) -> Result<Ours, Store
             untold.extend(positions.into_iter().map(|position| position.id));
         }
     }
-    let mut positions = match positions(target, &told)? {
+    let found = match target.may_hide(told.kinds.as_deref()) {
+        true => shown_positions(target, &told)?,
+        false => positions(target, &told)?,
+    };
+    let mut positions = match found {
         Ok(positions) => positions,
         Err(split_at) => return Ok(Ours::TooMany { split_at }),
     };
@@ -78,6 +85,43 @@ fn positions(
     loop {
         let page = target.store().positions(&scan)?;
         found.extend(page.positions);
+        if found.len() > MOST_ITEMS {
+            return Ok(Err(found[MOST_ITEMS / 2].created_at));
+        }
+        match page.next {
+            Some(_) => scan.resume = page.next,
+            None => return Ok(Ok(found)),
+        }
+    }
+}
+
+/// The same where extensions hide events from strangers: each is asked about, which takes its body.
+fn shown_positions(
+    target: &dyn Target,
+    filter: &Filter,
+) -> Result<Result<Vec<Position>, u64>, StoreError> {
+    let mut scan = Scan {
+        filter,
+        order: Order::NewestFirst,
+        resume: None,
+        max_row: u64::MAX,
+        now: target.now_s(),
+        budget: Budget {
+            bytes: PAGE_BYTES,
+            ..PAGE
+        },
+    };
+    let mut found: Vec<Position> = Vec::new();
+    loop {
+        let page = target.store().scan(&scan)?;
+        let shown = page
+            .events
+            .iter()
+            .filter(|stored| target.shows_strangers(stored));
+        found.extend(shown.map(|stored| Position {
+            created_at: stored.event.created_at(),
+            id: *stored.event.id(),
+        }));
         if found.len() > MOST_ITEMS {
             return Ok(Err(found[MOST_ITEMS / 2].created_at));
         }

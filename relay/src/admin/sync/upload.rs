@@ -4,6 +4,8 @@ use super::ours;
 use super::peer::PeerMessage;
 use super::{SyncError, Work};
 use crate::event::{Event, EventId};
+use crate::nips::nip70;
+use crate::store::Stored;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ pub(super) fn upload(work: &mut Work<'_>, ids: &[EventId]) -> Result<(), SyncErr
         // Removed or expired since they were compared.
         work.totals.kept_back += (chunk.len() - events.len()) as u64;
         for stored in events {
-            if is_kept_back(work, &stored.event) {
+            if is_kept_back(work, &stored) {
                 work.totals.kept_back += 1;
                 continue;
             }
@@ -40,10 +42,8 @@ pub(super) fn upload(work: &mut Work<'_>, ids: &[EventId]) -> Result<(), SyncErr
 }
 
 /// Events that are for some readers alone, or that only their author may publish (NIP-70).
-fn is_kept_back(work: &Work<'_>, event: &Event) -> bool {
-    let config = work.target.config();
-    let protected = &config.protection.read_protected_kinds;
-    protected.contains(event.kind()) || event.tags().any(|tag| tag.name() == "-")
+fn is_kept_back(work: &Work<'_>, stored: &Stored) -> bool {
+    !work.target.shows_strangers(stored) || nip70::is_protected(&stored.event)
 }
 
 /// Events of which the peer has not said what became of them.
