@@ -72,8 +72,8 @@ async fn loudest(format: &str) {
     reconcile(&mut client).await;
     work_as_operator(&relay, &note).await;
     let token = manage(&relay, &operator).await;
-    for page in ["/", "/status", "/metrics"] {
-        http::get(&relay, page, &headers).await;
+    for page in ["/", "/livez", "/health", "/status", "/ready", "/metrics"] {
+        http::get(&relay, &format!("{page}?canary=query"), &headers).await;
     }
     let whole = http::get(&relay, "/canary-path?canary=query", &[]).await;
     assert_eq!(whole.status, 404);
