@@ -72,8 +72,8 @@ async fn loudest(format: &str) {
     reconcile(&mut client).await;
     work_as_operator(&relay, &note).await;
     let token = manage(&relay, &operator).await;
-    for page in ["/", "/status", "/metrics"] {
-        http::get(&relay, page, &headers).await;
+    for page in ["/", "/livez", "/health", "/status", "/ready", "/metrics"] {
+        http::get(&relay, &format!("{page}?canary=query"), &headers).await;
     }
     let whole = http::get(&relay, "/canary-path?canary=query", &[]).await;
     assert_eq!(whole.status, 404);
@@ -170,7 +170,9 @@ async fn manage(relay: &Relay, operator: &Author) -> String {
 
 #[tokio::test]
 async fn c26_a_line_of_json_has_time_level_target_message_and_fields() {
+    // How a line looks is the program's affair; who embeds the relay logs as they like.
     let relay = trellis!()
+        .front(Front::Server)
         .config("[log]\nformat = \"json\"\nfilter = \"debug\"")
         .start()
         .await;
