@@ -1,6 +1,7 @@
 //! One file a subcommand; here only the words that select one.
 
 mod check;
+mod closed_pipe;
 mod compact;
 mod config;
 mod delete;
@@ -9,8 +10,10 @@ mod extensions;
 mod hooks;
 mod import;
 mod interrupt;
+mod interruptible;
 mod job;
 mod logging;
+mod output_file;
 mod progress;
 mod run;
 mod serve;
@@ -32,7 +35,7 @@ use trellis_relay::extension::{Compiled, ExtensionError};
     about,
     arg_required_else_help = true,
     after_help = "\
-Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong
+Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong \
 arguments or configuration.
 
 Examples:
@@ -84,8 +87,8 @@ impl Arguments {
             Command::Compact(compact) => compact.run(extensions),
             Command::Sync(sync) => sync.run(extensions),
             Command::Run(run) => run.run(extensions),
-            Command::Extensions(command) => command.run(extensions),
-            Command::Config(config) => config.run(extensions),
+            Command::Extensions(command) => closed_pipe::forgive(command.run(extensions)),
+            Command::Config(config) => closed_pipe::forgive(config.run(extensions)),
         }
     }
 }

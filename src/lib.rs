@@ -5,6 +5,7 @@
 mod commands;
 
 use clap::Parser as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use trellis_relay::extension::Compiled;
 
@@ -27,7 +28,8 @@ pub fn main(extensions: &'static [Compiled]) -> ExitCode {
     match arguments.run(extensions) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("trellis: {error:#}");
+            // The exit code tells those who closed it.
+            let _ = writeln!(io::stderr(), "trellis: {error:#}");
             let is_misuse = error.is::<commands::WrongConfig>()
                 || error.is::<commands::UnknownCommand>()
                 || error.is::<commands::WrongArguments>();

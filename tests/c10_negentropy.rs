@@ -7,7 +7,7 @@ use trellis_test_support::process::own_memory_bytes;
 use trellis_test_support::raw::{RawSocket, TEXT};
 use trellis_test_support::reply::assert_reason;
 use trellis_test_support::{Author, Client, Event, Relay, Value, json, trellis};
-use trellis_test_support::{now, wait};
+use trellis_test_support::{management, now, wait};
 
 /// What one side has and the other lacks.
 #[derive(Debug, PartialEq, Eq)]
@@ -221,6 +221,132 @@ async fn c10_negentropy_leaves_out_what_has_expired() {
     .await;
 }
 
+/// The message that asks for all ids.
+const ALL_IDS: [u8; 5] = [0x61, 0, 0, 2, 0];
+
+/// Which of the events an answer tells of, in a list or as the place where one ends.
+fn told<'e>(answer: &[u8], events: &'e [Event]) -> Vec<&'e Event> {
+    let tells = |event: &&Event| {
+        let id = event.id.as_bytes();
+        answer.windows(id.len()).any(|window| window == id)
+    };
+    events.iter().filter(tells).collect()
+}
+
+#[tokio::test]
+async fn c10_negentropy_tells_of_no_event_that_was_hidden_since_the_opening() {
+    let operator = Author::new();
+    let toml = format!("[information]\npubkey = \"{}\"", operator.pubkey());
+    let (relay, mut client) = start(&toml).await;
+    let [vanishing, banned, other] = [Author::new(), Author::new(), Author::new()];
+    let soon = (now() + 2).to_string();
+    let passing = other.draft(1).tag(&["expiration", &soon]).sign();
+    let events = [
+        vanishing.note("vanishes"),
+        banned.note("banned"),
+        other.note("deleted"),
+        other.note("banned by id"),
+        other.draft(10_002).at(now() - 10).sign(),
+        other.note("stays"),
+        passing,
+    ];
+    client.store_all(&events).await;
+    let filter = json!({"kinds": [1, 10_002]});
+    let mut reader = Client::connect(&relay).await;
+    // The first is told of all, the other of nothing yet.
+    open(&mut reader, "knows", &filter, &ALL_IDS).await;
+    let answer = next(&mut reader, "knows").await.expect("an answer");
+    assert_eq!(told(&answer, &events[..6]).len(), 6);
+    // Headers alone answer for the first two filters; for the last every event is asked about.
+    for (id, filter) in [("n", &filter), ("m", &filter), ("all", &json!({}))] {
+        open(&mut reader, id, filter, &[0x61]).await;
+        assert_eq!(next(&mut reader, id).await, Ok(vec![0x61]));
+    }
+    let vanish = vanishing.draft(62).tag(&["relay", "ALL_RELAYS"]).sign();
+    client.store(&vanish).await;
+    let deletion = other.deletion([["e", &events[2].id.to_hex()]]);
+    client.store(&deletion).await;
+    management::call(&relay, &operator, "banpubkey", json!([banned.pubkey()])).await;
+    management::call(&relay, &operator, "banevent", json!([events[3].id])).await;
+    let newer = other.draft(10_002).sign();
+    client.store(&newer).await;
+    wait::until("all to be hidden", async || {
+        let shown = client.query_ids(filter.clone()).await;
+        (shown.len() == 2).then_some(())
+    })
+    .await;
+    for id in ["n", "knows", "all"] {
+        say(&mut reader, id, &ALL_IDS).await;
+        let answer = next(&mut reader, id).await.expect("an answer");
+        assert_eq!(told(&answer, &events), [&events[5]], "{id}");
+    }
+    // Nor by fingerprints: they lead to lists.
+    say(&mut reader, "m", &empty_handed()).await;
+    let answer = next(&mut reader, "m").await.expect("an answer");
+    assert_eq!(told(&answer, &events), [&events[5]]);
+    assert_eq!(seen(&mut reader, filter).await, ids([&events[5], &newer]));
+}
+
+#[tokio::test]
+async fn c10_negentropy_goes_on_while_events_of_the_set_are_replaced() {
+    // Answers of a few dozen ids, so that there are many.
+    let toml = "[limitation]\nmax_message_length = \"10KiB\"";
+    let (relay, mut client) = start(toml).await;
+    let author = Author::new();
+    let version = |i: usize, created_at| {
+        let draft = author.draft(30_000).at(created_at);
+        draft.tag(&["d", &i.to_string()]).sign()
+    };
+    let old: Vec<Event> = (0..600).map(|i| version(i, 1_700_000_000)).collect();
+    client.store_all(&old).await;
+    let filter = json!({"kinds": [30_000]});
+    let storage = sealed(&[]);
+    let mut protocol = Negentropy::borrowed(&storage, 4_096).expect("a frame large enough");
+    let mut reader = Client::connect(&relay).await;
+    let first = protocol.initiate().expect("the first message");
+    open(&mut reader, "n", &filter, &first).await;
+    let (mut have, mut need) = (Vec::new(), Vec::new());
+    let (mut replaced, mut said) = (BTreeSet::new(), first);
+    for turn in 0.. {
+        let answer = next(&mut reader, "n").await.expect("goes on");
+        // An answer repeats bounds that the message has.
+        let repeated = told(&said, &old);
+        let mut told = told(&answer, &old).into_iter();
+        assert!(told.all(|event| !replaced.contains(&event.id) || repeated.contains(&event)));
+        let more = protocol.reconcile_with_ids(&answer, &mut have, &mut need);
+        let Some(more) = more.expect("an answer of the protocol") else {
+            break;
+        };
+        for i in (turn..old.len()).step_by(40) {
+            client.store(&version(i, 1_700_000_001)).await;
+            replaced.insert(old[i].id);
+        }
+        say(&mut reader, "n", &more).await;
+        said = more;
+    }
+    assert!(have.is_empty());
+    let found: BTreeSet<String> = need.iter().map(|id| const_hex::encode(**id)).collect();
+    let lasting = old.iter().filter(|event| !replaced.contains(&event.id));
+    assert!(found.is_superset(&ids(lasting)), "nothing else is missing");
+}
+
+#[tokio::test]
+async fn c10_negentropy_ends_where_most_of_the_set_is_gone() {
+    let toml = "[limitation]\nmax_message_length = \"10KiB\"";
+    let (relay, mut client) = start(toml).await;
+    let author = Author::new();
+    let events = author.notes(1_500);
+    client.store_all(&events).await;
+    let mut reader = Client::connect(&relay).await;
+    open(&mut reader, "n", &json!({"kinds": [1]}), &[0x61]).await;
+    assert_eq!(next(&mut reader, "n").await, Ok(vec![0x61]));
+    let vanish = author.draft(62).tag(&["relay", "ALL_RELAYS"]).sign();
+    client.store(&vanish).await;
+    say(&mut reader, "n", &ALL_IDS).await;
+    let words = next(&mut reader, "n").await.expect_err("over");
+    assert_words(&words, "closed:", "open it again");
+}
+
 #[tokio::test]
 async fn c10_negentropy_asks_the_access_lists() {
     let (member, other) = (Author::new(), Author::new());
@@ -299,7 +425,7 @@ async fn c10_negentropy_refuses_more_items_than_are_allowed_and_says_how_many_ar
     open(&mut client, "mine", &ten, &empty_handed()).await;
     next(&mut client, "mine").await.expect("an answer");
     let mut other = Client::connect(&relay).await;
-    assert_reason(&refused(&mut other, ten.clone()).await, "blocked:", "later");
+    assert_reason(&refused(&mut other, ten.clone()).await, "error:", "later");
     let five = json!({"kinds": [1], "limit": 5});
     assert_eq!(seen(&mut other, five).await, ids(&events[..5]));
     drop(client);
@@ -354,7 +480,15 @@ async fn c10_negentropy_answers_garbage_in_its_own_terms() {
         (json!(null), "invalid:"),
         (json!("00"), "invalid:"),
         (json!("7f"), "invalid:"),
-        (json!("610000"), ""),
+        (json!("61"), ""),
+        (json!("61ff"), "invalid:"),
+        (json!("6100"), "invalid:"),
+        (json!("610000"), "invalid:"),
+        (json!("6180"), "invalid:"),
+        (json!("61018000"), "invalid:"),
+        (json!("61000000"), ""),
+        (json!("61000002"), "invalid:"),
+        (json!("6100000200ff"), "invalid:"),
         (json!("61000003"), "invalid:"),
         (json!("6100000200"), ""),
         (json!(huge_list), "invalid:"),
@@ -413,6 +547,51 @@ async fn c10_negentropy_closes_what_stalls() {
         ids(&events),
         "the room is free"
     );
+}
+
+#[tokio::test]
+async fn c10_negentropy_closes_what_is_kept_alive_for_too_long() {
+    let toml = "[negentropy]\nmax_lifetime = \"2s\"";
+    let (_relay, mut client) = start(toml).await;
+    client.store(&Author::new().note("one")).await;
+    open(&mut client, "s", &json!({"kinds": [1]}), &[0x61]).await;
+    assert_eq!(next(&mut client, "s").await, Ok(vec![0x61]));
+    let words = wait::until("the end of its life", async || {
+        say(&mut client, "s", &[0x61]).await;
+        next(&mut client, "s").await.err()
+    })
+    .await;
+    assert_words(&words, "closed:", "open for too long");
+}
+
+#[tokio::test]
+async fn c10_negentropy_one_address_does_not_take_the_room_of_all() {
+    let toml = "[network]\nreal_ip_header = \"X-Real-IP\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n[negentropy]\nmax_items = 10\nmax_items_per_ip = 15\nmax_items_in_all = 40";
+    let (relay, mut client) = start(toml).await;
+    client.store_all(&Author::new().notes(10)).await;
+    let from = async |address: &str| {
+        let client = Client::connect_with(&relay, &[("X-Real-IP", address)]).await;
+        client.expect("a connection")
+    };
+    let filter = json!({"kinds": [1]});
+    for (first, same, other) in [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"),
+    ] {
+        let mut first = from(first).await;
+        open(&mut first, "n", &filter, &[0x61]).await;
+        assert_eq!(next(&mut first, "n").await, Ok(vec![0x61]));
+        let mut same = from(same).await;
+        let words = refused(&mut same, filter.clone()).await;
+        assert_reason(&words, "rate-limited:", "your address");
+        let five = json!({"kinds": [1], "limit": 5});
+        assert_eq!(seen(&mut same, five).await.len(), 5);
+        let mut other = from(other).await;
+        assert_eq!(seen(&mut other, filter.clone()).await.len(), 10);
+        first.send(json!(["NEG-CLOSE", "n"])).await;
+        first.assert_alive().await;
+        assert_eq!(seen(&mut same, filter.clone()).await.len(), 10);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use trellis_relay::store::Store as _;
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_test_support::client::ids;
 use trellis_test_support::management::call;
-use trellis_test_support::{Author, Client, Event, Relay, Setup, http, json, now, trellis, wait};
+use trellis_test_support::{
+    Author, Client, Event, Front, Relay, Setup, http, json, now, trellis, wait,
+};
 
 async fn relay() -> (Relay, Client) {
     let relay = trellis!().start().await;
@@ -81,7 +83,7 @@ async fn c10_vanish_removes_everything_up_to_the_request_and_nothing_of_others()
     let later = ann.draft(1).at(now() + 60).content("later").sign();
     client.store(&later).await;
 
-    let request = request(&ann, &[&relay.ws_url()], now());
+    let request = request(&ann, &["ALL_RELAYS"], now());
     client.store(&request).await;
     // From the OK on, whether the sweep has come by or not.
     let mut left = client.query_ids(json!({"authors": [ann.pubkey()]})).await;
@@ -185,8 +187,50 @@ async fn c10_vanish_travels_with_an_export() {
 }
 
 #[tokio::test]
+async fn c10_vanish_by_an_address_that_is_not_configured_travels_where_it_is_named() {
+    let address = "wss://before.example";
+    let config = format!("[network]\nrelay_url = {address:?}");
+    let relay = trellis!().config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    let ann = Author::new();
+    let note = ann.note("before");
+    client.store(&request(&ann, &[address], now())).await;
+    let (_, setup) = relay.stop().await;
+    let file = setup.config_file().display().to_string();
+    let export = setup.run(&["export", "-c", &file]).await;
+    let lines = export.assert_success().stdout.clone();
+    for is_running in [false, true] {
+        // Jobs reach a running relay through its admin socket, which an embedded one does not have.
+        let other = trellis!().front(Front::Server);
+        let running = match is_running {
+            true => Some(other.clone().start().await),
+            false => None,
+        };
+        let file = other.config_file().display().to_string();
+        let import = ["import", "-c", &file, "-"];
+        let rejected = other.run_with_input(&import, &lines).await;
+        assert!(rejected.stderr.contains("--known-as"), "{rejected:?}");
+        let named = ["--known-as", "wss://old.example", "--known-as", address];
+        let import = [&import[..], &named].concat();
+        let imported = other.run_with_input(&import, &lines).await;
+        assert!(imported.assert_success().stdout.contains("1 stored"));
+        let relay = match running {
+            Some(relay) => relay,
+            None => other.start().await,
+        };
+        let mut client = Client::connect(&relay).await;
+        client
+            .publish(&note)
+            .await
+            .assert_refused("blocked:", "NIP-62");
+    }
+}
+
+#[tokio::test]
 async fn c10_vanish_for_another_relay_is_refused_and_does_nothing() {
-    let (relay, mut client) = relay().await;
+    let config = "[network]\nrelay_url = \"wss://relay.example.com\"";
+    let relay = trellis!().config(config).start().await;
+    let mut client = Client::connect(&relay).await;
     let ann = Author::new();
     let note = ann.note("stays");
     client.store(&note).await;
@@ -207,10 +251,16 @@ async fn c10_vanish_for_another_relay_is_refused_and_does_nothing() {
 
 #[tokio::test]
 async fn c10_vanish_knows_the_relay_by_its_configured_url() {
+    let ann = Author::new();
+    // What the client calls the relay is no address of it, here or with a URL.
+    let (relay, mut client) = relay().await;
+    client
+        .publish(&request(&ann, &[&relay.ws_url()], now()))
+        .await
+        .assert_refused("invalid:", "network.relay_url");
     let config = "[network]\nrelay_url = \"wss://relay.example.com\"";
     let relay = trellis!().config(config).start().await;
     let mut client = Client::connect(&relay).await;
-    let ann = Author::new();
     client
         .publish(&request(&ann, &[&relay.ws_url()], now()))
         .await
@@ -307,16 +357,26 @@ async fn c10_vanish_is_in_the_information_document() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
-    const NOTES: usize = 3_000;
+    // A sweep may be done before this process sees that it has begun; then there was too little to do.
+    for notes in [3_000, 6_000, 12_000, 24_000] {
+        if killed_in_the_middle(notes).await {
+            return;
+        }
+    }
+    panic!("the sweep was done each time");
+}
+
+/// Whether the relay was killed twice before everything was gone.
+async fn killed_in_the_middle(notes: usize) -> bool {
     let (mut relay, mut client) = relay().await;
     let (ann, bob) = (Author::new(), Author::new());
-    client.store_all(&ann.notes(NOTES)).await;
+    client.store_all(&ann.notes(notes)).await;
     let his = bob.notes(5);
     client.store_all(&his).await;
-    let request = request(&ann, &[&relay.ws_url(), "ALL_RELAYS"], now());
+    let request = request(&ann, &["wss://relay.example.com", "ALL_RELAYS"], now());
     client.store(&request).await;
     let kept = his.len() as u64 + 1;
-    let mut left = NOTES as u64 + kept;
+    let mut left = notes as u64 + kept;
     for _ in 0..2 {
         // Killed as soon as some of it is gone.
         wait::until("a first chunk to be gone", async || {
@@ -326,7 +386,10 @@ async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
         let setup = relay.kill();
         let store = store_of(&setup);
         let now_left = store.stats().expect("sizes").events;
-        assert!(now_left < left && now_left > kept, "{now_left}");
+        assert!(now_left < left && now_left >= kept, "{now_left}");
+        if now_left == kept {
+            return false;
+        }
         left = now_left;
         assert_eq!(store.vanishings(10).expect("requests").len(), 1);
         drop(store);
@@ -347,4 +410,5 @@ async fn c10_vanish_goes_on_after_kill_9_in_the_middle() {
     );
     let (_, setup) = relay.stop().await;
     assert_eq!(store_of(&setup).stats().expect("sizes").events, kept);
+    true
 }

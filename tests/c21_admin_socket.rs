@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use trellis_test_support::{Author, Client, Front, Relay, Setup, json, trellis, wait};
@@ -22,8 +22,19 @@ async fn export(relay: &Relay) -> trellis_test_support::Output {
 
 /// A connection that has asked for a job.
 fn ask(setup: &Setup, job: &str) -> UnixStream {
+    let lock = setup.home().join("data/trellis.lock").metadata();
+    let lock = lock.expect("the lock of the database");
+    let database = json!({"path": "data", "device": lock.dev(), "inode": lock.ino()});
+    let job = match job.strip_prefix('{') {
+        Some(rest) => format!(r#"{{"database":{database},{rest}"#),
+        None => job.to_owned(),
+    };
+    ask_plainly(setup, &job)
+}
+
+fn ask_plainly(setup: &Setup, line: &str) -> UnixStream {
     let mut stream = UnixStream::connect(socket(setup)).expect("connect");
-    writeln!(stream, "{job}").expect("write the job");
+    writeln!(stream, "{line}").expect("write the job");
     stream
 }
 
@@ -76,6 +87,31 @@ async fn c21_the_socket_may_be_elsewhere() {
 }
 
 #[tokio::test]
+async fn c21_a_relay_refuses_jobs_that_are_meant_for_another_database() {
+    let setups = [(); 2].map(|()| setup());
+    let shared = setups[0].home().join("shared.sock").display().to_string();
+    let homes = setups.clone().map(|setup| setup.home().to_owned());
+    let [first, second] =
+        setups.map(|setup| setup.config(&format!("[data]\nadmin_socket = {shared:?}")));
+    let (first, second) = (first.start().await, second.start().await);
+    assert!(second.log().contains("another process listens"));
+    let mut client = Client::connect(&first).await;
+    let note = Author::new().note("stays");
+    client.store(&note).await;
+    let file = second.setup().config_file().display().to_string();
+    for command in [&["delete", "-f", "{}", "--all"][..], &["compact"]] {
+        let arguments = [command, &["-c", &file]].concat();
+        let refused = second.setup().run(&arguments).await;
+        let paths = homes.each_ref().map(|home| home.join("data"));
+        let paths = paths.map(|path| path.canonicalize().expect("a directory"));
+        let paths = paths.each_ref().map(|path| path.to_str().expect("UTF-8"));
+        refused.assert_failure(&[paths[0], paths[1], "data.admin_socket"]);
+    }
+    assert_eq!(client.query(json!({})).await, [note]);
+    export(&first).await.assert_success();
+}
+
+#[tokio::test]
 async fn c21_a_path_too_long_for_a_socket_stops_no_relay() {
     let setup = setup();
     let data = setup.home().join("x".repeat(60)).join("y".repeat(60));
@@ -115,6 +151,9 @@ async fn c21_what_the_socket_does_not_understand_is_refused_in_words() {
     }
     let answer = next_line(&ask(relay.setup(), r#"{"job":"delete","filter":{}}"#));
     assert!(answer.contains("--all"), "{answer}");
+    // No job is done on a guess.
+    let answer = next_line(&ask_plainly(relay.setup(), r#"{"job":"compact"}"#));
+    assert!(answer.contains("database"), "{answer}");
     // Somebody who only knocks disturbs nobody.
     drop(UnixStream::connect(socket(relay.setup())));
     export(&relay).await.assert_success();

@@ -109,6 +109,35 @@ async fn c21_what_is_exported_can_be_imported() {
 }
 
 #[tokio::test]
+async fn c21_an_export_that_fails_leaves_the_older_one_as_it_was() {
+    let relay = relay_with(&Author::new().notes(300)).await;
+    let home = relay.setup().home();
+    let dump = home.join("backup.jsonl");
+    fs::write(&dump, "an older backup").expect("write");
+    // Files end at a few blocks, and the program lives to see the error.
+    let limited = std::process::Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 8; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_trellis"))
+        .args(["export", "-c"])
+        .arg(relay.setup().config_file())
+        .arg("-o")
+        .arg(&dump)
+        .env("TRELLIS_DATA__PATH", home.join("data"))
+        .output()
+        .expect("run a shell");
+    let told = String::from_utf8_lossy(&limited.stderr);
+    assert_eq!(limited.status.code(), Some(1), "{told}");
+    assert!(told.contains("backup.jsonl"), "{told}");
+    let text = || fs::read_to_string(&dump).expect("the backup");
+    assert_eq!(text(), "an older backup");
+    assert!(!home.join("backup.jsonl.part").exists());
+    let place = Place::Running(relay);
+    let path = dump.display().to_string();
+    place.run(&["export", "-o", &path]).await.assert_success();
+    assert_eq!(text().lines().count(), 300);
+}
+
+#[tokio::test]
 async fn c21_an_import_into_a_running_relay_reaches_its_subscribers() {
     let relay = relay_with(&[]).await;
     let mut client = Client::connect(&relay).await;
@@ -151,6 +180,28 @@ async fn c21_bad_lines_are_told_in_the_same_words_everywhere() {
 }
 
 #[tokio::test]
+async fn c21_an_import_fails_where_every_line_is_rejected() {
+    for place in both_with(&[]).await {
+        let rejected = place.run_with_input(&["import", "-"], "one\n\ntwo\n");
+        let rejected = rejected.await;
+        rejected.assert_failure(&["line 1: ", "line 3: ", "every line was rejected"]);
+        assert_eq!(rejected.code, Some(1));
+        assert!(rejected.stdout.contains("2 rejected"), "{rejected:?}");
+        let note = Author::new().note("known").as_json();
+        for good in [1, 0] {
+            let input = format!("one\n{note}\n");
+            let some = place.run_with_input(&["import", "-"], &input).await;
+            let words = format!("{good} stored");
+            assert!(some.assert_success().stdout.contains(&words), "{some:?}");
+        }
+        place
+            .run_with_input(&["import", "-"], "\n")
+            .await
+            .assert_success();
+    }
+}
+
+#[tokio::test]
 async fn c21_delete_counts_first_and_removes_what_the_filter_names() {
     let author = Author::new();
     let notes = author.notes(600);
@@ -185,6 +236,7 @@ async fn c21_filters_that_are_wrong_or_name_everything_are_misuse() {
         for (arguments, words) in [
             (&["delete", "-f", "{}"][..], "--all"),
             (&["delete", "-f", r#"{"limit":2}"#], "--all"),
+            (&["delete", "-f", r#"{"since":0}"#], "--all"),
             (&["delete", "-f", "[1]"], "filter"),
             (&["delete"], "--filter"),
             (&["delete", "-f", r#"{"kind":1}"#], "kind"),
@@ -356,6 +408,28 @@ async fn c21_a_relay_whose_store_could_not_be_opened_again_is_not_healthy_until_
 }
 
 #[tokio::test]
+async fn c21_a_job_is_done_though_nobody_reads_what_it_says() {
+    let mut input = "no event\n".repeat(100);
+    input.push_str(&Author::new().note("after them").as_json());
+    for place in both_with(&Author::new().notes(3)).await {
+        let file = place.setup().config_file().display().to_string();
+        let run = async |arguments: &[&str]| {
+            let arguments = [arguments, &["-c", &file]].concat();
+            let mut command = place.setup().spawn_unread(&arguments);
+            let _ = command.feed(&input).join();
+            assert_eq!(command.end().await.code, Some(0), "{arguments:?}");
+        };
+        run(&["import", "-"]).await;
+        assert_eq!(place.exported("{}").await.len(), 4);
+        run(&["check"]).await;
+        run(&["delete", "-f", r#"{"kinds":[1]}"#]).await;
+        assert_eq!(place.exported("{}").await.len(), 0);
+        run(&["compact"]).await;
+        run(&["extensions", "list", "--json"]).await;
+    }
+}
+
+#[tokio::test]
 async fn c21_an_interrupted_import_says_how_to_go_on() {
     let events = Author::new().notes(3_000);
     for place in both_with(&[]).await {
@@ -370,8 +444,9 @@ async fn c21_an_interrupted_import_says_how_to_go_on() {
             })
             .await;
         }
+        // And not with a whole line.
+        import.write("{\"id\":");
         import.interrupt();
-        import.feed("\n");
         let ended = import.end().await;
         assert_eq!(ended.code, Some(1), "{}", ended.text());
         let line = ended

@@ -241,6 +241,79 @@ async fn c21_sync_splits_what_is_too_much_at_once() {
 }
 
 #[tokio::test]
+async fn c21_sync_leaves_out_a_second_that_is_too_much_and_goes_on() {
+    let author = Author::new();
+    let events = author.notes(30);
+    let crowded = events[15].created_at.as_secs();
+    let crowd: Vec<Event> = (0..12)
+        .map(|i| author.draft(7).at(crowded).content(&i.to_string()).sign())
+        .collect();
+    let there = trellis!()
+        .config("[negentropy]\nmax_items = 10")
+        .start()
+        .await;
+    let mut client = Client::connect(&there).await;
+    client.store_all(&[&events[..20], &crowd].concat()).await;
+    let here = stopped(&events[10..15]).await;
+    let output = sync(&here, &there.ws_url(), &[]).await;
+    output.assert_failure(&["one second was left out"]);
+    let line = format!("left out the second {crowded}: the peer says: blocked:");
+    for line in ["down: 14 stored", &line] {
+        assert!(output.stdout.contains(line), "{line}: {}", output.text());
+    }
+    let all_but_that: Vec<&Event> = (0..20).filter(|i| *i != 15).map(|i| &events[i]).collect();
+    assert_eq!(exported(&here).await, ids(all_but_that));
+}
+
+#[tokio::test]
+async fn c21_sync_gives_up_a_peer_that_always_says_too_much() {
+    let here = stopped(&[]).await;
+    let url = peer(|message| match message[0].as_str() {
+        Some("NEG-OPEN") => vec![json!(["NEG-ERR", message[1], "blocked: not for you"])],
+        _ => vec![],
+    })
+    .await;
+    let output = sync(&here, &url, &[]).await;
+    output.assert_failure(&["the peer refuses", "not for you"]);
+}
+
+#[tokio::test]
+async fn c21_sync_asks_again_where_a_peer_sends_fewer_than_asked_for() {
+    let events = Author::new().notes(150);
+    let by_id: BTreeMap<String, String> = events
+        .iter()
+        .map(|event| (event.id.to_hex(), event.as_json()))
+        .collect();
+    let absent = "ab".repeat(32);
+    let named: String = by_id.keys().map(String::as_str).collect();
+    // Version 1, up to infinity, a list of 151 ids.
+    let list = format!("610000028117{named}{absent}");
+    let url = peer(move |message| match message[0].as_str() {
+        Some("NEG-OPEN") => vec![json!(["NEG-MSG", message[1], list])],
+        Some("REQ") => {
+            let asked = message[2]["ids"].as_array().expect("ids");
+            let known = asked
+                .iter()
+                .filter_map(|id| by_id.get(id.as_str().expect("an id")));
+            let sent = known.take(7).map(|json| {
+                let event: Value = serde_json::from_str(json).expect("JSON");
+                json!(["EVENT", message[1], event])
+            });
+            sent.chain([json!(["EOSE", message[1]])]).collect()
+        }
+        _ => vec![],
+    })
+    .await;
+    let here = stopped(&[]).await;
+    let output = sync(&here, &url, &[]).await;
+    assert_says(
+        &output,
+        &["down: 150 stored, 0 known, 1 not sent, 0 refused"],
+    );
+    assert_eq!(exported(&here).await, ids(&events));
+}
+
+#[tokio::test]
 async fn c21_sync_is_begun_again_where_it_was_interrupted() {
     let events = Author::new().notes(250);
     let here = stopped(&[]).await;
@@ -344,6 +417,16 @@ async fn c21_sync_believes_nothing_that_a_peer_says() {
         ],
     );
     assert_eq!(exported(&here).await, ids([&good]));
+}
+
+#[tokio::test]
+async fn c21_sync_takes_no_answer_that_is_cut_off_for_the_whole() {
+    let here = stopped(&Author::new().notes(3)).await;
+    for cut_off in ["61ff", "610000", "61018000", "61000002", "6100000200ff"] {
+        let url = peer(move |_| vec![json!(["NEG-MSG", "sync", cut_off])]).await;
+        let output = sync(&here, &url, &[]).await;
+        output.assert_failure(&["breaks the protocol", "cut off"]);
+    }
 }
 
 /// A peer that answers each message as it is told to, and is gone where it is told null.

@@ -47,6 +47,41 @@ async fn c23_help_names_every_command() {
 }
 
 #[tokio::test]
+async fn c23_help_breaks_lines_only_where_the_terminal_ends() {
+    let setup = setup().env("COLUMNS", "2000");
+    let nested = [
+        &["extensions", "list"][..],
+        &["config", "schema"],
+        &["sync"],
+        &[],
+    ];
+    for command in COMMANDS
+        .each_ref()
+        .map(std::slice::from_ref)
+        .into_iter()
+        .chain(nested)
+    {
+        let help = setup.run(&[command, &["--help"]].concat()).await;
+        let help = &help.assert_success().stdout;
+        let prose = help.split("\n\n").filter(|text| {
+            let begins = text.trim_start_matches('\n');
+            !begins.starts_with(' ')
+                && !begins
+                    .lines()
+                    .next()
+                    .is_some_and(|line| line.ends_with(':'))
+        });
+        for paragraph in prose {
+            assert_eq!(
+                paragraph.trim().lines().count(),
+                1,
+                "{command:?}: {paragraph}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn c23_misuse_ends_with_code_2_and_a_hint() {
     for arguments in [
         &["sevre"][..],
@@ -72,6 +107,7 @@ async fn c23_a_missing_configuration_file_is_named() {
         .run(&["config", "check", "-c", "no/such/file.toml"])
         .await;
     output.assert_failure(&["no/such/file.toml"]);
+    assert_eq!(output.stderr.matches("No such file").count(), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! C26: however much is logged, no content, signature, challenge or key of a client is; and how a line looks.
 
+use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use serde_json::Value;
-use trellis_test_support::{Author, Client, Relay, http, json, trellis};
+use trellis_test_support::{Author, Client, Event, Front, Relay, http, json, now, trellis};
 
 #[tokio::test]
 async fn c26_a_log_at_its_loudest_holds_none_of_what_clients_sent() {
@@ -21,7 +22,13 @@ async fn loudest(format: &str) {
         .env("METRICS_AUTH_KEY", "canary-metrics-key")
         .start()
         .await;
-    let mut client = Client::connect(&relay).await;
+    let headers = [
+        ("Origin", "https://canary-origin.example"),
+        ("User-Agent", "canary-agent/1.0"),
+        ("Cookie", "session=canary-cookie"),
+    ];
+    let client = Client::connect_with(&relay, &headers).await;
+    let mut client = client.expect("the WebSocket handshake");
     let author = Author::new();
     let note = author
         .draft(1)
@@ -62,7 +69,12 @@ async fn loudest(format: &str) {
         .count(&[json!({"#t": ["canary-tag"]})])
         .await
         .expect("a count");
+    reconcile(&mut client).await;
+    work_as_operator(&relay, &note).await;
     let token = manage(&relay, &operator).await;
+    for page in ["/", "/status", "/metrics"] {
+        http::get(&relay, page, &headers).await;
+    }
     let whole = http::get(&relay, "/canary-path?canary=query", &[]).await;
     assert_eq!(whole.status, 404);
 
@@ -89,6 +101,58 @@ async fn loudest(format: &str) {
         let told = |line: &&str| line.contains(&person) && line.contains("127.0.0.1");
         assert_eq!(log.lines().find(told), None, "who is behind an address");
     }
+}
+
+/// A reconciliation (NIP-77) with words of its own in each place, good ones and bad ones.
+async fn reconcile(client: &mut Client) {
+    let mut storage = NegentropyStorageVector::new();
+    let canary = *b"canary-id-canary-id-canary-id-01";
+    let known = storage.insert(now(), Id::from_byte_array(canary));
+    known.expect("not sealed yet");
+    storage.seal().expect("sealed once");
+    let mut asking = Negentropy::owned(storage, 0).expect("a side that asks");
+    let message = const_hex::encode(asking.initiate().expect("a message"));
+    let id = json!("canary-reconciliation");
+    let filter = json!({"kinds": [1], "#t": ["canary-tag"]});
+    client.send(json!(["NEG-OPEN", id, filter, message])).await;
+    let (verb, _) = client.reconciled(&id).await;
+    assert_eq!(verb, "NEG-MSG");
+    client.send(json!(["NEG-MSG", id, message])).await;
+    client.reconciled(&id).await;
+    client.send(json!(["NEG-OPEN", id, filter, message])).await;
+    client.reconciled(&id).await;
+    client.send(json!(["NEG-MSG", id, "canary-hex"])).await;
+    let (verb, _) = client.reconciled(&id).await;
+    assert_eq!(verb, "NEG-ERR");
+    client.send(json!(["NEG-CLOSE", id])).await;
+}
+
+/// Jobs through the admin socket, with events and filters of their own. An embedded relay has none.
+async fn work_as_operator(relay: &Relay, note: &Event) {
+    let setup = relay.setup();
+    if Front::from_env() == Front::Embedded {
+        return;
+    }
+    let file = setup.config_file().display().to_string();
+    let other = Author::new().note("canary-imported").as_json();
+    let forged = other.replace("canary-imported", "canary-forged");
+    let input = format!("{other}\n{forged}\ncanary-line\n");
+    let filter = json!({"#t": ["canary-tag"], "ids": [note.id.to_hex()]}).to_string();
+    for (job, words) in [
+        (&["import", "-"][..], "1 stored"),
+        (&["export", "-f", &filter], "canary-content"),
+        (&["delete", "-f", &filter, "--dry-run"], "1 events match"),
+        (&["delete", "-f", &filter], "1 events removed"),
+        (&["check"], "0 problems"),
+        (&["compact"], "written anew"),
+    ] {
+        let arguments = [job, &["-c", &file]].concat();
+        let done = setup.run_with_input(&arguments, &input).await;
+        assert!(done.assert_success().stdout.contains(words), "{done:?}");
+    }
+    let wrong = json!({"canary-key": "canary-value"}).to_string();
+    let wrong = setup.run(&["export", "-c", &file, "-f", &wrong]).await;
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
 }
 
 /// A call of the operator's, and the token that signed it.

@@ -151,6 +151,19 @@ async fn c5_every_limit_is_stated() {
 }
 
 #[tokio::test]
+async fn c5_limits_of_reconciliation_are_stated_while_there_is_any() {
+    let limits = async |toml: &str| {
+        let relay = trellis!().config(toml).start().await;
+        let stated = relay_information(&relay).await["limitation"].take();
+        ["max_negentropy_items", "max_negentropy_sessions"].map(|field| stated[field].as_u64())
+    };
+    let on = limits("[negentropy]\nmax_items = 12\nmax_sessions = 3").await;
+    assert_eq!(on, [Some(12), Some(3)]);
+    let off = limits("[negentropy]\nenabled = false").await;
+    assert_eq!(off, [None, None]);
+}
+
+#[tokio::test]
 async fn c5_max_message_length_is_enforced_to_the_byte() {
     let (_relay, mut client) = limited().await;
     // Tags make up the length, since content is bounded by its own limit; two halves stay clear of a tag's limit.

@@ -149,11 +149,7 @@ impl Console for Silent {
 }
 
 fn target(store: &Arc<LmdbStore>) -> StoppedStore {
-    StoppedStore {
-        store: store.clone(),
-        config: Arc::default(),
-        clock: Arc::new(SystemClock),
-    }
+    StoppedStore::new(store.clone(), Arc::default(), Arc::new(SystemClock))
 }
 
 fn measure_export(store: &Arc<LmdbStore>) {

@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod console;
+pub mod database;
 pub mod delete;
 mod dialogue;
 pub mod export;

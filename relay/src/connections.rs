@@ -23,7 +23,7 @@ pub struct Place {
 }
 
 /// One subscriber has a whole /64 of IPv6, so its addresses count as one.
-fn network(ip: IpAddr) -> IpAddr {
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => {

@@ -37,6 +37,7 @@ pub mod flow;
 pub mod moderation;
 pub mod moderator;
 pub mod nips;
+pub mod orders;
 pub mod rate_limit;
 pub mod visibility;
 

@@ -8,13 +8,14 @@ mod purge;
 pub(crate) use purge::run as run_purge;
 
 use crate::config::Config;
-use crate::moderation::{Moderation, Row, SPACE};
+use crate::event::PublicKey;
+use crate::moderation::{Moderation, Row, SPACE, Subject};
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::store::{Outcome, StoreError, Write};
 use crate::worker::WorkerMessage;
 use crate::writer::{Origin, Submission};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::mpsc::channel;
 use tokio::sync::{Notify, oneshot};
@@ -31,6 +32,8 @@ pub struct Moderator {
     changing: tokio::sync::Mutex<()>,
     /// Rung when there is something to purge.
     purge: Arc<Notify>,
+    /// Whose events are being removed; none where the operator has decided about that person since.
+    purging: Mutex<Option<PublicKey>>,
     /// Rung when a configuration is put in force, for the one who waits for that.
     pub(crate) reconfigured: Arc<Notify>,
 }
@@ -60,6 +63,7 @@ impl Moderator {
             written: Mutex::new(written),
             changing: tokio::sync::Mutex::default(),
             purge: Arc::default(),
+            purging: Mutex::default(),
             reconfigured: Arc::default(),
         }
     }
@@ -93,12 +97,34 @@ impl Moderator {
         current.settings.overrule(&mut config);
         Arc::new(config)
     }
+
+    fn purging(&self) -> MutexGuard<'_, Option<PublicKey>> {
+        self.purging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Takes a decision: `decide` sees those in force and gives the rows that change them. When it returns `Ok`, they are
-/// durable and in force, all at once; after an `Err` or a crash some of them may be durable. Goes on to its end even if nobody waits for it. Must be called within
-/// an actix runtime.
+/// durable and in force, all at once; after an `Err` or a crash some of them may be durable. Goes on to its end even if
+/// nobody waits for it. Must be called within an actix runtime.
 pub async fn change(
+    relay: &Arc<Relay>,
+    decide: impl FnOnce(&Moderation) -> Vec<Row> + 'static,
+) -> Result<(), ChangeError> {
+    let watching = relay.clone();
+    change_unwatched(relay, move |now| {
+        let rows = decide(now);
+        let mut purging = watching.moderator.purging();
+        if let Some(author) = *purging {
+            let key = Subject::Pubkey(author).key();
+            purging.take_if(|_| rows.iter().any(|row| row.key == key));
+        }
+        rows
+    })
+    .await
+}
+
+/// The same for what the purge notes of its own progress.
+async fn change_unwatched(
     relay: &Arc<Relay>,
     decide: impl FnOnce(&Moderation) -> Vec<Row> + 'static,
 ) -> Result<(), ChangeError> {
@@ -171,7 +197,11 @@ async fn put_in_force(relay: &Relay, old: &Moderation, new: Arc<Moderation>) {
     let (in_force, mut everywhere) = channel(1);
     relay.tell_workers(|| WorkerMessage::Moderation(new.clone(), in_force.clone()));
     drop(in_force);
-    let _ = tokio::time::timeout(PATIENCE, everywhere.recv()).await;
+    let in_force_everywhere = async {
+        everywhere.recv().await;
+        relay.writer.finish_batch().await;
+    };
+    let _ = tokio::time::timeout(PATIENCE, in_force_everywhere).await;
     if !new.to_purge.is_empty() {
         moderator.purge.notify_one();
     }

@@ -94,6 +94,7 @@ impl Relay {
         let config = moderator.overrule(&config);
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
         let limits = Mutex::new(Limits::from_config(&config));
+        let nip98_seen = ReplayGuard::starting(clock.now_s());
         Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
@@ -107,7 +108,7 @@ impl Relay {
             extensions,
             connections: Connections::default(),
             keys,
-            nip98_seen: ReplayGuard::default(),
+            nip98_seen,
             negentropy_items: ItemBudget::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),

@@ -54,8 +54,20 @@ const QUIET: Duration = Duration::from_millis(100);
 const WRITER_TIME: Duration = Duration::from_secs(1);
 
 impl RunningRelay {
-    /// Starts the threads around the store, then the extensions.
+    /// Starts the threads around the store, then the extensions, then what the relay does by itself.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let running = Self::start_without_upkeep(parts).await?;
+        let relay = &running.relay;
+        actix_rt::spawn(sweeper::run(Arc::downgrade(relay)));
+        relay.moderator.say_what_is_overruled();
+        actix_rt::spawn(announcer::run(Arc::downgrade(relay)));
+        actix_rt::spawn(moderator::run_purge(Arc::downgrade(relay)));
+        Ok(running)
+    }
+
+    /// The same, but nothing is removed or announced that nobody asked for: for an operator's work on a relay that does
+    /// not serve.
+    pub async fn start_without_upkeep(parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
         let (writer_handle, queue) = Writer::new();
         let moderation = Moderation::load(&*parts.store)?;
@@ -84,10 +96,6 @@ impl RunningRelay {
         let extensions = ExtensionHost::start(handle, &config.extensions, core, options)
             .await
             .inspect_err(|_| relay.stop_writer())?;
-        actix_rt::spawn(sweeper::run(Arc::downgrade(&relay)));
-        relay.moderator.say_what_is_overruled();
-        actix_rt::spawn(announcer::run(Arc::downgrade(&relay)));
-        actix_rt::spawn(moderator::run_purge(Arc::downgrade(&relay)));
         Ok(RunningRelay {
             relay,
             extensions,

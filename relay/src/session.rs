@@ -7,7 +7,7 @@ mod query_slot;
 mod reconciliation;
 
 pub use query_slot::QuerySlot;
-pub use reconciliation::{Reconciliation, SealedItems};
+pub use reconciliation::{Reconciliation, SealedItems, SetAge};
 
 use crate::config::{Config, Network};
 use crate::connections::Place;
@@ -339,7 +339,7 @@ impl Session {
         let cause = self.closing.get().unwrap_or(CloseCause::Gone);
         self.closing.set(Some(cause));
         self.worker.forget(self);
-        self.take_reconciliations(None);
+        self.take_reconciliations(|_| true);
         self.outbox().wake_room();
         let (session, reason) = (self.number(), cause.label());
         tracing::debug!(session, reason, "a connection ended");

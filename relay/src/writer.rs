@@ -5,9 +5,11 @@
 //!
 //! Not here: what a batch does to the store (`store`), who hears of it (`answers`, `worker`).
 
-use crate::event::EventId;
+use crate::config::Config;
+use crate::event::{Event, EventId};
 use crate::extension::{Admit, CommitHooks, Hooks, Local, Viewer};
 use crate::moderation::Moderation;
+use crate::orders;
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::store::{Outcome, Stored, Write};
@@ -52,6 +54,8 @@ pub enum Origin {
         /// Who published, for hooks that must be asked again.
         viewer: Arc<Viewer>,
     },
+    /// A job of the operator, whose own lists hold for it as well; the mode does not.
+    Operator(oneshot::Sender<Outcome>),
     /// The relay itself or an extension.
     Internal(Option<oneshot::Sender<Outcome>>),
 }
@@ -84,6 +88,8 @@ pub struct Ack {
 pub struct Writer {
     queue: Sender<Submission>,
     approaching: AtomicUsize,
+    /// Held from where the operator's orders are read until what they allow is committed.
+    committing: tokio::sync::Mutex<()>,
     dead: AtomicBool,
 }
 
@@ -104,6 +110,7 @@ impl Writer {
         let writer = Writer {
             queue,
             approaching: AtomicUsize::new(0),
+            committing: tokio::sync::Mutex::default(),
             dead: AtomicBool::new(false),
         };
         (writer, WriterQueue(receiver))
@@ -118,6 +125,11 @@ impl Writer {
     /// Queues a write.
     pub fn submit(&self, submission: Submission) -> Result<(), WriterGone> {
         self.queue.send(submission).map_err(|_| WriterGone)
+    }
+
+    /// Waits until no batch is under way that was judged by orders from before this call.
+    pub(crate) async fn finish_batch(&self) {
+        drop(self.committing.lock().await);
     }
 
     /// Notes that the relay cannot go on storing, for a reason outside the writer thread.
@@ -216,12 +228,17 @@ fn weight(write: &Write) -> usize {
 
 fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
     let hooks = hooks.hooks().clone();
-    let moderation = relay.moderation();
+    let committing = relay.writer.committing.blocking_lock();
+    let orders = Orders {
+        moderation: relay.moderation(),
+        config: relay.config(),
+        now_s: relay.clock.now_s(),
+    };
     let mut batch = Vec::with_capacity(submissions.len());
     let mut answered: Vec<Option<Outcome>> = Vec::with_capacity(submissions.len());
     let mut writes = Vec::with_capacity(submissions.len());
     for submission in submissions {
-        let answer = match readmit(&hooks, &moderation, &submission) {
+        let answer = match readmit(&hooks, &orders, &submission) {
             Readmitted::Commit => None,
             Readmitted::Answer(outcome) => Some(outcome),
             Readmitted::AskAgain => {
@@ -238,7 +255,8 @@ fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
     let started = Instant::now();
     let result = relay
         .store
-        .commit(&writes, &CommitHooks(hooks), relay.clock.now_s());
+        .commit(&writes, &CommitHooks(hooks), orders.now_s);
+    drop(committing);
     relay.metrics.commit_events.record(writes.len() as f64);
     let took = started.elapsed();
     relay.metrics.commit_seconds.record(took.as_secs_f64());
@@ -265,6 +283,19 @@ fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
     answers::publish(relay, batch, outcomes);
 }
 
+/// What the operator has ordered when a batch is begun.
+struct Orders {
+    moderation: Arc<Moderation>,
+    config: Arc<Config>,
+    now_s: u64,
+}
+
+impl Orders {
+    fn check(&self, event: &Event) -> Result<(), Reason> {
+        orders::check(event, &self.config.operation, &self.moderation, self.now_s)
+    }
+}
+
 /// What becomes of an event that was admitted by hooks that may be out of force.
 enum Readmitted {
     Commit,
@@ -273,11 +304,16 @@ enum Readmitted {
     AskAgain,
 }
 
-/// Hooks are asked again where the tables changed between admission and commit, and so are bans, so that nothing banned
-/// slips in behind their backs; about who vanishes nobody is asked.
-fn readmit(hooks: &Hooks, moderation: &Moderation, submission: &Submission) -> Readmitted {
+/// The operator's orders are asked again, and hooks where the tables changed between admission and commit, so that nothing
+/// slips in behind their backs; hooks are not asked about who vanishes.
+fn readmit(hooks: &Hooks, orders: &Orders, submission: &Submission) -> Readmitted {
+    if let (Write::Put(event), Origin::Operator(_)) = (&submission.write, &submission.origin)
+        && let Err(reason) = orders::check_lists(event, &orders.moderation)
+    {
+        return Readmitted::Answer(Outcome::Refused(reason));
+    }
     let (
-        Write::Put(event),
+        Write::Put(event) | Write::Vanish(event),
         Origin::Session {
             generation, viewer, ..
         },
@@ -285,11 +321,10 @@ fn readmit(hooks: &Hooks, moderation: &Moderation, submission: &Submission) -> R
     else {
         return Readmitted::Commit;
     };
-    if moderation.bans(event.id(), event.pubkey()) {
-        let reason = Reason::blocked("the relay's operator does not want this event");
+    if let Err(reason) = orders.check(event) {
         return Readmitted::Answer(Outcome::Refused(reason));
     }
-    if *generation == hooks.generation() {
+    if matches!(submission.write, Write::Vanish(_)) || *generation == hooks.generation() {
         return Readmitted::Commit;
     }
     let plan = hooks.plan(event.kind());

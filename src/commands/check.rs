@@ -1,8 +1,8 @@
 //! `trellis check`: whether every index of the database leads where it should, and every event has its index entries.
 
-use super::ConfigFile;
 use super::job::Request;
 use super::terminal::Terminal;
+use super::{ConfigFile, closed_pipe};
 use clap::Args;
 use std::io::{self, Write as _};
 use trellis_relay::admin::job::{CheckJob, Done, Job};
@@ -11,10 +11,11 @@ use trellis_relay::store::CheckReport;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 1 where anything is wrong; standard output names the first things that are. Then export what can be read,
-and import it into a new directory.
+The exit code is 1 where anything is wrong; standard output names the first things that are. Then export what can be read, \
+and import it into a new directory, with --known-as for every address at which clients know the relay, so that those who \
+asked to vanish stay away.
 
-Works on a stopped relay's database, or through the relay that has it open. There it reads from one state of the database
+Works on a stopped relay's database, or through the relay that has it open. There it reads from one state of the database \
 until it is done, and the file grows by what is written meanwhile.
 
 Example:
@@ -40,7 +41,7 @@ impl Check {
         let Done::Checked(report) = done else {
             anyhow::bail!("the running relay answered another question");
         };
-        print(&report)?;
+        closed_pipe::forgive(print(&report))?;
         anyhow::ensure!(
             report.is_sound(),
             "the database is damaged; export what can be read and import it into a new directory"

@@ -1,8 +1,8 @@
 //! `trellis compact`: gives the disk back what removals have left empty.
 
-use super::ConfigFile;
 use super::job::Request;
 use super::terminal::Terminal;
+use super::{ConfigFile, closed_pipe};
 use clap::Args;
 use std::io::{self, Write as _};
 use trellis_relay::admin::job::{Done, Job};
@@ -10,10 +10,10 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything is written anew into a second file, which then takes the place of the first, so it needs as much free disk as
+Everything is written anew into a second file, which then takes the place of the first, so it needs as much free disk as \
 the database uses. It may be interrupted, or killed, at any moment: either file is whole.
 
-Works on a stopped relay's database, or in the relay that has it open. There reading goes on, and publishers wait for
+Works on a stopped relay's database, or in the relay that has it open. There reading goes on, and publishers wait for \
 their OK until the copy is done; for a large database, choose a quiet hour.
 
 Example:
@@ -34,14 +34,13 @@ impl Compact {
             anyhow::bail!("the running relay answered another question");
         };
         let (before, after) = (report.before_bytes, report.after_bytes);
-        writeln!(
+        closed_pipe::forgive(writeln!(
             io::stdout(),
             "{} entries written anew: {} before, {} after",
             report.entries,
             mebibytes(before),
             mebibytes(after)
-        )?;
-        Ok(())
+        ))
     }
 }
 

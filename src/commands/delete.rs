@@ -2,7 +2,7 @@
 
 use super::job::Request;
 use super::terminal::Terminal;
-use super::{ConfigFile, filter_json};
+use super::{ConfigFile, closed_pipe, filter_json};
 use clap::Args;
 use serde_json::Value;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Run it with --dry-run first. What an extension guards is kept and counted. Removed events leave no mark behind: they may
+Run it with --dry-run first. What an extension guards is kept and counted. Removed events leave no mark behind: they may \
 be published or imported again. A removal frees room for new events; `trellis compact` gives it back to the disk.
 
 Works on a stopped relay's database, or through the relay that has it open.
@@ -29,7 +29,7 @@ pub(super) struct Delete {
     /// Only say how many there are.
     #[arg(long)]
     dry_run: bool,
-    /// Allow a filter that names every event, as {} does.
+    /// Allow a filter without ids, authors, kinds and tags, as {} or {"until":1700000000}, which may mean every event.
     #[arg(long)]
     all: bool,
     /// On a stopped relay, do not start the extensions: what they guard is removed as well.
@@ -56,15 +56,13 @@ impl Delete {
             anyhow::bail!("the running relay answered another question");
         };
         let mut out = io::stdout();
-        if self.dry_run {
-            writeln!(out, "{} events match; nothing was removed", totals.matched)?;
-        } else {
-            writeln!(
+        closed_pipe::forgive(match self.dry_run {
+            true => writeln!(out, "{} events match; nothing was removed", totals.matched),
+            false => writeln!(
                 out,
                 "{} events removed, {} kept by extensions",
                 totals.removed, totals.kept
-            )?;
-        }
-        Ok(())
+            ),
+        })
     }
 }

@@ -1,14 +1,13 @@
 //! `trellis export`: stored events as JSON lines.
 
 use super::job::Request;
+use super::output_file::OutputFile;
 use super::terminal::Terminal;
-use super::{ConfigFile, filter_json};
+use super::{ConfigFile, closed_pipe, filter_json};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use trellis_relay::admin::export::ExportJob;
 use trellis_relay::admin::job::Job;
@@ -16,8 +15,11 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything stored comes out that has not expired, what extensions hide from clients as well: keep it as you keep the
+Everything stored comes out that has not expired, what extensions hide from clients as well: keep it as you keep the \
 database. What is stored while the export runs stays out.
+
+What keeps removed events away goes along as far as it is an event: deletions (NIP-09) and requests to vanish (NIP-62) \
+that are still stored. To import into a new directory, name every address of this relay with --known-as.
 
 Works on a stopped relay's database, or through the relay that has it open.
 
@@ -33,7 +35,7 @@ pub(super) struct Export {
     /// Oldest first; without it newest first.
     #[arg(long)]
     oldest_first: bool,
-    /// Write to this file, readable by you alone, instead of standard output.
+    /// Write to this file, readable by you alone, instead of standard output. An older one is replaced in the end.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Show no progress.
@@ -48,61 +50,16 @@ impl Export {
             oldest_first: self.oldest_first,
         });
         let out: Box<dyn Write> = match &self.output {
-            Some(path) => Box::new(Lazy::new(path.clone())),
+            Some(path) => Box::new(OutputFile::new(path.clone())),
             None => Box::new(io::stdout().lock()),
         };
         let out = Box::new(BufWriter::with_capacity(1 << 20, out));
         let mut terminal = Terminal::new(out, "events", self.quiet)?;
-        match Request::new(&self.config, extensions, job).run(&mut terminal) {
-            Err(error) if is_closed_pipe(&error) => Ok(()),
-            result => result.map(drop).with_context(|| match &self.output {
-                Some(path) => format!("export to {}", path.display()),
-                None => "export".to_owned(),
-            }),
-        }
-    }
-}
-
-/// Whoever read has read enough.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| cause.kind() == ErrorKind::BrokenPipe)
-}
-
-/// A file that is made with the first bytes or at the end, so that an export that cannot begin harms no older one.
-struct Lazy {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Lazy {
-    fn new(path: PathBuf) -> Self {
-        Lazy { path, file: None }
-    }
-
-    fn file(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            options.create(true).truncate(true).write(true).mode(0o600);
-            self.file = Some(options.open(&self.path)?);
-        }
-        self.file.as_mut().ok_or_else(|| ErrorKind::NotFound.into())
-    }
-}
-
-impl Write for Lazy {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let file = self.file()?;
-        // Pipes and devices cannot be synced.
-        match file.metadata()?.is_file() {
-            true => file.sync_all(),
-            false => Ok(()),
-        }
+        let done = Request::new(&self.config, extensions, job).run(&mut terminal);
+        let result = done.map(drop).with_context(|| match &self.output {
+            Some(path) => format!("export to {}", path.display()),
+            None => "export".to_owned(),
+        });
+        closed_pipe::forgive(result)
     }
 }

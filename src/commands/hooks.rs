@@ -28,7 +28,7 @@ pub(super) fn in_force(config: Config, extensions: &'static [Compiled]) -> anyho
         keys: Keys::generate(),
     };
     actix_rt::System::new().block_on(async {
-        let running = RunningRelay::start(parts).await?;
+        let running = RunningRelay::start_without_upkeep(parts).await?;
         let found = InForce {
             on: running.relay.extension_names().into_iter().collect(),
             hooks: running.relay.extensions.explain(),

@@ -2,7 +2,7 @@
 
 use super::job::Request;
 use super::terminal::Terminal;
-use super::{ConfigFile, WrongArguments};
+use super::{ConfigFile, WrongArguments, closed_pipe};
 use anyhow::Context as _;
 use clap::Args;
 use std::fs::File;
@@ -14,11 +14,16 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored already
-is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends
+Lines that hold no event, and events that do not verify, are named on standard error and skipped; the exit code is 1 only \
+where every line was. What is stored already \
+is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends \
 after the batch at hand and says how to go on.
 
-Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The
+Requests to vanish (NIP-62) are stored and obeyed where they name all relays, network.relay_url, or a URL of --known-as. \
+Name there every address at which clients knew the relay that the lines come from: others are rejected, and what their \
+authors had removed may be stored again.
+
+Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The \
 extensions that are switched on are asked as they are asked about any event that is stored.
 
 Examples:
@@ -35,6 +40,9 @@ pub(super) struct Import {
     /// Begin with this line, the first being 1.
     #[arg(long, value_name = "N", default_value_t = 1)]
     from_line: u64,
+    /// Obey requests to vanish that name this address; may be given several times.
+    #[arg(long, value_name = "URL", value_parser = relay_url)]
+    known_as: Vec<String>,
     /// On a stopped relay, do not start the extensions: nobody but the store has a say.
     #[arg(long)]
     without_extensions: bool,
@@ -54,6 +62,7 @@ impl Import {
         let job = Job::Import(ImportJob {
             verify: !self.no_verify,
             from_line: self.from_line,
+            known_as: self.known_as,
         });
         let request = Request {
             input,
@@ -69,14 +78,25 @@ impl Import {
         match done {
             // A running relay ends an input that was cut off like any other.
             Ok(Done::Imported(totals)) if terminal.is_interrupted() => {
-                report(&totals)?;
+                closed_pipe::forgive(report(&totals))?;
                 anyhow::bail!(go_on(totals.lines))
             }
-            Ok(Done::Imported(totals)) => Ok(report(&totals)?),
+            Ok(Done::Imported(totals)) => {
+                closed_pipe::forgive(report(&totals))?;
+                anyhow::ensure!(!is_all_rejected(&totals), "every line was rejected");
+                Ok(())
+            }
             Ok(_) => anyhow::bail!("the running relay answered another question"),
             Err(error) if terminal.last_line == 0 => Err(error),
             Err(error) => Err(error.context(go_on(terminal.last_line))),
         }
+    }
+}
+
+fn relay_url(text: &str) -> Result<String, String> {
+    match text.starts_with("wss://") || text.starts_with("ws://") {
+        true => Ok(text.to_owned()),
+        false => Err("a relay's address is a URL such as wss://relay.example.com".to_owned()),
     }
 }
 
@@ -89,6 +109,12 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     let bytes = file.metadata().ok().map(|metadata| metadata.len());
     let buffered = BufReader::with_capacity(1 << 20, file);
     Ok((Box::new(buffered), bytes))
+}
+
+/// Whoever calls this by a script has named a wrong file.
+fn is_all_rejected(totals: &ImportTotals) -> bool {
+    let known = totals.duplicates + totals.superseded + totals.deleted;
+    totals.rejected > 0 && totals.stored + known == 0
 }
 
 fn report(totals: &ImportTotals) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM for commands that work for long: the first asks to end tidily, the second ends at once.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +14,7 @@ pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Takes the signals from now on.
-    pub(super) fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         let interrupt = Interrupt::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -36,7 +37,11 @@ impl Interrupt {
                         if told.0.swap(true, Ordering::Relaxed) {
                             std::process::exit(EXIT_CODE);
                         }
-                        eprintln!("trellis: ending tidily; once more ends at once");
+                        // It ends as tidily when nobody listens.
+                        let _ = writeln!(
+                            io::stderr(),
+                            "trellis: ending tidily; once more ends at once"
+                        );
                     }
                 });
             })?;

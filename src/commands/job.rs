@@ -1,13 +1,16 @@
 //! Runs an operator's job on the store, or in the running relay that has it open.
 //!
 //! Where extensions are switched on and a job stores or removes events, they are started as `serve` starts them, so that
-//! what they refuse and guard is refused and kept on a stopped store as well.
+//! what they refuse and guard is refused and kept on a stopped store as well. What a relay does by itself, such as to
+//! remove what is too old, is not started: the job's numbers tell all that happens.
 
+use super::interruptible::Interruptible;
 use super::{ConfigFile, WrongArguments, logging, terminal::Terminal};
 use anyhow::Context as _;
 use std::io::{self, BufRead};
 use std::sync::{Arc, mpsc};
 use trellis_relay::admin::client;
+use trellis_relay::admin::database::Database;
 use trellis_relay::admin::job::{Done, Job};
 use trellis_relay::admin::target::{LiveRelay, StoppedStore, Target};
 use trellis_relay::clock::SystemClock;
@@ -74,9 +77,12 @@ impl<'c> Request<'c> {
         store: LmdbStore,
         terminal: &mut Terminal,
     ) -> anyhow::Result<Done> {
+        if self.job.takes_input() {
+            self.input = Box::new(Interruptible::new(self.input, terminal.interrupt())?);
+        }
         let wants_extensions = self.job.changes_events() && !self.without_extensions;
         if wants_extensions && config.extensions.values().any(is_on) {
-            logging::start(&config.log)?;
+            let _logging = logging::start(&config.log)?;
             let parts = Parts {
                 keys: relay_key::load_or_make(&config.data.path)?,
                 config: Arc::new(config),
@@ -88,11 +94,8 @@ impl<'c> Request<'c> {
                 Ok(self.job.run(&LiveRelay(relay), &mut self.input, terminal)?)
             });
         }
-        let target: &dyn Target = &StoppedStore {
-            store: Arc::new(store),
-            config: Arc::new(config),
-            clock: Arc::new(SystemClock),
-        };
+        let target: &dyn Target =
+            &StoppedStore::new(Arc::new(store), Arc::new(config), Arc::new(SystemClock));
         Ok(self.job.run(target, &mut self.input, terminal)?)
     }
 
@@ -106,7 +109,12 @@ impl<'c> Request<'c> {
             return Err(in_use)
                 .context("data.admin_socket is \"\", so a running relay cannot be reached");
         };
-        Ok(client::run(&path, &self.job, self.input, terminal)?)
+        let data_path = &config.data.path;
+        let database = Database::of(data_path)
+            .with_context(|| format!("cannot look into {}", data_path.display()))?;
+        Ok(client::run(
+            &path, database, &self.job, self.input, terminal,
+        )?)
     }
 }
 
@@ -126,7 +134,7 @@ fn is_on(table: &toml::Table) -> bool {
     table.get("enabled").and_then(toml::Value::as_bool) != Some(false)
 }
 
-/// Starts a relay that does not listen, works beside it on this thread, and stops it.
+/// Starts a relay that neither listens nor does anything by itself, works beside it on this thread, and stops it.
 fn beside_relay<T>(
     parts: Parts,
     work: impl FnOnce(Arc<Relay>) -> anyhow::Result<T>,
@@ -137,7 +145,7 @@ fn beside_relay<T>(
         .name("relay".into())
         .spawn(move || {
             actix_rt::System::new().block_on(async {
-                let running = match RunningRelay::start(parts).await {
+                let running = match RunningRelay::start_without_upkeep(parts).await {
                     Ok(running) => running,
                     Err(error) => return drop(tell.send(Err(error))),
                 };

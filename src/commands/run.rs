@@ -1,11 +1,12 @@
 //! `trellis run`: commands that extensions bring.
 //!
-//! The extensions are started over the store as `serve` starts them, but nobody listens; so the relay must not run.
+//! The extensions are started over the store as `serve` starts them, but nobody listens and nothing is removed or
+//! announced that they do not ask for. The relay must not run meanwhile.
 
-use super::{ConfigFile, logging};
+use super::{ConfigFile, closed_pipe, logging};
 use clap::Args;
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use trellis_relay::extension::{Compiled, Hooks};
 use trellis_relay::parts::Parts;
 use trellis_relay::running::RunningRelay;
@@ -33,13 +34,15 @@ pub(crate) struct UnknownCommand {
 impl Run {
     pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         let loaded = self.file.load(extensions)?;
-        logging::start(&loaded.config.log)?;
+        let _logging = logging::start(&loaded.config.log)?;
         let parts = Parts::from_config(loaded.config, extensions)?;
         actix_rt::System::new().block_on(async {
-            let running = RunningRelay::start(parts).await?;
+            let running = RunningRelay::start_without_upkeep(parts).await?;
             let printed = self.call(&running.relay.hooks.load()).await;
             running.stop().await;
-            print(&printed?)
+            let printed = printed?;
+            let text = printed.trim_end_matches('\n');
+            closed_pipe::forgive(writeln!(io::stdout().lock(), "{text}"))
         })
     }
 
@@ -71,12 +74,4 @@ fn list(hooks: &Hooks) -> String {
         let _ = write!(text, "\n  {name:width$}  {about}");
     }
     text
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    match writeln!(io::stdout().lock(), "{}", text.trim_end_matches('\n')) {
-        // Whoever read has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
 }

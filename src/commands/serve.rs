@@ -37,7 +37,7 @@ impl Serve {
             _ => stream::pending().boxed(),
         };
         let loaded = self.file.load(extensions)?;
-        logging::start(&loaded.config.log)?;
+        let _logging = logging::start(&loaded.config.log)?;
         for note in &loaded.notes {
             tracing::info!("{note}");
         }
@@ -80,7 +80,6 @@ impl Serve {
         }
         tracing::info!("stopping");
         server.stop().await;
-        logging::tell_all_suppressed();
         tracing::info!("stopped");
         Ok(())
     }
@@ -90,7 +89,8 @@ impl Serve {
         let new = match self.file.load(server.running.relay.extensions.compiled()) {
             Ok(new) => new,
             Err(error) => {
-                tracing::error!("the old configuration stays in force: {error}");
+                let error = anyhow::Error::from(error);
+                tracing::error!("the old configuration stays in force: {error:#}");
                 return;
             }
         };

@@ -2,7 +2,7 @@
 
 use super::job::Request;
 use super::terminal::Terminal;
-use super::{ConfigFile, filter_json};
+use super::{ConfigFile, closed_pipe, filter_json};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -13,9 +13,9 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is
-verified. Kinds that only their recipients may read here, and events that only their author may publish (NIP-70), are
-never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is
+The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is \
+verified. Kinds that only their recipients may read here, and events that only their author may publish (NIP-70), are \
+never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is \
 run again; what was moved is not moved twice.
 
 Works on a stopped relay's database, or through the relay that has it open.
@@ -76,7 +76,17 @@ impl Sync {
         let Done::Synced(totals) = done else {
             anyhow::bail!("the running relay answered another question");
         };
-        Ok(report(&totals)?)
+        closed_pipe::forgive(report(&totals))?;
+        let seconds = totals.left_out.seconds;
+        anyhow::ensure!(
+            seconds == 0,
+            "{} left out: more events than one of the two relays compares at once; see above",
+            match seconds {
+                1 => "one second was".to_owned(),
+                _ => format!("{seconds} seconds were"),
+            }
+        );
+        Ok(())
     }
 }
 
@@ -104,6 +114,9 @@ fn report(totals: &SyncTotals) -> io::Result<()> {
         totals.kept_back
     )?;
     reasons(&mut out, &totals.not_taken)?;
+    for (second, why) in &totals.left_out.some {
+        writeln!(out, "left out the second {second}: {why}")?;
+    }
     writeln!(
         out,
         "{} bytes sent, {} received",

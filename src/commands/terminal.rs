@@ -31,6 +31,11 @@ impl Terminal {
         })
     }
 
+    /// For whoever waits for something else.
+    pub(super) fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
     /// Whether the user asked to end.
     pub(super) fn is_interrupted(&self) -> bool {
         self.interrupt.is_set()
@@ -48,7 +53,8 @@ impl Terminal {
 
     fn say(&mut self, words: &str) {
         self.progress.clear();
-        eprintln!("{words}");
+        // The work goes on when nobody listens any more.
+        let _ = writeln!(io::stderr(), "{words}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The other end of the admin socket: hands a job to a running relay and serves it until it is done. Blocks.
 
 use super::console::Console;
-use super::dialogue::{Reply, read_event, write_line};
+use super::database::Database;
+use super::dialogue::{Order, Reply, read_event, write_line};
 use super::job::{Done, Job};
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::Shutdown;
@@ -40,10 +41,11 @@ pub enum ClientError {
     Write(#[source] io::Error),
 }
 
-/// Has the relay that listens at `path` do the job. The input is read where this runs, on a thread of its own. Once the
+/// Has the relay that listens at `path` do the job on this database, or refuse if it has another one. The input is read where this runs, on a thread of its own. Once the
 /// console calls the job off, no more input is sent: an import ends with what was sent, other jobs are broken off.
 pub fn run(
     path: &Path,
+    database: Database,
     job: &Job,
     input: Box<dyn BufRead + Send>,
     console: &mut dyn Console,
@@ -58,7 +60,11 @@ pub fn run(
     };
     let receiving = begin().map_err(ClientError::Broken)?;
     // A relay that refuses at once closes the connection; what it said is read below.
-    let _ = write_line(&mut stream, job);
+    let order = Order {
+        database,
+        job: job.clone(),
+    };
+    let _ = write_line(&mut stream, &order);
     let sender = Arc::new(Mutex::new(Sender {
         stream: Some(stream),
         failed: None,

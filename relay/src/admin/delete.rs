@@ -27,7 +27,7 @@ const PAGE: Budget = Budget {
 pub struct DeleteJob {
     /// Which events (NIP-01); with `limit` the newest of them.
     pub filter: Value,
-    /// Whether the filter may name every event.
+    /// Whether the filter may do without `ids`, `authors`, `kinds` and tags, and so name every event.
     pub all: bool,
     /// Only count.
     pub dry_run: bool,
@@ -45,16 +45,16 @@ pub struct DeleteTotals {
 }
 
 impl DeleteJob {
-    /// The filter, refused where it names everything and nobody said so.
+    /// The filter, refused where it may name everything and nobody said so: times alone, and limits, easily do.
     pub(super) fn checked_filter(&self) -> Result<Filter, JobError> {
         let filter = filter_of(&self.filter)?;
-        let unlimited = Filter {
-            limit: None,
-            ..filter.clone()
-        };
-        match unlimited == Filter::default() && !self.all {
-            true => Err(JobError::NamesEverything),
-            false => Ok(filter),
+        let names_some = filter.ids.is_some()
+            || filter.authors.is_some()
+            || filter.kinds.is_some()
+            || !filter.tags.is_empty();
+        match names_some || self.all {
+            true => Ok(filter),
+            false => Err(JobError::NamesEverything),
         }
     }
 }

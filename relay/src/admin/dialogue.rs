@@ -1,16 +1,26 @@
 //! The lines that the command line and a running relay exchange over the socket.
 //!
-//! The command line writes one line with the [`Job`](super::job::Job) as JSON, then the input as it stands; closing its
-//! half ends the input, or calls off a job that takes none. The relay writes one JSON object a line: any number of
+//! The command line writes one line with an [`Order`] as JSON, then the input as it stands; closing its half ends the
+//! input, or calls off a job that takes none. The relay writes one JSON object a line: any number of
 //! `{"note":..}` and `{"event":..}`, at last `{"done":..}` or `{"error":".."}`.
 
 use super::console::Note;
-use super::job::Done;
+use super::database::Database;
+use super::job::{Done, Job};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
 /// Longest line with a job: a filter may list many ids.
 pub(super) const MAX_JOB_BYTES: u64 = 16 << 20;
+
+/// A job as the command line writes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// On which it is to be done, and on no other.
+    pub(super) database: Database,
+    #[serde(flatten)]
+    pub(super) job: Job,
+}
 
 /// What the relay says, but for events.
 #[derive(Debug, Serialize, Deserialize)]

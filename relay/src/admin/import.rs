@@ -16,13 +16,16 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 /// What to import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportJob {
     /// Whether ids and signatures are checked. Leave it out only for what a relay of yours has exported.
     pub verify: bool,
     /// Lines before this one, counted from 1, are skipped unread.
     pub from_line: u64,
+    /// URLs at which clients knew the relay that the lines come from, beside `network.relay_url`: requests to vanish
+    /// (NIP-62) that name one of them bind.
+    pub known_as: Vec<String>,
 }
 
 impl Default for ImportJob {
@@ -30,6 +33,7 @@ impl Default for ImportJob {
         ImportJob {
             verify: true,
             from_line: 1,
+            known_as: Vec::new(),
         }
     }
 }
@@ -39,9 +43,9 @@ impl Default for ImportJob {
 pub struct ImportOptions {
     /// What to import.
     pub job: ImportJob,
-    /// The relay's public URL: requests to vanish (NIP-62) that name it bind, as those to all relays do; others are
-    /// rejected.
-    pub known_as: Option<String>,
+    /// The relay's public URL: requests to vanish (NIP-62) that name it bind, as those to all relays and to
+    /// [`ImportJob::known_as`] do; others are rejected.
+    pub relay_url: Option<String>,
     /// Events of one commit.
     pub batch_events: usize,
     /// Bytes of lines read before a commit.
@@ -59,8 +63,8 @@ impl ImportOptions {
         let is_live = target.is_live();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         ImportOptions {
-            job: *job,
-            known_as: target.config().network.relay_url.clone(),
+            job: job.clone(),
+            relay_url: target.config().network.relay_url.clone(),
             batch_events: if is_live { 256 } else { 2_048 },
             batch_bytes: if is_live { 1 << 20 } else { 8 << 20 },
             max_line_bytes: 4 << 20,
@@ -135,8 +139,12 @@ fn read_batch(
         && lines.bytes() - first_byte < options.batch_bytes as u64
         && !console.is_cancelled()
     {
-        let Some((number, line)) = lines.next_line()? else {
-            return Ok((batch, true));
+        let (number, line) = match lines.next_line() {
+            Ok(Some(numbered)) => numbered,
+            Ok(None) => return Ok((batch, true)),
+            // An input that was called off may end within a line, which is not read then.
+            Err(_) if console.is_cancelled() => break,
+            Err(error) => return Err(error),
         };
         totals.lines = number;
         totals.bytes = lines.bytes();
@@ -207,9 +215,14 @@ fn judge(store: &dyn Store, line: &Line, options: &ImportOptions) -> Verdict {
     {
         return bad(&error);
     }
-    match nip62::write_for(Arc::new(event), options.known_as.as_deref()) {
+    let names = options.relay_url.iter().chain(&options.job.known_as);
+    match nip62::write_for(Arc::new(event), names.map(String::as_str)) {
         Ok(write) => Verdict::Fresh(write),
-        Err(reason) => Verdict::Bad(reason.to_string()),
+        // What vanished would come back with the lines that follow.
+        Err(reason) => Verdict::Bad(format!(
+            "{}; if it names an address of the relay that these lines come from, import with --known-as URL",
+            reason.text
+        )),
     }
 }
 

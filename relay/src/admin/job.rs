@@ -67,7 +67,9 @@ pub enum JobError {
     #[error("the filter cannot search (NIP-50); leave the key \"search\" out")]
     Search,
     /// Nobody deletes everything by mistake.
-    #[error("the filter names every event; add --all if that is what you want")]
+    #[error(
+        "the filter names no ids, authors, kinds or tags, so it may mean every event; add --all if that is what you want"
+    )]
     NamesEverything,
     /// The operator, or the end of the relay.
     #[error("interrupted")]

@@ -5,6 +5,8 @@
 
 mod connection;
 
+use super::database::Database;
+use super::dialogue::Order;
 use super::job::{Job, JobError};
 use super::target::LiveRelay;
 use crate::relay::Relay;
@@ -67,8 +69,13 @@ pub enum AdminSocketError {
 impl AdminSocket {
     /// Listens. One that a crash has left behind is replaced. To be called within an actix system.
     pub fn open(relay: Arc<Relay>, path: PathBuf) -> Result<Self, AdminSocketError> {
+        let data_path = relay.config().data.path.clone();
+        let database = Database::of(&data_path).map_err(|source| AdminSocketError::Io {
+            path: data_path,
+            source,
+        })?;
         let listener = listen(&path)?;
-        let jobs = Arc::new(Jobs::default());
+        let jobs = Arc::new(Jobs::of(database));
         let accepting = actix_rt::spawn(accept(listener, relay, jobs.clone()));
         Ok(AdminSocket {
             path,
@@ -99,8 +106,10 @@ impl AdminSocket {
 }
 
 /// What runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Jobs {
+    /// The relay's own.
+    database: Database,
     open: Mutex<HashMap<u64, Dialogue>>,
     next: AtomicU64,
     stopping: AtomicBool,
@@ -115,6 +124,29 @@ struct Dialogue {
 }
 
 impl Jobs {
+    fn of(database: Database) -> Self {
+        Jobs {
+            database,
+            open: Mutex::default(),
+            next: AtomicU64::default(),
+            stopping: AtomicBool::default(),
+        }
+    }
+
+    /// The job, if it is meant for this relay. An `Err` is for whoever gave the order.
+    fn check(&self, order: Order) -> Result<Job, String> {
+        let ours = &self.database;
+        match order.database.is(ours) {
+            true => Ok(order.job),
+            false => Err(format!(
+                "the relay that listens on this admin socket has the database in {} open, not the one in {}; \
+                 give each relay a data.admin_socket of its own",
+                ours.path.display(),
+                order.database.path.display()
+            )),
+        }
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Dialogue>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,10 +266,14 @@ fn begin(stream: UnixStream, relay: &Arc<Relay>, jobs: &Arc<Jobs>) -> io::Result
 }
 
 fn serve(connection: &mut Connection, relay: Arc<Relay>, place: &Place) {
-    let job = match connection.read_job() {
-        Ok(Some(job)) => job,
+    let read = match connection.read_order() {
+        Ok(Some(order)) => place.jobs.check(order),
         // Somebody only looked whether anybody is here.
         Ok(None) => return,
+        Err(problem) => Err(problem),
+    };
+    let job = match read {
+        Ok(job) => job,
         Err(problem) => {
             place.end_job();
             // Whoever wrote it may be gone.
@@ -249,7 +285,10 @@ fn serve(connection: &mut Connection, relay: Arc<Relay>, place: &Place) {
     let result = run(&job, connection, relay);
     match &result {
         Ok(_) => tracing::info!(job = job.name(), "an operator's job is done"),
-        Err(error) => tracing::warn!(job = job.name(), %error, "an operator's job ended early"),
+        Err(error) => {
+            let error = error.in_full();
+            tracing::warn!(job = job.name(), error, "an operator's job ended early");
+        }
     }
     let result = result.map_err(|error| match (error, connection.is_stopping()) {
         (JobError::Cancelled, true) => "the relay is stopping".to_owned(),

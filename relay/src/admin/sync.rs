@@ -89,6 +89,8 @@ pub struct SyncTotals {
     pub not_taken: Reasons,
     /// Events that are not sent to anybody: see the head of this module.
     pub kept_back: u64,
+    /// Seconds with more events than one side takes at once: they were not compared.
+    pub left_out: LeftOut,
     /// Bytes of messages sent.
     pub sent_bytes: u64,
     /// Bytes of messages received.
@@ -104,6 +106,26 @@ impl SyncTotals {
             Direction::Down => (down, self.need),
             Direction::Up => (up, self.have),
             Direction::Both => (down + up, self.need + self.have),
+        }
+    }
+}
+
+/// Seconds that were left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// How many.
+    pub seconds: u64,
+    /// The first few: seconds since 1970, and whose limit it was.
+    pub some: Vec<(u64, String)>,
+}
+
+impl LeftOut {
+    const MOST_NAMED: usize = 20;
+
+    fn add(&mut self, second: u64, why: String) {
+        self.seconds += 1;
+        if self.some.len() < Self::MOST_NAMED {
+            self.some.push((second, why));
         }
     }
 }
@@ -193,6 +215,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Windows that had to be split: a peer that always has too much to say is given up.
 const MOST_SPLITS: u32 = 10_000;
+/// Seconds that are left out before anything was compared.
+const MOST_LEFT_OUT_AT_FIRST: u64 = 3;
 
 /// Reconciles and moves events. Blocks, and must not be called on a thread of an async runtime.
 pub fn sync(
@@ -208,6 +232,7 @@ pub fn sync(
         totals: SyncTotals::default(),
         moderation: Moderation::load(&**target.store())?,
         peer: Peer::connect(&job.url, target.keys())?,
+        has_compared: false,
         console,
     };
     match work.run() {
@@ -226,6 +251,8 @@ struct Work<'w> {
     /// As it was at the beginning.
     moderation: Moderation,
     peer: Peer,
+    /// Whether a window was compared with the peer.
+    has_compared: bool,
     console: &'w mut dyn Console,
 }
 
@@ -246,24 +273,30 @@ impl Work<'_> {
         self.progress()
     }
 
-    /// Does one window, or says into which two it has to be split.
+    /// Does one window, leaves it out, or says into which two it has to be split.
     fn reconcile(&mut self, window: Window) -> Result<Option<(Window, Window)>, SyncError> {
         let filter = window.narrow(self.filter);
         let ours = match ours::gather(self.target, &filter)? {
             Ours::All(list) => list,
             Ours::TooMany { split_at } => {
-                let halves = window.split(split_at);
-                return halves.map(Some).ok_or_else(one_second);
+                let why = format!("more than {} events here", ours::MOST_ITEMS);
+                return Ok(self.split(window, split_at, why));
             }
         };
         let found = match difference::find(self, &filter, &ours)? {
             Found::All(found) => found,
             Found::TooMany(words) => {
                 let split_at = ours.middle_time().unwrap_or_else(|| window.middle());
-                let halves = window.split(split_at);
-                return halves.map(Some).ok_or(SyncError::Refused(words));
+                let why = format!("the peer says: {words}");
+                let halves = self.split(window, split_at, why);
+                // Words of a limit may be another refusal: then nothing is ever little enough.
+                if !self.has_compared && self.totals.left_out.seconds >= MOST_LEFT_OUT_AT_FIRST {
+                    return Err(SyncError::Refused(words));
+                }
+                return Ok(halves);
             }
         };
+        self.has_compared = true;
         self.totals.compared += ours.len() as u64;
         self.totals.have += found.have.len() as u64;
         self.totals.need += found.need.len() as u64;
@@ -275,6 +308,15 @@ impl Work<'_> {
             upload::upload(self, &found.have)?;
         }
         Ok(None)
+    }
+
+    /// The two windows instead of one that has too much; one second is left out.
+    fn split(&mut self, window: Window, at: u64, why: String) -> Option<(Window, Window)> {
+        let halves = window.split(at);
+        if halves.is_none() {
+            self.totals.left_out.add(window.since, why);
+        }
+        halves
     }
 
     fn progress(&mut self) -> Result<(), SyncError> {
@@ -337,12 +379,6 @@ impl Work<'_> {
 
 /// Words of a peer that an error quotes.
 const MOST_SAID_CHARS: usize = 300;
-
-fn one_second() -> SyncError {
-    SyncError::Store(StoreError::Unavailable(
-        "too many events of one second to reconcile them".to_owned(),
-    ))
-}
 
 #[cfg(test)]
 mod tests {

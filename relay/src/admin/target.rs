@@ -1,13 +1,19 @@
 //! What operators' work is done on: a store that nobody else has open, or a running relay.
+//!
+//! Invariant: what the operator has banned (NIP-86) is stored by neither; the mode of the relay holds up clients, not the
+//! operator's own work.
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::moderation::Moderation;
+use crate::orders;
+use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::relay_key;
 use crate::store::{NoPolicy, Outcome, Store, StoreError, Write};
 use crate::writer::{Origin, Submission};
 use nostr::key::Keys;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
 /// A store that can be read and written. Calls block and belong on a thread that may.
@@ -15,7 +21,7 @@ pub trait Target: Send + Sync {
     /// For reading.
     fn store(&self) -> &Arc<dyn Store>;
 
-    /// Commits writes in order and answers for each. What is committed on a running relay reaches its subscribers, and
+    /// Commits writes in order and answers for each; events that the operator's lists exclude are refused. What is committed on a running relay reaches its subscribers, and
     /// its extensions' `commit` hooks and guards are asked; a stopped store has no extensions to ask.
     fn commit(&self, batch: Vec<Write>) -> Result<Vec<Outcome>, StoreError>;
 
@@ -34,12 +40,35 @@ pub trait Target: Send + Sync {
 
 /// A store that this process alone has open.
 pub struct StoppedStore {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// The configuration that names it.
-    pub config: Arc<Config>,
-    /// Where time comes from.
-    pub clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    /// Read when they are asked for the first time: nobody changes them meanwhile.
+    lists: OnceLock<Moderation>,
+}
+
+impl StoppedStore {
+    /// A store, the configuration that names it, and where time comes from.
+    pub fn new(store: Arc<dyn Store>, config: Arc<Config>, clock: Arc<dyn Clock>) -> Self {
+        StoppedStore {
+            store,
+            config,
+            clock,
+            lists: OnceLock::new(),
+        }
+    }
+
+    fn refusal(&self, write: &Write) -> Result<Option<Reason>, StoreError> {
+        let Write::Put(event) = write else {
+            return Ok(None);
+        };
+        if self.lists.get().is_none() {
+            // Nobody else sets it, and if so, to the same.
+            let _ = self.lists.set(Moderation::load(&*self.store)?);
+        }
+        let lists = self.lists.get();
+        Ok(lists.and_then(|lists| orders::check_lists(event, lists).err()))
+    }
 }
 
 impl Target for StoppedStore {
@@ -48,7 +77,22 @@ impl Target for StoppedStore {
     }
 
     fn commit(&self, batch: Vec<Write>) -> Result<Vec<Outcome>, StoreError> {
-        self.store.commit(&batch, &NoPolicy, self.now_s())
+        let mut refusals = Vec::with_capacity(batch.len());
+        let mut writes = Vec::with_capacity(batch.len());
+        for write in batch {
+            let refusal = self.refusal(&write)?;
+            if refusal.is_none() {
+                writes.push(write);
+            }
+            refusals.push(refusal);
+        }
+        let committed = self.store.commit(&writes, &NoPolicy, self.now_s())?;
+        let mut committed = committed.into_iter();
+        let outcomes = refusals.into_iter().filter_map(|refusal| match refusal {
+            Some(reason) => Some(Outcome::Refused(reason)),
+            None => committed.next(),
+        });
+        Ok(outcomes.collect())
     }
 
     fn config(&self) -> Arc<Config> {
@@ -92,7 +136,7 @@ impl Target for LiveRelay {
             let (reply, answer) = oneshot::channel();
             let submission = Submission {
                 write,
-                origin: Origin::Internal(Some(reply)),
+                origin: Origin::Operator(reply),
                 permit: None,
             };
             self.0.writer.submit(submission).map_err(|_| gone())?;

@@ -18,11 +18,19 @@ pub struct Negentropy {
     /// each. Default 4000000.
     #[schemars(range(min = 1))]
     pub max_items_in_all: u32,
+    /// Events that all that one address (of IPv6, one /64) has open at a time may be about together, so that nobody takes
+    /// the room of all. Loopback addresses are under no such limit: behind a proxy that names no client they are
+    /// everybody's. Events, 40 bytes of memory each. Default 1000000.
+    #[schemars(range(min = 1))]
+    pub max_items_per_ip: u32,
     /// How many one connection may have open at a time. Default 4.
     #[schemars(range(min = 1))]
     pub max_sessions: u32,
     /// One for which no message came for so long is closed, and its memory freed. A time. Default "60s".
     pub idle_timeout: TimeSpan,
+    /// One that has been open for so long is closed, however often it was heard of, and its memory freed. A time. Default
+    /// "10m".
+    pub max_lifetime: TimeSpan,
 }
 
 impl Default for Negentropy {
@@ -31,8 +39,10 @@ impl Default for Negentropy {
             enabled: true,
             max_items: 1_000_000,
             max_items_in_all: 4_000_000,
+            max_items_per_ip: 1_000_000,
             max_sessions: 4,
             idle_timeout: TimeSpan::from_secs(60),
+            max_lifetime: TimeSpan::from_secs(600),
         }
     }
 }

@@ -90,6 +90,7 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         ("data.db_query_timeout", config.data.db_query_timeout),
         ("data.retention_interval", config.data.retention_interval),
         ("negentropy.idle_timeout", config.negentropy.idle_timeout),
+        ("negentropy.max_lifetime", config.negentropy.max_lifetime),
     ] {
         rules.want(!span.is_zero(), key, span, "a time longer than none");
     }
@@ -165,6 +166,15 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         format!(
             "at most negentropy.max_items_in_all, {}",
             negentropy.max_items_in_all
+        ),
+    );
+    rules.want(
+        negentropy.max_items <= negentropy.max_items_per_ip,
+        "negentropy.max_items",
+        negentropy.max_items,
+        format!(
+            "at most negentropy.max_items_per_ip, {}",
+            negentropy.max_items_per_ip
         ),
     );
     let operation = &config.operation;

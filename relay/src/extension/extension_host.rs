@@ -107,7 +107,7 @@ impl ExtensionHost {
             services: Services::default(),
             core,
             depths: Arc::new(Depths::default()),
-            nip98_seen: Arc::new(ReplayGuard::default()),
+            nip98_seen: Arc::new(ReplayGuard::starting(options.clock.now_s())),
         };
         let mut host = ExtensionHost {
             compiled,

@@ -12,6 +12,7 @@ pub(super) use admission::admissions_done;
 use crate::event::{Event, EventId, KindClass};
 use crate::extension::{Admit, Viewer};
 use crate::nips::nip62;
+use crate::orders;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
 use crate::store::Outcome;
@@ -100,6 +101,9 @@ pub(crate) fn admit_again(session: &Rc<Session>, mut candidate: Candidate) {
 /// What follows a verdict, in arrival order.
 fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
     let id = *candidate.event.id();
+    if let (Admit::Accept, Err(reason)) = (&verdict, orders_now(session, &candidate.event)) {
+        return refuse(session, &id, &reason);
+    }
     match verdict {
         Admit::Accept if candidate.event.class() == KindClass::Ephemeral => {
             let fresh = session
@@ -116,7 +120,8 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
         }
         Admit::Accept => {
             let config = session.worker.config();
-            let write = match nip62::write_for(candidate.event, session.relay_address(&config)) {
+            let write = match nip62::write_for(candidate.event, config.network.relay_url.as_deref())
+            {
                 Ok(write) => write,
                 Err(reason) => return refuse(session, &id, &reason),
             };
@@ -140,6 +145,18 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
         }
         Admit::Reject(reason) => refuse(session, &id, &reason),
     }
+}
+
+/// What the operator decided while the extensions were thinking; whatever goes on to the store is asked there once more.
+fn orders_now(session: &Session, event: &Event) -> Result<(), Reason> {
+    let worker = &session.worker;
+    let now_s = worker.relay.clock.now_s();
+    orders::check(
+        event,
+        &worker.config().operation,
+        &worker.moderation(),
+        now_s,
+    )
 }
 
 /// Tells the client what became of its event in the store.

@@ -43,7 +43,7 @@ impl Guard for IsCall {
     }
 }
 
-/// Whether a request says that it is a management call.
+/// Whether a POST to `/` says that it is a management call.
 pub(super) fn is_call(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -144,6 +144,10 @@ fn limitation(config: &Config, moderation: Arc<Moderation>) -> Value {
         "payment_required": false,
         "restricted_writes": access.restricts_writes(),
     });
+    if config.negentropy_frame_bytes().is_some() {
+        stated["max_negentropy_items"] = config.negentropy.max_items.into();
+        stated["max_negentropy_sessions"] = config.negentropy.max_sessions.into();
+    }
     if let Some(max) = limits.max_content_length {
         stated["max_content_length"] = max.into();
     }

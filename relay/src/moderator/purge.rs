@@ -1,15 +1,16 @@
 //! Removes what banned people have stored, some at a time.
 //!
 //! Invariant: a ban that was answered is carried out in the end, after a crash too, since its row says what is left to
-//! do. Extensions that guard an event keep it. Whatever was on its way into the store when the ban came is found: a scan
-//! follows a write, and the writer refuses what comes after that.
+//! do; one that was taken back removes nothing more, since pages are handed to the writer between decisions, and a newer
+//! ban is carried out from its beginning. Extensions that guard an event keep it. Whatever was on its way into the store
+//! when the ban came is found: a scan follows a write, and the writer refuses what comes after that.
 
-use super::change;
+use super::change_unwatched;
 use crate::event::{EventId, PublicKey};
 use crate::filter::Filter;
 use crate::moderation::{Row, Standing, Subject, Verdict};
 use crate::relay::Relay;
-use crate::store::{Budget, Cause, Order, Position, Scan, Write};
+use crate::store::{Budget, Cause, Order, Outcome, Position, Scan, Write};
 use crate::writer::{Origin, Submission};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -42,10 +43,17 @@ pub(crate) async fn run(relay: Weak<Relay>) {
     }
 }
 
-/// Removes everything of one author; whether it went to the end.
+/// Removes everything of one author; whether it went to the end, of the author's events or of the ban.
 async fn purge(relay: &Arc<Relay>, author: PublicKey) -> bool {
+    {
+        let _between_decisions = relay.moderator.changing.lock().await;
+        *relay.moderator.purging() = Some(author);
+    }
+    let Some(ban) = standing(relay, author).await else {
+        return false;
+    };
     // Written once more as it is: what was under way before the ban is stored when this is.
-    if !write_standing(relay, author, true).await {
+    if !note(relay, author, ban.clone(), true).await {
         return false;
     }
     let mut resume = None;
@@ -55,10 +63,11 @@ async fn purge(relay: &Arc<Relay>, author: PublicKey) -> bool {
         let Some((ids, next)) = find(relay, author, resume).await else {
             return false;
         };
-        let Some(gone) = remove(relay, ids).await else {
-            return false;
-        };
-        removed += gone;
+        match remove(relay, author, ids).await {
+            Removal::Done { gone } => removed += gone,
+            Removal::NoLongerWanted => return true,
+            Removal::Stopping => return false,
+        }
         match next {
             Some(_) => resume = next,
             None => break,
@@ -67,10 +76,16 @@ async fn purge(relay: &Arc<Relay>, author: PublicKey) -> bool {
         tokio::time::sleep(started.elapsed().min(PAUSE)).await;
     }
     tracing::info!(removed, "removed the events of a banned public key");
-    write_standing(relay, author, false).await
+    note(relay, author, ban, false).await
 }
 
-async fn write_standing(relay: &Arc<Relay>, author: PublicKey, to_purge: bool) -> bool {
+/// Whether the ban that is being carried out is in force.
+fn is_wanted(relay: &Relay, author: PublicKey) -> bool {
+    *relay.moderator.purging() == Some(author) && relay.moderation().to_purge.contains(&author)
+}
+
+/// The ban as it is stored.
+async fn standing(relay: &Relay, author: PublicKey) -> Option<Standing> {
     let subject = Subject::Pubkey(author);
     let store = relay.store.clone();
     let key = subject.key();
@@ -78,23 +93,22 @@ async fn write_standing(relay: &Arc<Relay>, author: PublicKey, to_purge: bool) -
         .readers
         .run(move || store.kv_get(crate::moderation::SPACE, &key))
         .await;
-    let Ok(Ok(Some(value))) = stored else {
-        return false;
-    };
-    let row = Row {
+    let value = Some(stored.ok()?.ok()??);
+    let (_, standing) = Row {
         key: subject.key(),
-        value: Some(value),
-    };
-    let Ok(Some((_, standing))) = row.standing() else {
-        return false;
-    };
-    let new = Standing {
-        to_purge,
-        ..standing
-    };
-    let changed = change(relay, move |now| {
-        let still = now.banned_pubkeys.contains(&author) && new.verdict == Verdict::Denied;
-        let row = still.then(|| Row::of(&subject, Some(&new)));
+        value,
+    }
+    .standing()
+    .ok()??;
+    (standing.verdict == Verdict::Denied).then_some(standing)
+}
+
+/// Writes down whether the ban is still to be carried out, unless the operator has decided anew.
+async fn note(relay: &Arc<Relay>, author: PublicKey, ban: Standing, to_purge: bool) -> bool {
+    let new = Standing { to_purge, ..ban };
+    let asked = relay.clone();
+    let changed = change_unwatched(relay, move |_| {
+        let row = is_wanted(&asked, author).then(|| Row::of(&Subject::Pubkey(author), Some(&new)));
         row.into_iter().collect()
     });
     changed.await.is_ok()
@@ -133,22 +147,41 @@ async fn find(
     }
 }
 
-/// Removes events; how many are gone, or none where the writer has stopped.
-async fn remove(relay: &Relay, ids: Vec<EventId>) -> Option<usize> {
+/// What became of a page.
+enum Removal {
+    Done { gone: usize },
+    NoLongerWanted,
+    Stopping,
+}
+
+/// Removes events of a ban that is in force.
+async fn remove(relay: &Relay, author: PublicKey, ids: Vec<EventId>) -> Removal {
     let mut answers = Vec::with_capacity(ids.len());
-    for id in ids {
-        let (reply, answer) = oneshot::channel();
-        let submission = Submission {
-            write: Write::Remove(id, Cause::Admin),
-            origin: Origin::Internal(Some(reply)),
-            permit: None,
-        };
-        relay.writer.submit(submission).ok()?;
-        answers.push(answer);
+    {
+        // Held while the writer is told, so that whoever takes the ban back is answered after these, and before no others.
+        let _between_decisions = relay.moderator.changing.lock().await;
+        if !is_wanted(relay, author) {
+            return Removal::NoLongerWanted;
+        }
+        for id in ids {
+            let (reply, answer) = oneshot::channel();
+            let submission = Submission {
+                write: Write::Remove(id, Cause::Admin),
+                origin: Origin::Internal(Some(reply)),
+                permit: None,
+            };
+            if relay.writer.submit(submission).is_err() {
+                return Removal::Stopping;
+            }
+            answers.push(answer);
+        }
     }
     let mut gone = 0;
     for answer in answers {
-        gone += usize::from(answer.await.ok()? == crate::store::Outcome::Done);
+        match answer.await {
+            Ok(outcome) => gone += usize::from(outcome == Outcome::Done),
+            Err(_) => return Removal::Stopping,
+        }
     }
-    Some(gone)
+    Removal::Done { gone }
 }

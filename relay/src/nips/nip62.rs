@@ -14,8 +14,12 @@ pub const KIND: u16 = 62;
 const EVERY_RELAY: &str = "ALL_RELAYS";
 
 /// What to do with an event that was let in, from wherever it came: a request to vanish binds, everything else is
-/// stored. `known_as` is the relay's public URL or its own `Host`; without it only requests to all relays bind.
-pub fn write_for(event: Arc<Event>, known_as: Option<&str>) -> Result<Write, Reason> {
+/// stored. `known_as` holds the relay's public URL, or several where it had others before; without any only requests to all
+/// relays bind.
+pub fn write_for<'a>(
+    event: Arc<Event>,
+    known_as: impl IntoIterator<Item = &'a str>,
+) -> Result<Write, Reason> {
     if event.kind() != KIND {
         return Ok(Write::Put(event));
     }
@@ -24,27 +28,33 @@ pub fn write_for(event: Arc<Event>, known_as: Option<&str>) -> Result<Write, Rea
 }
 
 /// Refuses a request that is not addressed to this relay: to store it would promise what is not done.
-pub fn check(request: &Event, known_as: Option<&str>) -> Result<(), Reason> {
+pub fn check<'a>(
+    request: &Event,
+    known_as: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Reason> {
+    let known_as: Vec<&str> = known_as.into_iter().collect();
     let mut names_any = false;
     for tag in request.tags().filter(|tag| tag.name() == "relay") {
         let Some(relay) = tag.value() else { continue };
-        if relay == EVERY_RELAY || known_as.is_some_and(|ours| same_relay(&relay, ours)) {
+        if relay == EVERY_RELAY || known_as.iter().any(|ours| same_relay(&relay, ours)) {
             return Ok(());
         }
         names_any = true;
     }
-    let text = match (names_any, known_as) {
+    let text = match (names_any, &known_as[..]) {
         (false, _) => {
             "a request to vanish needs a relay tag with this relay's URL or ALL_RELAYS (NIP-62)"
                 .to_owned()
         }
-        (true, Some(ours)) => format!(
-            "the request to vanish names other relays only; to vanish from this one, name {ours} or ALL_RELAYS (NIP-62)"
-        ),
-        (true, None) => {
-            "this relay does not know its own address; to vanish from it, name ALL_RELAYS (NIP-62)"
+        (true, []) => {
+            "this relay does not know its own address, so to vanish from it name ALL_RELAYS (NIP-62); its operator must \
+             set network.relay_url for requests that name it"
                 .to_owned()
         }
+        (true, ours) => format!(
+            "the request to vanish names other relays only; to vanish from this one, name {} or ALL_RELAYS (NIP-62)",
+            ours.join(" or ")
+        ),
     };
     Err(Reason::invalid(text))
 }
@@ -106,6 +116,18 @@ mod tests {
         assert!(reason.contains("ALL_RELAYS"), "{reason}");
         let all = event(KIND, r#"[["relay","ALL_RELAYS"]]"#);
         assert!(matches!(write_for(all, None), Ok(Write::Vanish(_))));
+    }
+
+    #[test]
+    fn c10_a_relay_of_several_addresses_hears_requests_to_each() {
+        let ours = ["wss://new.example", "wss://old.example:444"];
+        for named in ours {
+            let named = event(KIND, &format!(r#"[["relay","{named}"]]"#));
+            assert!(matches!(write_for(named, ours), Ok(Write::Vanish(_))));
+        }
+        let other = event(KIND, r#"[["relay","wss://other.example"]]"#);
+        let reason = write_for(other, ours).expect_err("refused").to_string();
+        assert!(ours.iter().all(|ours| reason.contains(ours)), "{reason}");
     }
 
     #[test]

@@ -1,32 +1,48 @@
 //! NIP-77: sets of events and the messages by which two sides find out what only one of them has.
 //!
-//! Invariant: a list never changes, so what it answers fits what it answered before; and no bytes of a peer make it
-//! panic or take more memory than the frame they are answered with. The protocol itself is the crate `negentropy`'s, which
-//! is named here alone. Not here: what belongs into a list (`flow/negentropy`, `admin/sync`).
+//! Invariant: a list only ever loses items, and the answering side keeps no other state, so every answer fits the list as
+//! it is; and no bytes of a peer make it panic or take more memory than the frame they are answered with. Every message is
+//! checked for its form (`form`) before the protocol sees it, since the crate takes the end of the input for the end of a
+//! number. The protocol itself is the crate `negentropy`'s, which is named here alone. Not here: what belongs into a list
+//! (`flow/negentropy`, `admin/sync`).
+
+mod budget;
+mod form;
+mod told;
+
+pub use budget::{Crowded, ItemBudget, ItemShare};
+pub use form::{Flaw, check};
 
 use crate::event::EventId;
 use crate::store::Position;
 use negentropy::{Bound, Id, Item, Negentropy, NegentropyStorageBase};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashSet;
 
 /// Times and ids of a set of events, 40 bytes each.
 #[derive(Debug)]
-pub struct ItemList(Box<[Item]>);
+pub struct ItemList(Vec<Item>);
 
 /// The bytes of a peer are no message of the protocol.
 #[derive(Debug, thiserror::Error)]
-#[error("the message is not one of Negentropy protocol 1: {0}")]
-pub struct Malformed(negentropy::Error);
+pub enum Malformed {
+    /// It is not a whole message.
+    #[error("the message is not one of Negentropy protocol 1: {0}")]
+    Form(#[from] Flaw),
+    /// The protocol does not go on with it.
+    #[error("the message is not one of Negentropy protocol 1: {0}")]
+    Content(negentropy::Error),
+}
 
 /// The first byte of a message of the protocol's version 1, the only one there is.
 pub const VERSION: u8 = negentropy::PROTOCOL_VERSION as u8;
 
-/// Whether the bytes begin like a message of this protocol, in whatever version.
-pub fn looks_like_message(message: &[u8]) -> bool {
-    message
-        .first()
-        .is_some_and(|version| (0x60..=0x6f).contains(version))
+/// Checks the form of a message of this protocol, in whatever version: what comes after another version's byte is
+/// unknown, and the byte alone is answered.
+pub fn check_any_version(message: &[u8]) -> Result<(), Flaw> {
+    match message.first() {
+        Some(0x60..=0x6f) if message.first() != Some(&VERSION) => Ok(()),
+        _ => check(message),
+    }
 }
 
 impl ItemList {
@@ -39,7 +55,8 @@ impl ItemList {
         let mut items: Vec<Item> = positions.into_iter().map(to_item).collect();
         items.sort_unstable();
         items.dedup();
-        ItemList(items.into_boxed_slice())
+        items.shrink_to_fit();
+        ItemList(items)
     }
 
     /// How many events it names.
@@ -60,27 +77,48 @@ impl ItemList {
     /// The answer to a message, at most `frame_bytes` long, which is at least 4,096. A message of another version is
     /// answered with the one byte that names ours. Looks at every item at most a few times.
     pub fn answer(&self, message: &[u8], frame_bytes: usize) -> Result<Vec<u8>, Malformed> {
+        check_any_version(message)?;
         Negentropy::borrowed(self, frame_bytes as u64)
             .and_then(|mut protocol| protocol.reconcile(message))
-            .map_err(Malformed)
+            .map_err(Malformed::Content)
+    }
+
+    /// The items of which an answer of this list tells: those whose ids it lists, and those at which its ranges begin,
+    /// since a bound is made of an item's time and a part of its id, or all of it. Each once.
+    pub fn told(&self, answer: &[u8]) -> HashSet<EventId> {
+        let told = told::read(answer);
+        let at_bound = |(created_at, id): &(u64, [u8; 32])| {
+            let before = |item: &Item| (item.timestamp, &*item.id) < (*created_at, id);
+            self.0.get(self.0.partition_point(before))
+        };
+        let at_bounds = told.bounds.iter().filter_map(at_bound);
+        let at_bounds = at_bounds.map(|item| EventId::from_byte_array(*item.id));
+        told.ids.into_iter().chain(at_bounds).collect()
+    }
+
+    /// Drops items. The order of the others stays, and the memory is not given back before the list is.
+    pub fn forget(&mut self, ids: &HashSet<EventId>) {
+        self.0
+            .retain(|item| !ids.contains(&EventId::from_byte_array(*item.id)));
     }
 
     /// The message with which the asking side begins.
     pub fn first_message(&self, frame_bytes: usize) -> Result<Vec<u8>, Malformed> {
         Negentropy::borrowed(self, frame_bytes as u64)
             .and_then(|mut protocol| protocol.initiate())
-            .map_err(Malformed)
+            .map_err(Malformed::Content)
     }
 
     /// What the asking side learns from an answer.
     pub fn learn(&self, answer: &[u8], frame_bytes: usize) -> Result<Learned, Malformed> {
+        check(answer)?;
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let mut learn = || {
             let mut protocol = Negentropy::borrowed(self, frame_bytes as u64)?;
             protocol.set_initiator();
             protocol.reconcile_with_ids(answer, &mut have, &mut need)
         };
-        let next = learn().map_err(Malformed)?;
+        let next = learn().map_err(Malformed::Content)?;
         let ids = |ids: Vec<Id>| ids.into_iter().map(|id| EventId::from_byte_array(*id));
         Ok(Learned {
             have: ids(have).collect(),
@@ -131,57 +169,6 @@ impl NegentropyStorageBase for ItemList {
     }
 }
 
-/// How many items all lists of a relay hold together.
-#[derive(Clone, Debug, Default)]
-pub struct ItemBudget(Arc<AtomicUsize>);
-
-/// One list's share of the budget, given back when it is dropped.
-#[derive(Debug)]
-pub struct ItemShare {
-    budget: ItemBudget,
-    items: usize,
-}
-
-impl ItemBudget {
-    /// A share that takes nothing yet.
-    pub fn share(&self) -> ItemShare {
-        ItemShare {
-            budget: self.clone(),
-            items: 0,
-        }
-    }
-
-    /// Items in all lists now.
-    pub fn held(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl ItemShare {
-    /// Takes more, unless all lists would hold more than `max_in_all` then. Says whether it did.
-    pub fn grow(&mut self, items: usize, max_in_all: usize) -> bool {
-        let taken = self
-            .budget
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                Some(held + items).filter(|held| *held <= max_in_all)
-            });
-        if taken.is_err() {
-            return false;
-        }
-        self.items += items;
-        metrics::gauge!("trellis_negentropy_items").increment(items as f64);
-        true
-    }
-}
-
-impl Drop for ItemShare {
-    fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.items, Ordering::Relaxed);
-        metrics::gauge!("trellis_negentropy_items").decrement(self.items as f64);
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -213,6 +200,7 @@ mod tests {
         while let Some(sent) = message {
             let answer = theirs.answer(&sent, FRAME_BYTES).unwrap();
             assert!(answer.len() <= FRAME_BYTES);
+            assert_eq!((check(&sent), check(&answer)), (Ok(()), Ok(())));
             let learned = ours.learn(&answer, FRAME_BYTES).unwrap();
             have.extend(learned.have);
             need.extend(learned.need);
@@ -263,16 +251,47 @@ mod tests {
     }
 
     #[test]
-    fn c10_the_budget_is_shared_and_given_back() {
-        let budget = ItemBudget::default();
-        let (mut one, mut two) = (budget.share(), budget.share());
-        assert!(one.grow(6, 10));
-        assert!(!two.grow(5, 10));
-        assert!(two.grow(4, 10));
-        drop(one);
-        assert_eq!(budget.held(), 4);
-        assert!(two.grow(6, 10));
-        drop(two);
-        assert_eq!(budget.held(), 0);
+    fn c10_a_message_that_is_cut_off_is_no_answer() {
+        let list = list(&(0..9).collect());
+        for cut_off in [&[VERSION, 0xff][..], &[VERSION, 0, 0], &[VERSION, 0, 0, 2]] {
+            assert!(list.answer(cut_off, FRAME_BYTES).is_err());
+            assert!(list.learn(cut_off, FRAME_BYTES).is_err());
+        }
+    }
+
+    #[test]
+    fn c10_what_an_answer_tells_is_what_it_lists_and_where_its_ranges_begin() {
+        let numbers: BTreeSet<u16> = (0..2_000).collect();
+        let mut list = list(&numbers);
+        // Asks for all ids, more than a frame holds: the rest is told of by the id that comes next.
+        let all = [VERSION, 0, 0, 2, 0];
+        let answer = list.answer(&all, FRAME_BYTES).unwrap();
+        let told = list.told(&answer);
+        for id in &told {
+            let bytes = id.as_bytes();
+            assert!(answer.windows(32).any(|window| window == bytes));
+        }
+        let in_answer = |number: &&u16| {
+            let id = position(**number, 0).id;
+            answer.windows(32).any(|window| window == id.as_bytes())
+        };
+        assert_eq!(told.len(), numbers.iter().filter(in_answer).count());
+        assert!(told.len() > 100);
+        list.forget(&told);
+        let again = list.answer(&all, FRAME_BYTES).unwrap();
+        assert!(list.told(&again).is_disjoint(&told));
+        assert_eq!(list.len(), 2_000 - told.len());
+        // Fingerprints of parts: the bounds between them come from items.
+        let other = ItemList::new(Vec::new())
+            .first_message(FRAME_BYTES)
+            .unwrap();
+        assert!(
+            !list
+                .told(&list.answer(&other, FRAME_BYTES).unwrap())
+                .is_empty()
+        );
+        let unlike = [&[VERSION, 0, 0, 1][..], &[7; 16]].concat();
+        let parts = list.answer(&unlike, FRAME_BYTES).unwrap();
+        assert_eq!(list.told(&parts).len(), 15, "sixteen parts");
     }
 }

@@ -59,6 +59,12 @@ pub enum Nip98Error {
     /// Used before.
     #[error("this authorization was used before; sign a new one for each request")]
     Replayed,
+    /// Older than the memory of those that were used.
+    #[error(
+        "this authorization is {0} s older than the start of the relay, which cannot know whether it was used before: sign \
+         a new one; if your clock is slow, try again in a minute"
+    )]
+    BeforeStart(u64),
     /// Too many authorizations at a time; trying again may help.
     #[error("too many authorizations at the moment; try again in a minute")]
     Busy,
@@ -134,16 +140,31 @@ fn decode(header: &str) -> Result<Vec<u8>, Nip98Error> {
 }
 
 /// Remembers authorizations for as long as they are good, so that each serves one request. Bounded: when it is full of
-/// good ones, new ones are refused.
+/// good ones, new ones are refused. What was signed before its memory begins is refused for as long as it would be good, or
+/// a restart would let everything be used twice.
 #[derive(Debug, Default)]
 pub struct ReplayGuard {
+    /// Seconds since 1970 from which it remembers.
+    since_s: u64,
     /// By id, the seconds since 1970 from which it is no longer good.
     seen: Mutex<HashMap<EventId, u64>>,
 }
 
 impl ReplayGuard {
+    /// One whose memory begins now.
+    pub fn starting(now_s: u64) -> Self {
+        ReplayGuard {
+            since_s: now_s,
+            ..Self::default()
+        }
+    }
+
     /// Whether the authorization comes for the first time.
     pub fn first_time(&self, signed: &Signed, now_s: u64) -> Result<(), Nip98Error> {
+        // A clock that was set back since then says nothing about the start.
+        if now_s >= self.since_s && signed.created_at < self.since_s {
+            return Err(Nip98Error::BeforeStart(self.since_s - signed.created_at));
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= REMEMBERED {
             seen.retain(|_, until| *until >= now_s);

@@ -3,16 +3,18 @@
 //! Invariant: what is forgotten here gives its memory back, and nothing outlives the connection.
 
 use super::Session;
+use crate::event::EventId;
 use crate::extension::Narrowed;
 use crate::filter::Filter;
-use crate::nips::nip77::{ItemList, ItemShare};
+use crate::nips::nip77::{ItemList, ItemShare, Malformed};
 use crate::wire::SubId;
+use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A set of events sealed at NEG-OPEN.
+/// A set of events sealed at NEG-OPEN; what is hidden since then is dropped from it when it would be told.
 #[derive(Clone, Debug)]
 pub struct Reconciliation {
     /// What the client asked for.
@@ -26,10 +28,36 @@ pub struct Reconciliation {
 /// A list and its share of what all lists may hold.
 #[derive(Debug)]
 pub struct SealedItems {
-    /// The list.
-    pub list: ItemList,
-    /// Given back with it.
-    pub share: ItemShare,
+    /// One message at a time is answered, so nobody waits for the lock.
+    list: Mutex<ItemList>,
+    /// Given back with the list.
+    _share: ItemShare,
+}
+
+impl SealedItems {
+    /// Keeps the share for as long as the list.
+    pub fn new(list: ItemList, share: ItemShare) -> Self {
+        SealedItems {
+            list: Mutex::new(list),
+            _share: share,
+        }
+    }
+
+    /// Drops what is hidden from the list, then answers a message; see [`ItemList::answer`] and [`ItemList::told`].
+    pub fn answer_without(
+        &self,
+        hidden: &HashSet<EventId>,
+        message: &[u8],
+        frame_bytes: usize,
+    ) -> Result<(Vec<u8>, HashSet<EventId>), Malformed> {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if !hidden.is_empty() {
+            list.forget(hidden);
+        }
+        let answer = list.answer(message, frame_bytes)?;
+        let told = list.told(&answer);
+        Ok((answer, told))
+    }
 }
 
 /// One of a session's.
@@ -37,7 +65,17 @@ pub struct SealedItems {
 pub(super) struct Entry {
     id: SubId,
     reconciliation: Reconciliation,
+    opened: Instant,
     last_heard: Instant,
+}
+
+/// How old a set is.
+#[derive(Clone, Copy, Debug)]
+pub struct SetAge {
+    /// Since it was opened.
+    pub open: Duration,
+    /// Since something was heard about it.
+    pub quiet: Duration,
 }
 
 impl Session {
@@ -45,10 +83,12 @@ impl Session {
     pub fn add_reconciliation(&self, id: SubId, reconciliation: Reconciliation) {
         self.remove_reconciliation(&id);
         if self.closing().is_none() {
+            let now = Instant::now();
             self.reconciliations.borrow_mut().push(Entry {
                 id,
                 reconciliation,
-                last_heard: Instant::now(),
+                opened: now,
+                last_heard: now,
             });
         }
     }
@@ -74,15 +114,18 @@ impl Session {
         self.reconciliations.borrow().len()
     }
 
-    /// Forgets those of which nothing was heard for so long, or all of them, and says their ids.
-    pub fn take_reconciliations(&self, quiet: Option<Duration>) -> Vec<SubId> {
+    /// Forgets those that are over by their age, and says their ids.
+    pub fn take_reconciliations(&self, is_over: impl Fn(SetAge) -> bool) -> Vec<SubId> {
         let mut open = self.reconciliations.borrow_mut();
         if open.is_empty() {
             return Vec::new();
         }
-        let is_over =
-            |entry: &mut Entry| quiet.is_none_or(|quiet| entry.last_heard.elapsed() >= quiet);
-        let over = open.extract_if(.., is_over);
+        let over = open.extract_if(.., |entry| {
+            is_over(SetAge {
+                open: entry.opened.elapsed(),
+                quiet: entry.last_heard.elapsed(),
+            })
+        });
         over.map(|entry| entry.id).collect()
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outco
                     });
                 }
             }
-            (Origin::Internal(Some(reply)), _) => {
+            (Origin::Internal(Some(reply)) | Origin::Operator(reply), _) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(outcome);
             }

@@ -30,10 +30,11 @@ for_every_store!(
 );
 
 const UNVERIFIED: ImportOptions = ImportOptions {
-    known_as: None,
+    relay_url: None,
     job: ImportJob {
         verify: false,
         from_line: 1,
+        known_as: Vec::new(),
     },
     batch_events: 7,
     batch_bytes: 1 << 20,
@@ -42,10 +43,11 @@ const UNVERIFIED: ImportOptions = ImportOptions {
 };
 
 const VERIFIED: ImportOptions = ImportOptions {
-    known_as: None,
+    relay_url: None,
     job: ImportJob {
         verify: true,
         from_line: 1,
+        known_as: Vec::new(),
     },
     batch_events: 7,
     batch_bytes: 1 << 20,
@@ -86,11 +88,11 @@ impl Console for Heard {
 }
 
 fn target(store: &Arc<dyn Store>) -> StoppedStore {
-    StoppedStore {
-        store: store.clone(),
-        config: Arc::default(),
-        clock: Arc::new(FakeClock::at_s(NOW)),
-    }
+    StoppedStore::new(
+        store.clone(),
+        Arc::default(),
+        Arc::new(FakeClock::at_s(NOW)),
+    )
 }
 
 fn import_text(
@@ -299,7 +301,14 @@ fn c21_a_deletion_removes_what_the_filter_names(subject: &Subject) {
 fn c21_everything_is_deleted_only_where_that_is_said(subject: &Subject) {
     subject.stored(&Draft::of(1).build());
     let target = target(&subject.store);
-    for filter in [json!({}), Value::Null, json!({"limit": 5})] {
+    for filter in [
+        json!({}),
+        Value::Null,
+        json!({"limit": 5}),
+        json!({"since": 0}),
+        json!({"until": 99_999_999_999u64}),
+        json!({"since": 0, "until": 1_099_511_627_775u64, "limit": 5}),
+    ] {
         let mut job = DeleteJob {
             filter,
             ..DeleteJob::default()

@@ -78,7 +78,7 @@ pub(in super::super) fn tell_suppressed() {
 }
 
 /// Tells what was left out so far. Call it at the end.
-pub(in super::super) fn tell_all_suppressed() {
+pub(super) fn tell_all_suppressed() {
     tell(Duration::ZERO);
 }
 

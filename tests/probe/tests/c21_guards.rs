@@ -1,6 +1,6 @@
 //! C21: what an extension guards is kept by `trellis delete` too, whether a relay runs or not.
 
-use trellis_test_support::{Author, Client, Setup, probe, trellis_probe};
+use trellis_test_support::{Author, Client, Setup, json, now, probe, trellis_probe, wait};
 
 async fn delete(setup: &Setup, more: &[&str]) -> String {
     let file = setup.config_file().display().to_string();
@@ -54,4 +54,56 @@ async fn c21_an_import_is_asked_about_as_what_clients_publish() {
             .contains("0 stored, 1 had before")
     );
     assert!(running.stderr.contains("line 1: "), "{}", running.text());
+}
+
+#[tokio::test]
+async fn c21_a_command_on_a_stopped_store_does_nothing_else_to_it() {
+    let author = Author::new();
+    let aged = |n: u64| author.draft(7001).at(now() - 100_000 - n).sign();
+    let old: Vec<_> = (0..300).map(aged).collect();
+    let relay = trellis_probe!().start().await;
+    Client::connect(&relay).await.store_all(&old).await;
+    let (_, setup) = relay.stop().await;
+    let rules = "[data]\nretention_interval = \"1ms\"\n[[retention]]\nmax_age = \"1h\"\n\
+                 [operation]\nnotice = \"moving on Thursday\"\n";
+    let setup = setup.config(&(rules.to_owned() + &probe::table(&["guard_removal"], "")));
+    let words = delete(&setup, &[]).await;
+    assert!(words.contains("0 events removed, 0 kept"), "{words}");
+    let file = setup.config_file().display().to_string();
+    let import = ["import", "-c", &file, "-"];
+    let note = author.note("imported");
+    let imported = setup.run_with_input(&import, &note.as_json()).await;
+    assert!(imported.assert_success().stdout.contains("1 stored"));
+    setup.run(&["run", "-c", &file]).await.assert_success();
+    let exported = setup.run(&["export", "-c", &file]).await;
+    let lines = exported.assert_success().stdout.lines();
+    assert_eq!(lines.count(), old.len() + 1);
+    // What was left alone goes when the relay runs.
+    let relay = setup.start().await;
+    let mut client = Client::connect(&relay).await;
+    wait::until("the sweep", async || {
+        let left = client.query(json!({"kinds": [1, 7001]})).await;
+        (left == [note.clone()]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c26_warnings_left_out_of_an_import_are_told_at_its_end() {
+    let setup = trellis_probe!().config(&probe::table(&["commit"], ""));
+    let file = setup.config_file().display().to_string();
+    let author = Author::new();
+    // Good answers between the faults, or the hook would be skipped.
+    let input: String = (0..15)
+        .flat_map(|n| {
+            let draft = || author.draft(7000).content(&n.to_string());
+            let bad = draft().probe("commit", "error").sign();
+            [bad.as_json() + "\n", draft().sign().as_json() + "\n"]
+        })
+        .collect();
+    let import = ["import", "-c", &file, "-"];
+    let imported = setup.run_with_input(&import, &input).await;
+    let faults = imported.stderr.matches("a hook is at fault").count();
+    assert_eq!(faults, 10, "{}", imported.text());
+    assert!(imported.stderr.contains("left_out=5"), "{imported:?}");
 }

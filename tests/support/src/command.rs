@@ -87,6 +87,23 @@ impl Running {
         }
     }
 
+    /// Starts a program of which nobody reads what it prints: writing to either stream fails.
+    pub fn spawn_unread(mut command: Command) -> Running {
+        let (_, stdout) = std::io::pipe().expect("a pipe");
+        let (_, stderr) = std::io::pipe().expect("a pipe");
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Running {
+            name: format!("{command:?}"),
+            stdin: child.stdin.take(),
+            stdout: None,
+            stderr: None,
+            child: KillOnDrop(child),
+        }
+    }
+
     /// Writes all of its standard input from a thread, and closes it. A program that ends without reading its input is
     /// its own affair.
     pub fn feed(&mut self, input: &str) -> thread::JoinHandle<()> {

@@ -150,6 +150,14 @@ impl Setup {
         Running::spawn(command)
     }
 
+    /// The same, and nobody reads what it prints.
+    pub fn spawn_unread(&self, arguments: &[&str]) -> Running {
+        self.write_config();
+        let mut command = self.command(&self.binary);
+        command.args(arguments);
+        Running::spawn_unread(command)
+    }
+
     /// Tries to serve, expecting that it ends by itself.
     pub async fn serve_to_end(&self) -> Output {
         command::run(self.serve_command(), "").await

@@ -2,8 +2,8 @@
 
 use super::Jobs;
 use crate::admin::console::{Console, Note};
-use crate::admin::dialogue::{MAX_JOB_BYTES, Reply, write_event, write_line};
-use crate::admin::job::{Done, Job};
+use crate::admin::dialogue::{MAX_JOB_BYTES, Order, Reply, write_event, write_line};
+use crate::admin::job::Done;
 use rustix::net::{RecvFlags, recv};
 use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -35,7 +35,7 @@ impl Connection {
     }
 
     /// The first line; nothing where there is none. An `Err` is for whoever wrote it.
-    pub(super) fn read_job(&mut self) -> Result<Option<Job>, String> {
+    pub(super) fn read_order(&mut self) -> Result<Option<Order>, String> {
         let mut line = Vec::new();
         if let Some(input) = &mut self.input {
             let timeout = input.get_ref().set_read_timeout(Some(JOB_TIME));
@@ -47,7 +47,7 @@ impl Connection {
             return Ok(None);
         }
         match serde_json::from_slice(&line) {
-            Ok(job) => Ok(Some(job)),
+            Ok(order) => Ok(Some(order)),
             Err(error) => Err(format!(
                 "the running relay does not know this job, and may be of another version: {error}"
             )),

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Ids of one REQ; fewer than the lowest limit of relays that are met.
+/// Ids of one REQ. Where the peer sends fewer events for one, it is asked again.
 const CHUNK_IDS: usize = 100;
 /// REQs that are under way at a time.
 const MOST_CHUNKS: usize = 4;
@@ -38,16 +38,20 @@ pub(super) fn download(work: &mut Work<'_>, ids: &[EventId]) -> Result<(), SyncE
 fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<(), SyncError> {
     let mut chunks = ids.chunks(CHUNK_IDS);
     let mut next_number = 0;
-    let mut asked: HashMap<String, HashSet<EventId>> = HashMap::new();
+    let mut asked: HashMap<String, Asked> = HashMap::new();
+    // What is missing of chunks that the peer's limit has cut short.
+    let mut again: Vec<HashSet<EventId>> = Vec::new();
     let mut deadline = work.deadline();
     loop {
         while asked.len() < MOST_CHUNKS
-            && let Some(chunk) = chunks.next()
+            && let Some(missing) = again
+                .pop()
+                .or_else(|| Some(chunks.next()?.iter().copied().collect()))
         {
             let sub = format!("sync-{next_number}");
             next_number += 1;
-            ask(work, &sub, chunk.iter())?;
-            asked.insert(sub, chunk.iter().copied().collect());
+            ask(work, &sub, missing.iter())?;
+            asked.insert(sub, Asked::new(missing));
             deadline = work.deadline();
         }
         if asked.is_empty() {
@@ -55,28 +59,32 @@ fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<
         }
         match work.next(deadline, "send events")? {
             PeerMessage::Event(sub, json) => {
-                let Some(missing) = asked.get_mut(&sub) else {
+                let Some(asked) = asked.get_mut(&sub) else {
                     continue;
                 };
                 // What was not asked for is not looked at, and wins the peer no time.
-                if let Some(event) = read(work, &json, missing) {
+                if let Some(event) = read(work, &json, &mut asked.missing) {
                     deadline = work.deadline();
                     arrived.add(event);
                 }
             }
             PeerMessage::Eose(sub) => {
-                if let Some(missing) = asked.remove(&sub) {
-                    work.totals.missing += missing.len() as u64;
+                if let Some(asked) = asked.remove(&sub) {
                     work.peer.send(json!(["CLOSE", sub]).to_string())?;
+                    // Each time brings something, so this ends.
+                    match asked.is_cut_short() {
+                        true => again.push(asked.missing),
+                        false => work.totals.missing += asked.missing.len() as u64,
+                    }
                 }
             }
             PeerMessage::Closed(sub, reason) => {
-                let Some(missing) = asked.remove(&sub) else {
+                let Some(Asked { missing, .. }) = asked.remove(&sub) else {
                     continue;
                 };
                 if reason.starts_with("auth-required:") && work.authenticate()? {
                     ask(work, &sub, missing.iter())?;
-                    asked.insert(sub, missing);
+                    asked.insert(sub, Asked::new(missing));
                     deadline = work.deadline();
                 } else {
                     for _ in missing {
@@ -89,6 +97,24 @@ fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<
         if arrived.events.len() >= BATCH_EVENTS || arrived.bytes >= BATCH_BYTES {
             commit(work, std::mem::take(arrived))?;
         }
+    }
+}
+
+/// A REQ that is under way.
+struct Asked {
+    missing: HashSet<EventId>,
+    ids: usize,
+}
+
+impl Asked {
+    fn new(missing: HashSet<EventId>) -> Self {
+        let ids = missing.len();
+        Asked { missing, ids }
+    }
+
+    /// Whether some came and some did not, as with a peer that sends fewer events for a REQ than it was asked for.
+    fn is_cut_short(&self) -> bool {
+        !self.missing.is_empty() && self.missing.len() < self.ids
     }
 }
 

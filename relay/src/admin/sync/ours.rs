@@ -20,7 +20,7 @@ pub(super) enum Ours {
 }
 
 /// Reconciled at once, 40 bytes each; what other relays reconcile at once is of this order.
-const MOST_ITEMS: usize = 500_000;
+pub(super) const MOST_ITEMS: usize = 500_000;
 
 /// Publishers of a running relay do not wait for readers, but the file grows while a page is read.
 const PAGE: Budget = Budget {

@@ -1,17 +1,15 @@
 //! The core's own checks of an event, in order of their cost: nothing is hashed before it is known to be wanted.
 
-use crate::config::{Config, Mode};
+use crate::config::Config;
 use crate::event::{Event, EventId, PublicKey, Tag, lowercase_hex, peek_id};
 use crate::flow::limits;
 use crate::nips::{nip13, nip42, nip62, nip70};
+use crate::orders;
 use crate::rate_limit::Action;
 use crate::reason::{Prefix, Reason};
 use crate::session::Session;
 use crate::wire::RelayMessage;
 use serde_json::value::RawValue;
-
-/// What is said of an event that the operator removed.
-const BANNED: &str = "the relay's operator does not want this event";
 
 /// Why an event goes no further.
 pub(super) struct Refusal {
@@ -29,12 +27,12 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
     })?;
     let config = session.worker.config();
     let now = session.worker.relay.clock.now_s();
-    let checked = mode(&config, now)
+    let checked = orders::check_mode(&config.operation, now)
         .and_then(|()| form(&event, &config))
         .and_then(|()| time(&event, &config, now))
-        .and_then(|()| moderation(session, &event))
+        .and_then(|()| orders::check_kind_and_id(&event, &session.worker.moderation()))
         .and_then(|()| nip13::check(&event, config.pow.bits(event.kind())))
-        .and_then(|()| addressee(session, &event, &config))
+        .and_then(|()| addressee(&event, &config))
         .and_then(|()| access(session, &event))
         .and_then(|()| limits::check(session, Action::Event, Some(&[event.kind()])))
         .and_then(|()| known(session, &event))
@@ -60,14 +58,6 @@ impl Refusal {
             Some(id) => super::refuse(session, id, &self.reason),
             None => session.send(RelayMessage::Notice(&self.reason)),
         }
-    }
-}
-
-/// `[operation]`: in read-only mode nothing is taken, deletions included, so that the store can be copied or moved.
-fn mode(config: &Config, now: u64) -> Result<(), Reason> {
-    match config.operation.mode_at(now) {
-        mode @ Mode::ReadOnly => Err(config.operation.refusal(mode, now)),
-        _ => Ok(()),
     }
 }
 
@@ -137,28 +127,11 @@ fn time(event: &Event, config: &Config, now: u64) -> Result<(), Reason> {
     Ok(())
 }
 
-/// What the operator takes no more (NIP-86).
-fn moderation(session: &Session, event: &Event) -> Result<(), Reason> {
-    if event.kind() == nip62::KIND {
-        return Ok(()); // to vanish is everybody's right
-    }
-    let moderation = session.worker.moderation();
-    if !moderation.takes_kind(event.kind()) {
-        let kind = event.kind();
-        return Err(Reason::blocked(format!(
-            "this relay takes no events of kind {kind}"
-        )));
-    }
-    if moderation.banned_events.contains(event.id()) {
-        return Err(Reason::blocked(BANNED));
-    }
-    Ok(())
-}
-
-/// NIP-62: a request to vanish is for this relay, or is not taken.
-fn addressee(session: &Session, event: &Event, config: &Config) -> Result<(), Reason> {
+/// NIP-62: a request to vanish is for this relay, or is not taken. What the client calls the relay does not count: a request
+/// answers no challenge, so one that was meant for somebody's relay at `localhost` could be sent here by anybody.
+fn addressee(event: &Event, config: &Config) -> Result<(), Reason> {
     match event.kind() {
-        nip62::KIND => nip62::check(event, session.relay_address(config)),
+        nip62::KIND => nip62::check(event, config.network.relay_url.as_deref()),
         _ => Ok(()),
     }
 }

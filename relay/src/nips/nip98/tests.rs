@@ -122,3 +122,21 @@ fn nip98_the_guard_is_bounded_and_forgets_what_is_over() {
     let later = NOW_S + WINDOW_S + 1;
     assert!(guard.first_time(&signed(u64::MAX, later), later).is_ok());
 }
+
+#[test]
+fn nip98_what_was_signed_before_the_start_is_refused_while_it_is_good() {
+    let guard = ReplayGuard::starting(NOW_S);
+    let signed = |created_at| {
+        let header = header(KIND, created_at, &[["u", URL], ["method", "PUT"]]);
+        check(&header, "PUT", URL, None, NOW_S).unwrap()
+    };
+    let old = signed(NOW_S - 5);
+    let refused = guard.first_time(&old, NOW_S + 3).unwrap_err().to_string();
+    assert!(refused.contains("5 s older than the start"), "{refused}");
+    for created_at in [NOW_S, NOW_S + 30] {
+        assert!(guard.first_time(&signed(created_at), NOW_S).is_ok());
+    }
+    // A clock that ran ahead at the start and was corrected locks nobody out.
+    let guard = ReplayGuard::starting(NOW_S + 3_600);
+    assert!(guard.first_time(&signed(NOW_S), NOW_S).is_ok());
+}
