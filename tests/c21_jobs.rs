@@ -355,11 +355,26 @@ async fn c21_publishing_goes_on_around_compactions_and_survives_kill_9() {
     let Place::Running(relay) = place else {
         unreachable!("it runs")
     };
-    // Killed with one more under way or just done.
+    // Killed with one more under way, or just done.
     let file = relay.setup().config_file().display().to_string();
-    let last = relay.setup().spawn(&["compact", "-c", &file]);
+    let arguments = ["compact", "-c", &file];
+    let compacting = async {
+        loop {
+            relay.setup().run(&arguments).await.assert_success();
+        }
+    };
+    let second = relay.setup().home().join("data/.trellis-compacting");
+    let begun = async {
+        // Gone after milliseconds, so it is looked for without a rest.
+        while !second.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = compacting => {}
+        () = wait::within("a compaction", begun) => {}
+    }
     let setup = relay.kill();
-    last.end().await;
     let place = Place::Stopped(setup);
     place.run(&["check"]).await.assert_success();
     let exported = place.exported("{}").await;

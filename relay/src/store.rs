@@ -7,17 +7,20 @@
 //! reused, not after a restart either.
 
 use crate::event::{Event, EventId, PublicKey};
-use crate::filter::Filter;
 use crate::reason::Reason;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
+mod error;
 pub mod lmdb;
 pub mod memory;
+mod policy;
 mod refusal;
+mod scan;
 mod upkeep;
 
+pub use error::StoreError;
+pub use policy::{CommitPolicy, KvWrites, NoPolicy, TxnRead};
+pub use scan::{Budget, CountPage, Order, Page, Position, PositionPage, Scan};
 pub use upkeep::{CheckReport, CompactReport, Headway, Watch};
 
 /// A store of events and of the extensions' rows.
@@ -225,142 +228,6 @@ impl Cause {
     }
 }
 
-/// What a store asks of the extensions while its transaction is open. Every answer must be repeatable: a store may run
-/// a batch again, halved after a full map, say.
-pub trait CommitPolicy {
-    /// Whether [`CommitPolicy::on_commit`] wants events of this kind at all.
-    fn wants_commit(&self, kind: u16) -> bool;
-
-    /// May refuse the event or add rows to its transaction.
-    fn on_commit(
-        &self,
-        event: &Event,
-        removes: &[Arc<Event>],
-        txn: &dyn TxnRead,
-    ) -> Result<KvWrites, Reason>;
-
-    /// As [`CommitPolicy::on_commit`] for a request to vanish that binds this relay (NIP-62), which is stored whatever is
-    /// said of it: the rows of those who accept it.
-    fn on_vanish(&self, request: &Event, txn: &dyn TxnRead) -> KvWrites {
-        self.on_commit(request, &[], txn).unwrap_or_default()
-    }
-
-    /// Whether [`CommitPolicy::may_remove`] wants events of this kind at all.
-    fn guards_removal(&self, kind: u16) -> bool;
-
-    /// Whether the event may go. For replacement a "no" refuses the new event; for expiry it is asked at insert.
-    fn may_remove(&self, event: &Event, cause: Cause) -> bool;
-}
-
-/// No extension has a say.
-#[derive(Clone, Copy, Debug)]
-pub struct NoPolicy;
-
-impl CommitPolicy for NoPolicy {
-    fn wants_commit(&self, _kind: u16) -> bool {
-        false
-    }
-    fn on_commit(
-        &self,
-        _event: &Event,
-        _removes: &[Arc<Event>],
-        _txn: &dyn TxnRead,
-    ) -> Result<KvWrites, Reason> {
-        Ok(KvWrites::default())
-    }
-    fn guards_removal(&self, _kind: u16) -> bool {
-        false
-    }
-    fn may_remove(&self, _event: &Event, _cause: Cause) -> bool {
-        true
-    }
-}
-
-/// Reads of an open write transaction; sees earlier writes of the batch.
-pub trait TxnRead {
-    /// A value of an extension's key space.
-    fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-}
-
-/// Rows to write with an event: (extension, key) to value, `None` deletes.
-pub type KvWrites = BTreeMap<(String, Vec<u8>), Option<Vec<u8>>>;
-
-/// A request for one page of a filter's events.
-#[derive(Clone, Debug)]
-pub struct Scan<'a> {
-    /// Its `limit` is the caller's affair.
-    pub filter: &'a Filter,
-    /// Newest first unless an export asks otherwise.
-    pub order: Order,
-    /// Go on after this event of an earlier page.
-    pub resume: Option<Position>,
-    /// Events of later rows are left out: live delivery has them.
-    pub max_row: u64,
-    /// Seconds since 1970: events that expired at or before are left out.
-    pub now: u64,
-    /// When to stop.
-    pub budget: Budget,
-}
-
-/// The order of results.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// `created_at` descending, then `id` ascending (NIP-01).
-    #[default]
-    NewestFirst,
-    /// `created_at` ascending, then `id` ascending, for export.
-    OldestFirst,
-}
-
-/// A place in the order of results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Of the last event before the place.
-    pub created_at: u64,
-    /// Of the last event before the place.
-    pub id: EventId,
-}
-
-/// Where a page ends, whichever comes first. A page may end early, but makes some progress unless it is the last.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    /// Matching events.
-    pub events: usize,
-    /// Index entries looked at.
-    pub entries: usize,
-    /// Bytes of the matching events' JSON.
-    pub bytes: usize,
-    /// Time spent.
-    pub time: Duration,
-}
-
-/// Some of the events, in order.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// Matching events; may be empty though more follow.
-    pub events: Vec<Stored>,
-    /// Where to resume; `None` at the end.
-    pub next: Option<Position>,
-}
-
-/// Part of a count.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CountPage {
-    /// Matching events of this page.
-    pub count: u64,
-    /// Where to resume; `None` at the end.
-    pub next: Option<Position>,
-}
-
-/// Some positions, in order.
-#[derive(Clone, Debug, Default)]
-pub struct PositionPage {
-    /// Of matching events of this page.
-    pub positions: Vec<Position>,
-    /// Where to resume; `None` at the end.
-    pub next: Option<Position>,
-}
-
 /// Some of what happened, in commit order.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -408,69 +275,4 @@ pub struct StoreStats {
     pub quota_bytes: u64,
     /// Whether writes are refused because the quota or the disk is full.
     pub full: bool,
-}
-
-/// What can go wrong in a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process has the directory open.
-    #[error(
-        "the data directory {0} is in use by another process; stop it first, or give this one another [data] path"
-    )]
-    InUse(std::path::PathBuf),
-    /// Written by a newer version.
-    #[error(
-        "the data directory has schema version {found}, this program knows {known}; use a newer Trellis"
-    )]
-    Schema {
-        /// As stored.
-        found: u32,
-        /// As compiled in.
-        known: u32,
-    },
-    /// No room: the quota or the disk is full. Reads and removals go on.
-    #[error("the store is full: {0}")]
-    Full(String),
-    /// Not reachable now; trying again may help.
-    #[error("the store is not available: {0}")]
-    Unavailable(String),
-    /// Stored bytes do not make sense.
-    #[error("the store is damaged: {0}")]
-    Corrupt(String),
-    /// The key of an extension's row is too long.
-    #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
-    KeyTooLong(usize),
-    /// Whoever watched had it stopped.
-    #[error("it was stopped before it was done; nothing has changed")]
-    Stopped,
-    /// Not enough free disk for a second database beside the first.
-    #[error(
-        "compacting needs {needed_bytes} bytes of free disk below {}, and {free_bytes} are free",
-        directory.display()
-    )]
-    DiskSpace {
-        /// Where the new database would be written.
-        directory: std::path::PathBuf,
-        /// So much at most.
-        needed_bytes: u64,
-        /// So much there is.
-        free_bytes: u64,
-    },
-    /// The database is elsewhere.
-    #[error(
-        "{} is a symbolic link, which compacting would replace by a file; set [data] path to the directory it leads to",
-        _0.display()
-    )]
-    Link(std::path::PathBuf),
-    /// The file system's word on a file.
-    #[error("{}: {error}", path.display())]
-    File {
-        /// Which.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        error: std::io::Error,
-    },
-    /// The file system's word.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
 }

@@ -3,7 +3,7 @@
 //! Invariant: an answer leaves this thread only after the store said that the batch is durable. A batch is committed when
 //! no admitted event is on its way here, or when it is full; a lone publisher therefore never waits for a timer.
 //!
-//! Not here: what a batch does to the store (`store`), who hears of it (`worker`).
+//! Not here: what a batch does to the store (`store`), who hears of it (`answers`, `worker`).
 
 use crate::config::Config;
 use crate::event::{Event, EventId};
@@ -12,7 +12,7 @@ use crate::moderation::Moderation;
 use crate::orders;
 use crate::reason::Reason;
 use crate::relay::Relay;
-use crate::store::{Outcome, StoreError, Stored, Write};
+use crate::store::{Outcome, Stored, Write};
 use crate::worker::WorkerMessage;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -20,6 +20,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+mod answers;
+
+pub(crate) use answers::public_reason;
 
 const BATCH_EVENTS: usize = 2_048;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -263,7 +267,7 @@ fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
         Err(error) => {
             metrics::counter!("trellis_commit_failures_total").increment(1);
             tracing::error!(%error, events = writes.len(), "a batch could not be committed");
-            let reason = failure_reason(&error);
+            let reason = answers::failure_reason(&error);
             vec![Outcome::Refused(reason); writes.len()]
         }
     }
@@ -276,7 +280,7 @@ fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
                 .unwrap_or_else(|| Outcome::Refused(Reason::internal()))
         })
         .collect();
-    publish(relay, batch, outcomes);
+    answers::publish(relay, batch, outcomes);
 }
 
 /// What the operator has ordered when a batch is begun.
@@ -356,97 +360,5 @@ fn send_back(relay: &Relay, submission: Submission) {
             viewer,
             permit,
         });
-    }
-}
-
-/// The batch to every worker, then each its answers: a client that was told OK finds its event whatever worker it asks,
-/// because a worker looks into its inbox before it reads the store.
-fn publish(relay: &Relay, batch: Vec<Submission>, outcomes: Vec<Outcome>) {
-    let events: Vec<Stored> = outcomes
-        .iter()
-        .filter_map(|outcome| match outcome {
-            Outcome::Stored(stored) => Some(stored.clone()),
-            _ => None,
-        })
-        .collect();
-    let committed = events.iter().map(|stored| stored.row).max();
-    let last_row = relay.store.last_row().ok().max(committed);
-    let workers = relay.workers();
-    let mut acks: Vec<Vec<Ack>> = workers.iter().map(|_| Vec::new()).collect();
-    let mut permits = Vec::new();
-    for (submission, outcome) in batch.into_iter().zip(outcomes) {
-        permits.extend(submission.permit);
-        count_removal(&submission.write, &outcome);
-        match (submission.origin, submission.write) {
-            (
-                Origin::Session {
-                    worker, session, ..
-                },
-                Write::Put(event) | Write::Vanish(event),
-            ) => {
-                if let Some(acks) = acks.get_mut(worker) {
-                    let id = *event.id();
-                    acks.push(Ack {
-                        session,
-                        id,
-                        outcome,
-                    });
-                }
-            }
-            (Origin::Internal(Some(reply)) | Origin::Operator(reply), _) => {
-                // Whoever asked may have gone.
-                let _ = reply.send(outcome);
-            }
-            _ => {}
-        }
-    }
-    let batch = Arc::new(Batch {
-        bytes: events.iter().map(|s| s.event.json().len()).sum(),
-        events,
-        last_row: last_row.unwrap_or(0),
-        _permits: permits,
-    });
-    // A full inbox holds the writer up, which is the wanted back-pressure; a closed one is a worker that ended.
-    if !batch.events.is_empty() {
-        for worker in workers.iter() {
-            let _ = worker.blocking_send(WorkerMessage::Committed(batch.clone()));
-        }
-    }
-    for (worker, acks) in workers.iter().zip(acks) {
-        if !acks.is_empty() {
-            let _ = worker.blocking_send(WorkerMessage::Answered(acks));
-        }
-    }
-    if let Some(row) = last_row {
-        relay.extensions.committed(row);
-    }
-}
-
-fn count_removal(write: &Write, outcome: &Outcome) {
-    if let (Write::Remove(_, cause), Outcome::Done) = (write, outcome) {
-        metrics::counter!("trellis_removals_total", "cause" => cause.label()).increment(1);
-    }
-}
-
-/// What clients may know of an event that was not stored.
-pub(crate) fn public_reason(outcome: &Outcome) -> Option<Reason> {
-    match outcome {
-        Outcome::Superseded => Some(Reason::duplicate("a newer version of this event is stored")),
-        Outcome::Deleted => Some(Reason::blocked(
-            "deleted at its author's or recipient's request (NIP-09)",
-        )),
-        Outcome::Vanished => Some(Reason::blocked(
-            "its author, or the recipient of the gift wrap, has vanished from this relay (NIP-62)",
-        )),
-        Outcome::Refused(reason) => Some(reason.clone()),
-        _ => None,
-    }
-}
-
-/// What clients may know of a failed commit.
-fn failure_reason(error: &StoreError) -> Reason {
-    match error {
-        StoreError::Full(_) => Reason::error("the store is full; nothing was stored"),
-        _ => Reason::error("the event could not be stored; try again later"),
     }
 }

@@ -38,6 +38,7 @@ mod keys;
 mod kv;
 mod lanes;
 mod mapped;
+mod matches;
 mod meta;
 mod opening;
 mod overlay;

@@ -21,7 +21,11 @@ async fn c10_a_commit_hook_that_refuses_or_fails_stops_no_request_to_vanish() {
         client.store(&here).await;
         assert_eq!(calls(&relay, "commit").await, asked as u64 + 1, "{action}");
         let own = json!({"authors": [author.pubkey()]});
-        assert_eq!(client.query(own).await, [here.clone()], "{action}");
+        assert_eq!(
+            client.query(own).await,
+            std::slice::from_ref(&here),
+            "{action}"
+        );
         client
             .publish(&note)
             .await
