@@ -32,7 +32,7 @@ use trellis_relay::extension::{Compiled, ExtensionError};
     about,
     arg_required_else_help = true,
     after_help = "\
-Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong
+Commands that work on the database do so whether a relay has it open or not. Exit codes: 0 done, 1 failed, 2 wrong \
 arguments or configuration.
 
 Examples:

@@ -11,11 +11,11 @@ use trellis_relay::store::CheckReport;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 1 where anything is wrong; standard output names the first things that are. Then export what can be read,
-and import it into a new directory.
+The exit code is 1 where anything is wrong; standard output names the first things that are. Then export what can be \
+read, and import it into a new directory.
 
-Works on a stopped relay's database, or through the relay that has it open. There it reads from one state of the database
-until it is done, and the file grows by what is written meanwhile.
+Works on a stopped relay's database, or through the relay that has it open. There it reads from one state of the \
+database until it is done, and the file grows by what is written meanwhile.
 
 Example:
   trellis check -c config/trellis.toml")]

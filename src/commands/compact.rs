@@ -10,10 +10,10 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything is written anew into a second file, which then takes the place of the first, so it needs as much free disk as
-the database uses. It may be interrupted, or killed, at any moment: either file is whole.
+Everything is written anew into a second file, which then takes the place of the first, so it needs as much free disk \
+as the database uses. It may be interrupted, or killed, at any moment: either file is whole.
 
-Works on a stopped relay's database, or in the relay that has it open. There reading goes on, and publishers wait for
+Works on a stopped relay's database, or in the relay that has it open. There reading goes on, and publishers wait for \
 their OK until the copy is done; for a large database, choose a quiet hour.
 
 Example:

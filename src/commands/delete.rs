@@ -12,8 +12,8 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Run it with --dry-run first. What an extension guards is kept and counted. Removed events leave no mark behind: they may
-be published or imported again. A removal frees room for new events; `trellis compact` gives it back to the disk.
+Run it with --dry-run first. What an extension guards is kept and counted. Removed events leave no mark behind: they \
+may be published or imported again. A removal frees room for new events; `trellis compact` gives it back to the disk.
 
 Works on a stopped relay's database, or through the relay that has it open.
 

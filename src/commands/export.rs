@@ -16,7 +16,7 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything stored comes out that has not expired, what extensions hide from clients as well: keep it as you keep the
+Everything stored comes out that has not expired, what extensions hide from clients as well: keep it as you keep the \
 database. What is stored while the export runs stays out.
 
 Works on a stopped relay's database, or through the relay that has it open.

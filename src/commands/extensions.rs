@@ -11,8 +11,8 @@ use trellis_relay::extension::{Compiled, ExplainedHook};
 pub(super) enum ExtensionsCommand {
     /// List what is compiled in: whether it is on, its version, and its hooks in the order in which they run.
     #[command(after_help = "\
-The hooks of an extension may depend on its table, so those that are switched on are started for a moment, over an empty
-store.
+The hooks of an extension may depend on its table, so those that are switched on are started for a moment, over an \
+empty store.
 
 Examples:
   trellis extensions list -c config/trellis.toml

@@ -14,12 +14,12 @@ use trellis_relay::extension::Compiled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored already
-is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. Ctrl-C ends
-after the batch at hand and says how to go on.
+Lines that hold no event, and events that do not verify, are named on standard error and skipped. What is stored \
+already is skipped before it is verified, so an import may simply be run again; --from-line saves reading it again. \
+Ctrl-C ends after the batch at hand and says how to go on.
 
-Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. The
-extensions that are switched on are asked as they are asked about any event that is stored.
+Works on a stopped relay's database, or hands the lines to the relay that has it open: its subscribers hear of them. \
+The extensions that are switched on are asked as they are asked about any event that is stored.
 
 Examples:
   trellis import -c config/trellis.toml events.jsonl
