@@ -7,7 +7,7 @@
 use super::interruptible::Interruptible;
 use super::{ConfigFile, WrongArguments, logging, terminal::Terminal};
 use anyhow::Context as _;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write as _};
 use std::sync::{Arc, mpsc};
 use trellis_relay::admin::client;
 use trellis_relay::admin::database::Database;
@@ -58,7 +58,13 @@ impl<'c> Request<'c> {
             want_database(&config)?;
         }
         let done = match parts::open_store(&config) {
-            Ok(store) => self.run_here(config, store, terminal),
+            Ok(store) => {
+                if let Some(migration) = store.migration() {
+                    // A terminal that is gone must not keep the job from being done.
+                    let _ = writeln!(io::stderr(), "{migration}");
+                }
+                self.run_here(config, store, terminal)
+            }
             Err(PartsError::Store {
                 source: source @ StoreError::InUse(_),
                 ..

@@ -15,8 +15,13 @@ use trellis_relay::extension::Compiled;
 #[command(after_help = "\
 The two relays compare their events by NIP-77, which takes few bytes where they have much in common. What comes is \
 verified. What a stranger would not be shown here (kinds for recipients alone, and what extensions hide), and events \
-that only their author may publish (NIP-70), are never sent. Where the other relay asks for authentication, this relay's own key answers. A sync that was interrupted is \
-run again; what was moved is not moved twice.
+that only their author may publish (NIP-70), are kept back. What was replaced, deleted or expired here after it was compared, often by what the other relay sent, is \
+gone meanwhile. Where the other relay asks for authentication, this relay's own key answers. A sync that was \
+interrupted is run again; what was moved is not moved twice.
+
+The other relay's limits are read from its information document (NIP-11), which is not asked for over wss. An event \
+at which it ends the connection twice is left out and named. A second with more events than one of the two relays \
+compares at once is left out, and the exit code is 1.
 
 Works on a stopped relay's database, or through the relay that has it open.
 
@@ -108,12 +113,24 @@ fn report(totals: &SyncTotals) -> io::Result<()> {
     reasons(&mut out, &totals.refused)?;
     writeln!(
         out,
-        "up: {} taken, {} not taken, {} kept back",
+        "up: {} taken, {} not taken, {} kept back, {} gone meanwhile",
         totals.uploaded,
         totals.not_taken.total(),
-        totals.kept_back
+        totals.kept_back,
+        totals.gone
     )?;
     reasons(&mut out, &totals.not_taken)?;
+    for (events, what) in [
+        (&totals.too_long, "too long for the peer"),
+        (
+            &totals.cut_at,
+            "left out, since the peer ends the connection at it",
+        ),
+    ] {
+        if events.events > 0 {
+            writeln!(out, "  {} {what}: {events}", events.events)?;
+        }
+    }
     for (second, why) in &totals.left_out.some {
         writeln!(out, "left out the second {second}: {why}")?;
     }

@@ -9,14 +9,19 @@
 
 mod difference;
 mod download;
+mod information;
 mod ours;
+mod pace;
 mod peer;
+mod totals;
 mod upload;
 mod window;
 
 use self::difference::Found;
 use self::ours::Ours;
 use self::peer::{Peer, PeerMessage};
+pub use self::totals::{LeftOut, Named, Reasons, SyncTotals};
+use self::upload::Connections;
 use self::window::Window;
 use super::console::{Console, Note};
 use super::job::{JobError, filter_of};
@@ -26,7 +31,6 @@ use crate::moderation::Moderation;
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -64,93 +68,6 @@ pub enum Direction {
     /// Both ways.
     #[default]
     Both,
-}
-
-/// What became of the events so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncTotals {
-    /// Events of ours that were compared.
-    pub compared: u64,
-    /// Events that only we have.
-    pub have: u64,
-    /// Events that only the peer has.
-    pub need: u64,
-    /// Events stored here.
-    pub stored: u64,
-    /// Events that the peer named, and that were here already or are known to be replaced or deleted.
-    pub known: u64,
-    /// Events that the peer named and did not send.
-    pub missing: u64,
-    /// Events that the peer sent and that were not stored, by reason.
-    pub refused: Reasons,
-    /// Events that the peer took.
-    pub uploaded: u64,
-    /// Events that the peer did not take, by its reason.
-    pub not_taken: Reasons,
-    /// Events that are not sent to anybody: see the head of this module.
-    pub kept_back: u64,
-    /// Seconds with more events than one side takes at once: they were not compared.
-    pub left_out: LeftOut,
-    /// Bytes of messages sent.
-    pub sent_bytes: u64,
-    /// Bytes of messages received.
-    pub received_bytes: u64,
-}
-
-impl SyncTotals {
-    /// How many events have been dealt with, of how many that are to be, so far as that is known.
-    pub fn headway(&self, direction: Direction) -> (u64, u64) {
-        let down = self.stored + self.known + self.missing + self.refused.total();
-        let up = self.uploaded + self.not_taken.total() + self.kept_back;
-        match direction {
-            Direction::Down => (down, self.need),
-            Direction::Up => (up, self.have),
-            Direction::Both => (down + up, self.need + self.have),
-        }
-    }
-}
-
-/// Seconds that were left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// How many.
-    pub seconds: u64,
-    /// The first few: seconds since 1970, and whose limit it was.
-    pub some: Vec<(u64, String)>,
-}
-
-impl LeftOut {
-    const MOST_NAMED: usize = 20;
-
-    fn add(&mut self, second: u64, why: String) {
-        self.seconds += 1;
-        if self.some.len() < Self::MOST_NAMED {
-            self.some.push((second, why));
-        }
-    }
-}
-
-/// How often each reason was given; rare ones are counted together where there are many.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reasons(pub BTreeMap<String, u64>);
-
-impl Reasons {
-    /// The peer may think of a new reason for each event.
-    const MOST: usize = 20;
-    const MOST_CHARS: usize = 200;
-
-    fn add(&mut self, reason: &str) {
-        let mut reason = plain(reason, Self::MOST_CHARS);
-        if self.0.len() >= Self::MOST && !self.0.contains_key(&reason) {
-            reason = "other reasons".to_owned();
-        }
-        *self.0.entry(reason).or_default() += 1;
-    }
-
-    /// All of them together.
-    pub fn total(&self) -> u64 {
-        self.0.values().sum()
-    }
 }
 
 /// A stranger's words for a terminal: short, and without what moves a cursor.
@@ -234,9 +151,13 @@ pub fn sync(
         peer: Peer::connect(&job.url, target.keys())?,
         has_compared: false,
         authentications: 0,
+        connections: Connections::default(),
+        no_more_uploads: None,
         console,
     };
-    match work.run() {
+    let done = work.run();
+    work.peer.close();
+    match done {
         Ok(()) => Ok(work.totals),
         Err(SyncError::Cancelled) => Err(JobError::Cancelled),
         Err(error) => Err(error.into()),
@@ -255,6 +176,9 @@ struct Work<'w> {
     /// Whether a window was compared with the peer.
     has_compared: bool,
     authentications: u32,
+    connections: Connections,
+    /// Why nothing more is sent, where the peer's limit of a rate was met again and again.
+    no_more_uploads: Option<String>,
     console: &'w mut dyn Console,
 }
 
@@ -338,6 +262,18 @@ impl Work<'_> {
         }
     }
 
+    /// Waits, and lets pass what the peer says meanwhile.
+    fn pause(&mut self, until: Instant) -> Result<(), SyncError> {
+        loop {
+            self.go_on()?;
+            let now = Instant::now();
+            if now >= until {
+                return Ok(());
+            }
+            self.peer.receive(until.min(now + LOOK_EVERY))?;
+        }
+    }
+
     /// When what is waited for from now on has to be there.
     fn deadline(&self) -> Instant {
         Instant::now() + PATIENCE
@@ -387,22 +323,3 @@ impl Work<'_> {
 
 /// Words of a peer that an error quotes.
 const MOST_SAID_CHARS: usize = 300;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c21_reasons_are_bounded_and_fit_a_terminal() {
-        let mut reasons = Reasons::default();
-        for i in 0..100 {
-            reasons.add(&format!("reason {i}\x1b[2J\n{}", "x".repeat(1_000)));
-        }
-        assert_eq!(reasons.total(), 100);
-        assert_eq!(reasons.0.len(), Reasons::MOST + 1);
-        for reason in reasons.0.keys() {
-            assert!(reason.chars().count() <= Reasons::MOST_CHARS);
-            assert!(!reason.contains(char::is_control), "{reason:?}");
-        }
-    }
-}

@@ -25,6 +25,10 @@ pub(super) struct Difference {
 
 /// In hex and with a filter this passes most relays' limit of a message, which is 128 KiB.
 const FRAME_BYTES: usize = 48 * 1024;
+/// The protocol's least.
+const LEAST_FRAME_BYTES: usize = 4_096;
+/// A message beside its filter and its frame: `["NEG-OPEN","sync",,""]`.
+const ENVELOPE_BYTES: usize = 32;
 /// Ids that the peer may name in one window; a window with more is split.
 const MOST_NEEDED: usize = 500_000;
 /// Each round of an honest peer brings at least a frame's worth; a window has no more than some hundred frames.
@@ -38,14 +42,10 @@ pub(super) fn find(
     filter: &Filter,
     ours: &ItemList,
 ) -> Result<Found, SyncError> {
-    let first = ours.first_message(FRAME_BYTES).map_err(breach)?;
-    let open = json!([
-        "NEG-OPEN",
-        ID,
-        filter_json(filter),
-        const_hex::encode(first)
-    ])
-    .to_string();
+    let filter = filter_json(filter);
+    let frame_bytes = frame_bytes(work, filter.to_string().len());
+    let first = ours.first_message(frame_bytes).map_err(breach)?;
+    let open = json!(["NEG-OPEN", ID, filter, const_hex::encode(first)]).to_string();
     work.peer.send(open.clone())?;
     let mut found = Difference {
         have: Vec::new(),
@@ -67,7 +67,7 @@ pub(super) fn find(
                 "its version of the protocol is {version:02x}, ours {VERSION:02x}"
             )));
         }
-        let learned = ours.learn(&answer, FRAME_BYTES).map_err(breach)?;
+        let learned = ours.learn(&answer, frame_bytes).map_err(breach)?;
         found.have.extend(learned.have);
         found.need.extend(learned.need);
         if found.need.len() > MOST_NEEDED {
@@ -88,6 +88,15 @@ pub(super) fn find(
             .send(json!(["NEG-MSG", ID, const_hex::encode(next)]).to_string())?;
     }
     Err(SyncError::Protocol("its rounds never end".to_owned()))
+}
+
+/// As long as the peer takes, so far as that is known.
+fn frame_bytes(work: &Work<'_>, filter_bytes: usize) -> usize {
+    let Some(most) = work.peer.limits().message_bytes else {
+        return FRAME_BYTES;
+    };
+    let hex_bytes = most.saturating_sub(filter_bytes + ENVELOPE_BYTES);
+    (hex_bytes / 2).clamp(LEAST_FRAME_BYTES, FRAME_BYTES)
 }
 
 enum Answer {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Ids of one REQ. Where the peer sends fewer events for one, it is asked again.
 const CHUNK_IDS: usize = 100;
+/// A REQ beside its ids: `["REQ","sync-18446744073709551615",{"ids":[]}]`.
+const ENVELOPE_BYTES: usize = 64;
 /// REQs that are under way at a time.
 const MOST_CHUNKS: usize = 4;
 /// What is kept before it is verified and committed.
@@ -36,7 +38,7 @@ pub(super) fn download(work: &mut Work<'_>, ids: &[EventId]) -> Result<(), SyncE
 }
 
 fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<(), SyncError> {
-    let mut chunks = ids.chunks(CHUNK_IDS);
+    let mut chunks = ids.chunks(chunk_ids(work));
     let mut next_number = 0;
     let mut asked: HashMap<String, Asked> = HashMap::new();
     // What is missing of chunks that the peer's limit has cut short.
@@ -98,6 +100,16 @@ fn receive(work: &mut Work<'_>, ids: &[EventId], arrived: &mut Batch) -> Result<
             commit(work, std::mem::take(arrived))?;
         }
     }
+}
+
+/// As many as the peer takes and answers at once, so far as that is known.
+fn chunk_ids(work: &Work<'_>) -> usize {
+    let limits = work.peer.limits();
+    let events = limits.events.unwrap_or(CHUNK_IDS);
+    let bytes = limits.message_bytes.unwrap_or(usize::MAX);
+    // 64 digits, quotes and a comma.
+    let ids = bytes.saturating_sub(ENVELOPE_BYTES) / 67;
+    CHUNK_IDS.min(events).min(ids).max(1)
 }
 
 /// A REQ that is under way.

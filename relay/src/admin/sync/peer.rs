@@ -3,6 +3,7 @@
 //! Invariant: a message is bounded in size, and every wait ends. The calls block; the socket's own runtime does its work
 //! only while one of them waits. Not here: what the messages are about.
 
+use super::information::{self, PeerLimits};
 use super::{MOST_SAID_CHARS, PATIENCE, SyncError, plain};
 use crate::event::{EventId, lowercase_hex};
 use crate::filter::Filter;
@@ -11,6 +12,7 @@ use nostr::event::{EventBuilder, FinalizeEvent as _, Kind, Tag};
 use nostr::key::Keys;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -39,12 +41,15 @@ pub(super) enum PeerMessage {
     Other,
 }
 
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// A relay that we are a client of.
 pub(super) struct Peer {
     /// Where it is.
     url: String,
     runtime: Runtime,
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
+    limits: PeerLimits,
     keys: Option<Keys>,
     challenge: Option<String>,
     said: Option<String>,
@@ -54,6 +59,8 @@ pub(super) struct Peer {
 
 /// Relays differ in how much they put into a message; one of NIP-77 is a million digits with some.
 const MOST_MESSAGE_BYTES: usize = 4 << 20;
+/// How long the peer may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 impl Peer {
     /// Connects, by TLS where the address says `wss`. Without keys a challenge is not answered.
@@ -64,30 +71,51 @@ impl Peer {
             .enable_all()
             .build()
             .map_err(SyncError::Runtime)?;
-        let failed = |problem: String| SyncError::Connect {
-            url: url.to_owned(),
-            problem,
-        };
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MOST_MESSAGE_BYTES))
-            .max_frame_size(Some(MOST_MESSAGE_BYTES));
-        let connecting = connect_async_with_config(url, Some(config), true);
-        let connected =
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, connecting).await });
-        let (socket, _) = match connected {
-            Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
-            Err(_) => return Err(failed("it does not answer".to_owned())),
-        };
+        let socket = runtime.block_on(open(url))?;
+        let limits = runtime.block_on(information::ask(url));
         Ok(Peer {
             url: url.to_owned(),
             runtime,
             socket,
+            limits,
             keys,
             challenge: None,
             said: None,
             sent_bytes: 0,
             received_bytes: 0,
         })
+    }
+
+    /// Connects again, after the connection has ended.
+    pub(super) fn reconnect(&mut self) -> Result<(), SyncError> {
+        self.challenge = None;
+        self.socket = self.runtime.block_on(open(&self.url))?;
+        Ok(())
+    }
+
+    /// Says goodbye, if there still is a connection.
+    pub(super) fn close(&mut self) {
+        let socket = &mut self.socket;
+        let closing = async {
+            if socket.close(None).await.is_ok() {
+                while let Some(Ok(_)) = socket.next().await {}
+            }
+        };
+        let closed = async { tokio::time::timeout(FAREWELL, closing).await };
+        // Nothing depends on its answer.
+        let _ = self.runtime.block_on(closed);
+    }
+
+    /// What it takes and gives at once.
+    pub(super) fn limits(&self) -> PeerLimits {
+        self.limits
+    }
+
+    /// Notes that messages of so many bytes are too long for it.
+    pub(super) fn has_not_taken(&mut self, message_bytes: usize) {
+        let most = message_bytes.saturating_sub(1);
+        let known = self.limits.message_bytes.unwrap_or(usize::MAX);
+        self.limits.message_bytes = Some(known.min(most));
     }
 
     /// Sends one message.
@@ -161,6 +189,22 @@ impl Peer {
     /// Bytes of messages sent and received.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.sent_bytes, self.received_bytes)
+    }
+}
+
+async fn open(url: &str) -> Result<Socket, SyncError> {
+    let failed = |problem: String| SyncError::Connect {
+        url: url.to_owned(),
+        problem,
+    };
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MOST_MESSAGE_BYTES))
+        .max_frame_size(Some(MOST_MESSAGE_BYTES));
+    let connecting = connect_async_with_config(url, Some(config), true);
+    match tokio::time::timeout(PATIENCE, connecting).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed("it does not answer".to_owned())),
     }
 }
 
