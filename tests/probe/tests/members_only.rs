@@ -333,7 +333,7 @@ async fn c21_a_sync_tells_other_relays_nothing_that_is_for_members() {
     };
     let (synced, there) = up(relay.setup(), &[]).await;
     synced.assert_success();
-    assert_eq!(there, [public.clone()], "from a running relay");
+    assert_eq!(there, std::slice::from_ref(&public), "from a running relay");
     let (_, setup) = relay.stop().await;
     let (synced, there) = up(&setup, &[]).await;
     synced.assert_success();
