@@ -94,6 +94,9 @@ async fn c10_management_names_its_methods_and_what_is_wrong_with_a_call() {
         let said = problem(&relay, &operator, method, params).await;
         assert!(said.contains(words), "{method}: {said}");
     }
+    let own_key = relay_information(&relay).await["self"].clone();
+    let said = problem(&relay, &operator, "banpubkey", json!([own_key])).await;
+    assert!(said.contains("the relay's own"), "{said}");
 }
 
 #[tokio::test]
@@ -262,7 +265,9 @@ async fn c10_management_says_which_kinds_are_taken() {
     call(&relay, &operator, "disallowkind", json!([7])).await;
     let said = problem(&relay, &operator, "disallowkind", json!([6])).await;
     assert!(said.contains("allowonlykinds"), "{said}");
-    call(&relay, &operator, "allowonlykinds", json!([])).await;
+    let said = problem(&relay, &operator, "allowonlykinds", json!([])).await;
+    assert!(said.contains(r#"["all"]"#), "{said}");
+    call(&relay, &operator, "allowonlykinds", json!(["all"])).await;
     assert!(takes(9).await && !takes(7).await);
 }
 

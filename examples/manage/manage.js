@@ -3,15 +3,18 @@
 //   npm install
 //   NOSTR_SECRET_KEY=<64 hex digits> node manage.js https://relay.example.com METHOD [PARAMETER ...]
 //
-// Parameters are JSON where they can be read as such, and text otherwise. With --print-header the script sends nothing
+// Parameters are JSON where they can be read as such and the method does not take text, and text otherwise. With --print-header the script sends nothing
 // and prints the Authorization header and the body, for curl; they are good for one call within a minute.
 
 import { getToken } from 'nostr-tools/nip98';
 import { finalizeEvent } from 'nostr-tools/pure';
 
+/** Methods whose parameters are text, names and reasons of digits alone included. */
+const TAKES_TEXT = /^(changerelay|(un)?(ban|allow)(pubkey|event)|(un)?blockip)/;
+
 /** A parameter as the relay should read it: ids and keys of digits alone stay text. */
-function parameter(text) {
-  if (/^[0-9a-f]{64}$/i.test(text)) return text;
+function parameter(method, text) {
+  if (TAKES_TEXT.test(method) || /^[0-9a-f]{64}$/i.test(text)) return text;
   try {
     return JSON.parse(text);
   } catch {
@@ -49,7 +52,7 @@ async function main(args) {
     console.error('usage: NOSTR_SECRET_KEY=HEX node manage.js [--print-header] URL METHOD [PARAMETER ...]');
     process.exit(2);
   }
-  const params = words.map(parameter);
+  const params = words.map((word) => parameter(method, word));
   if (printed) {
     const body = { method, params };
     console.log(`Authorization: ${await authorization(url, body, secretHex)}`);

@@ -4,7 +4,7 @@
 //! answer does not exist: whoever is not let in is refused with one [`Denied`]. Not here: NIP-42 itself, and how the
 //! operator's lists change while the relay runs (`moderator`).
 
-use crate::config::{Auth, Config, IpRange, Pubkey};
+use crate::config::{Auth, Config, IpRange, Mode, Pubkey};
 use crate::event::PublicKey;
 use crate::moderation::{KeySet, Moderation};
 use crate::reason::{Prefix, Reason};
@@ -39,6 +39,26 @@ impl From<Denied> for Reason {
         };
         Reason::new(prefix, denied.to_string())
     }
+}
+
+/// True if a client without an authenticated key is refused all reading; NIP-11's `auth_required`.
+pub fn reading_needs_auth(auth: &Auth) -> bool {
+    auth.required || (auth.enabled && auth.req.pubkey_whitelist.is_some())
+}
+
+/// True if an event has to meet a condition of the operator's, of its author, sender, kind, work or time, and not everyone
+/// may write anything; NIP-11's `restricted_writes`.
+pub fn restricts_writes(config: &Config, moderation: &Moderation, now_s: u64) -> bool {
+    let (auth, event) = (&config.auth, &config.auth.event);
+    let has_whitelist = event.pubkey_whitelist.is_some()
+        || event.event_pubkey_whitelist.is_some()
+        || event.ip_whitelist.is_some();
+    auth.required
+        || (auth.enabled && has_whitelist)
+        || !config.pow.is_empty()
+        || config.operation.mode_at(now_s) == Mode::ReadOnly
+        || !moderation.allowed_pubkeys.is_empty()
+        || !moderation.allowed_kinds.is_empty()
 }
 
 /// Who may read and who may write.
@@ -101,19 +121,6 @@ impl AccessPolicy {
             && self.banned_authors.is_empty()
             && self.moderation.banned_pubkeys.is_empty()
             && self.moderation.allowed_pubkeys.is_empty()
-    }
-
-    /// True if a client without an authenticated key is refused all reading; NIP-11's `auth_required`.
-    pub fn reading_needs_auth(&self) -> bool {
-        self.required || self.req.keys.is_some()
-    }
-
-    /// True if not everyone may write; NIP-11's `restricted_writes`.
-    pub fn restricts_writes(&self) -> bool {
-        self.required
-            || self.event.keys.is_some()
-            || self.authors.is_some()
-            || !self.moderation.allowed_pubkeys.is_empty()
     }
 
     /// Whether a client may send REQ, COUNT and NEG-OPEN. `session` holds the keys it authenticated as.

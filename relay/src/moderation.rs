@@ -18,6 +18,7 @@ pub use settings::{Settings, Window};
 use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
 use crate::store::{Store, StoreError};
+use std::collections::BTreeMap;
 
 /// The key space of the rows; no extension can have this name.
 pub const SPACE: &str = "core/moderation";
@@ -53,15 +54,14 @@ impl Moderation {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = store.kv_scan(SPACE, b"", after.as_deref(), PAGE_ROWS)?;
-            for (key, value) in &rows {
-                let row = Row {
-                    key: key.clone(),
-                    value: Some(value.clone()),
-                };
-                moderation.take(&row)?;
-            }
+            let rows = rows.into_iter().map(|(key, value)| Row {
+                key,
+                value: Some(value),
+            });
+            let rows: Vec<Row> = rows.collect();
+            moderation.take_all(&rows)?;
             match rows.into_iter().next_back() {
-                Some((key, _)) => after = Some(key),
+                Some(Row { key, .. }) => after = Some(key),
                 None => return Ok(moderation),
             }
         }
@@ -69,19 +69,45 @@ impl Moderation {
 
     /// Takes a row over: what it says holds from now on.
     pub fn take(&mut self, row: &Row) -> Result<(), StoreError> {
-        match row.read()? {
-            rows::Meaning::Settings(settings) => self.settings = settings.unwrap_or_default(),
-            rows::Meaning::Standing(subject, standing) => {
-                let is = |verdict| standing.as_ref().is_some_and(|it| it.verdict == verdict);
-                let (allowed, denied) = (is(Verdict::Allowed), is(Verdict::Denied));
-                let purge = standing.as_ref().is_some_and(|it| it.to_purge);
-                self.set(&subject, allowed, denied, purge);
+        self.take_all(std::slice::from_ref(row))
+    }
+
+    /// Takes rows over, one after the other. Each set of kinds is made anew once, however many rows are about kinds.
+    pub fn take_all(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let mut kinds = BTreeMap::new();
+        for row in rows {
+            match row.read()? {
+                rows::Meaning::Settings(settings) => self.settings = settings.unwrap_or_default(),
+                rows::Meaning::Standing(subject, standing) => {
+                    let verdict = standing.as_ref().map(|it| it.verdict);
+                    if let Subject::Kind(kind) = subject {
+                        kinds.insert(kind, verdict);
+                    } else {
+                        let purge = standing.as_ref().is_some_and(|it| it.to_purge);
+                        self.set(&subject, verdict, purge);
+                    }
+                }
+            }
+        }
+        if !kinds.is_empty() {
+            let named: Kinds = kinds.keys().copied().collect();
+            for (verdict, set) in [
+                (Verdict::Allowed, &mut self.allowed_kinds),
+                (Verdict::Denied, &mut self.disallowed_kinds),
+            ] {
+                let with = kinds.iter().filter(|(_, said)| **said == Some(verdict));
+                let with: Kinds = with.map(|(kind, _)| *kind).collect();
+                // Without all that are named: whatever is neither outside the set nor one of those.
+                *set = !(!std::mem::take(set) | named.clone()) | with;
             }
         }
         Ok(())
     }
 
-    fn set(&mut self, subject: &Subject, allowed: bool, denied: bool, purge: bool) {
+    /// For all but kinds.
+    fn set(&mut self, subject: &Subject, verdict: Option<Verdict>, purge: bool) {
+        let allowed = verdict == Some(Verdict::Allowed);
+        let denied = verdict == Some(Verdict::Denied);
         match subject {
             Subject::Pubkey(key) => {
                 self.allowed_pubkeys.set(*key, allowed);
@@ -92,10 +118,7 @@ impl Moderation {
                 self.cleared_events.set(*id, allowed);
                 self.banned_events.set(*id, denied);
             }
-            Subject::Kind(kind) => {
-                set_kind(&mut self.allowed_kinds, *kind, allowed);
-                set_kind(&mut self.disallowed_kinds, *kind, denied);
-            }
+            Subject::Kind(_) => {}
             Subject::Address(range) => self.blocked_addresses.set(*range, denied),
         }
     }
@@ -135,18 +158,6 @@ impl Moderation {
     pub fn bans(&self, id: &EventId, author: &PublicKey) -> bool {
         self.banned_events.contains(id) || self.banned_pubkeys.contains(author)
     }
-}
-
-fn set_kind(kinds: &mut Kinds, kind: u16, present: bool) {
-    if kinds.contains(kind) == present {
-        return;
-    }
-    let old = std::mem::take(kinds);
-    *kinds = match present {
-        true => old | Kinds::from(kind),
-        // Without it: whatever is neither outside the set nor this kind.
-        false => !(!old | Kinds::from(kind)),
-    };
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Carries out what the operator decides while the relay runs: first durable, then in force everywhere.
 //!
 //! Invariant: decisions are taken one after the other; one that was answered survives a crash, and one that could not be
-//! stored has no effect. Not here: what a decision means for a client (`access`), and the calls themselves (`http`).
+//! stored has no effect until a restart finds what of its rows was stored. Not here: what a decision means for a client (`access`), and the calls themselves (`http`).
 
 mod purge;
 
@@ -104,7 +104,8 @@ impl Moderator {
 }
 
 /// Takes a decision: `decide` sees those in force and gives the rows that change them. When it returns `Ok`, they are
-/// durable and in force, all at once; after an `Err` or a crash some of them may be durable. Goes on to its end even if
+/// durable and in force, all at once; after an `Err` or a crash the first of them may be durable, though few rows share one
+/// commit. Goes on to its end even if
 /// nobody waits for it. Must be called within an actix runtime.
 pub async fn change(
     relay: &Arc<Relay>,
@@ -141,9 +142,7 @@ async fn carry_out(
     let old = relay.moderator.current();
     let mut new = Moderation::clone(&old);
     let rows = decide(&old);
-    for row in &rows {
-        new.take(row)?;
-    }
+    new.take_all(&rows)?;
     let most = relay.config().auth.max_managed_entries as usize;
     if new.len() > old.len() && new.len() > most {
         return Err(ChangeError::TooMany(most));
@@ -158,6 +157,8 @@ async fn carry_out(
 
 async fn store(relay: &Relay, rows: Vec<Row>) -> Result<(), ChangeError> {
     let mut answers = Vec::with_capacity(rows.len());
+    // So that the writer takes the rows as a whole, as far as one batch goes.
+    let approach = relay.writer.approach();
     for row in rows {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
@@ -173,6 +174,7 @@ async fn store(relay: &Relay, rows: Vec<Row>) -> Result<(), ChangeError> {
         queued.map_err(|_| ChangeError::NotStored)?;
         answers.push(answer);
     }
+    drop(approach);
     for answer in answers {
         match answer.await {
             Ok(Outcome::Done) => {}

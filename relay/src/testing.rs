@@ -18,6 +18,7 @@ use crate::store::{Outcome, Store, StoreError, Write};
 use futures_util::future::{BoxFuture, FutureExt};
 use nostr::event::{EventBuilder, FinalizeEvent};
 use nostr::key::Keys;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,7 @@ impl TestRelay {
             keys: Keys::generate(),
             writing: Mutex::default(),
             operation: Mutex::default(),
+            banned: Mutex::default(),
         });
         let options = HostOptions {
             clock: clock.clone(),
@@ -164,6 +166,8 @@ pub struct TestCore {
     writing: Mutex<()>,
     /// `[operation]`, for extensions that keep to modes.
     pub operation: Mutex<Operation>,
+    /// Whom the operator has banned.
+    pub banned: Mutex<HashSet<PublicKey>>,
 }
 
 impl TestCore {
@@ -221,6 +225,13 @@ impl Core for TestCore {
     fn operation(&self) -> Operation {
         let operation = self.operation.lock();
         operation.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_banned(&self, pubkey: &PublicKey) -> bool {
+        let banned = self.banned.lock();
+        banned
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(pubkey)
     }
 
     fn pubkey(&self) -> PublicKey {

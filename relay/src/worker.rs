@@ -361,8 +361,11 @@ impl Worker {
                 self.deliver(&event, None, expires_at);
             }
             WorkerMessage::Config(config) => {
+                let old = self.config.replace(config.clone());
+                if !concerns_readers(&old, &config) {
+                    return;
+                }
                 *self.access.borrow_mut() = Rc::new(AccessPolicy::new(&config, self.moderation()));
-                *self.config.borrow_mut() = config;
                 // The lists of who may read hold for what is open, too.
                 self.narrow_all_again();
             }
@@ -448,6 +451,16 @@ impl Worker {
         );
         self.relay.metrics.live_deliveries.increment(delivered);
     }
+}
+
+/// Whether a change of the configuration is of more than what is said of the relay and when it is maintained.
+fn concerns_readers(old: &Config, new: &Config) -> bool {
+    let renamed = Config {
+        information: new.information.clone(),
+        operation: new.operation.clone(),
+        ..old.clone()
+    };
+    renamed != *new
 }
 
 impl std::fmt::Debug for Worker {

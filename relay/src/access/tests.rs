@@ -11,16 +11,19 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn policy(auth: &str) -> AccessPolicy {
+    AccessPolicy::new(&config(auth), Arc::default())
+}
+
+fn config(auth: &str) -> Config {
     let hex = |byte: u8| format!("\"{}\"", const_hex::encode([byte; 32]));
     let text = auth
         .replace("K1", &hex(1))
         .replace("K2", &hex(2))
         .replace("K3", &hex(3));
-    let config = Config {
+    Config {
         auth: toml::from_str(&text).expect("auth"),
         ..Config::default()
-    };
-    AccessPolicy::new(&config, Arc::default())
+    }
 }
 
 #[test]
@@ -73,7 +76,35 @@ fn c15_a_session_needs_one_listed_key_and_no_banned_one() {
     assert_eq!(asks(&[key(9)]), Err(Denied::Session));
     assert_eq!(asks(&[key(9), key(1)]), Ok(()));
     assert_eq!(asks(&[key(1), key(3)]), Err(Denied::Session));
-    assert!(lists.reading_needs_auth() && !lists.restricts_writes());
+}
+
+#[test]
+fn c5_the_document_says_who_may_not_read_and_that_not_everything_may_be_written() {
+    let config_of = |toml: &str| -> Config { toml::from_str(toml).expect(toml) };
+    let none = Moderation::default();
+    let restricts = |config: &Config| restricts_writes(config, &none, 0);
+    let reading = config("req.pubkey_whitelist = [K1]");
+    assert!(reading_needs_auth(&reading.auth) && !restricts(&reading));
+    assert!(!reading_needs_auth(&Auth::default()) && !restricts(&Config::default()));
+    for auth in [
+        "required = true",
+        "event.ip_whitelist = ['10.0.0.0/8']",
+        "event.pubkey_whitelist = [K1]",
+        "event.event_pubkey_whitelist = [K1]",
+    ] {
+        assert!(restricts(&config(auth)), "{auth}");
+    }
+    for toml in ["[operation]\nmode = 'read_only'", "[pow]\n1 = 20"] {
+        assert!(restricts(&config_of(toml)), "{toml}");
+    }
+    let only_notes = Moderation {
+        allowed_kinds: 1.into(),
+        ..Moderation::default()
+    };
+    assert!(restricts_writes(&Config::default(), &only_notes, 0));
+    assert!(!restricts(&config(
+        "enabled = false\nevent.pubkey_whitelist = [K1]"
+    )));
 }
 
 #[test]

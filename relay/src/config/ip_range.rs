@@ -46,8 +46,22 @@ impl FromStr for IpRange {
             return Ok(Self(IpNet::from(ip.to_canonical())));
         }
         text.parse::<IpNet>()
-            .map(|net| Self(net.trunc()))
+            .map(|net| Self(to_canonical(net.trunc())))
             .map_err(|_| ALLOWED)
+    }
+}
+
+/// Mapped addresses are looked up as IPv4 ones, so networks of them have to be written so, too.
+fn to_canonical(net: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    match (
+        net.addr().to_canonical(),
+        net.prefix_len().checked_sub(MAPPED_BITS),
+    ) {
+        (v4 @ IpAddr::V4(_), Some(bits)) if net.addr().is_ipv6() => {
+            IpNet::new(v4, bits).unwrap_or(net)
+        }
+        _ => net,
     }
 }
 
@@ -101,6 +115,9 @@ mod tests {
         assert!(holds("10.1.2.3/8", "10.9.9.9"));
         assert!(holds("10.0.0.0/8", "::ffff:10.1.1.1"));
         assert!(holds("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(holds("::ffff:198.51.100.0/120", "198.51.100.7"));
+        assert!(!holds("::ffff:198.51.100.0/120", "198.51.101.7"));
+        assert!(holds("::ffff:0:0/96", "192.0.2.1"));
         assert!(holds("2001:db8::/32", "2001:db8:1::1"));
         assert!(!holds("0.0.0.0/0", "2001:db8::1"));
         assert!("10.0.0.0/33".parse::<IpRange>().is_err());

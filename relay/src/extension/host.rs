@@ -38,6 +38,9 @@ pub trait Core: Send + Sync + 'static {
 
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
+
+    /// Whether the operator has banned this key.
+    fn is_banned(&self, pubkey: &PublicKey) -> bool;
 }
 
 /// A job for a thread that may read the store.
@@ -271,7 +274,8 @@ impl Host {
     }
 
     /// Who signed the `Authorization` header of an HTTP request (NIP-98). `url` is the absolute URL as the client knows
-    /// it, `body` the bytes of a body that must be covered. A header is good for one request.
+    /// it, `body` the bytes of a body that must be covered. A header is good for one request, and that of somebody whom the
+    /// operator has banned for none.
     pub fn check_nip98(
         &self,
         header: &str,
@@ -282,6 +286,9 @@ impl Host {
         let now_s = self.inner.clock.now_s();
         let body_sha256 = body.map(nip98::sha256);
         let signed = nip98::check(header, method, url, body_sha256.as_ref(), now_s)?;
+        if self.inner.core.is_banned(&signed.pubkey) {
+            return Err(Nip98Error::Banned);
+        }
         self.inner.nip98_seen.first_time(&signed, now_s)?;
         Ok(signed.pubkey)
     }

@@ -1,20 +1,20 @@
 //! The relay information document (NIP-11): what is configured, what is enforced, what is switched on.
 
-use crate::access::AccessPolicy;
+use crate::access;
 use crate::config::{Config, KeptPer};
 use crate::extension::Hooks;
 use crate::moderation::Moderation;
 use crate::relay::Relay;
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 pub(super) fn page(relay: &Relay) -> HttpResponse {
     let document = document(
         &relay.config(),
-        relay.moderation(),
+        &relay.moderation(),
         &relay.hooks.load(),
         &relay.public_key(),
+        relay.clock.now_s(),
     );
     HttpResponse::Ok()
         .content_type("application/nostr+json")
@@ -22,12 +22,13 @@ pub(super) fn page(relay: &Relay) -> HttpResponse {
         .json(document)
 }
 
-/// The document. Extensions add to it last.
+/// The document as of `now_s`, seconds since 1970. Extensions add to it last.
 pub fn document(
     config: &Config,
-    moderation: Arc<Moderation>,
+    moderation: &Moderation,
     hooks: &Hooks,
     public_key: &str,
+    now_s: u64,
 ) -> Value {
     let mut document = Map::new();
     for (key, value) in &config.information.extra {
@@ -62,7 +63,7 @@ pub fn document(
     say("software", Some(software.into()));
     say("version", Some(env!("CARGO_PKG_VERSION").into()));
     say("supported_nips", Some(json!(supported_nips(config))));
-    say("limitation", Some(limitation(config, moderation)));
+    say("limitation", Some(limitation(config, moderation, now_s)));
     say("retention", retention(config));
     hooks.nip11(&mut document);
     Value::Object(document)
@@ -123,9 +124,8 @@ fn retention(config: &Config) -> Option<Value> {
 }
 
 /// Every limit that is enforced, under NIP-11's name where it has one.
-fn limitation(config: &Config, moderation: Arc<Moderation>) -> Value {
+fn limitation(config: &Config, moderation: &Moderation, now_s: u64) -> Value {
     let limits = &config.limitation;
-    let access = AccessPolicy::new(config, moderation);
     let mut stated = json!({
         "max_message_length": limits.max_message_length.bytes(),
         "max_subscriptions": limits.max_subscriptions,
@@ -140,9 +140,9 @@ fn limitation(config: &Config, moderation: Arc<Moderation>) -> Value {
         "created_at_upper_limit": limits.max_event_time_newer_than_now.as_secs(),
         // What every event needs; `pow_difficulty_by_kind` says more where a kind needs more.
         "min_pow_difficulty": 0,
-        "auth_required": access.reading_needs_auth(),
+        "auth_required": access::reading_needs_auth(&config.auth),
         "payment_required": false,
-        "restricted_writes": access.restricts_writes(),
+        "restricted_writes": access::restricts_writes(config, moderation, now_s),
     });
     if config.negentropy_frame_bytes().is_some() {
         stated["max_negentropy_items"] = config.negentropy.max_items.into();

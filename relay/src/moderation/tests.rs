@@ -126,3 +126,28 @@ fn c15_a_hundred_thousand_banned_keys_are_loaded_and_told_apart_from_others() {
     assert!((0..KEYS).all(|number| moderation.banned_pubkeys.contains(&key(number))));
     assert!((KEYS..2 * KEYS).all(|number| !moderation.banned_pubkeys.contains(&key(number))));
 }
+
+#[test]
+fn c10_every_kind_there_is_can_be_decided_about_at_once() {
+    let rows = |verdict: Option<Verdict>| -> Vec<Row> {
+        let standing = verdict.map(standing);
+        let row = |kind| Row::of(&Subject::Kind(kind), standing.as_ref());
+        (0..=u16::MAX)
+            .filter(|kind| kind % 2 == 0)
+            .map(row)
+            .collect()
+    };
+    let mut moderation = Moderation::default();
+    moderation
+        .take_all(&rows(Some(Verdict::Allowed)))
+        .expect("rows");
+    assert_eq!(moderation.allowed_kinds.len(), 32_768);
+    assert!(moderation.takes_kind(2) && !moderation.takes_kind(3));
+    moderation
+        .take_all(&rows(Some(Verdict::Denied)))
+        .expect("rows");
+    assert_eq!(moderation.allowed_kinds.len(), 0);
+    assert!(!moderation.takes_kind(2) && moderation.takes_kind(3));
+    moderation.take_all(&rows(None)).expect("rows");
+    assert!(moderation.is_empty());
+}

@@ -65,6 +65,9 @@ pub enum Nip98Error {
          a new one; if your clock is slow, try again in a minute"
     )]
     BeforeStart(u64),
+    /// The operator has banned the signer.
+    #[error("this public key is banned")]
+    Banned,
     /// Too many authorizations at a time; trying again may help.
     #[error("too many authorizations at the moment; try again in a minute")]
     Busy,

@@ -61,6 +61,10 @@ impl Core for ForExtensions {
         self.0.config().operation.clone()
     }
 
+    fn is_banned(&self, pubkey: &PublicKey) -> bool {
+        self.0.moderation().banned_pubkeys.contains(pubkey)
+    }
+
     fn pubkey(&self) -> PublicKey {
         self.0.keys.public_key()
     }

@@ -26,7 +26,7 @@ impl Refused {
     }
 }
 
-/// Takes a place among the open connections. The cheapest question comes first, and only who gets in is counted.
+/// Takes a place among the open connections. Only who gets in counts against the rate of new connections.
 pub(super) fn enter(worker: &Worker, ip: IpAddr) -> Result<Place, Refused> {
     if worker.moderation().blocked_addresses.contains(ip) {
         count("blocked");
@@ -34,6 +34,15 @@ pub(super) fn enter(worker: &Worker, ip: IpAddr) -> Result<Place, Refused> {
         return Err(Refused::new(StatusCode::FORBIDDEN, text));
     }
     let relay = &worker.relay;
+    let network = &worker.config().network;
+    let place = relay.connections.enter(
+        ip,
+        network.max_connections as usize,
+        network.max_connections_per_ip as usize,
+    );
+    let place = place
+        .map_err(|crowded| Refused::new(StatusCode::SERVICE_UNAVAILABLE, crowded.to_string()))?;
+    // Last, since whoever passes is counted; a place that is not taken up is given back.
     limits::check_connection(relay, ip).map_err(|(reason, seconds)| {
         count("rate_limited");
         Refused {
@@ -41,13 +50,7 @@ pub(super) fn enter(worker: &Worker, ip: IpAddr) -> Result<Place, Refused> {
             ..Refused::new(StatusCode::TOO_MANY_REQUESTS, reason.to_string())
         }
     })?;
-    let network = &worker.config().network;
-    let place = relay.connections.enter(
-        ip,
-        network.max_connections as usize,
-        network.max_connections_per_ip as usize,
-    );
-    place.map_err(|crowded| Refused::new(StatusCode::SERVICE_UNAVAILABLE, crowded.to_string()))
+    Ok(place)
 }
 
 fn count(reason: &'static str) {

@@ -109,6 +109,33 @@ fn c19_a_full_quota_takes_removals_only_until_there_is_room() {
 }
 
 #[test]
+fn c10_a_full_quota_takes_decisions_of_the_operator_and_no_rows_of_extensions() {
+    let directory = TempDir::new().unwrap();
+    let options = LmdbOptions {
+        quota_bytes: 4 << 20,
+        reserve_bytes: Some(2 << 20),
+        ..small_options()
+    };
+    let store = LmdbStore::open(directory.path(), options).unwrap();
+    fill(&store);
+    let row = |space: &str| Write::Kv {
+        extension: space.to_owned(),
+        key: b"p".to_vec(),
+        value: Some(vec![0]),
+    };
+    let outcomes = commit(
+        &store,
+        &[row("groups"), row(trellis_relay::moderation::SPACE)],
+    );
+    assert!(is_full(&outcomes[0]), "{outcomes:?}");
+    assert_eq!(outcomes[1], Outcome::Done);
+    let stored = store
+        .kv_get(trellis_relay::moderation::SPACE, b"p")
+        .unwrap();
+    assert_eq!(stored, Some(vec![0]));
+}
+
+#[test]
 fn c19_a_batch_larger_than_the_map_is_taken_in_part() {
     let subject = Subject::lmdb_with(LmdbOptions {
         quota_bytes: 2 << 20,

@@ -17,7 +17,11 @@ use tokio::sync::oneshot;
 type Answer = Result<Value, String>;
 
 pub(super) async fn ban_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
-    let subject = Subject::Pubkey(params.pubkey(0)?);
+    let key = params.pubkey(0)?;
+    if key == relay.keys.public_key() {
+        return Err(params.wrong(0, "somebody else's key; this one is the relay's own"));
+    }
+    let subject = Subject::Pubkey(key);
     let standing = Standing {
         verdict: Verdict::Denied,
         reason: params.reason(1)?,
@@ -103,11 +107,21 @@ pub(super) async fn disallow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> An
     decide(relay, Subject::Kind(kind), denied(String::new())).await
 }
 
-/// Lets no other kinds in than these; none of them ends the list.
+/// Lets no other kinds in than these; `"all"` ends the list. Additions come first, so that a crash between two batches of
+/// the store never leaves a list that lacks a kind of both the old one and the new one.
 pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
-    let wanted: Result<BTreeSet<u16>, String> =
-        (0..params.len()).map(|at| params.kind(at)).collect();
-    let wanted = wanted?;
+    if params.len() == 0 {
+        return Err(
+            "allowonlykinds takes at least one kind; [\"all\"] ends the list and lets every kind in"
+                .to_owned(),
+        );
+    }
+    let wanted: BTreeSet<u16> = match params.len() {
+        1 if params.value(0) == "all" => BTreeSet::new(),
+        many => (0..many)
+            .map(|at| params.kind(at))
+            .collect::<Result<_, String>>()?,
+    };
     let change = moderator::change(relay, move |now| {
         let dropped = now
             .allowed_kinds
@@ -118,7 +132,7 @@ pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) ->
         let listed = wanted
             .iter()
             .map(|kind| Row::of(&Subject::Kind(*kind), Some(&standing)));
-        dropped.chain(listed).collect()
+        listed.chain(dropped).collect()
     });
     done(change.await)
 }

@@ -42,7 +42,7 @@ pub(super) const METHODS: &[Method] = &[
     changes("changerelayicon", "[URL]", 1, 1),
     changes("allowkind", "[kind]", 1, 1),
     changes("disallowkind", "[kind]", 1, 1),
-    changes("allowonlykinds", "[kind, ...]", 0, usize::MAX),
+    changes("allowonlykinds", "[kind, ...] or [\"all\"]", 0, usize::MAX),
     reads("listallowedkinds"),
     reads("listdisallowedkinds"),
     changes("blockip", "[address or network, reason]", 1, 2),
