@@ -3,7 +3,7 @@
 use trellis_test_support::author::now;
 use trellis_test_support::http;
 use trellis_test_support::management::{RPC, call};
-use trellis_test_support::{Author, Client, Relay, Setup, json, trellis, wait};
+use trellis_test_support::{Author, Client, Front, Relay, Setup, json, trellis, wait};
 
 fn setup(operator: &Author) -> Setup {
     let pubkey = operator.pubkey();
@@ -74,7 +74,7 @@ async fn c10_a_blocked_address_is_not_let_in_by_the_content_type_of_a_call() {
 #[tokio::test]
 async fn c10_an_import_brings_in_nothing_that_is_banned() {
     let operator = Author::new();
-    let relay = setup(&operator).start().await;
+    let relay = setup(&operator).front(Front::Server).start().await;
     let (banned, author) = (Author::new(), Author::new());
     let (unwanted, good) = (author.note("unwanted"), author.note("good"));
     for (method, params) in [
