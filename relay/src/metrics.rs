@@ -33,43 +33,27 @@ pub struct Described {
     pub help: &'static str,
 }
 
-const fn counter(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Described {
+type Text = &'static str;
+
+const fn metric(kind: Kind, name: Text, labels: &'static [Text], help: Text) -> Described {
     Described {
         name,
-        kind: Kind::Counter,
+        kind,
         labels,
         help,
     }
 }
 
-const fn gauge(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Described {
-    Described {
-        name,
-        kind: Kind::Gauge,
-        labels,
-        help,
-    }
+const fn counter(name: Text, labels: &'static [Text], help: Text) -> Described {
+    metric(Kind::Counter, name, labels, help)
 }
 
-const fn histogram(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Described {
-    Described {
-        name,
-        kind: Kind::Histogram,
-        labels,
-        help,
-    }
+const fn gauge(name: Text, labels: &'static [Text], help: Text) -> Described {
+    metric(Kind::Gauge, name, labels, help)
+}
+
+const fn histogram(name: Text, labels: &'static [Text], help: Text) -> Described {
+    metric(Kind::Histogram, name, labels, help)
 }
 
 /// Every metric of the core, by name.

@@ -1,7 +1,8 @@
 //! Carries out what the operator decides while the relay runs: first durable, then in force everywhere.
 //!
 //! Invariant: decisions are taken one after the other; one that was answered survives a crash, and one that could not be
-//! stored has no effect until a restart finds what of its rows was stored. Not here: what a decision means for a client (`access`), and the calls themselves (`http`).
+//! stored has no effect until a restart finds what of its rows was stored. Not here: what a decision means for a client
+//! (`access`), and the calls themselves (`http`).
 
 mod purge;
 
@@ -104,9 +105,8 @@ impl Moderator {
 }
 
 /// Takes a decision: `decide` sees those in force and gives the rows that change them. When it returns `Ok`, they are
-/// durable and in force, all at once; after an `Err` or a crash the first of them may be durable, though few rows share one
-/// commit. Goes on to its end even if
-/// nobody waits for it. Must be called within an actix runtime.
+/// durable and in force, all at once; after an `Err` or a crash the first of them may be durable, where there are more than
+/// one commit holds. Goes on to its end even if nobody waits for it. Must be called within an actix runtime.
 pub async fn change(
     relay: &Arc<Relay>,
     decide: impl FnOnce(&Moderation) -> Vec<Row> + 'static,

@@ -27,7 +27,6 @@ use super::console::{Console, Note};
 use super::job::{JobError, filter_of};
 use super::target::Target;
 use crate::filter::Filter;
-use crate::moderation::Moderation;
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -147,7 +146,6 @@ pub fn sync(
         filter: &filter,
         direction: job.direction,
         totals: SyncTotals::default(),
-        moderation: Moderation::load(&**target.store())?,
         peer: Peer::connect(&job.url, target.keys())?,
         has_compared: false,
         authentications: 0,
@@ -170,8 +168,6 @@ struct Work<'w> {
     filter: &'w Filter,
     direction: Direction,
     totals: SyncTotals,
-    /// As it was at the beginning.
-    moderation: Moderation,
     peer: Peer,
     /// Whether a window was compared with the peer.
     has_compared: bool,

@@ -160,18 +160,15 @@ fn read(work: &mut Work<'_>, json: &RawValue, missing: &mut HashSet<EventId>) ->
     if !missing.remove(event.id()) {
         return None;
     }
-    let (moderation, kind) = (&work.moderation, event.kind());
     let config = work.target.config();
     let limits = &config.limitation;
     let ahead_s = event.created_at().saturating_sub(work.target.now_s());
     let is_ahead = ahead_s > limits.max_event_time_newer_than_now.as_secs()
-        && !limits.created_at_exempt_kinds.contains(kind);
+        && !limits.created_at_exempt_kinds.contains(event.kind());
     let problem = if event.json().len() > limits.max_message_length.as_usize() {
         "longer than limitation.max_message_length"
     } else if !work.filter.matches(&event) {
         "does not match the filter"
-    } else if moderation.bans(event.id(), event.pubkey()) || !moderation.takes_kind(kind) {
-        "banned here"
     } else if nip70::is_protected(&event) {
         "only its author may publish it (NIP-70)"
     } else if is_ahead {

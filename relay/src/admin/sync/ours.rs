@@ -4,7 +4,7 @@ use super::super::target::Target;
 use crate::event::EventId;
 use crate::filter::Filter;
 use crate::nips::nip77::ItemList;
-use crate::store::{Budget, Order, Position, Scan, StoreError};
+use crate::store::{Budget, Order, Position, PositionPage, Scan, StoreError};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -54,11 +54,7 @@ pub(super) fn gather(target: &dyn Target, filter: &Filter) -> Result<Ours, Store
             untold.extend(positions.into_iter().map(|position| position.id));
         }
     }
-    let found = match target.may_hide(told.kinds.as_deref()) {
-        true => shown_positions(target, &told)?,
-        false => positions(target, &told)?,
-    };
-    let mut positions = match found {
+    let mut positions = match positions(target, &told)? {
         Ok(positions) => positions,
         Err(split_at) => return Ok(Ours::TooMany { split_at }),
     };
@@ -68,38 +64,13 @@ pub(super) fn gather(target: &dyn Target, filter: &Filter) -> Result<Ours, Store
     Ok(Ours::All(ItemList::new(positions)))
 }
 
-/// Positions of a filter, or the time from which on there are half as many as are too many.
+/// Positions of a filter, or the time from which on there are half as many as are too many. Where extensions may hide
+/// events from strangers each is asked about, which takes its body.
 fn positions(
     target: &dyn Target,
     filter: &Filter,
 ) -> Result<Result<Vec<Position>, u64>, StoreError> {
-    let mut scan = Scan {
-        filter,
-        order: Order::NewestFirst,
-        resume: None,
-        max_row: u64::MAX,
-        now: target.now_s(),
-        budget: PAGE,
-    };
-    let mut found: Vec<Position> = Vec::new();
-    loop {
-        let page = target.store().positions(&scan)?;
-        found.extend(page.positions);
-        if found.len() > MOST_ITEMS {
-            return Ok(Err(found[MOST_ITEMS / 2].created_at));
-        }
-        match page.next {
-            Some(_) => scan.resume = page.next,
-            None => return Ok(Ok(found)),
-        }
-    }
-}
-
-/// The same where extensions hide events from strangers: each is asked about, which takes its body.
-fn shown_positions(
-    target: &dyn Target,
-    filter: &Filter,
-) -> Result<Result<Vec<Position>, u64>, StoreError> {
+    let asks_about_each = target.may_hide(filter.kinds.as_deref());
     let mut scan = Scan {
         filter,
         order: Order::NewestFirst,
@@ -113,15 +84,11 @@ fn shown_positions(
     };
     let mut found: Vec<Position> = Vec::new();
     loop {
-        let page = target.store().scan(&scan)?;
-        let shown = page
-            .events
-            .iter()
-            .filter(|stored| target.shows_strangers(stored));
-        found.extend(shown.map(|stored| Position {
-            created_at: stored.event.created_at(),
-            id: *stored.event.id(),
-        }));
+        let page = match asks_about_each {
+            true => shown_positions(target, &scan)?,
+            false => target.store().positions(&scan)?,
+        };
+        found.extend(page.positions);
         if found.len() > MOST_ITEMS {
             return Ok(Err(found[MOST_ITEMS / 2].created_at));
         }
@@ -130,6 +97,22 @@ fn shown_positions(
             None => return Ok(Ok(found)),
         }
     }
+}
+
+fn shown_positions(target: &dyn Target, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
+    let page = target.store().scan(scan)?;
+    let shown = page
+        .events
+        .iter()
+        .filter(|stored| target.shows_strangers(stored));
+    let positions = shown.map(|stored| Position {
+        created_at: stored.event.created_at(),
+        id: *stored.event.id(),
+    });
+    Ok(PositionPage {
+        positions: positions.collect(),
+        next: page.next,
+    })
 }
 
 /// Stored events of these ids, newest first.
