@@ -41,8 +41,9 @@ pub enum ClientError {
     Write(#[source] io::Error),
 }
 
-/// Has the relay that listens at `path` do the job on this database, or refuse if it has another one. The input is read where this runs, on a thread of its own. Once the
-/// console calls the job off, no more input is sent: an import ends with what was sent, other jobs are broken off.
+/// Has the relay that listens at `path` do the job on this database, or refuse if it has another one. The input is read
+/// where this runs, on a thread of its own. Once the console calls the job off, no more input is sent: an import ends with
+/// what was sent, other jobs are broken off.
 pub fn run(
     path: &Path,
     database: Database,
