@@ -14,9 +14,11 @@ mod verify;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use memchr::memmem::Finder;
 pub use nostr::event::EventId;
 pub use nostr::key::PublicKey;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 pub use address::Address;
 pub(crate) use canonical::lowercase_hex;
@@ -58,6 +60,9 @@ const CREATED_AT_END: u64 = 1 << 40;
 const PUBKEY_AT: usize = r#"{"id":"","pubkey":"#.len() + 64;
 /// Offset of the digits of `created_at`.
 const CREATED_AT_AT: usize = PUBKEY_AT + r#""","created_at":"#.len() + 64;
+/// How tags with these names begin.
+static EXPIRATION: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(r#"["expiration""#));
+static PROTECTED: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(r#"["-""#));
 /// `"sig":"<128 hex>"}` and the comma before it close every canonical event.
 const SIG_TAIL_BYTES: usize = r#","sig":""#.len() + 128 + r#""}"#.len();
 /// `,"kind":` stands between `created_at` and kind.
@@ -136,9 +141,14 @@ impl Event {
             .and_then(|tag| tag.value())
     }
 
+    /// NIP-70: whether it has the tag `["-"]`.
+    pub fn is_protected(&self) -> bool {
+        self.tags().first_named(&PROTECTED).is_some()
+    }
+
     /// NIP-40: seconds since 1970 after which the event is gone. A value that is no number is no expiration.
     pub fn expiration(&self) -> Option<u64> {
-        self.first_tag_value("expiration")?.parse().ok()
+        self.tags().first_named(&EXPIRATION)?.value()?.parse().ok()
     }
 
     /// How relays treat the kind (NIP-01).

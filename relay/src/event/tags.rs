@@ -1,5 +1,6 @@
 //! Reads tags straight from canonical JSON. Relies on the form; never sees a client's bytes.
 
+use memchr::memmem::Finder;
 use std::borrow::Cow;
 
 /// Iterates over the tags of an event.
@@ -21,6 +22,15 @@ impl<'a> Tags<'a> {
         Tags {
             rest: tags_json.get(1..).unwrap_or_default(),
         }
+    }
+
+    /// The first of these tags that begins with a bracket and a name. Faster than to look at every tag, and as exact: in
+    /// canonical JSON a bracket before a quote opens a tag, since the quote that ends a string has a comma or a closing
+    /// bracket behind it.
+    pub(super) fn first_named(mut self, beginning: &Finder<'_>) -> Option<Tag<'a>> {
+        let at = beginning.find(self.rest.as_bytes())?;
+        self.rest = self.rest.get(at..)?;
+        self.next()
     }
 }
 
@@ -106,4 +116,27 @@ pub(super) fn unescape(json: &str) -> Cow<'_, str> {
         return Cow::Borrowed(inner);
     }
     Cow::Owned(serde_json::from_str(json).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v2_a_tag_is_found_by_its_beginning_and_nothing_else_is() {
+        let beginning = Finder::new(r#"["-""#);
+        let found = |tags| Tags::new(tags).first_named(&beginning).map(|tag| tag.items);
+        assert_eq!(found(r#"[["-"]]"#), Some(r#""-""#));
+        assert_eq!(found(r#"[["t","x"],["-","y"],["-"]]"#), Some(r#""-","y""#));
+        for tags in [
+            "[]",
+            r#"[["t","-"]]"#,
+            r#"[["--"]]"#,
+            r#"[["t","[\"-\""]]"#,
+            r#"[["t","[","-"]]"#,
+            r#"[["[","-"]]"#,
+        ] {
+            assert_eq!(found(tags), None, "{tags}");
+        }
+    }
 }

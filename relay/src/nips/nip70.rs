@@ -11,7 +11,7 @@ pub fn check(event: &Event, viewer: &Viewer) -> Result<(), Reason> {
             "the repost embeds an event that its author protects (NIP-70)",
         ));
     }
-    if !has_tag(event) || viewer.is(event.pubkey()) {
+    if !event.is_protected() || viewer.is(event.pubkey()) {
         return Ok(());
     }
     let text = "this event may only be published by its author";
@@ -24,15 +24,11 @@ pub fn check(event: &Event, viewer: &Viewer) -> Result<(), Reason> {
 
 /// Whether only its author may bring the event, or nobody: who holds it otherwise must neither take it nor pass it on.
 pub fn is_protected(event: &Event) -> bool {
-    has_tag(event) || embeds_protected(event)
-}
-
-fn has_tag(event: &Event) -> bool {
-    event.tags().any(|tag| tag.name() == "-")
+    event.is_protected() || embeds_protected(event)
 }
 
 fn embeds_protected(event: &Event) -> bool {
     // What is no event embeds none.
     matches!(event.kind(), 6 | 16)
-        && Event::parse(event.content().as_bytes()).is_ok_and(|embedded| has_tag(&embedded))
+        && Event::parse(event.content().as_bytes()).is_ok_and(|embedded| embedded.is_protected())
 }
