@@ -144,7 +144,11 @@ async fn v1_every_ok_is_counted() {
     );
 
     // A second time the relay has them all.
-    let again = report(&relay, &["ingest", "-e", "corpus.jsonl"]).await;
+    let again = report(&relay, &["ingest", "-e", "corpus.jsonl", "--stream"]).await;
+    assert_eq!(
+        (&told["prebuilt"], &again["prebuilt"]),
+        (&"yes".into(), &"no".into())
+    );
     assert_eq!(number(&again, "/events"), 600.0);
     let words = again["refusals"]
         .as_object()

@@ -17,7 +17,8 @@ const MOST_BYTES: usize = 512 * 1024;
 impl Spare {
     /// The buffer if it is there and not larger than that, else an empty one.
     pub(super) fn take(&self, most_bytes: usize) -> Vec<u8> {
-        match self.buffer.borrow().capacity() <= most_bytes {
+        let fits = self.kept_bytes() <= most_bytes;
+        match fits {
             true => self.buffer.take(),
             false => Vec::new(),
         }

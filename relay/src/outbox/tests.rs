@@ -50,7 +50,7 @@ fn v5_shared_and_own_frames_leave_in_the_order_of_their_pushing() {
     let bodies: Vec<Bytes> = (0..100)
         .map(|n| Bytes::from(vec![b'a' + (n % 26) as u8; 200 + 37 * n]))
         .collect();
-    for step in [1, 7, 300, 5_000, usize::MAX] {
+    for step in [97, 300, 5_000, usize::MAX] {
         let (mut outbox, _) = outbox();
         let mut expected = Vec::new();
         let mut got = Vec::new();
