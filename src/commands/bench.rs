@@ -4,9 +4,11 @@
 //! tells. Only the floor is measured with this relay's own code.
 
 mod answer;
+mod asking;
 mod batches;
 mod corpus;
 mod dice;
+mod expected;
 mod floor;
 mod frames;
 mod generate;
@@ -14,6 +16,9 @@ mod ingest;
 mod latency;
 mod lines;
 mod process;
+mod query;
+mod questions;
+mod records;
 mod report;
 mod signer;
 mod socket;
@@ -38,6 +43,8 @@ enum What {
     Gen(generate::Generate),
     /// Publish events: CPU, memory and time of each.
     Ingest(ingest::Ingest),
+    /// Ask twelve classes of questions, and check every answer.
+    Query(query::Query),
 }
 
 impl Bench {
@@ -45,6 +52,7 @@ impl Bench {
         match self.what {
             What::Gen(generate) => generate.run(),
             What::Ingest(ingest) => ingest.run(),
+            What::Query(query) => query.run(),
         }
     }
 }

@@ -28,6 +28,18 @@ pub(super) struct CpuSpent {
     pub(super) system_us: f64,
 }
 
+impl std::ops::Add for CpuSpent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        CpuSpent {
+            total_us: self.total_us + other.total_us,
+            user_us: self.user_us + other.user_us,
+            system_us: self.system_us + other.system_us,
+        }
+    }
+}
+
 /// Memory in use. KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memory {
