@@ -66,7 +66,7 @@ const HOMES: [(&str, &[&str]); 5] = [
     (
         "secp256k1",
         &[
-            "relay/src/event/verify.rs",
+            "relay/src/event/verify",
             "relay/src/event/sign",
             "src/commands/bench/signer.rs",
             "src/commands/bench/floor.rs",

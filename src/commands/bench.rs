@@ -7,14 +7,19 @@ mod answer;
 mod asking;
 mod batches;
 mod corpus;
+mod delivery;
 mod dice;
 mod expected;
+mod fanout;
 mod floor;
 mod frames;
 mod generate;
+mod idle;
 mod ingest;
 mod latency;
 mod lines;
+mod micro;
+mod narrow;
 mod process;
 mod query;
 mod questions;
@@ -22,6 +27,7 @@ mod records;
 mod report;
 mod signer;
 mod socket;
+mod subscription;
 mod target;
 mod upload;
 mod words;
@@ -45,6 +51,12 @@ enum What {
     Ingest(ingest::Ingest),
     /// Ask twelve classes of questions, and check every answer.
     Query(query::Query),
+    /// Hand events to many subscribers: CPU of each delivery, time until the last has it.
+    Fanout(fanout::Fanout),
+    /// Keep connections open that only wait: memory of each, CPU of waiting.
+    Idle(idle::Idle),
+    /// Measure on this machine what no relay can do without.
+    Micro(micro::Micro),
 }
 
 impl Bench {
@@ -53,6 +65,9 @@ impl Bench {
             What::Gen(generate) => generate.run(),
             What::Ingest(ingest) => ingest.run(),
             What::Query(query) => query.run(),
+            What::Fanout(fanout) => fanout.run(),
+            What::Idle(idle) => idle.run(),
+            What::Micro(micro) => micro.run(),
         }
     }
 }

@@ -48,6 +48,20 @@ impl Corpus {
         Ok(Corpus { recipe, authors })
     }
 
+    /// Notes of one author.
+    pub(super) fn by(author: Signer, seed: u64, until: u64) -> Self {
+        Corpus {
+            recipe: Recipe {
+                seed,
+                events: 1,
+                until,
+                span_secs: 0,
+                only_kind: Some(1),
+            },
+            authors: vec![author],
+        }
+    }
+
     /// How many people wrote it.
     pub(super) fn author_count(&self) -> usize {
         self.authors.len()
