@@ -29,7 +29,7 @@ const WINDOW: usize = 512;
 pub(super) struct Narrow {
     /// Then open so many subscriptions, each to an author of its own, and publish with them and without.
     #[arg(long = "narrow", value_name = "NUMBER", default_value_t = 0)]
-    subscriptions: usize,
+    narrow_subscriptions: usize,
     /// Such subscriptions on one connection; many relays allow 20.
     #[arg(long = "narrow-per-connection", value_name = "NUMBER", default_value_t = 20,
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
@@ -37,7 +37,7 @@ pub(super) struct Narrow {
     /// Events to publish each time meanwhile.
     #[arg(long = "narrow-events", value_name = "NUMBER", default_value_t = 20_000,
           value_parser = clap::value_parser!(u64).range(1..))]
-    events: u64,
+    events_each_time: u64,
 }
 
 impl Narrow {
@@ -48,11 +48,11 @@ impl Narrow {
         seed: u64,
         report: &mut Report,
     ) -> anyhow::Result<()> {
-        if self.subscriptions == 0 {
+        if self.narrow_subscriptions == 0 {
             return Ok(());
         }
         let before = self.publish(target, relay, seed).await?;
-        let authors = on_all_cores(self.subscriptions as u64, |numbers| {
+        let authors = on_all_cores(self.narrow_subscriptions as u64, |numbers| {
             numbers.map(|number| Signer::of(!seed, number)).collect()
         })?;
         let mut sockets = Vec::new();
@@ -71,9 +71,9 @@ impl Narrow {
         let after = self.publish(target, relay, seed + 2).await?;
 
         let mut part = Report::default();
-        part.count("subscriptions", self.subscriptions as u64);
+        part.count("subscriptions", self.narrow_subscriptions as u64);
         part.count("subscriptions_of_a_connection", self.per_connection as u64);
-        part.count("events_each_time", self.events);
+        part.count("events_each_time", self.events_each_time);
         let all = [&before, &during, &after].map(Measured::relay_us_per_event);
         if let [Some(before), Some(during), Some(after)] = all {
             let without = f64::midpoint(before, after);
@@ -94,12 +94,12 @@ impl Narrow {
     ) -> anyhow::Result<Measured> {
         let corpus = Corpus::new(Recipe {
             seed,
-            events: self.events,
+            events: self.events_each_time,
             until: now_secs()?,
             span_secs: 3_600,
             only_kind: None,
         })?;
-        let events = on_all_cores(self.events, |numbers| {
+        let events = on_all_cores(self.events_each_time, |numbers| {
             numbers.map(|number| corpus.event(number)).collect()
         })?;
         let feed = Feed::of(batches(&events)?);
@@ -109,9 +109,9 @@ impl Narrow {
         let refused = measured.uploaded.events() - measured.uploaded.accepted;
         // Versions that are older than the stored one may be refused.
         ensure!(
-            refused * 5 < self.events,
+            refused * 5 < self.events_each_time,
             "the relay refused {refused} of {} events",
-            self.events
+            self.events_each_time
         );
         Ok(measured)
     }
