@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # chorus: Rust, events in a file of their own and LMDB for the indexes. Nothing is synced to the disk when OK is sent:
 # LMDB runs with NOSYNC, so a crash of the machine can lose events and, as LMDB says of that mode, harm the indexes.
+# Events of the same second come in another order than NIP-01 asks for.
+ties=--ties-in-any-order
 variable=CHORUS
 default=chorus
 origin="https://github.com/mikedilger/chorus, whose README says how to build it"

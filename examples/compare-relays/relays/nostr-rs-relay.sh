@@ -2,6 +2,8 @@
 # nostr-rs-relay: Rust, SQLite. WAL with synchronous=NORMAL: OK is sent after the commit, but a commit is synced to the
 # disk only with the next checkpoint, so a crash of the machine can lose the last events. A connection may hold at most 32
 # subscriptions, and no key changes that.
+# Events of the same second come in another order than NIP-01 asks for.
+ties=--ties-in-any-order
 variable=NOSTR_RS_RELAY
 default=nostr-rs-relay
 origin="https://crates.io/crates/nostr-rs-relay; \`cargo install nostr-rs-relay\` builds it and needs protoc"

@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # rnostr: Rust, LMDB. Commits are synced to the disk, but OK is sent before the commit: a crash can lose events that the
 # publisher holds for stored. Its figures of ingest and of publishing one by one are to be read with that in mind.
+# Events of the same second come in another order than NIP-01 asks for.
+ties=--ties-in-any-order
 variable=RNOSTR
 default=rnostr
 origin="https://crates.io/crates/rnostr"

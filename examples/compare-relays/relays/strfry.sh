@@ -4,6 +4,8 @@
 # Its build may leave one object (the configuration, which brings templates of the JSON parser with it) without
 # optimisation, and the linker then takes those templates for the whole program: ingest costs nearly twice as much. Say
 # in your results which build yours is; `readelf --debug-dump=info OBJECT | grep DW_AT_producer` tells.
+# Events of the same second come in another order than NIP-01 asks for.
+ties=--ties-in-any-order
 variable=STRFRY
 default=strfry
 origin="https://github.com/hoytech/strfry, whose README says how to build it"

@@ -74,6 +74,8 @@ struct Asked {
     since: Instant,
     ids: Vec<[u8; 32]>,
     mistake: Option<String>,
+    /// The relay has closed it, so that there is nothing left to close.
+    is_closed: bool,
 }
 
 impl Asker<'_> {
@@ -103,6 +105,7 @@ impl Asker<'_> {
                     since,
                     ids: Vec::with_capacity(64),
                     mistake: None,
+                    is_closed: false,
                 });
             }
             if open.is_empty() {
@@ -118,9 +121,11 @@ impl Asker<'_> {
                 answers.latencies.add(asked.since.elapsed());
                 answers.queries += 1;
                 answers.events += asked.ids.len() as u64;
-                self.socket
-                    .send_text(&format!("[\"CLOSE\",\"{}\"]", asked.sub))
-                    .await?;
+                if !asked.is_closed {
+                    self.socket
+                        .send_text(&format!("[\"CLOSE\",\"{}\"]", asked.sub))
+                        .await?;
+                }
                 let question = &self.questions[asked.question];
                 let mistake = asked
                     .mistake
@@ -167,6 +172,12 @@ fn take(
         Answer::Closed { sub, words } => {
             let at = position(sub);
             if let Some(at) = at {
+                open[at].is_closed = true;
+            }
+            // Without words it stands for the end of stored events where nothing else can come, as for ids.
+            if let Some(at) = at
+                && !words.is_empty()
+            {
                 open[at].mistake = Some(format!("CLOSED {:?}", String::from_utf8_lossy(words)));
             }
             Ok(at)

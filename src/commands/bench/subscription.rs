@@ -51,7 +51,14 @@ pub(super) async fn arrived(
     loop {
         let message = socket.message().await?;
         match Answer::read(socket.text(&message)) {
-            Answer::EndOfStored { sub: b"fence" } => return Ok(events),
+            // Some relays close a question to which nothing else can come.
+            Answer::EndOfStored { sub: b"fence" }
+            | Answer::Closed {
+                sub: b"fence",
+                words: b"",
+            } => {
+                return Ok(events);
+            }
             Answer::Event { sub, json } => {
                 let sub = String::from_utf8_lossy(sub).into_owned();
                 events.extend(answer::event_id(json).map(|id| (sub, id)));
