@@ -29,6 +29,9 @@ pub(super) struct Answers {
     pub(super) events: u64,
     pub(super) wrong: u64,
     pub(super) mistakes: Vec<String>,
+    /// How many NOTICEs came, and the last of them.
+    pub(super) notices: u64,
+    pub(super) last_notice: Option<String>,
     pub(super) latencies: Latencies,
 }
 
@@ -39,7 +42,16 @@ impl Answers {
         self.wrong += other.wrong;
         self.mistakes.extend(other.mistakes);
         self.mistakes.truncate(TOLD_MISTAKES);
+        self.notices += other.notices;
+        self.last_notice = other.last_notice.or(self.last_notice.take());
         self.latencies.append(&other.latencies);
+    }
+
+    fn state(&self) -> String {
+        match &self.last_notice {
+            Some(notice) => format!("after {} answers, and the notice {notice:?}", self.queries),
+            None => format!("after {} answers", self.queries),
+        }
     }
 
     fn judge(&mut self, question: &Question, mistake: Option<String>) {
@@ -74,6 +86,8 @@ struct Asked {
     since: Instant,
     ids: Vec<[u8; 32]>,
     mistake: Option<String>,
+    /// The relay has ended the subscription.
+    is_closed: bool,
 }
 
 impl Asker<'_> {
@@ -103,6 +117,7 @@ impl Asker<'_> {
                     since,
                     ids: Vec::with_capacity(64),
                     mistake: None,
+                    is_closed: false,
                 });
             }
             if open.is_empty() {
@@ -110,17 +125,24 @@ impl Asker<'_> {
             }
             let before = answers.queries;
             while let Some(message) = self.socket.next()? {
-                let done = take(self.socket.text(&message), &mut open, &mut self.thorough);
-                let done = done.with_context(|| format!("after {} answers", answers.queries))?;
+                let text = self.socket.text(&message);
+                if let Answer::Notice { words } = Answer::read(text) {
+                    answers.notices += 1;
+                    answers.last_notice = Some(String::from_utf8_lossy(words).into_owned());
+                    continue;
+                }
+                let done = take(text, &mut open, &mut self.thorough);
+                let done = done.with_context(|| answers.state())?;
                 let Some(asked) = done.map(|at| open.swap_remove(at)) else {
                     continue;
                 };
                 answers.latencies.add(asked.since.elapsed());
                 answers.queries += 1;
                 answers.events += asked.ids.len() as u64;
-                self.socket
-                    .send_text(&format!("[\"CLOSE\",\"{}\"]", asked.sub))
-                    .await?;
+                if !asked.is_closed {
+                    let close = format!("[\"CLOSE\",\"{}\"]", asked.sub);
+                    self.socket.send_text(&close).await?;
+                }
                 let question = &self.questions[asked.question];
                 let mistake = asked
                     .mistake
@@ -128,7 +150,8 @@ impl Asker<'_> {
                 answers.judge(question, mistake);
             }
             if answers.queries == before {
-                self.socket.receive().await?;
+                let received = self.socket.receive().await;
+                received.with_context(|| answers.state())?;
             }
         }
     }
@@ -167,13 +190,14 @@ fn take(
         Answer::Closed { sub, words } => {
             let at = position(sub);
             if let Some(at) = at {
-                open[at].mistake = Some(format!("CLOSED {:?}", String::from_utf8_lossy(words)));
+                open[at].is_closed = true;
+                // Without words it says that all has been sent and nothing can follow.
+                if !words.is_empty() {
+                    open[at].mistake = Some(format!("CLOSED {:?}", String::from_utf8_lossy(words)));
+                }
             }
             Ok(at)
         }
-        Answer::Notice { words } => {
-            anyhow::bail!("the relay says {:?}", String::from_utf8_lossy(words))
-        }
-        Answer::Ok { .. } | Answer::Other => Ok(None),
+        Answer::Notice { .. } | Answer::Ok { .. } | Answer::Other => Ok(None),
     }
 }

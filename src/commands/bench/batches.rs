@@ -56,16 +56,18 @@ impl Feed {
         Feed(Mutex::new(receiver))
     }
 
-    /// Of a file, but for its last `kept_back` events, which come with it; and whether all of it is in memory already.
+    /// Of a file, but for its last `kept_back` events, which come with it; and whether all of it is in memory already,
+    /// which is so unless it is too large or is to be read meanwhile.
     pub(super) fn of_file(
         lines: &Lines,
         kept_back: usize,
+        meanwhile: bool,
     ) -> anyhow::Result<(Self, Vec<Vec<u8>>, bool)> {
         let kept = match kept_back {
             0 => Vec::new(),
             _ => last(lines, kept_back)?,
         };
-        if lines.bytes()? <= PREBUILT_BYTES {
+        if lines.bytes()? <= PREBUILT_BYTES && !meanwhile {
             let mut batches = Vec::new();
             read(lines, kept.len(), |batch| {
                 batches.push(batch);

@@ -271,11 +271,11 @@ mod tests {
         let expected = [hits(3, &[(9, 1), (8, 2), (8, 3), (8, 4)])];
         assert_eq!(mistake(false, &expected, &[1, 2, 3]), "");
         for (came, words) in [
-            (&[1, 2] as &[u8], "1 missing"),
-            (&[1, 2, 4], "1 missing"),
-            (&[1, 2, 3, 9], "1 that should not come"),
-            (&[1, 2, 3, 3], "1 twice"),
-            (&[1, 3, 2], "wrong order from number 2"),
+            (&[1, 2][..], "1 missing"),
+            (&[1, 2, 4][..], "1 missing"),
+            (&[1, 2, 3, 9][..], "1 that should not come"),
+            (&[1, 2, 3, 3][..], "1 twice"),
+            (&[1, 3, 2][..], "wrong order from number 2"),
         ] {
             let said = mistake(false, &expected, came);
             assert!(said.contains(words), "{came:?}: {said}");
@@ -289,12 +289,12 @@ mod tests {
             assert_eq!(mistake(true, &expected, &came), "", "{came:?}");
         }
         for came in [
-            &[2, 1, 3] as &[u8],
-            &[2, 3, 4],
-            &[1, 2],
-            &[1, 2, 3, 4],
-            &[1, 2, 2],
-            &[1, 2, 9],
+            &[2, 1, 3][..],
+            &[2, 3, 4][..],
+            &[1, 2][..],
+            &[1, 2, 3, 4][..],
+            &[1, 2, 2][..],
+            &[1, 2, 9][..],
         ] {
             assert_ne!(mistake(true, &expected, came), "", "{came:?}");
         }

@@ -33,6 +33,9 @@ pub(super) struct Ingest {
     /// Of these, send so many of the last one at a time afterwards, each when the one before has its OK.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     lone: usize,
+    /// Read the file while it is sent, though memory could hold it.
+    #[arg(long)]
+    stream: bool,
     /// Measure the crypto cost as well, and say how many times that the relay needs.
     #[arg(long)]
     micro: bool,
@@ -44,7 +47,7 @@ impl Ingest {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let relay = self.target.prepare()?;
         let floor = self.micro.then(Floor::measure).transpose()?;
-        let (feed, lone, is_prebuilt) = Feed::of_file(&self.lines, self.lone)?;
+        let (feed, lone, is_prebuilt) = Feed::of_file(&self.lines, self.lone, self.stream)?;
         let mut report = Report::default();
         on_one_thread(async {
             let sockets = connect(&self.target, self.connections).await?;

@@ -73,6 +73,10 @@ impl Query {
                 .await
         })?;
         report.count("wrong_answers", told.wrong);
+        if let Some(notice) = &told.last_notice {
+            report.count("notices", told.notices);
+            report.text("last_notice", notice);
+        }
         report.print(&self.form)?;
         anyhow::ensure!(
             told.wrong == 0,

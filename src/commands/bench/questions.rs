@@ -102,14 +102,14 @@ impl Maker<'_> {
         }
         vec![match class {
             0 => Ask {
-                ids: (0..50)
+                ids: (0..40)
                     .map(|_| *self.open_event().id().as_bytes())
                     .collect(),
                 limit: 100,
                 ..Ask::default()
             },
             1 => self.by_authors(1, &[], 60),
-            2 => self.by_authors(20, &[], 60),
+            2 => self.by_authors(20, &[], 50),
             3 => Ask {
                 kinds: vec![self.open_event().kind()],
                 until: self.sometimes(),
@@ -119,13 +119,13 @@ impl Maker<'_> {
             4 => self.by_authors(10, &[1], 50),
             5 => self.by_tag(b'e', 8, &[], 60),
             6 => self.by_tag(b'p', 2, &[1, 7], 60),
-            7 => self.by_tag(b't', 3, &[], 60),
+            7 => self.by_tag(b't', 3, &[], 50),
             8 => self.articles(),
             9 => self.window(),
             _ => Ask {
                 kinds: OPEN_KINDS.to_vec(),
                 until: self.sometimes(),
-                limit: 70,
+                limit: 60,
                 ..Ask::default()
             },
         }]
@@ -158,14 +158,14 @@ impl Maker<'_> {
         .or_by_kind()
     }
 
-    /// Articles by their addresses.
+    /// Some articles by their addresses, and whatever else has the same names.
     fn articles(&mut self) -> Ask {
         let mut ask = Ask {
             kinds: vec![30023],
             limit: 50,
             ..Ask::default()
         };
-        for _ in 0..30 {
+        for _ in 0..5 {
             if let Some(event) = self.with_tag(b'd') {
                 ask.authors.push(*event.pubkey().as_bytes());
                 let names = event.tag_values(b'd').take(1);

@@ -66,9 +66,7 @@ impl Records {
             Ok(())
         })?;
         records.newest_first.retain(|record| !record.is_replaced);
-        records
-            .newest_first
-            .sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        records.newest_first.sort_unstable_by_key(order);
         if let Some(twice) = records
             .newest_first
             .windows(2)

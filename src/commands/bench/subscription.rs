@@ -2,7 +2,7 @@
 
 use super::answer::{self, Answer};
 use super::socket::Socket;
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 /// Subscribes on a connection, and waits until stored events have been sent; there must be none.
@@ -33,6 +33,24 @@ pub(super) async fn subscribe(
     Ok(())
 }
 
+/// The next event that comes, and the subscription it comes for.
+pub(super) async fn next_event(socket: &mut Socket) -> anyhow::Result<(String, [u8; 32])> {
+    loop {
+        let message = socket.message().await?;
+        match Answer::read(socket.text(&message)) {
+            Answer::Event { sub, json } => {
+                let sub = String::from_utf8_lossy(sub).into_owned();
+                let id = answer::event_id(json).context("an event without an id")?;
+                return Ok((sub, id));
+            }
+            Answer::Closed { words, .. } | Answer::Notice { words } => {
+                bail!("the relay says {:?}", String::from_utf8_lossy(words));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Everything that has come to a connection, when another question of it has been answered: ids of events and the
 /// subscriptions they came for.
 pub(super) async fn arrived(
@@ -52,6 +70,11 @@ pub(super) async fn arrived(
         let message = socket.message().await?;
         match Answer::read(socket.text(&message)) {
             Answer::EndOfStored { sub: b"fence" } => return Ok(events),
+            // Where nothing can follow, an end is as good.
+            Answer::Closed {
+                sub: b"fence",
+                words: b"",
+            } => return Ok(events),
             Answer::Event { sub, json } => {
                 let sub = String::from_utf8_lossy(sub).into_owned();
                 events.extend(answer::event_id(json).map(|id| (sub, id)));
@@ -62,9 +85,6 @@ pub(super) async fn arrived(
                     "the relay closed a subscription: {:?}",
                     String::from_utf8_lossy(words)
                 );
-            }
-            Answer::Notice { words } => {
-                bail!("the relay says {:?}", String::from_utf8_lossy(words))
             }
             _ => {}
         }

@@ -1,3 +1,5 @@
+//! When a batch is due, and what is in it.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
