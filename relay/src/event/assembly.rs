@@ -5,6 +5,7 @@
 
 use super::{Event, EventId, PublicKey};
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 
 /// The fields of an event that have a fixed size.
 #[derive(Clone, Copy, Debug)]
@@ -58,11 +59,11 @@ impl Assembler {
         json.extend_from_slice(br#","content":"#);
         let content_at = json.len();
         content(json)?;
-        // Tags and content must end between characters, or what follows them would not be where it is looked for.
-        std::str::from_utf8(&json[tags_at..]).ok()?;
         json.extend_from_slice(br#","sig":""#);
         push_hex(json, fixed.sig);
         json.extend_from_slice(br#""}"#);
+        // Where tags or content ended within a character, the whole would be no text.
+        let json = ByteString::try_from(self.keep()).ok()?;
         Some(Event {
             id: EventId::from_byte_array(*fixed.id),
             pubkey: PublicKey::from_byte_array(*fixed.pubkey),
@@ -70,7 +71,7 @@ impl Assembler {
             kind: fixed.kind,
             tags_at: tags_at as u32,
             content_at: content_at as u32,
-            json: self.keep(),
+            json,
         })
     }
 
