@@ -382,7 +382,7 @@ impl Session {
         }
     }
 
-    /// About once a second: pings, and ends what is dead.
+    /// Once a second or more often: pings, and ends what is dead.
     pub(crate) fn tick(&self, network: &Network) {
         let now = Instant::now();
         let quiet = now.duration_since(self.last_heard.get());

@@ -62,6 +62,8 @@ impl Assembler {
         json.extend_from_slice(br#","sig":""#);
         push_hex(json, fixed.sig);
         json.extend_from_slice(br#""}"#);
+        // Where tags or content ended within a character, the whole would be no text.
+        let json = ByteString::try_from(self.keep()).ok()?;
         Some(Event {
             id: EventId::from_byte_array(*fixed.id),
             pubkey: PublicKey::from_byte_array(*fixed.pubkey),
@@ -69,8 +71,7 @@ impl Assembler {
             kind: fixed.kind,
             tags_at: tags_at as u32,
             content_at: content_at as u32,
-            // Tags and content must end between characters, or what follows them would not be where it is looked for.
-            json: ByteString::try_from(self.keep()).ok()?,
+            json,
         })
     }
 
@@ -175,14 +176,7 @@ mod tests {
             sig: &[5; 64],
         };
         let mut assembler = Assembler::new(0);
-        let broken = assembler.assemble(
-            &fixed,
-            |_| Some(()),
-            |out| {
-                out.push(0xff);
-                Some(())
-            },
-        );
+        let broken = assembler.assemble(&fixed, |_| Some(()), |out| Some(out.push(0xff)));
         assert!(broken.is_none());
         assert!(assembler.assemble(&fixed, |_| None, |_| Some(())).is_none());
     }

@@ -1,3 +1,5 @@
+//! Which subscriptions an event meets.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::event::EventParts;

@@ -1,3 +1,5 @@
+//! Order, bounds and memory of what waits for a client, however much of it is written at a time.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use std::sync::Arc;

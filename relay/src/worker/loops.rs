@@ -1,7 +1,9 @@
 //! The two loops of a worker: its inbox, and its look at timeouts.
 
 use super::{Worker, WorkerMessage};
+use crate::config::Network;
 use crate::flow;
+use crate::session::SessionId;
 use std::future::poll_fn;
 use std::rc::Weak;
 use std::task::Poll;
@@ -50,9 +52,10 @@ pub(super) const STEP_BYTES: usize = 128 * 1024;
 
 /// Between two looks, each at a share of the sessions.
 const TICK: std::time::Duration = std::time::Duration::from_millis(250);
-/// Each session is looked at once in so many ticks: fine enough for timeouts of a second and more, and thousands that are
-/// idle cost little.
+/// Sessions are looked at once in so many ticks where no timeout is so short that it matters: thousands that are idle cost
+/// little then.
 const SHARES: usize = 4;
+const LEAST_MARGIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Looks after timeouts: one timer a worker costs less than one a connection.
 pub(super) async fn tick(worker: Weak<Worker>) {
@@ -66,13 +69,28 @@ pub(super) async fn tick(worker: Weak<Worker>) {
             return;
         };
         let config = worker.config();
-        outbox_bytes[share] = 0;
-        for session in worker.sessions_where(|id| id % SHARES as u64 == share as u64) {
+        let is_exact = wants_exact_looks(&config.network);
+        let is_due = |of: usize| is_exact || of == share;
+        let share_of = |id: SessionId| (id % SHARES as u64) as usize;
+        for (of, bytes) in outbox_bytes.iter_mut().enumerate() {
+            if is_due(of) {
+                *bytes = 0;
+            }
+        }
+        for session in worker.sessions_where(|id| is_due(share_of(id))) {
             session.tick(&config.network);
-            outbox_bytes[share] += session.outbox().waiting_bytes();
+            outbox_bytes[share_of(session.id)] += session.outbox().waiting_bytes();
             flow::negentropy::close_idle(&session);
         }
         worker.gauge_outboxes(outbox_bytes.iter().sum());
         share = (share + 1) % SHARES;
     }
+}
+
+/// Between the ping and the end of who does not answer there must be time for both.
+fn wants_exact_looks(network: &Network) -> bool {
+    let ping = network.ping_interval.duration();
+    let margin = network.idle_timeout.duration().saturating_sub(ping);
+    let shortest = ping.min(margin).min(network.write_timeout.duration());
+    shortest < LEAST_MARGIN
 }

@@ -17,7 +17,7 @@ use lmdb::RoTransaction;
 use std::sync::Arc;
 
 /// More on a page make its list grow.
-const LIKELY_EVENTS: usize = 32;
+const LIKELY_EVENTS: usize = 64;
 
 /// See [`crate::store::Store::scan`].
 pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
