@@ -358,7 +358,7 @@ fn h8_long_lists_of_values_are_answered(subject: &Subject) {
 fn v8_other_kinds_of_a_common_tag_are_passed_over_page_by_page(subject: &Subject) {
     let common = |kind: u16, n: u64| {
         let draft = Draft::of(kind).by((n % 3) as u8).at(1_000 + n / 2);
-        draft.tag(&["t", "cats"]).content(&n.to_string()).build()
+        draft.tag(&["t", "cats"]).content(n.to_string()).build()
     };
     // Runs of other kinds, longer than what is passed over at once, before, between and after what is asked for.
     let events: Vec<Arc<Event>> = (0..1_500)
