@@ -5,6 +5,7 @@
 //! the bytes can be sent, stored and hashed as they are. Whether id and signature are right is [`Event::verify`]'s answer.
 
 mod address;
+mod assembly;
 mod canonical;
 mod kinds;
 mod parse;
@@ -17,6 +18,7 @@ pub use nostr::key::PublicKey;
 use std::borrow::Cow;
 
 pub use address::Address;
+pub(crate) use assembly::{Assembler, FixedFields};
 pub(crate) use canonical::lowercase_hex;
 pub use canonical::{EventParts, escape_into};
 pub use kinds::KindClass;

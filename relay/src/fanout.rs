@@ -141,3 +141,6 @@ fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Subs>, key: &K, sub: SubKe
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ pub const TABLE: &[Described] = &[
     counter("trellis_live_deliveries_total", &[], "Events sent to live subscriptions."),
     counter("trellis_messages_total", &["verb"], "Messages of clients by verb; `invalid` where none could be read."),
     gauge("trellis_negentropy_items", &[], "Events in the sets that are being reconciled (NIP-77), 40 bytes each."),
-    gauge("trellis_outbox_bytes", &[], "Bytes that wait for clients to read, all connections together; looked at four times a second."),
+    gauge("trellis_outbox_bytes", &[], "Bytes that wait for clients to read, all connections together; each looked at once a second."),
     histogram("trellis_query_seconds", &["verb"], "Time in the store of one finished REQ, COUNT or NEG-OPEN, without waiting for the client."),
     counter("trellis_rate_limited_total", &["rule"], "Messages or connections refused by a rule of `[rate_limiter]`, by its name."),
     counter("trellis_removals_total", &["cause"], "Events removed otherwise than by their authors: `expiry`, `vanish`, `retention`, `admin`."),

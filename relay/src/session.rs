@@ -145,7 +145,7 @@ impl Session {
             host: host.into(),
             challenge: rand::random(),
             viewer: RefCell::new(Arc::new(viewer)),
-            outbox: RefCell::new(Outbox::new(cap_bytes)),
+            outbox: RefCell::new(Outbox::new(cap_bytes, worker.spare.clone())),
             subs: RefCell::default(),
             next_serial: Cell::new(0),
             running_queries: Cell::new(0),
@@ -382,7 +382,7 @@ impl Session {
         }
     }
 
-    /// A few times a second: pings, and ends what is dead.
+    /// About once a second: pings, and ends what is dead.
     pub(crate) fn tick(&self, network: &Network) {
         let now = Instant::now();
         let quiet = now.duration_since(self.last_heard.get());

@@ -27,10 +27,10 @@ impl Visibility<'_> {
         viewers: &[&Viewer],
         show: &mut [bool],
     ) {
-        // NIP-40: gone at the second of its expiration.
-        if expires_at.is_some_and(|at| at <= self.now) {
-            show.fill(false);
-            return;
+        match self.same_for_all(event, expires_at) {
+            Some(true) => return,
+            Some(false) => return show.fill(false),
+            None => {}
         }
         if self.protected.contains(event.kind()) {
             for (viewer, show) in viewers.iter().zip(show.iter_mut()) {
@@ -38,6 +38,17 @@ impl Visibility<'_> {
             }
         }
         self.hooks.plan(event.kind()).visible(event, viewers, show);
+    }
+
+    /// Whether the event is shown, where that does not depend on who looks.
+    pub fn same_for_all(&self, event: &Event, expires_at: Option<u64>) -> Option<bool> {
+        // NIP-40: gone at the second of its expiration.
+        if expires_at.is_some_and(|at| at <= self.now) {
+            return Some(false);
+        }
+        let kind = event.kind();
+        let depends = self.protected.contains(kind) || self.hooks.plan(kind).has_deliver();
+        (!depends).then_some(true)
     }
 
     /// For one viewer.

@@ -7,7 +7,7 @@ mod client;
 mod relay;
 
 pub use client::{ClientMessage, Filters, HexMessage, WireError};
-pub use relay::{RelayMessage, event_pieces};
+pub use relay::{RelayMessage, event_ends, event_pieces};
 
 use crate::event::escape_into;
 use std::fmt;

@@ -3,6 +3,7 @@
 //! Invariant: everything here belongs to one thread, so delivery takes no lock. A batch is fanned out exactly once, and
 //! `boundary` is the last row that was: a new subscription gets later rows live and earlier ones from the store.
 
+mod delivery;
 mod loops;
 
 use loops::{STEP_BYTES, listen, tick};
@@ -16,10 +17,10 @@ use crate::filter::Filter;
 use crate::flow;
 use crate::flow::event::Candidate;
 use crate::moderation::Moderation;
+use crate::outbox::Spare;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session, SessionId};
-use crate::visibility::Visibility;
-use crate::wire::{SubId, event_pieces};
+use crate::wire::SubId;
 use crate::writer::{Ack, Batch};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -85,6 +86,10 @@ pub struct Worker {
     reading: Cell<bool>,
     /// What the gauge of bytes in outboxes holds of this worker.
     outbox_bytes: Cell<usize>,
+    /// What its outboxes hand on to each other.
+    pub(crate) spare: Rc<Spare>,
+    /// Lent to each delivery, so that none allocates.
+    candidates: RefCell<Vec<SubKey>>,
 }
 
 /// A live subscription.
@@ -145,6 +150,8 @@ impl Worker {
             fanning: RefCell::default(),
             reading: Cell::new(true),
             outbox_bytes: Cell::new(0),
+            spare: Rc::default(),
+            candidates: RefCell::default(),
         });
         actix_rt::spawn(listen(Rc::downgrade(&worker)));
         actix_rt::spawn(tick(Rc::downgrade(&worker)));
@@ -324,7 +331,13 @@ impl Worker {
     }
 
     fn all_sessions(&self) -> Vec<Rc<Session>> {
-        self.sessions.borrow().values().cloned().collect()
+        self.sessions_where(|_| true)
+    }
+
+    fn sessions_where(&self, wants: impl Fn(SessionId) -> bool) -> Vec<Rc<Session>> {
+        let sessions = self.sessions.borrow();
+        let wanted = sessions.iter().filter(|(id, _)| wants(**id));
+        wanted.map(|(_, session)| session.clone()).collect()
     }
 
     fn handle(&self, message: WorkerMessage) {
@@ -407,49 +420,6 @@ impl Worker {
             self.boundary.set(self.boundary.get().max(batch.last_row));
         }
         more
-    }
-
-    /// Hands one event to every live subscription that wants and may see it.
-    fn deliver(&self, event: &Arc<Event>, row: Option<u64>, expires_at: Option<u64>) {
-        let mut keys = Vec::new();
-        self.fanout.borrow().candidates(event, &mut keys);
-        if keys.is_empty() {
-            return;
-        }
-        let subs = self.subs.borrow();
-        let wanted: Vec<&LiveSub> = keys
-            .iter()
-            .filter_map(|key| subs.get(*key as usize))
-            .filter(|sub| row.is_none_or(|row| row > sub.boundary))
-            .filter(|sub| sub.filters.iter().any(|narrowed| narrowed.matches(event)))
-            .collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let viewers: Vec<Arc<Viewer>> = wanted.iter().map(|sub| sub.session.viewer()).collect();
-        let viewers: Vec<&Viewer> = viewers.iter().map(Arc::as_ref).collect();
-        let mut show = vec![true; wanted.len()];
-        let hooks = self.hooks();
-        let config = self.config();
-        Visibility {
-            hooks: &hooks,
-            protected: &config.protection.read_protected_kinds,
-            now: self.relay.clock.now_s(),
-        }
-        .show(event, expires_at, &viewers, &mut show);
-        let mut delivered = 0;
-        for (sub, _) in wanted.iter().zip(&show).filter(|(_, show)| **show) {
-            sub.session
-                .outbox()
-                .push_text(&event_pieces(&sub.id, event.json()));
-            delivered += 1;
-        }
-        tracing::trace!(
-            kind = event.kind(),
-            delivered,
-            "an event was delivered live"
-        );
-        self.relay.metrics.live_deliveries.increment(delivered);
     }
 }
 

@@ -127,17 +127,13 @@ impl Query {
         let cursor = &mut self.cursors[index];
         cursor.next = page.next;
         cursor.done = page.next.is_none();
-        for stored in page.events {
-            if !narrowed.admits_kind(stored.event.kind()) || !shows(&stored) {
-                continue;
-            }
-            cursor.buffer.push_back(stored);
-            cursor.remaining -= 1;
-            if cursor.remaining == 0 {
-                cursor.done = true;
-                break;
-            }
-        }
+        let mut events = page.events;
+        events.retain(|stored| narrowed.admits_kind(stored.event.kind()) && shows(stored));
+        events.truncate(cursor.remaining);
+        cursor.remaining -= events.len();
+        cursor.done |= cursor.remaining == 0;
+        // It is starving, so nothing is lost.
+        cursor.buffer = events.into();
     }
 }
 

@@ -110,3 +110,8 @@ pub fn event_pieces<'a>(id: &'a SubId, event_json: &'a [u8]) -> [&'a [u8]; 5] {
         b"]",
     ]
 }
+
+/// What stands before and behind the event in such a message.
+pub fn event_ends(id: &SubId) -> ([&[u8]; 3], &'static [u8]) {
+    ([br#"["EVENT","#, id.json().as_bytes(), b","], b"]")
+}

@@ -48,25 +48,31 @@ pub(super) async fn listen(worker: Weak<Worker>) {
 /// Bytes of events that are fanned out before the fronts may write.
 pub(super) const STEP_BYTES: usize = 128 * 1024;
 
-/// Fine enough for timeouts of a second and more.
+/// Between two looks, each at a share of the sessions.
 const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+/// Each session is looked at once in so many ticks: fine enough for timeouts of a second and more, and thousands that are
+/// idle cost little.
+const SHARES: usize = 4;
 
 /// Looks after timeouts: one timer a worker costs less than one a connection.
 pub(super) async fn tick(worker: Weak<Worker>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut outbox_bytes = [0; SHARES];
+    let mut share = 0;
     loop {
         ticks.tick().await;
         let Some(worker) = worker.upgrade() else {
             return;
         };
         let config = worker.config();
-        let mut outbox_bytes = 0;
-        for session in worker.all_sessions() {
+        outbox_bytes[share] = 0;
+        for session in worker.sessions_where(|id| id % SHARES as u64 == share as u64) {
             session.tick(&config.network);
-            outbox_bytes += session.outbox().pending().len();
+            outbox_bytes[share] += session.outbox().waiting_bytes();
             flow::negentropy::close_idle(&session);
         }
-        worker.gauge_outboxes(outbox_bytes);
+        worker.gauge_outboxes(outbox_bytes.iter().sum());
+        share = (share + 1) % SHARES;
     }
 }

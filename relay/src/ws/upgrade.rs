@@ -170,22 +170,22 @@ impl Connection {
             {
                 return Poll::Ready(cause);
             }
-            self.session.outbox().wake_on_push(cx.waker());
             if self.session.closing().is_some() {
                 if self.session.is_cut() {
                     return Poll::Ready(CloseCause::TooSlow);
                 }
-                return Poll::Pending; // the close frame still waits for the client
+                return self.rest(cx); // the close frame still waits for the client
             }
             if let Some(wait) = &mut self.wait {
                 match wait.as_mut().poll(cx) {
                     Poll::Ready(()) => self.wait = None,
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending if self.has_news(flushed) => {}
+                    Poll::Pending => return self.rest(cx),
                 }
                 continue;
             }
             if !self.session.outbox().has_room() || !self.session.worker.is_reading() {
-                return Poll::Pending; // a flush that makes room comes round here again
+                return self.rest(cx); // a flush that makes room comes round here again
             }
             match self.handle_frames(&mut allowance) {
                 Turn::Over => {
@@ -200,16 +200,26 @@ impl Connection {
                 Turn::Waits => continue,
                 Turn::Dry => {}
             }
-            let answered = flushed && !self.session.outbox().is_empty();
-            if answered || self.session.closing().is_some() {
+            if self.has_news(flushed) {
                 continue;
             }
             match self.read(cx) {
                 Ok(Progress::More) => {}
-                Ok(Progress::Blocked) => return Poll::Pending,
+                Ok(Progress::Blocked) => return self.rest(cx),
                 Err(_) => return Poll::Ready(CloseCause::Gone),
             }
         }
+    }
+
+    /// Whether something came up in this turn that is to be written or that ends the connection.
+    fn has_news(&self, flushed: bool) -> bool {
+        (flushed && !self.session.outbox().is_empty()) || self.session.closing().is_some()
+    }
+
+    /// Waits for whatever comes next. Only now must a push wake this task: what its own messages push, it writes anyway.
+    fn rest(&self, cx: &Context<'_>) -> Poll<CloseCause> {
+        self.session.outbox().wake_on_push(cx.waker());
+        Poll::Pending
     }
 
     /// Writes what waits; `Blocked` where the socket takes no more now.
@@ -217,7 +227,11 @@ impl Connection {
         let mut progress = 0;
         let mut outbox = self.session.outbox();
         while !outbox.is_empty() {
-            match self.stream.try_write(outbox.pending()) {
+            let tried = match &outbox.pending()[..] {
+                [one] => self.stream.try_write(one),
+                many => self.stream.try_write_vectored(many),
+            };
+            match tried {
                 Ok(written) => {
                     outbox.advance(written);
                     progress += written;

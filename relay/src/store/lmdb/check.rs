@@ -9,7 +9,7 @@ use super::record;
 use super::records::{self, Records};
 use super::tables::{Table, Tables};
 use super::vanishing;
-use crate::event::Event;
+use crate::event::{Assembler, Event};
 use crate::store::{CheckReport, Headway, StoreError, Vanishing, Watch};
 use lmdb::Environment;
 
@@ -111,10 +111,11 @@ pub(super) fn check(
 
 /// Whether the record makes an event that a client could read.
 fn is_event(record: &[u8]) -> bool {
-    record::read_event(record)
+    record::read_event(record, &mut Assembler::new(0))
         .is_ok_and(|event| Event::parse(event.json()).is_ok_and(|parsed| parsed == event))
 }
 
 fn has_its_id(record: &[u8]) -> bool {
-    record::read_event(record).is_ok_and(|event| event.computed_id() == *event.id().as_bytes())
+    record::read_event(record, &mut Assembler::new(0))
+        .is_ok_and(|event| event.computed_id() == *event.id().as_bytes())
 }

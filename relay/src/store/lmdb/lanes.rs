@@ -100,16 +100,22 @@ impl<'t> Lanes<'t> {
             heap: BinaryHeap::with_capacity(prefixes.len()),
             lanes: Vec::with_capacity(prefixes.len()),
         };
+        let is_merged = prefixes.len() > 1;
         for prefix in prefixes {
             let lane = Lane::new(prefix, &range, ahead);
             lanes.lanes.push(lane);
-            lanes.enqueue(lanes.lanes.len() - 1)?;
+            if is_merged {
+                lanes.enqueue(lanes.lanes.len() - 1)?;
+            }
         }
         Ok(lanes)
     }
 
     /// The next entries in the order of the range, each row once; none at the end.
     pub(super) fn next_group(&mut self) -> Result<Group> {
+        if let [lane] = &mut self.lanes[..] {
+            return lane.next_group(&mut self.source, &self.range);
+        }
         let mut group = Group::new();
         let mut group_rank = None;
         while let Some(&Reverse((rank, at))) = self.heap.peek()
@@ -175,6 +181,25 @@ impl Lane {
             (_, Order::OldestFirst) => lane.go_before(range.since),
         }
         lane
+    }
+
+    /// As [`Lanes::next_group`] where there is nothing to be merged.
+    fn next_group(&mut self, source: &mut Source<'_>, range: &Range) -> Result<Group> {
+        let mut group = Group::new();
+        loop {
+            if self.ahead.is_empty() && !self.is_read {
+                self.read_ahead(source, range)?;
+            }
+            let Some(entry) = self.ahead.last().copied() else {
+                return Ok(group);
+            };
+            let in_group = |first: &Entry| rank(range.order, first) == rank(range.order, &entry);
+            if !group.first().is_none_or(in_group) {
+                return Ok(group);
+            }
+            self.ahead.pop();
+            group.push(entry);
+        }
     }
 
     /// Continues with the last entry at or before a time and, within it, at or after an id.

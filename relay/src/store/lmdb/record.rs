@@ -9,7 +9,7 @@
 use super::fault::{Fault, Result};
 use super::hex_runs;
 use super::keys::{KeyedHash, TagHash, five, read_five};
-use crate::event::{Address, Event, EventParts};
+use crate::event::{Address, Assembler, Event, FixedFields};
 
 const HAS_EXPIRY: u8 = 1;
 const HAS_ADDRESS: u8 = 2;
@@ -130,32 +130,28 @@ pub(super) fn write(
 }
 
 /// Builds the event from its whole record.
-pub(super) fn read_event(record: &[u8]) -> Result<Event> {
-    parse_event(record).ok_or_else(|| Fault::corrupt("a record makes no event"))
+pub(super) fn read_event(record: &[u8], assembler: &mut Assembler) -> Result<Event> {
+    parse_event(record, assembler).ok_or_else(|| Fault::corrupt("a record makes no event"))
 }
 
-fn parse_event(record: &[u8]) -> Option<Event> {
+fn parse_event(record: &[u8], assembler: &mut Assembler) -> Option<Event> {
     let header = Header::read(record)?;
     let mut rest = record.get(header.header_bytes..)?;
     let sig = take(&mut rest)?;
     let tags_bytes = u32::from_be_bytes(*take(&mut rest)?) as usize;
     let (tags, content) = rest.split_at_checked(tags_bytes)?;
-    let mut json = Vec::with_capacity(2 * rest.len());
-    hex_runs::unpack_into(&mut json, tags)?;
-    let content_at = json.len();
-    hex_runs::unpack_into(&mut json, content)?;
-    let json = std::str::from_utf8(&json).ok()?;
-    let (tags_json, content_json) = json.split_at_checked(content_at)?;
-    let event = EventParts {
+    let fixed = FixedFields {
         id: header.id,
         pubkey: header.pubkey,
         created_at: header.created_at,
         kind: header.kind,
-        tags_json,
-        content_json,
         sig,
     };
-    Some(event.assemble())
+    assembler.assemble(
+        &fixed,
+        |json| hex_runs::unpack_into(json, tags),
+        |json| hex_runs::unpack_into(json, content),
+    )
 }
 
 /// The key of an event's address in the tables, if its kind has one.

@@ -5,13 +5,18 @@ use super::fault::{Fault, Result};
 use super::keys;
 use super::record::{self, Header};
 use super::tables::{Table, Tables};
-use crate::event::Event;
+use crate::event::{Assembler, Event};
 use lmdb::Transaction;
 use std::borrow::Cow;
+
+/// One event of a page that is kept for long keeps so much memory at most.
+const BLOCK_BYTES: usize = 16 * 1024;
+const USUAL_EVENT_BYTES: usize = 1_100;
 
 /// The data table as one transaction sees it.
 pub(super) struct Records<'t> {
     walk: Walk<'t>,
+    assembler: Assembler,
 }
 
 /// A record, or as much of it as holds its header.
@@ -19,8 +24,23 @@ pub(super) type Bytes<'t> = Cow<'t, [u8]>;
 
 impl<'t> Records<'t> {
     pub(super) fn new<T: Transaction>(txn: &'t T, tables: &Tables) -> Result<Self> {
+        Self::with(txn, tables, Assembler::new(0))
+    }
+
+    /// For so many events that are used and dropped together: they share memory.
+    pub(super) fn for_page<T: Transaction>(
+        txn: &'t T,
+        tables: &Tables,
+        events: usize,
+    ) -> Result<Self> {
+        let block_bytes = events.saturating_mul(USUAL_EVENT_BYTES).min(BLOCK_BYTES);
+        Self::with(txn, tables, Assembler::new(block_bytes))
+    }
+
+    fn with<T: Transaction>(txn: &'t T, tables: &Tables, assembler: Assembler) -> Result<Self> {
         Ok(Records {
             walk: Walk::new(txn, tables.of(Table::Data))?,
+            assembler,
         })
     }
 
@@ -58,7 +78,7 @@ impl<'t> Records<'t> {
     /// The event of a row, given the beginning of its record.
     pub(super) fn event(&mut self, row: u64, begun: Bytes<'t>) -> Result<Event> {
         let whole = self.complete(row, begun)?;
-        record::read_event(&whole)
+        record::read_event(&whole, &mut self.assembler)
     }
 
     /// The first row at or after one that holds an event.

@@ -16,11 +16,14 @@ use crate::store::{CountPage, Page, PositionPage, Scan, Stored};
 use lmdb::RoTransaction;
 use std::sync::Arc;
 
+/// More on a page make its list grow.
+const LIKELY_EVENTS: usize = 32;
+
 /// See [`crate::store::Store::scan`].
 pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     let txn = store.env.begin_ro_txn()?;
-    let mut records = Records::new(&txn, &store.tables)?;
-    let mut events: Vec<Stored> = Vec::new();
+    let mut records = Records::for_page(&txn, &store.tables, scan.budget.events)?;
+    let mut events: Vec<Stored> = Vec::with_capacity(scan.budget.events.min(LIKELY_EVENTS));
     let mut bytes = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
     let next = each_match(store, &txn, scan, hidden, |found| {

@@ -4,6 +4,7 @@
 //! by default) waiting for the socket. So what waits for a slow client is counted in its outbox, but for that buffer and
 //! one chunk.
 
+use crate::outbox::Outbox;
 use crate::session::{CloseCause, Session};
 use actix_web::Error;
 use bytes::Bytes;
@@ -52,9 +53,7 @@ impl<A: Stream<Item = Result<Bytes, Error>>> Stream for Outflow<A> {
         let closing = session.closing();
         let mut outbox = session.outbox();
         if !outbox.is_empty() && closing != Some(CloseCause::TooSlow) {
-            let bytes = outbox.pending().len().min(CHUNK_BYTES);
-            let chunk = Bytes::copy_from_slice(&outbox.pending()[..bytes]);
-            outbox.advance(bytes);
+            let chunk = next_chunk(&mut outbox);
             drop(outbox);
             // Until actix-http asks for more; it asks at once where the socket takes what it has.
             session.set_blocked(true);
@@ -67,6 +66,16 @@ impl<A: Stream<Item = Result<Bytes, Error>>> Stream for Outflow<A> {
         outbox.wake_on_push(cx.waker());
         Poll::Pending
     }
+}
+
+fn next_chunk(outbox: &mut Outbox) -> Bytes {
+    let mut chunk = Vec::with_capacity(outbox.waiting_bytes().min(CHUNK_BYTES));
+    for piece in &outbox.pending() {
+        let left = CHUNK_BYTES - chunk.len();
+        chunk.extend_from_slice(&piece[..piece.len().min(left)]);
+    }
+    outbox.advance(chunk.len());
+    chunk.into()
 }
 
 impl<A> Drop for Outflow<A> {

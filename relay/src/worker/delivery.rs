@@ -1,0 +1,74 @@
+//! Live delivery: one event to every live subscription of a worker that wants and may see it.
+//!
+//! Invariant: nothing is pushed to anybody before `visibility` was asked. What is the same for all viewers is asked once.
+
+use super::{LiveSub, Worker};
+use crate::event::Event;
+use crate::extension::Viewer;
+use crate::fanout::SubKey;
+use crate::visibility::Visibility;
+use crate::wire::event_ends;
+use std::sync::Arc;
+
+impl Worker {
+    /// Hands one event to every live subscription that wants and may see it; `row` where it is stored.
+    pub(super) fn deliver(&self, event: &Event, row: Option<u64>, expires_at: Option<u64>) {
+        let mut keys = self.candidates.take();
+        self.fanout.borrow().candidates(event, &mut keys);
+        if !keys.is_empty() {
+            self.deliver_among(&keys, event, row, expires_at);
+        }
+        self.candidates.replace(keys);
+    }
+
+    fn deliver_among(
+        &self,
+        keys: &[SubKey],
+        event: &Event,
+        row: Option<u64>,
+        expires_at: Option<u64>,
+    ) {
+        let subs = self.subs.borrow();
+        let wanted = keys
+            .iter()
+            .filter_map(|key| subs.get(*key as usize))
+            .filter(|sub| row.is_none_or(|row| row > sub.boundary))
+            .filter(|sub| sub.filters.iter().any(|narrowed| narrowed.matches(event)));
+        let hooks = self.hooks();
+        let config = self.config();
+        let visibility = Visibility {
+            hooks: &hooks,
+            protected: &config.protection.read_protected_kinds,
+            now: self.relay.clock.now_s(),
+        };
+        let delivered = match visibility.same_for_all(event, expires_at) {
+            Some(true) => wanted.map(|sub| push(sub, event)).count(),
+            Some(false) => 0,
+            None => {
+                let wanted: Vec<&LiveSub> = wanted.collect();
+                let viewers: Vec<Arc<Viewer>> =
+                    wanted.iter().map(|sub| sub.session.viewer()).collect();
+                let viewers: Vec<&Viewer> = viewers.iter().map(Arc::as_ref).collect();
+                let mut show = vec![true; wanted.len()];
+                visibility.show(event, expires_at, &viewers, &mut show);
+                let shown = wanted.iter().zip(&show).filter(|(_, show)| **show);
+                shown.map(|(sub, _)| push(sub, event)).count()
+            }
+        };
+        tracing::trace!(
+            kind = event.kind(),
+            delivered,
+            "an event was delivered live"
+        );
+        self.relay
+            .metrics
+            .live_deliveries
+            .increment(delivered as u64);
+    }
+}
+
+fn push(sub: &LiveSub, event: &Event) {
+    let (head, tail) = event_ends(&sub.id);
+    let mut outbox = sub.session.outbox();
+    outbox.push_shared_text(&head, event.json(), tail);
+}
