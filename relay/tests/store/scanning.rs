@@ -18,7 +18,7 @@ for_every_store!(
     c3_a_scan_resumes_where_no_event_is,
     c21_oldest_first_for_export,
     h8_long_lists_of_values_are_answered,
-    v8_other_kinds_of_a_common_tag_are_passed_over_page_by_page,
+    v8_a_rare_kind_behind_a_common_tag_is_found_page_by_page,
 );
 
 fn c1_newest_first_then_lowest_id(subject: &Subject) {
@@ -355,12 +355,12 @@ fn h8_long_lists_of_values_are_answered(subject: &Subject) {
     assert_eq!(subject.count_pages(&scan_of(&filter)), 10);
 }
 
-fn v8_other_kinds_of_a_common_tag_are_passed_over_page_by_page(subject: &Subject) {
+fn v8_a_rare_kind_behind_a_common_tag_is_found_page_by_page(subject: &Subject) {
     let common = |kind: u16, n: u64| {
         let draft = Draft::of(kind).by((n % 3) as u8).at(1_000 + n / 2);
         draft.tag(&["t", "cats"]).content(n.to_string()).build()
     };
-    // Runs of other kinds, longer than what is passed over at once, before, between and after what is asked for.
+    // Other kinds before, between and after what is asked for, more than a page looks at.
     let events: Vec<Arc<Event>> = (0..1_500)
         .map(|n| common(if n % 700 == 350 { 7 } else { 1 }, n))
         .collect();

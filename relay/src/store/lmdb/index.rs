@@ -14,8 +14,6 @@ const MOST_LANES: usize = 4_096;
 /// How much of an index is looked at to guess its share.
 const SAMPLED_LANES: usize = 4;
 const SAMPLED_ENTRIES: usize = 8;
-/// Reading an event's header costs as much as passing over so many entries, by the kind that their index tells.
-const PASSED_FOR_READ: u64 = 8;
 /// Without `since`, a guess reaches so far back.
 const HORIZON_SECONDS: u64 = 365 * 24 * 3600;
 
@@ -26,20 +24,19 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Opens the lanes. Entries of other kinds than these may be left out.
+    /// Opens the lanes.
     pub(super) fn lanes<'t>(
         self,
         txn: &'t RoTransaction<'_>,
         tables: &Tables,
         range: Range,
-        kinds: Option<&[u16]>,
     ) -> Result<Lanes<'t>> {
         let walk = Walk::new(txn, tables.of(self.table))?;
-        Lanes::new(self.table, walk, self.prefixes, range, kinds)
+        Lanes::new(self.table, walk, self.prefixes, range)
     }
 }
 
-/// Any choice is right; the better the guess, the less is read in vain.
+/// Any choice is right; the better the guess, the fewer entries are read in vain.
 pub(super) fn choose(
     txn: &RoTransaction<'_>,
     tables: &Tables,
@@ -57,11 +54,11 @@ pub(super) fn choose(
     if choices.is_empty() {
         return Ok(last);
     }
-    let mut best = (guess_cost(txn, tables, &last, range, filter)?, last);
+    let mut best = (guess_entries(txn, tables, &last, range)?, last);
     for choice in choices {
-        let cost = guess_cost(txn, tables, &choice, range, filter)?;
-        if cost < best.0 {
-            best = (cost, choice);
+        let entries = guess_entries(txn, tables, &choice, range)?;
+        if entries < best.0 {
+            best = (entries, choice);
         }
     }
     Ok(best.1)
@@ -120,17 +117,16 @@ fn candidates(filter: &Filter, hash: &KeyedHash) -> Vec<Choice> {
     choices
 }
 
-/// From the newest entries of a few lanes, what reading the range may cost.
-fn guess_cost(
+/// From the newest entries of a few lanes, how many there may be in the range.
+fn guess_entries(
     txn: &RoTransaction<'_>,
     tables: &Tables,
     choice: &Choice,
     range: Range,
-    filter: &Filter,
 ) -> Result<u64> {
     let step = choice.prefixes.len().div_ceil(SAMPLED_LANES).max(1);
     let sampled: Vec<Key> = choice.prefixes.iter().step_by(step).cloned().collect();
-    let mut cost = 0;
+    let mut entries = 0;
     for prefix in sampled {
         let walk = Walk::new(txn, tables.of(choice.table))?;
         let newest_first = Range {
@@ -138,8 +134,8 @@ fn guess_cost(
             resume: range.resume.filter(|_| range.order == Order::NewestFirst),
             ..range
         };
-        let mut lane = Lanes::new(choice.table, walk, vec![prefix], newest_first, None)?;
-        let (mut seen, mut seen_cost) = (0, 0);
+        let mut lane = Lanes::new(choice.table, walk, vec![prefix], newest_first)?;
+        let mut seen = 0;
         let (mut newest, mut oldest) = (0, 0);
         while seen < SAMPLED_ENTRIES as u64 {
             let group = lane.next_group()?;
@@ -149,27 +145,13 @@ fn guess_cost(
             }
             oldest = entry.created_at;
             seen += group.len() as u64;
-            for entry in &group {
-                seen_cost += match wants_kind(filter, entry.kind) {
-                    true => PASSED_FOR_READ,
-                    false => 1,
-                };
-            }
         }
-        cost += seen_cost;
+        entries += seen;
         if seen >= SAMPLED_ENTRIES as u64 {
             let rest = oldest.saturating_sub(range.since).min(HORIZON_SECONDS);
-            cost += seen_cost * rest / (newest - oldest + 1);
+            entries += seen * rest / (newest - oldest + 1);
         }
     }
     // A lane that is empty costs its search all the same.
-    let searches = choice.prefixes.len() as u64;
-    Ok(cost * step as u64 + searches * PASSED_FOR_READ)
-}
-
-fn wants_kind(filter: &Filter, kind: Option<u16>) -> bool {
-    match (&filter.kinds, kind) {
-        (Some(kinds), Some(kind)) => kinds.binary_search(&kind).is_ok(),
-        _ => true,
-    }
+    Ok(entries * step as u64 + choice.prefixes.len() as u64)
 }

@@ -2,8 +2,7 @@
 //!
 //! A lane is what an index holds under one prefix. All lanes share a cursor: each reads a few entries ahead, more each
 //! time it is asked again, and a heap hands out the next of all. Entries whose time and shortened id agree come as one
-//! group, because only whole ids say which of them is first. Where the index tells kinds, entries of others are passed
-//! over on the spot, but never so many at once that a page could not end in between.
+//! group, because only whole ids say which of them is first.
 
 use super::cursor::Walk;
 use super::fault::{Fault, Result};
@@ -13,7 +12,6 @@ use crate::store::{Order, Position};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::ControlFlow;
 
 /// Greater than what follows a time, or a time and a shortened id, in any index.
 const AFTER_ALL: [u8; 33] = [0xff; 33];
@@ -27,8 +25,6 @@ pub(super) struct Entry {
     pub(super) row: u64,
     /// Where the index tells it.
     pub(super) kind: Option<u16>,
-    /// How many entries of unwanted kinds were passed over just before it.
-    pub(super) passed: u16,
 }
 
 /// Entries with the same time and the same first bytes of their ids; nearly always one.
@@ -45,20 +41,11 @@ pub(super) struct Range {
 
 /// Lanes of one index, merged.
 pub(super) struct Lanes<'t> {
-    source: Source<'t>,
+    table: Table,
+    walk: Walk<'t>,
     range: Range,
     lanes: Vec<Lane>,
     heap: BinaryHeap<Reverse<(u128, usize)>>,
-}
-
-/// What all lanes read from.
-struct Source<'t> {
-    table: Table,
-    walk: Walk<'t>,
-    /// Sorted; the only ones that are wanted, if not all.
-    kinds: Option<Vec<u16>>,
-    /// So many entries of other kinds are passed over at once.
-    most_passed: u16,
 }
 
 struct Lane {
@@ -70,32 +57,25 @@ struct Lane {
     /// Read ahead, the next at the end.
     ahead: Vec<Entry>,
     ahead_next: usize,
-    /// Entries passed over since the last one read ahead.
-    passed: u16,
     is_read: bool,
 }
 
 impl<'t> Lanes<'t> {
-    /// Over entries of `table` that begin with one of the prefixes. Entries of other kinds than these may be left out.
+    /// Over entries of `table` that begin with one of the prefixes.
     pub(super) fn new(
         table: Table,
         walk: Walk<'t>,
         prefixes: Vec<Key>,
         range: Range,
-        kinds: Option<&[u16]>,
     ) -> Result<Self> {
-        let (ahead, most_passed) = match prefixes.len() {
-            0..=4 => (8, 256),
-            5..=64 => (4, 32),
-            _ => (1, 4),
+        let ahead = match prefixes.len() {
+            0..=4 => 8,
+            5..=64 => 4,
+            _ => 1,
         };
         let mut lanes = Lanes {
-            source: Source {
-                table,
-                walk,
-                kinds: kinds.map(<[u16]>::to_vec),
-                most_passed,
-            },
+            table,
+            walk,
             range,
             heap: BinaryHeap::with_capacity(prefixes.len()),
             lanes: Vec::with_capacity(prefixes.len()),
@@ -114,7 +94,7 @@ impl<'t> Lanes<'t> {
     /// The next entries in the order of the range, each row once; none at the end.
     pub(super) fn next_group(&mut self) -> Result<Group> {
         if let [lane] = &mut self.lanes[..] {
-            return lane.next_group(&mut self.source, &self.range);
+            return lane.next_group(&mut self.walk, self.table, &self.range);
         }
         let mut group = Group::new();
         let mut group_rank = None;
@@ -137,22 +117,13 @@ impl<'t> Lanes<'t> {
     fn enqueue(&mut self, at: usize) -> Result<()> {
         let lane = &mut self.lanes[at];
         if lane.ahead.is_empty() && !lane.is_read {
-            lane.read_ahead(&mut self.source, &self.range)?;
+            lane.read_ahead(&mut self.walk, self.table, &self.range)?;
         }
         if let Some(entry) = lane.ahead.last() {
             let rank = rank(self.range.order, entry);
             self.heap.push(Reverse((rank, at)));
         }
         Ok(())
-    }
-}
-
-impl Source<'_> {
-    fn wants(&self, entry: &Entry) -> bool {
-        match (&self.kinds, entry.kind) {
-            (Some(kinds), Some(kind)) => kinds.binary_search(&kind).is_ok(),
-            _ => true,
-        }
     }
 }
 
@@ -164,7 +135,6 @@ impl Lane {
             time: 0,
             ahead: Vec::new(),
             ahead_next,
-            passed: 0,
             is_read: range.since >= END_5,
         };
         let until = range.until.min(END_5 - 1);
@@ -184,11 +154,11 @@ impl Lane {
     }
 
     /// As [`Lanes::next_group`] where there is nothing to be merged.
-    fn next_group(&mut self, source: &mut Source<'_>, range: &Range) -> Result<Group> {
+    fn next_group(&mut self, walk: &mut Walk<'_>, table: Table, range: &Range) -> Result<Group> {
         let mut group = Group::new();
         loop {
             if self.ahead.is_empty() && !self.is_read {
-                self.read_ahead(source, range)?;
+                self.read_ahead(walk, table, range)?;
             }
             let Some(entry) = self.ahead.last().copied() else {
                 return Ok(group);
@@ -220,36 +190,35 @@ impl Lane {
     }
 
     /// Reads some entries, if there are any left.
-    fn read_ahead(&mut self, source: &mut Source<'_>, range: &Range) -> Result<()> {
+    fn read_ahead(&mut self, walk: &mut Walk<'_>, table: Table, range: &Range) -> Result<()> {
         let wanted = self.ahead_next;
         self.ahead_next = (2 * wanted).min(MOST_AHEAD);
         while self.ahead.is_empty() && !self.is_read {
-            if self.read_backwards(source, range, wanted)?.is_break() {
-                break;
-            }
-            match range.order {
-                Order::NewestFirst => self.is_read = true,
-                Order::OldestFirst => self.go_to_next_time(&mut source.walk, range)?,
+            self.read_backwards(walk, table, range, wanted)?;
+            if self.ahead.len() < wanted {
+                match range.order {
+                    Order::NewestFirst => self.is_read = true,
+                    Order::OldestFirst => self.go_to_next_time(walk, range)?,
+                }
             }
         }
         self.ahead.reverse();
         Ok(())
     }
 
-    /// Breaks where there may be more.
     fn read_backwards(
         &mut self,
-        source: &mut Source<'_>,
+        walk: &mut Walk<'_>,
+        table: Table,
         range: &Range,
         wanted: usize,
-    ) -> Result<ControlFlow<()>> {
-        let mut flow = ControlFlow::Continue(());
+    ) -> Result<()> {
         let mut last_key: Option<&[u8]> = None;
-        let mut found = source.walk.before(&self.before)?;
+        let mut found = walk.before(&self.before)?;
         while let Some((key, value)) = found
             && key.starts_with(&self.prefix)
         {
-            let mut entry = read_entry(source.table, self.prefix.len(), key, value)?;
+            let entry = read_entry(table, self.prefix.len(), key, value)?;
             let is_within = match range.order {
                 Order::NewestFirst => entry.created_at >= range.since,
                 Order::OldestFirst => entry.created_at == self.time,
@@ -257,25 +226,18 @@ impl Lane {
             if !is_within {
                 break;
             }
+            self.ahead.push(entry);
             last_key = Some(key);
-            if self.passed < source.most_passed && !source.wants(&entry) {
-                self.passed += 1;
-            } else {
-                entry.passed = std::mem::take(&mut self.passed);
-                self.ahead.push(entry);
-                // An unwanted one lets the page end here, should it have seen enough.
-                if self.ahead.len() == wanted || entry.passed == source.most_passed {
-                    flow = ControlFlow::Break(());
-                    break;
-                }
+            if self.ahead.len() == wanted {
+                break;
             }
-            found = source.walk.previous()?;
+            found = walk.previous()?;
         }
         if let Some(key) = last_key {
             self.before.clear();
             self.before.extend_from_slice(key);
         }
-        Ok(flow)
+        Ok(())
     }
 
     /// Oldest first: the entries of this time are read; the next time that has any is looked up.
@@ -328,7 +290,6 @@ fn read_entry(table: Table, prefix_bytes: usize, key: &[u8], value: &[u8]) -> Re
             id8: !u64::from_be_bytes(*negated),
             row,
             kind: kind.map(u16::from_be_bytes),
-            passed: 0,
         })
     };
     parse().ok_or_else(|| Fault::corrupt(format!("an entry of {table:?} makes no sense")))

@@ -18,8 +18,8 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-/// The clock is read once for so many entries.
-const ENTRIES_PER_CLOCK: usize = 32;
+/// The clock is read once for so many groups.
+const GROUPS_PER_CLOCK: usize = 32;
 
 /// Calls back with every match after the resume position, in order. Gives the position for the next page if it stopped
 /// before the end, which it does after at least one step.
@@ -50,7 +50,7 @@ pub(super) fn each_match<'t>(
         resume: scan.resume,
     };
     let choice = index::choose(txn, &store.tables, &store.hash, filter, range)?;
-    let mut lanes = choice.lanes(txn, &store.tables, range, filter.kinds.as_deref())?;
+    let mut lanes = choice.lanes(txn, &store.tables, range)?;
     let mut spent = Spent::new(scan.budget);
     let mut last = scan.resume;
     let resumed_group = last.map(|at| end_of_group(at.created_at, keys::id8(at.id.as_bytes())));
@@ -72,8 +72,7 @@ pub(super) fn each_match<'t>(
         last = Some(end_of_group(first.created_at, first.id8));
         // The group in which the last page ended comes again, and a page must get beyond it.
         let is_new = last != resumed_group;
-        let passed: usize = group.iter().map(|entry| usize::from(entry.passed)).sum();
-        if is_new && spent.is_over(group.len() + passed) {
+        if is_new && spent.is_over(group.len()) {
             return Ok(last);
         }
     }
@@ -231,6 +230,7 @@ impl<'a, 't> Check<'a, 't> {
 struct Spent {
     budget: Budget,
     since: Instant,
+    groups: usize,
     entries: usize,
 }
 
@@ -239,15 +239,16 @@ impl Spent {
         Spent {
             budget,
             since: Instant::now(),
+            groups: 0,
             entries: 0,
         }
     }
 
     fn is_over(&mut self, entries: usize) -> bool {
-        let looks = self.entries / ENTRIES_PER_CLOCK;
+        self.groups += 1;
         self.entries += entries;
         self.entries >= self.budget.entries
-            || (self.entries / ENTRIES_PER_CLOCK > looks
+            || (self.groups.is_multiple_of(GROUPS_PER_CLOCK)
                 && self.since.elapsed() >= self.budget.time)
     }
 }

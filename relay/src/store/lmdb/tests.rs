@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use super::cursor::{Pen, Walk};
-use super::keys::Key;
-use super::lanes::{Lanes, Range};
 use super::mapped::Mapped;
 use super::tables::Table;
 use super::{LmdbOptions, LmdbStore, Migration};
@@ -297,51 +295,6 @@ fn c21_check_finds_a_request_to_vanish_without_its_tombstone() {
         txn.commit().unwrap();
     });
     assert_eq!(store.check().unwrap().problem_count, 1);
-}
-
-#[test]
-fn v8_no_more_than_a_few_hundred_entries_of_other_kinds_are_passed_over_at_once() {
-    let directory = TempDir::new().unwrap();
-    let store = LmdbStore::open(directory.path(), options()).unwrap();
-    let batch: Vec<Write> = (0..2_000u64)
-        .map(|n| {
-            let mut id = [9; 32];
-            id[..8].copy_from_slice(&n.to_be_bytes());
-            let parts = EventParts {
-                id: &id,
-                pubkey: &[1; 32],
-                created_at: 1_700_000_000 + n,
-                kind: 1,
-                tags_json: r#"[["t","cats"]]"#,
-                content_json: r#""""#,
-                sig: &[2; 64],
-            };
-            Write::Put(Arc::new(parts.assemble()))
-        })
-        .collect();
-    store.commit(&batch, &NoPolicy, 0).unwrap();
-    for order in [Order::NewestFirst, Order::OldestFirst] {
-        let passed = within(&store, |mapped| {
-            let txn = mapped.env.begin_ro_txn().unwrap();
-            let walk = Walk::new(&txn, mapped.tables.of(Table::Tag)).unwrap();
-            let range = Range {
-                order,
-                since: 0,
-                until: u64::MAX,
-                resume: None,
-            };
-            let prefix = Key::from_slice(&mapped.hash.tag(b't', "cats"));
-            let kinds = Some(&[7][..]);
-            let mut lanes = Lanes::new(Table::Tag, walk, vec![prefix], range, kinds).unwrap();
-            let mut passed = Vec::new();
-            while let [entry] = lanes.next_group().unwrap()[..] {
-                passed.push(entry.passed);
-            }
-            passed
-        });
-        assert!(passed.len() >= 2_000 / 300, "{order:?}: {passed:?}");
-        assert!(passed.iter().all(|&passed| passed <= 256), "{passed:?}");
-    }
 }
 
 #[test]
