@@ -1,5 +1,6 @@
 //! One file a subcommand; here only the words that select one.
 
+mod bench;
 mod check;
 mod closed_pipe;
 mod compact;
@@ -74,6 +75,8 @@ enum Command {
     /// Check or explain a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Measure any relay by its address.
+    Bench(bench::Bench),
 }
 
 impl Arguments {
@@ -89,6 +92,7 @@ impl Arguments {
             Command::Run(run) => run.run(extensions),
             Command::Extensions(command) => closed_pipe::forgive(command.run(extensions)),
             Command::Config(config) => closed_pipe::forgive(config.run(extensions)),
+            Command::Bench(bench) => bench.run(),
         }
     }
 }

@@ -7,7 +7,7 @@ fn setup() -> Setup {
     trellis!().front(Front::Server)
 }
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "serve",
     "import",
     "export",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 9] = [
     "run",
     "extensions",
     "config",
+    "bench",
 ];
 
 #[tokio::test]
@@ -52,6 +53,12 @@ async fn c23_help_breaks_lines_only_where_the_terminal_ends() {
     let nested = [
         &["extensions", "list"][..],
         &["config", "schema"],
+        &["bench", "gen"],
+        &["bench", "ingest"],
+        &["bench", "query"],
+        &["bench", "fanout"],
+        &["bench", "idle"],
+        &["bench", "micro"],
         &["sync"],
         &[],
     ];

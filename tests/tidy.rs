@@ -65,7 +65,12 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("negentropy::", &["relay/src/nips/nip77.rs"]),
     (
         "secp256k1",
-        &["relay/src/event/verify.rs", "relay/src/event/sign"],
+        &[
+            "relay/src/event/verify",
+            "relay/src/event/sign",
+            "src/commands/bench/signer.rs",
+            "src/commands/bench/floor.rs",
+        ],
     ),
 ];
 

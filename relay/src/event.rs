@@ -9,10 +9,12 @@ mod assembly;
 mod canonical;
 mod kinds;
 mod parse;
+mod scan;
 mod tags;
 mod verify;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 pub use nostr::event::EventId;
 pub use nostr::key::PublicKey;
 use std::borrow::Cow;
@@ -49,11 +51,21 @@ pub struct Event {
     tags_at: u32,
     /// Offset of the quote that opens the content.
     content_at: u32,
-    json: Bytes,
+    json: ByteString,
 }
 
+/// Index keys hold five bytes of `created_at`; 2^40 seconds are the year 36812.
+const CREATED_AT_END: u64 = 1 << 40;
+/// Offset of the quote that opens the author's key.
+const PUBKEY_AT: usize = r#"{"id":"","pubkey":"#.len() + 64;
+/// Offset of the digits of `created_at`.
+const CREATED_AT_AT: usize = PUBKEY_AT + r#""","created_at":"#.len() + 64;
 /// `"sig":"<128 hex>"}` and the comma before it close every canonical event.
 const SIG_TAIL_BYTES: usize = r#","sig":""#.len() + 128 + r#""}"#.len();
+/// `,"kind":` stands between `created_at` and kind.
+const KIND_KEY_BYTES: usize = r#","kind":"#.len();
+/// `,"tags":` stands between kind and tags.
+const TAGS_KEY_BYTES: usize = r#","tags":"#.len();
 /// `,"content":` stands between tags and content.
 const CONTENT_KEY_BYTES: usize = r#","content":"#.len();
 
@@ -80,7 +92,7 @@ impl Event {
 
     /// The whole event as canonical JSON.
     pub fn json(&self) -> &Bytes {
-        &self.json
+        self.json.as_bytes()
     }
 
     /// All tags in order.
@@ -141,9 +153,18 @@ impl Event {
         Address::of(self)
     }
 
+    /// Author, `created_at` and kind as they stand in the JSON, the first with its quotes.
+    fn written_head(&self) -> [&str; 3] {
+        let kind_end = self.tags_at as usize - TAGS_KEY_BYTES;
+        let numbers = self.text(CREATED_AT_AT, kind_end);
+        let (created_at, rest) = numbers.split_once(',').unwrap_or_default();
+        let kind = rest.get(KIND_KEY_BYTES - 1..).unwrap_or_default();
+        [self.text(PUBKEY_AT, PUBKEY_AT + 66), created_at, kind]
+    }
+
     fn text(&self, from: usize, to: usize) -> &str {
-        // The canonical form was written from `&str`s, and the offsets are those of ASCII delimiters.
-        std::str::from_utf8(&self.json[from..to]).unwrap_or_default()
+        // The offsets are those of ASCII delimiters.
+        self.json.get(from..to).unwrap_or_default()
     }
 }
 

@@ -6,7 +6,7 @@
 mod client;
 mod relay;
 
-pub use client::{ClientMessage, Filters, HexMessage, WireError};
+pub use client::{ClientMessage, Filters, HexMessage, Published, WireError};
 pub use relay::{RelayMessage, event_ends, event_pieces};
 
 use crate::event::escape_into;

@@ -1,9 +1,9 @@
 //! The one thread that writes to the store: drain, commit, answer.
 //!
-//! Invariant: an answer leaves this thread only after the store said that the batch is durable. A batch is committed when
-//! no admitted event is on its way here, or when it is full; a lone publisher therefore never waits for a timer.
+//! Invariant: an answer leaves this thread only after the store said that the batch is durable.
 //!
-//! Not here: what a batch does to the store (`store`), who hears of it (`answers`, `worker`).
+//! Not here: when a batch is complete (`queue`), what it does to the store (`store`), who hears of it (`answers`,
+//! `worker`).
 
 use crate::config::Config;
 use crate::event::{Event, EventId};
@@ -14,20 +14,18 @@ use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::store::{Outcome, Stored, Write};
 use crate::worker::WorkerMessage;
+use queue::Queue;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 mod answers;
+mod queue;
 
 pub(crate) use answers::public_reason;
-
-const BATCH_EVENTS: usize = 2_048;
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
-const BATCH_TIME: Duration = Duration::from_millis(10);
+pub use queue::Approach;
 
 /// A write on its way to the store.
 #[derive(Debug)]
@@ -86,8 +84,7 @@ pub struct Ack {
 /// The way to the writer thread.
 #[derive(Debug)]
 pub struct Writer {
-    queue: Sender<Submission>,
-    approaching: AtomicUsize,
+    queue: Arc<Queue>,
     /// Held from where the operator's orders are read until what they allow is committed.
     committing: tokio::sync::Mutex<()>,
     dead: AtomicBool,
@@ -95,7 +92,13 @@ pub struct Writer {
 
 /// The receiving end, to be given to [`run`].
 #[derive(Debug)]
-pub struct WriterQueue(Receiver<Submission>);
+pub struct WriterQueue(Arc<Queue>);
+
+impl Drop for WriterQueue {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 /// The writer thread is gone, which only a fault of the store or the end of the process explains.
 #[derive(Debug, thiserror::Error)]
@@ -105,26 +108,23 @@ pub struct WriterGone;
 impl Writer {
     /// A handle and the queue that it fills.
     pub fn new() -> (Self, WriterQueue) {
-        // Unbounded in length, bounded by the byte budget whose permits travel with the events.
-        let (queue, receiver) = channel();
+        let queue = Arc::new(Queue::default());
         let writer = Writer {
-            queue,
-            approaching: AtomicUsize::new(0),
+            queue: queue.clone(),
             committing: tokio::sync::Mutex::default(),
             dead: AtomicBool::new(false),
         };
-        (writer, WriterQueue(receiver))
+        (writer, WriterQueue(queue))
     }
 
-    /// Says that events may follow within this turn of a worker, so that the batch waits for them.
-    pub fn approach(&self) -> Approach<'_> {
-        self.approaching.fetch_add(1, Ordering::AcqRel);
-        Approach(self)
+    /// Says that writes may follow, so that the batch waits for them.
+    pub fn approach(&self) -> Approach {
+        Approach::begin(&self.queue)
     }
 
     /// Queues a write.
     pub fn submit(&self, submission: Submission) -> Result<(), WriterGone> {
-        self.queue.send(submission).map_err(|_| WriterGone)
+        self.queue.push(submission)
     }
 
     /// Waits until no batch is under way that was judged by orders from before this call.
@@ -143,16 +143,6 @@ impl Writer {
     }
 }
 
-/// While it lives the writer expects more events.
-#[derive(Debug)]
-pub struct Approach<'w>(&'w Writer);
-
-impl Drop for Approach<'_> {
-    fn drop(&mut self) {
-        self.0.approaching.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 thread_local! {
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
@@ -162,7 +152,7 @@ pub(crate) fn is_this_thread() -> bool {
     IS_WRITER.get()
 }
 
-/// The writer thread: ends when every handle is dropped or [`Relay::stop_writer`] was called and the queue is empty.
+/// The writer thread: ends when [`Relay::stop_writer`] was called and the queue is empty.
 pub fn run(relay: &Relay, queue: WriterQueue) {
     struct Death<'r>(&'r Relay);
     impl Drop for Death<'_> {
@@ -173,51 +163,15 @@ pub fn run(relay: &Relay, queue: WriterQueue) {
     let _death = Death(relay);
     IS_WRITER.set(true);
     let mut hooks = Local::new(relay.hooks.clone());
-    while let Some(batch) = drain(relay, &queue.0) {
+    let mut took = Duration::ZERO;
+    while let Some(batch) = queue.0.next_batch(took, || relay.writer_may_stop()) {
+        let began = Instant::now();
         commit(relay, &mut hooks, batch);
+        took = began.elapsed();
     }
 }
 
-/// Waits for a first write, then takes what comes until nothing more is on its way.
-fn drain(relay: &Relay, queue: &Receiver<Submission>) -> Option<Vec<Submission>> {
-    const LOOK_UP: Duration = Duration::from_millis(100);
-    let first = loop {
-        match queue.recv_timeout(LOOK_UP) {
-            Ok(first) => break first,
-            Err(RecvTimeoutError::Timeout) if relay.writer_may_stop() => return None,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return None,
-        }
-    };
-    let started = Instant::now();
-    let mut bytes = weight(&first.write);
-    let mut batch = vec![first];
-    while batch.len() < BATCH_EVENTS && bytes < BATCH_BYTES {
-        let next = match queue.try_recv() {
-            Ok(next) => next,
-            Err(_) if relay.writer.approaching.load(Ordering::Acquire) == 0 => {
-                // An event sent just before the count fell to zero is in the queue by now.
-                match queue.try_recv() {
-                    Ok(next) => next,
-                    Err(_) => break,
-                }
-            }
-            Err(_) => {
-                let Some(left) = BATCH_TIME.checked_sub(started.elapsed()) else {
-                    break;
-                };
-                match queue.recv_timeout(left.min(Duration::from_micros(200))) {
-                    Ok(next) => next,
-                    Err(_) => continue,
-                }
-            }
-        };
-        bytes += weight(&next.write);
-        batch.push(next);
-    }
-    Some(batch)
-}
-
+/// Bytes of events that a batch holds by a write.
 fn weight(write: &Write) -> usize {
     match write {
         Write::Put(event) | Write::Vanish(event) => event.json().len(),

@@ -5,6 +5,7 @@
 
 use super::{Event, EventId, PublicKey};
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 
 /// The fields of an event that have a fixed size.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,6 @@ impl Assembler {
         json.extend_from_slice(br#","content":"#);
         let content_at = json.len();
         content(json)?;
-        // Tags and content must end between characters, or what follows them would not be where it is looked for.
-        std::str::from_utf8(&json[tags_at..]).ok()?;
         json.extend_from_slice(br#","sig":""#);
         push_hex(json, fixed.sig);
         json.extend_from_slice(br#""}"#);
@@ -70,7 +69,8 @@ impl Assembler {
             kind: fixed.kind,
             tags_at: tags_at as u32,
             content_at: content_at as u32,
-            json: self.keep(),
+            // Tags and content must end between characters, or what follows them would not be where it is looked for.
+            json: ByteString::try_from(self.keep()).ok()?,
         })
     }
 
@@ -175,7 +175,14 @@ mod tests {
             sig: &[5; 64],
         };
         let mut assembler = Assembler::new(0);
-        let broken = assembler.assemble(&fixed, |_| Some(()), |out| Some(out.push(0xff)));
+        let broken = assembler.assemble(
+            &fixed,
+            |_| Some(()),
+            |out| {
+                out.push(0xff);
+                Some(())
+            },
+        );
         assert!(broken.is_none());
         assert!(assembler.assemble(&fixed, |_| None, |_| Some(())).is_none());
     }

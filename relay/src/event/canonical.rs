@@ -1,7 +1,7 @@
 //! Writes the canonical JSON of an event from its parts.
 
 use super::{Event, EventId, PublicKey};
-use std::io::Write as _;
+use std::fmt::Write as _;
 
 /// The seven fields of an event, tags and content already as canonical JSON. Stores build events back from these.
 #[derive(Clone, Copy, Debug)]
@@ -25,23 +25,23 @@ pub struct EventParts<'a> {
 impl EventParts<'_> {
     /// Assembles the event. Tags and content must be canonical JSON: nothing is checked here.
     pub fn assemble(&self) -> Event {
-        let mut json = Vec::with_capacity(self.tags_json.len() + self.content_json.len() + 360);
+        let mut json = String::with_capacity(self.tags_json.len() + self.content_json.len() + 360);
         let mut hex = [0u8; 128];
-        json.extend_from_slice(br#"{"id":""#);
+        json.push_str(r#"{"id":""#);
         push_hex(&mut json, self.id, &mut hex);
-        json.extend_from_slice(br#"","pubkey":""#);
+        json.push_str(r#"","pubkey":""#);
         push_hex(&mut json, self.pubkey, &mut hex);
-        json.extend_from_slice(br#"","created_at":"#);
-        // Writing to a Vec cannot fail.
+        json.push_str(r#"","created_at":"#);
+        // Writing to a String cannot fail.
         let _ = write!(json, r#"{},"kind":{},"tags":"#, self.created_at, self.kind);
         let tags_at = json.len() as u32;
-        json.extend_from_slice(self.tags_json.as_bytes());
-        json.extend_from_slice(br#","content":"#);
+        json.push_str(self.tags_json);
+        json.push_str(r#","content":"#);
         let content_at = json.len() as u32;
-        json.extend_from_slice(self.content_json.as_bytes());
-        json.extend_from_slice(br#","sig":""#);
+        json.push_str(self.content_json);
+        json.push_str(r#","sig":""#);
         push_hex(&mut json, self.sig, &mut hex);
-        json.extend_from_slice(br#""}"#);
+        json.push_str(r#""}"#);
         Event {
             id: EventId::from_byte_array(*self.id),
             pubkey: PublicKey::from_byte_array(*self.pubkey),
@@ -54,10 +54,10 @@ impl EventParts<'_> {
     }
 }
 
-fn push_hex(out: &mut Vec<u8>, bytes: &[u8], hex: &mut [u8; 128]) {
+fn push_hex(out: &mut String, bytes: &[u8], hex: &mut [u8; 128]) {
     let hex = &mut hex[..bytes.len() * 2];
-    if const_hex::encode_to_slice(bytes, hex).is_ok() {
-        out.extend_from_slice(hex);
+    if let Ok(hex) = const_hex::encode_to_str(bytes, hex) {
+        out.push_str(hex);
     }
 }
 

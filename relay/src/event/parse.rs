@@ -1,18 +1,15 @@
 //! From a client's JSON to the canonical form, or an error that names what is wrong.
 //!
-//! Two passes: the outer object yields raw slices, so that an id can be answered to even where another field is broken;
+//! Two passes, for what `scan` does not recognise: the outer object yields raw slices, so that an id can be answered to even where another field is broken;
 //! then each field is read by its own rule. White space, key order and unknown keys of the input leave no trace.
 
 use super::canonical::{EventParts, escape_into, lowercase_hex};
-use super::{Event, EventId};
+use super::{CREATED_AT_END, Event, EventId, scan};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-
-/// LMDB keys hold five bytes of `created_at`; 2^40 seconds are the year 36812.
-const CREATED_AT_END: u64 = 1 << 40;
 
 /// What is wrong with an event, in words for its author.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -61,6 +58,18 @@ struct RawEvent<'a> {
 impl Event {
     /// Reads an event's JSON. Checks the form only: see [`Event::verify`].
     pub fn parse(json: &[u8]) -> Result<Event, EventError> {
+        let canonical = std::str::from_utf8(json).ok().and_then(Event::scan);
+        canonical.map_or_else(|| Event::parse_any(json), Ok)
+    }
+
+    /// The event of canonical JSON, which is most of what clients send; `None` for anything that [`Event::parse`] must
+    /// look at more closely. Checks the form only.
+    pub fn scan(json: &str) -> Option<Event> {
+        scan::scan(json)
+    }
+
+    /// [`Event::parse`] without the short way for what is canonical already.
+    pub(super) fn parse_any(json: &[u8]) -> Result<Event, EventError> {
         let raw: RawEvent<'_> = object(json)?;
         let id = hex_field::<32>("id", raw.id)?;
         let pubkey = hex_field::<32>("pubkey", raw.pubkey)?;

@@ -1,8 +1,10 @@
 //! Whether an event is what it says: its id and its signature (NIP-01, BIP-340).
 
+mod known_keys;
+
 use super::{Event, EventError};
 use secp256k1::schnorr::Signature;
-use secp256k1::{Secp256k1, VerifyOnly, XOnlyPublicKey};
+use secp256k1::{Secp256k1, VerifyOnly};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
@@ -19,8 +21,7 @@ impl Event {
         }
         let mut sig = [0u8; 64];
         const_hex::decode_to_slice(self.sig_hex(), &mut sig).map_err(|_| EventError::Signature)?;
-        let key = XOnlyPublicKey::from_slice(self.pubkey.as_bytes())
-            .map_err(|_| EventError::NotACurvePoint)?;
+        let key = known_keys::point(self.pubkey.as_bytes()).ok_or(EventError::NotACurvePoint)?;
         let sig = Signature::from_slice(&sig).map_err(|_| EventError::Signature)?;
         SECP.verify_schnorr(&sig, &id, &key)
             .map_err(|_| EventError::Signature)
@@ -29,12 +30,10 @@ impl Event {
     /// sha256 of `[0,pubkey,created_at,kind,tags,content]`.
     pub fn computed_id(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        let mut hex = [0u8; 64];
-        // 32 bytes always fit 64 digits.
-        let _ = const_hex::encode_to_slice(self.pubkey.as_bytes(), &mut hex);
-        hash.update(br#"[0,""#);
-        hash.update(hex);
-        hash.update(format!(r#"",{},{},"#, self.created_at, self.kind));
+        let [pubkey, created_at, kind] = self.written_head();
+        for piece in ["[0,", pubkey, ",", created_at, ",", kind, ","] {
+            hash.update(piece);
+        }
         hash.update(self.tags_json());
         hash.update(b",");
         hash.update(self.content_json());

@@ -16,9 +16,8 @@ use crate::orders;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
 use crate::store::Outcome;
-use crate::wire::RelayMessage;
+use crate::wire::{Published, RelayMessage};
 use crate::writer::{Origin, Submission, public_reason};
-use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -33,18 +32,12 @@ pub(crate) struct Candidate {
 }
 
 /// Publishes one event. The answer follows when it is decided, which is after the commit for an event that is stored.
-pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
+pub fn publish(session: &Rc<Session>, published: Published<'_>) -> Option<Wait> {
     let _span = tracing::debug_span!("publish", session = session.number()).entered();
     if let Some(room) = admission::room(session) {
-        let (session, raw) = (session.clone(), raw.to_owned());
-        return Some(Box::pin(async move {
-            room.await;
-            if let Some(wait) = publish(&session, &raw) {
-                wait.await;
-            }
-        }));
+        return Some(later(session, room, published));
     }
-    let event = match check::check(session, raw) {
+    let event = match check::check(session, published) {
         Ok(event) => Arc::new(event),
         Err(refusal) => {
             refusal.answer(session);
@@ -68,6 +61,24 @@ pub fn publish(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
             }))
         }
     }
+}
+
+/// Publishes once there is room for one more event to be thought about.
+fn later(session: &Rc<Session>, room: Wait, published: Published<'_>) -> Wait {
+    let session = session.clone();
+    let (read, unread) = match published {
+        Published::Read(event) => (Some(event), None),
+        Published::Unread(json) => (None, Some(json.to_owned())),
+    };
+    Box::pin(async move {
+        room.await;
+        let unread = unread.as_deref().map(Published::Unread);
+        if let Some(published) = read.map(Published::Read).or(unread)
+            && let Some(wait) = publish(&session, published)
+        {
+            wait.await;
+        }
+    })
 }
 
 /// Asks the extensions.

@@ -1,6 +1,7 @@
 //! What clients send.
 
 use super::SubId;
+use crate::event::Event;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -8,11 +9,11 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A client's message; events and filters are still JSON.
+/// A client's message; filters are still JSON, and so are events that are not in canonical form.
 #[derive(Debug)]
 pub enum ClientMessage<'a> {
     /// `["EVENT", event]`
-    Event(&'a RawValue),
+    Event(Published<'a>),
     /// `["REQ", id, filter...]`
     Req(SubId, Filters<'a>),
     /// `["COUNT", id, filter...]` (NIP-45)
@@ -27,6 +28,15 @@ pub enum ClientMessage<'a> {
     NegMsg(SubId, HexMessage<'a>),
     /// `["NEG-CLOSE", id]` (NIP-77)
     NegClose(SubId),
+}
+
+/// The event of an EVENT.
+#[derive(Debug)]
+pub enum Published<'a> {
+    /// It came in canonical form.
+    Read(Event),
+    /// Whatever it is, [`Event::parse`] will tell.
+    Unread(&'a RawValue),
 }
 
 /// A string that should hold hex digits, unread.
@@ -82,12 +92,21 @@ impl<'a> ClientMessage<'a> {
 
     /// Reads one message. `max_subid_chars` is `limitation.max_subid_length`.
     pub fn parse(bytes: &'a [u8], max_subid_chars: usize) -> Result<Self, WireError> {
+        match canonical_event(bytes) {
+            Some(event) => Ok(Self::Event(Published::Read(event))),
+            None => Self::parse_any(bytes, max_subid_chars),
+        }
+    }
+
+    /// [`ClientMessage::parse`] without the short way for an event in canonical form.
+    pub(crate) fn parse_any(bytes: &'a [u8], max_subid_chars: usize) -> Result<Self, WireError> {
         let text = std::str::from_utf8(bytes).map_err(|_| WireError::NotUtf8)?;
         let array: Array<'a> =
             serde_json::from_str(text).map_err(|e| WireError::Json(e.to_string()))?;
         let Array { verb, items } = array;
         match &*verb {
-            "EVENT" => one(items, "EVENT", r#"one event: ["EVENT", {...}]"#).map(Self::Event),
+            "EVENT" => one(items, "EVENT", r#"one event: ["EVENT", {...}]"#)
+                .map(|json| Self::Event(Published::Unread(json))),
             "AUTH" => {
                 one(items, "AUTH", r#"one event of kind 22242: ["AUTH", {...}]"#).map(Self::Auth)
             }
@@ -131,6 +150,12 @@ impl<'a> ClientMessage<'a> {
             _ => Err(WireError::Unknown(verb.chars().take(40).collect())),
         }
     }
+}
+
+/// The event of a message without white space: the one that a relay gets most often, read in one pass.
+fn canonical_event(message: &[u8]) -> Option<Event> {
+    let json = message.strip_prefix(br#"["EVENT","#)?.strip_suffix(b"]")?;
+    Event::scan(std::str::from_utf8(json).ok()?)
 }
 
 fn one<'a>(

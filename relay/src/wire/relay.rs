@@ -50,7 +50,16 @@ impl RelayMessage<'_> {
                 accepted,
                 reason,
             } => {
-                let _ = write!(out, r#"["OK","{}",{accepted},"#, id.to_hex());
+                out.extend_from_slice(br#"["OK",""#);
+                let mut hex = [0; 64];
+                // 32 bytes always fit 64 digits.
+                let _ = const_hex::encode_to_slice(id.as_bytes(), &mut hex);
+                out.extend_from_slice(&hex);
+                out.extend_from_slice(if *accepted {
+                    br#"",true,"#
+                } else {
+                    br#"",false,"#
+                });
                 match reason {
                     Some(reason) => escape_into(out, &reason.to_string()),
                     None => out.extend_from_slice(br#""""#),

@@ -12,6 +12,7 @@ use crate::reason::Reason;
 use crate::session::{CloseCause, Session, Wait};
 use crate::wire::RelayMessage;
 use crate::worker::Worker;
+use crate::writer::Approach;
 use actix_codec::{Decoder as _, Framed};
 use actix_http::ws::{Codec, Frame, ProtocolError, hash_key};
 use actix_http::{HttpMessage as _, Request, h1};
@@ -68,6 +69,8 @@ pub(crate) async fn accept(
             inbound: unread,
             assembly: Assembly::default(),
             wait: None,
+            approach: None,
+            has_unread: false,
         };
         actix_rt::spawn(connection.run());
     }
@@ -132,6 +135,10 @@ struct Connection {
     assembly: Assembly,
     /// What the last message still waits for.
     wait: Option<Wait>,
+    /// Held while frames are there that were not looked at: the writer waits with its commit for their events.
+    approach: Option<Approach>,
+    /// The last turn ended before the frames did.
+    has_unread: bool,
 }
 
 /// Whether a step could go on.
@@ -155,6 +162,17 @@ impl Connection {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        let poll = self.step(cx);
+        // Kept only over the end of a turn: whoever waits for something else sends nothing before that came.
+        match &self.approach {
+            Some(approach) if self.has_unread => approach.pause(),
+            _ => self.approach = None,
+        }
+        poll
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        self.has_unread = false;
         let mut allowance = Allowance {
             frames: TURN_FRAMES,
             since: Instant::now(),
@@ -189,6 +207,7 @@ impl Connection {
             }
             match self.handle_frames(&mut allowance) {
                 Turn::Over => {
+                    self.has_unread = true;
                     // Not a plain wake: sockets and timers are looked at before this connection comes round again.
                     let _ = pin!(tokio::task::yield_now()).poll(cx);
                     // What was answered goes out before the next turn.
@@ -284,9 +303,9 @@ impl Connection {
         if self.inbound.is_empty() {
             return Turn::Dry;
         }
-        let relay = self.session.worker.relay.clone();
-        // The writer waits with its commit until this turn's events have come.
-        let _approach = relay.writer.approach();
+        if self.approach.is_none() {
+            self.approach = Some(self.session.worker.relay.writer.approach());
+        }
         while allowance.frames > 0 && allowance.since.elapsed() < TURN_TIME {
             allowance.frames -= 1;
             let frame = match self.codec.decode(&mut self.inbound) {

@@ -8,8 +8,7 @@ use crate::orders;
 use crate::rate_limit::Action;
 use crate::reason::{Prefix, Reason};
 use crate::session::Session;
-use crate::wire::RelayMessage;
-use serde_json::value::RawValue;
+use crate::wire::{Published, RelayMessage};
 
 /// Why an event goes no further.
 pub(super) struct Refusal {
@@ -19,12 +18,8 @@ pub(super) struct Refusal {
 }
 
 /// Reads and checks an event up to its signature.
-pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal> {
-    let json = raw.get().as_bytes();
-    let event = Event::parse(json).map_err(|error| Refusal {
-        id: peek_id(json),
-        reason: Reason::invalid(error.to_string()),
-    })?;
+pub(super) fn check(session: &Session, published: Published<'_>) -> Result<Event, Refusal> {
+    let event = read(published)?;
     let config = session.worker.config();
     let now = session.worker.relay.clock.now_s();
     let checked = orders::check_mode(&config.operation, now)
@@ -47,6 +42,19 @@ pub(super) fn check(session: &Session, raw: &RawValue) -> Result<Event, Refusal>
             id: Some(*event.id()),
             reason,
         }),
+    }
+}
+
+fn read(published: Published<'_>) -> Result<Event, Refusal> {
+    match published {
+        Published::Read(event) => Ok(event),
+        Published::Unread(json) => {
+            let json = json.get().as_bytes();
+            Event::parse(json).map_err(|error| Refusal {
+                id: peek_id(json),
+                reason: Reason::invalid(error.to_string()),
+            })
+        }
     }
 }
 
