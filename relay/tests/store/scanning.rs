@@ -5,7 +5,7 @@ use crate::subject::{NOW, PLENTY, Subject, for_every_store, ids, ids_of, scan_of
 use std::sync::Arc;
 use trellis_relay::event::Event;
 use trellis_relay::filter::{Filter, FilterLimits};
-use trellis_relay::store::{Budget, Order, Position};
+use trellis_relay::store::{Budget, NoPolicy, Order, Position, Write};
 
 for_every_store!(
     c1_newest_first_then_lowest_id,
@@ -18,6 +18,7 @@ for_every_store!(
     c3_a_scan_resumes_where_no_event_is,
     c21_oldest_first_for_export,
     h8_long_lists_of_values_are_answered,
+    v8_a_rare_kind_behind_a_common_tag_is_found_page_by_page,
 );
 
 fn c1_newest_first_then_lowest_id(subject: &Subject) {
@@ -352,4 +353,35 @@ fn h8_long_lists_of_values_are_answered(subject: &Subject) {
     assert_eq!(ids(&subject.pages(&scan_of(&filter))).len(), 50);
     filter.since = Some(40);
     assert_eq!(subject.count_pages(&scan_of(&filter)), 10);
+}
+
+fn v8_a_rare_kind_behind_a_common_tag_is_found_page_by_page(subject: &Subject) {
+    let common = |kind: u16, n: u64| {
+        let draft = Draft::of(kind).by((n % 3) as u8).at(1_000 + n / 2);
+        draft.tag(&["t", "cats"]).content(n.to_string()).build()
+    };
+    // Other kinds before, between and after what is asked for, more than a page looks at.
+    let events: Vec<Arc<Event>> = (0..1_500)
+        .map(|n| common(if n % 700 == 350 { 7 } else { 1 }, n))
+        .collect();
+    let writes: Vec<Write> = events.iter().cloned().map(Write::Put).collect();
+    subject.commit_with(&writes, &NoPolicy);
+    let filters = [
+        (r##"{"#t":["cats"],"kinds":[7,9]}"##.to_owned(), 2),
+        (r##"{"#t":["cats"],"kinds":[9],"since":1}"##.to_owned(), 0),
+        (r##"{"#t":["cats","dogs"],"kinds":[7]}"##.to_owned(), 2),
+    ];
+    for (json, expected) in filters {
+        let filter = Filter::parse(&json, &FilterLimits::default()).unwrap();
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            for entries in [1, 10, 1_000, usize::MAX] {
+                let mut scan = scan_of(&filter);
+                scan.order = order;
+                scan.budget.entries = entries;
+                let found = subject.pages(&scan);
+                assert_eq!(found.len(), expected, "{json}, {order:?}, {entries}");
+                assert!(found.iter().all(|stored| stored.event.kind() == 7));
+            }
+        }
+    }
 }

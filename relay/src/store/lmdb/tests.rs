@@ -9,6 +9,7 @@ use crate::event::{Event, EventParts};
 use crate::filter::Filter;
 use crate::store::{Budget, CheckReport, NoPolicy, Order, Scan, Store, StoreError, Write};
 use lmdb::{DatabaseFlags, Environment, Transaction, WriteFlags};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -294,4 +295,53 @@ fn c21_check_finds_a_request_to_vanish_without_its_tombstone() {
         txn.commit().unwrap();
     });
     assert_eq!(store.check().unwrap().problem_count, 1);
+}
+
+#[test]
+fn v7_bytes_an_event_after_load_and_after_compact() {
+    let directory = TempDir::new().unwrap();
+    let store = LmdbStore::open(directory.path(), options()).unwrap();
+    let mut random = 1u64;
+    let mut word = move || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random ^ random >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd)
+    };
+    let mut key = || -> [u8; 32] {
+        let words = [word(), word(), word(), word()].map(u64::to_be_bytes);
+        words.as_flattened().try_into().unwrap()
+    };
+    const EVENTS: usize = 20_000;
+    const BATCH: usize = 1_000;
+    let content = format!(r#""{}""#, "Some words of a note. ".repeat(28));
+    let mut json_bytes = 0;
+    for batch in 0..EVENTS / BATCH {
+        let writes: Vec<Write> = (0..BATCH)
+            .map(|n| {
+                let tags = [(); 4].map(|()| format!(r#"["p","{}"]"#, const_hex::encode(key())));
+                let event = EventParts {
+                    id: &key(),
+                    pubkey: &key(),
+                    created_at: 1_700_000_000 + (batch * BATCH + n) as u64,
+                    kind: 1,
+                    tags_json: &format!("[{}]", tags.join(",")),
+                    content_json: &content,
+                    sig: &[2; 64],
+                };
+                let event = event.assemble();
+                json_bytes += event.json().len();
+                Write::Put(Arc::new(event))
+            })
+            .collect();
+        store.commit(&writes, &NoPolicy, 0).unwrap();
+    }
+    assert!(json_bytes / EVENTS > 1_100, "{}", json_bytes / EVENTS);
+    let file_bytes = || directory.path().join("data.mdb").metadata().unwrap().len();
+    let loaded_bytes = file_bytes() / EVENTS as u64;
+    assert!(loaded_bytes <= 2_600, "{loaded_bytes} bytes an event");
+    store.compact(&mut |_| ControlFlow::Continue(())).unwrap();
+    let compact_bytes = file_bytes() / EVENTS as u64;
+    assert!(compact_bytes <= 2_000, "{compact_bytes} bytes an event");
+    assert_eq!(store.check().unwrap().problems, [""; 0]);
 }
