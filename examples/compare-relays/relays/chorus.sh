@@ -6,9 +6,9 @@ ties=--ties-in-any-order
 variable=CHORUS
 default=chorus
 origin="https://github.com/mikedilger/chorus, whose README says how to build it"
-# Each connection gets all new events through a queue of 512, wanted or not, and is closed when that runs over: with a
-# window of 512 publishers close each other's connections.
-window=32
+# Each connection gets all new events through a queue of 512, wanted or not, and is closed when that runs over. A
+# publisher with much to send falls behind with that queue, so only few of its events may be under way.
+window=8
 
 configure() {
   cat >"$directory/relay.toml" <<CONFIG

@@ -23,8 +23,11 @@ relay {
     maxSubsPerConnection = 20000
     maxFilterLimit = 5000
     maxWebsocketPayloadSize = 1048576
-    # The generator takes no compressed frames.
-    compression { enabled = false }
+    # The generator takes no compressed frames; the window alone would take 80 KiB of every connection.
+    compression {
+        enabled = false
+        slidingWindow = false
+    }
     logging { invalidEvents = false }
     # One core is what it gets.
     numThreads {
