@@ -176,7 +176,14 @@ mod tests {
             sig: &[5; 64],
         };
         let mut assembler = Assembler::new(0);
-        let broken = assembler.assemble(&fixed, |_| Some(()), |out| Some(out.push(0xff)));
+        let broken = assembler.assemble(
+            &fixed,
+            |_| Some(()),
+            |out| {
+                out.push(0xff);
+                Some(())
+            },
+        );
         assert!(broken.is_none());
         assert!(assembler.assemble(&fixed, |_| None, |_| Some(())).is_none());
     }
