@@ -176,14 +176,11 @@ mod tests {
             sig: &[5; 64],
         };
         let mut assembler = Assembler::new(0);
-        let broken = assembler.assemble(
-            &fixed,
-            |_| Some(()),
-            |out| {
-                out.push(0xff);
-                Some(())
-            },
-        );
+        let append = |out: &mut Vec<u8>| {
+            out.push(0xff);
+            Some(())
+        };
+        let broken = assembler.assemble(&fixed, |_| Some(()), append);
         assert!(broken.is_none());
         assert!(assembler.assemble(&fixed, |_| None, |_| Some(())).is_none());
     }
