@@ -58,7 +58,7 @@ struct RawEvent<'a> {
 impl Event {
     /// Reads an event's JSON. Checks the form only: see [`Event::verify`].
     pub fn parse(json: &[u8]) -> Result<Event, EventError> {
-        let canonical = std::str::from_utf8(json).ok().and_then(Event::scan);
+        let canonical = simdutf8::basic::from_utf8(json).ok().and_then(Event::scan);
         canonical.map_or_else(|| Event::parse_any(json), Ok)
     }
 
