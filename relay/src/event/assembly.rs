@@ -1,7 +1,7 @@
 //! Builds events back from what a store keeps of them, many in a row.
 //!
-//! Each event is put together in memory that is used again, checked to be text, and copied into memory of its own: whoever
-//! keeps one event keeps nothing else alive.
+//! Each event is put together in memory that is used again, checked to be text, and copied into memory of its own:
+//! whoever keeps one event keeps nothing else alive.
 
 use super::{Event, EventId, PublicKey};
 use bytestring::ByteString;
@@ -23,8 +23,8 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
-    /// Assembles an event. `tags` and `content` append canonical JSON, of which only the encoding is checked; `None` where
-    /// they cannot or where it is not UTF-8.
+    /// Assembles an event. `tags` and `content` append canonical JSON, of which only the encoding is checked; `None`
+    /// where they cannot or where it is not UTF-8.
     pub(crate) fn assemble(
         &mut self,
         fixed: &FixedFields<'_>,
