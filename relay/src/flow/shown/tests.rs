@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use crate::event::{EventParts, PublicKey};
 use crate::extension::Hooks;
