@@ -11,3 +11,4 @@ pub mod req;
 
 mod query;
 mod request;
+mod shown;

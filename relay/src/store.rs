@@ -7,6 +7,7 @@
 //! reused, not after a restart either.
 
 use crate::event::{Event, EventId, PublicKey};
+use crate::kinds::Kinds;
 use crate::reason::Reason;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ mod upkeep;
 
 pub use error::StoreError;
 pub use policy::{CommitPolicy, KvWrites, NoPolicy, TxnRead};
-pub use scan::{Budget, CountPage, Order, Page, Position, PositionPage, Scan};
+pub use scan::{Budget, CountPage, Found, FoundPage, Order, Page, Position, PositionPage, Scan};
 pub use upkeep::{CheckReport, CompactReport, Headway, Watch};
 
 /// A store of events and of the extensions' rows.
@@ -60,6 +61,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Times and ids of what one filter asks for, page by page, for negentropy (NIP-77); reads no bodies.
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError>;
+
+    /// As [`Store::scan`], but of the kinds in `whole` alone are bodies read, tags compared to the letter and bytes counted;
+    /// for everything else headers are enough, as for [`Store::positions`].
+    fn find(&self, scan: &Scan<'_>, whole: &Kinds) -> Result<FoundPage, StoreError>;
 
     /// As [`Store::positions`], for whoever removes what is found: where that may take a tag's hash for the tag, this reads
     /// the event, lest another one goes by chance.

@@ -3,9 +3,9 @@
 //! Invariant: an event leaves the relay only after [`Visibility::show`] said yes for that viewer, and what is not known
 //! is hidden.
 
-use crate::config::Kinds;
 use crate::event::Event;
 use crate::extension::{Hooks, Viewer};
+use crate::kinds::Kinds;
 
 /// The rules in force at one moment.
 #[derive(Debug)]
@@ -42,13 +42,22 @@ impl Visibility<'_> {
 
     /// Whether the event is shown, where that does not depend on who looks.
     pub fn same_for_all(&self, event: &Event, expires_at: Option<u64>) -> Option<bool> {
+        self.same_for_all_of(event.kind(), expires_at)
+    }
+
+    /// As [`Visibility::same_for_all`], for an event of which the header alone was read.
+    pub fn same_for_all_of(&self, kind: u16, expires_at: Option<u64>) -> Option<bool> {
         // NIP-40: gone at the second of its expiration.
         if expires_at.is_some_and(|at| at <= self.now) {
             return Some(false);
         }
-        let kind = event.kind();
         let depends = self.protected.contains(kind) || self.hooks.plan(kind).has_deliver();
         (!depends).then_some(true)
+    }
+
+    /// The kinds of which nothing can be said before the event is read, but that it has expired.
+    pub fn guarded_kinds(&self) -> Kinds {
+        self.protected.clone() | self.hooks.delivered_kinds()
     }
 
     /// For one viewer.

@@ -1,7 +1,9 @@
-//! Reads events line by line, verifies and commits them in batches.
+//! Reads events line by line, verifies them in batches, and has each committed (`commit`) while the next is verified.
 //!
 //! Bad lines are named and skipped. An import that was interrupted is begun again from the start, where what is stored
 //! already is skipped before its signature is looked at, or from a line that was told.
+
+mod commit;
 
 use super::console::{Console, Note};
 use super::job::JobError;
@@ -9,11 +11,12 @@ use super::lines::{Line, Lines};
 use super::target::Target;
 use crate::event::{Event, EventError, KindClass};
 use crate::nips::nip62;
-use crate::reason::{Prefix, Reason};
-use crate::store::{Outcome, Store, StoreError, Write};
+use crate::store::{Store, StoreError, Write};
+use commit::{Committed, Judged};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 /// What to import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,23 +102,83 @@ pub fn import(
     options: &ImportOptions,
     console: &mut dyn Console,
 ) -> Result<ImportTotals, JobError> {
+    std::thread::scope(|scope| {
+        let (committer, reports) = commit::start(scope, target);
+        let mut progress = Progress {
+            console,
+            reports,
+            totals: ImportTotals::default(),
+        };
+        let read = read_all(
+            &**target.store(),
+            reader,
+            options,
+            &committer,
+            &mut progress,
+        );
+        drop(committer);
+        // Whatever ended the reading, what was read before is committed and told.
+        while let Ok(report) = progress.reports.recv() {
+            progress.tell(report?);
+        }
+        read.map(|()| progress.totals)
+    })
+}
+
+/// Reads and judges a batch while the one before is committed, so at most two are in memory.
+fn read_all(
+    store: &dyn Store,
+    reader: impl BufRead,
+    options: &ImportOptions,
+    committer: &SyncSender<Judged>,
+    progress: &mut Progress<'_>,
+) -> Result<(), JobError> {
     let mut lines = Lines::new(reader, options.max_line_bytes);
-    let mut totals = ImportTotals::default();
     loop {
-        let read = read_batch(&mut lines, options, &mut totals, console);
+        let read = read_batch(&mut lines, options, progress.console);
         let (batch, is_end) = read.map_err(JobError::Read)?;
-        let verdicts = judge_all(&**target.store(), batch, options);
-        commit_verdicts(target, verdicts, &mut totals, console)?;
-        console.tell(Note::Imported(totals));
+        let judged = Judged {
+            verdicts: judge_all(store, batch.lines, options),
+            last_line: batch.last_line,
+            bytes: lines.bytes(),
+        };
+        // Nobody takes it after a failure, of which there is a report.
+        if committer.send(judged).is_err() {
+            return Ok(());
+        }
+        while let Ok(report) = progress.reports.try_recv() {
+            progress.tell(report?);
+        }
         // An input that was cut off ends as any other does.
-        if console.is_cancelled() {
+        if progress.console.is_cancelled() {
             return Err(JobError::Cancelled);
         }
         if is_end {
-            return Ok(totals);
+            return Ok(());
         }
     }
 }
+
+/// What the operator has heard of so far.
+struct Progress<'c> {
+    console: &'c mut dyn Console,
+    reports: Receiver<Result<Committed, JobError>>,
+    totals: ImportTotals,
+}
+
+impl Progress<'_> {
+    fn tell(&mut self, committed: Committed) {
+        for (line, mut reason) in committed.rejected {
+            reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+            self.console.tell(Note::Rejected { line, reason });
+        }
+        self.totals = committed.totals;
+        self.console.tell(Note::Imported(self.totals));
+    }
+}
+
+/// A reason may quote what is wrong, and a file may be wrong in every line.
+const REASON_BYTES: usize = 300;
 
 /// What one line holds.
 enum Verdict {
@@ -127,15 +190,21 @@ enum Verdict {
 
 type NumberedLine = (u64, Line);
 
+#[derive(Default)]
+struct LineBatch {
+    lines: Vec<NumberedLine>,
+    /// Counted from 1, blank and skipped ones too.
+    last_line: u64,
+}
+
 fn read_batch(
     lines: &mut Lines<impl BufRead>,
     options: &ImportOptions,
-    totals: &mut ImportTotals,
     console: &dyn Console,
-) -> io::Result<(Vec<NumberedLine>, bool)> {
-    let mut batch = Vec::new();
+) -> io::Result<(LineBatch, bool)> {
+    let mut batch = LineBatch::default();
     let first_byte = lines.bytes();
-    while batch.len() < options.batch_events.max(1)
+    while batch.lines.len() < options.batch_events.max(1)
         && lines.bytes() - first_byte < options.batch_bytes as u64
         && !console.is_cancelled()
     {
@@ -146,10 +215,9 @@ fn read_batch(
             Err(_) if console.is_cancelled() => break,
             Err(error) => return Err(error),
         };
-        totals.lines = number;
-        totals.bytes = lines.bytes();
+        batch.last_line = number;
         if number >= options.job.from_line && !is_blank(&line) {
-            batch.push((number, line));
+            batch.lines.push((number, line));
         }
     }
     Ok((batch, false))
@@ -228,61 +296,4 @@ fn judge(store: &dyn Store, line: &Line, options: &ImportOptions) -> Verdict {
 
 fn bad(error: &EventError) -> Verdict {
     Verdict::Bad(error.to_string())
-}
-
-fn commit_verdicts(
-    target: &dyn Target,
-    verdicts: Vec<(u64, Verdict)>,
-    totals: &mut ImportTotals,
-    console: &mut dyn Console,
-) -> Result<(), JobError> {
-    let mut numbers = Vec::with_capacity(verdicts.len());
-    let mut writes = Vec::with_capacity(verdicts.len());
-    let mut rejected = Vec::new();
-    for (number, verdict) in verdicts {
-        match verdict {
-            Verdict::Fresh(write) => {
-                numbers.push(number);
-                writes.push(write);
-            }
-            Verdict::Duplicate => totals.duplicates += 1,
-            Verdict::Bad(reason) => rejected.push((number, reason)),
-            Verdict::Failed(error) => return Err(error.into()),
-        }
-    }
-    let outcomes = match writes.is_empty() {
-        true => Vec::new(),
-        false => target.commit(writes)?,
-    };
-    for (number, outcome) in numbers.into_iter().zip(outcomes) {
-        match outcome {
-            Outcome::Stored(_) | Outcome::StoredThenRemoved => totals.stored += 1,
-            Outcome::Duplicate => totals.duplicates += 1,
-            Outcome::Superseded => totals.superseded += 1,
-            Outcome::Deleted | Outcome::Vanished => totals.deleted += 1,
-            Outcome::Refused(reason) => {
-                stop_if_full(&**target.store(), &reason)?;
-                rejected.push((number, reason.to_string()));
-            }
-            Outcome::Done | Outcome::Kept => {}
-        }
-    }
-    rejected.sort_unstable();
-    totals.rejected += rejected.len() as u64;
-    for (line, mut reason) in rejected {
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
-        console.tell(Note::Rejected { line, reason });
-    }
-    Ok(())
-}
-
-/// A reason may quote what is wrong, and a file may be wrong in every line.
-const REASON_BYTES: usize = 300;
-
-/// No use in rejecting all lines that follow.
-fn stop_if_full(store: &dyn Store, reason: &Reason) -> Result<(), StoreError> {
-    if reason.prefix == Prefix::Error && store.stats()?.full {
-        return Err(StoreError::Full(reason.text.to_string()));
-    }
-    Ok(())
 }

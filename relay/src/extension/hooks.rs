@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::verdict::{Access, AccessRequest, SessionNote, Verb};
 use super::viewer::Viewer;
 use crate::filter::Filter;
+use crate::kinds::Kinds;
 use crate::reason::Reason;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -73,6 +74,12 @@ impl Hooks {
     /// count need not look at single events.
     pub fn any_deliver_overlaps(&self, kinds: Option<&[u16]>) -> bool {
         self.deliver.iter().any(|hook| hook.kinds.overlaps(kinds))
+    }
+
+    /// Kinds of which a `deliver` hook may hide events.
+    pub fn delivered_kinds(&self) -> Kinds {
+        let kinds = self.deliver.iter().map(|hook| hook.kinds.clone());
+        kinds.fold(Kinds::none(), |all, kinds| all | kinds)
     }
 
     /// Asks the `request` hooks about the client's own filter: what is left of it, or why the request is closed. Every

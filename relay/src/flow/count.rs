@@ -1,13 +1,14 @@
 //! COUNT (NIP-45): as many as a REQ without a limit would show this viewer.
 //!
-//! A filter whose kinds nobody guards is counted from headers alone; everything else is asked one by one through
-//! `visibility`, since a count tells too.
+//! A filter whose kinds nobody guards is counted from headers alone, one of which some are guarded from headers and what is
+//! guarded (`shown`). What several filters find is read, and asked about one by one through `visibility`: a count tells too.
 
 use super::event::admissions_done;
 use super::limits;
 use super::query::{Query, Step};
 use super::req::{Filters, PAGE, shows};
 use super::request;
+use super::shown;
 use crate::event::PublicKey;
 use crate::extension::Verb;
 use crate::nips::nip45::HyperLogLog;
@@ -93,6 +94,7 @@ async fn count(session: &Rc<Session>, filters: Filters, tally: Tally) -> Result<
         [one] if seen_by_headers(session, one) => {
             count_headers(session, filters, tally, &mut clock).await
         }
+        [_] => count_shown(session, filters, tally, &mut clock).await,
         _ => count_visible(session, filters, tally, &mut clock).await,
     };
     let seconds = clock.spent.as_secs_f64();
@@ -100,8 +102,8 @@ async fn count(session: &Rc<Session>, filters: Filters, tally: Tally) -> Result<
     counted
 }
 
-/// Whether nobody guards the kinds, so that headers say what the viewer may see.
-pub(super) fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
+/// Whether nobody guards the kinds, so that the viewer may see whatever is there.
+fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
     let config = session.worker.config();
     let protected = &config.protection.read_protected_kinds;
     let kinds = narrowed.filter.kinds.as_deref();
@@ -160,6 +162,25 @@ const COUNTED: Budget = Budget {
     ..PAGE
 };
 
+/// Some kinds have guards, which are asked about their events and no others.
+async fn count_shown(
+    session: &Session,
+    filters: Filters,
+    mut tally: Tally,
+    clock: &mut Allowance,
+) -> Result<Tally, Reason> {
+    shown::each_page(session, &filters, usize::MAX, clock, |found| {
+        for found in found {
+            tally.count += 1;
+            tally.add_author(&found.author);
+        }
+        Ok::<_, Reason>(())
+    })
+    .await?;
+    Ok(tally)
+}
+
+/// What several filters find is counted once.
 async fn count_visible(
     session: &Session,
     filters: Filters,

@@ -8,10 +8,11 @@
 //! the disk. What retention removes is decided elsewhere.
 
 use super::{
-    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, Outcome, Page, Position,
-    PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
+    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, FoundPage, KvRow, Outcome, Page,
+    Position, PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
 };
 use crate::event::{EventId, PublicKey};
+use crate::kinds::Kinds;
 use mapped::Mapped;
 
 pub use meta::Migration;
@@ -247,6 +248,10 @@ impl Store for LmdbStore {
 
     fn positions(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {
         self.read(|mapped| scan::positions(mapped, scan))
+    }
+
+    fn find(&self, scan: &Scan<'_>, whole: &Kinds) -> Result<FoundPage, StoreError> {
+        self.read(|mapped| scan::find(mapped, scan, whole))
     }
 
     fn positions_to_remove(&self, scan: &Scan<'_>) -> Result<PositionPage, StoreError> {

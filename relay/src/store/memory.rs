@@ -8,11 +8,12 @@ mod rules;
 mod vanishing;
 
 use super::{
-    Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, KvRow, KvWrites,
-    MAX_KEY_BYTES, Order, Outcome, Page, Position, PositionPage, Scan, Store, StoreError,
-    StoreStats, Stored, TxnRead, Vanishing, Watch, Write,
+    Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, Found, FoundPage,
+    KvRow, KvWrites, MAX_KEY_BYTES, Order, Outcome, Page, Position, PositionPage, Scan, Store,
+    StoreError, StoreStats, Stored, TxnRead, Vanishing, Watch, Write,
 };
 use crate::event::{Address, EventId, PublicKey};
+use crate::kinds::Kinds;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -171,6 +172,33 @@ impl Store for MemoryStore {
                 break;
             }
             page.positions.push(position_of(&stored));
+        }
+        Ok(page)
+    }
+
+    fn find(&self, scan: &Scan<'_>, whole: &Kinds) -> Result<FoundPage, StoreError> {
+        let matching = self.read().matching(scan);
+        let mut page = FoundPage::default();
+        let mut spent = Spent::new(scan.budget);
+        for stored in matching {
+            let kind = stored.event.kind();
+            let is_whole = whole.contains(kind);
+            let bytes = if is_whole {
+                stored.event.json().len()
+            } else {
+                0
+            };
+            if spent.is_over(bytes) {
+                page.next = page.found.last().map(|found| found.position);
+                break;
+            }
+            page.found.push(Found {
+                position: position_of(&stored),
+                author: *stored.event.pubkey(),
+                kind,
+                expires_at: stored.expires_at,
+                event: is_whole.then_some(stored.event),
+            });
         }
         Ok(page)
     }

@@ -1,8 +1,9 @@
 //! How events are asked for page by page, and what a page holds. How a store finds them is its own affair.
 
 use super::Stored;
-use crate::event::EventId;
+use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A request for one page of a filter's events.
@@ -68,6 +69,30 @@ pub struct Page {
 pub struct CountPage {
     /// Matching events of this page.
     pub count: u64,
+    /// Where to resume; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// A matching event by what its header says, and as a whole where that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its place in the order of results.
+    pub position: Position,
+    /// Its author.
+    pub author: PublicKey,
+    /// Its kind.
+    pub kind: u16,
+    /// As in [`Stored::expires_at`].
+    pub expires_at: Option<u64>,
+    /// `None` for kinds of which headers are enough.
+    pub event: Option<Arc<Event>>,
+}
+
+/// Some of what was found, in order.
+#[derive(Clone, Debug, Default)]
+pub struct FoundPage {
+    /// Matching events; may be empty though more follow.
+    pub found: Vec<Found>,
     /// Where to resume; `None` at the end.
     pub next: Option<Position>,
 }

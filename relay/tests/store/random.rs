@@ -9,12 +9,13 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use trellis_relay::event::{Event, EventId, PublicKey};
 use trellis_relay::filter::Filter;
+use trellis_relay::kinds::Kinds;
 use trellis_relay::reason::Reason;
 use trellis_relay::store::lmdb::LmdbStore;
 use trellis_relay::store::memory::MemoryStore;
 use trellis_relay::store::{
-    Budget, Cause, CommitPolicy, KvWrites, NoPolicy, Order, Outcome, Position, Scan, Store, Stored,
-    TxnRead, Vanishing, Write,
+    Budget, Cause, CommitPolicy, Found, KvWrites, NoPolicy, Order, Outcome, Position, Scan, Store,
+    Stored, TxnRead, Vanishing, Write,
 };
 
 const KINDS: [u16; 12] = [0, 1, 1, 3, 4, 5, 7, 62, 1059, 10_002, 30_000, 30_023];
@@ -274,7 +275,37 @@ fn all_pages(store: &dyn Store, scan: &Scan<'_>) -> (Vec<Stored>, u64) {
         id: *stored.event.id(),
     });
     assert!(of_events.eq(positions), "{scan:?}");
+    for whole in [Kinds::none(), Kinds::from(0..=999), Kinds::all()] {
+        assert_found(store, scan, &whole, &events);
+    }
     (events, count)
+}
+
+/// That headers, with the bodies of some kinds, say the same as the events.
+fn assert_found(store: &dyn Store, scan: &Scan<'_>, whole: &Kinds, events: &[Stored]) {
+    let mut found = Vec::new();
+    let mut pages = scan.clone();
+    loop {
+        let page = store.find(&pages, whole).unwrap();
+        assert!(page.found.len() <= scan.budget.events);
+        found.extend(page.found);
+        let Some(next) = page.next else { break };
+        assert_ne!(pages.resume, Some(next), "no progress: {scan:?}");
+        pages.resume = Some(next);
+    }
+    let expected = events.iter().map(|stored| Found {
+        position: Position {
+            created_at: stored.event.created_at(),
+            id: *stored.event.id(),
+        },
+        author: *stored.event.pubkey(),
+        kind: stored.event.kind(),
+        expires_at: stored.expires_at,
+        event: whole
+            .contains(stored.event.kind())
+            .then(|| stored.event.clone()),
+    });
+    assert!(expected.eq(found), "{scan:?}, whole: {whole}");
 }
 
 /// What is to be removed, page after page.

@@ -5,6 +5,7 @@ use crate::subject::{NOW, Subject, for_every_store, ids_of, row, scan_of};
 use std::sync::Arc;
 use trellis_relay::event::{Event, EventId};
 use trellis_relay::filter::{Filter, FilterLimits};
+use trellis_relay::kinds::Kinds;
 use trellis_relay::reason::Reason;
 use trellis_relay::store::{
     Cause, Change, CommitPolicy, KvWrites, NoPolicy, Order, Outcome, Position, TxnRead, Vanishing,
@@ -96,6 +97,10 @@ fn c10_who_vanishes_is_hidden_before_anything_is_removed(subject: &Subject) {
         let parsed = Filter::parse(filter, &FilterLimits::default()).unwrap();
         let positions = subject.store.positions(&scan_of(&parsed)).unwrap();
         assert_eq!(positions.positions.len(), found.len(), "{filter}");
+        for whole in [Kinds::none(), Kinds::from([5, 1059])] {
+            let page = subject.store.find(&scan_of(&parsed), &whole).unwrap();
+            assert_eq!(page.found.len(), found.len(), "{filter}");
+        }
         let mut oldest_first = subject.query_by(filter, Order::OldestFirst);
         oldest_first.sort_unstable();
         let mut sorted = found.clone();

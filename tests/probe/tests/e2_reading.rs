@@ -1,7 +1,7 @@
 //! E2: what an extension hides is hidden by every way out, before limits and counts, and asked again after AUTH.
 
 use trellis_test_support::probe::{self, calls, wait_for_calls};
-use trellis_test_support::{Author, Client, Event, Relay, Reply, json, trellis_probe};
+use trellis_test_support::{Author, Client, Event, Relay, Reply, json, now, trellis_probe, wait};
 
 async fn start(hooks: &[&str], more: &str) -> (Relay, Client) {
     let relay = trellis_probe!()
@@ -82,6 +82,46 @@ async fn e2_counts_of_kinds_that_nobody_guards_ask_no_hook() {
         31
     );
     assert_eq!(calls(&relay, "deliver").await, 2);
+}
+
+#[tokio::test]
+async fn e2_reconciling_and_counting_all_kinds_ask_about_guarded_events_alone() {
+    let (relay, mut client) = start(&["deliver"], "").await;
+    let author = Author::new();
+    let second = |n: u64| 1_700_000_000 + n;
+    let notes: Vec<Event> = (0..20)
+        .map(|n| author.draft(1).at(second(2 * n)).sign())
+        .collect();
+    let shown = author.draft(7000).at(second(7)).sign();
+    let hidden = author
+        .draft(7000)
+        .at(second(9))
+        .probe("deliver", "no")
+        .sign();
+    let soon = (now() + 3).to_string();
+    let passing = author.draft(1).tag(&["expiration", &soon]).sign();
+    let deletion = author.draft(5).tag(&["e", &notes[3].id.to_hex()]).sign();
+    client.store_all(&notes).await;
+    let rest = [shown.clone(), hidden.clone(), passing.clone(), deletion];
+    client.store_all(&rest).await;
+    wait::until("the expiration", async || {
+        (count(&mut client, json!({})).await == 21).then_some(())
+    })
+    .await;
+    let called = calls(&relay, "deliver").await;
+    let all_ids = "6100000200";
+    let open = json!(["NEG-OPEN", "n", {}, all_ids]);
+    let (verb, said) = client.reconcile(open).await;
+    assert_eq!(verb, "NEG-MSG", "{said:?}");
+    let said = said[0].as_str().expect("hex");
+    for event in notes.iter().chain(&rest) {
+        let is_gone = [notes[3].id, hidden.id, passing.id].contains(&event.id);
+        assert_eq!(said.contains(&event.id.to_hex()), !is_gone, "{event:?}");
+    }
+    // Two events to seal the set, and the one that is told of once more before it is.
+    assert_eq!(calls(&relay, "deliver").await - called, 3);
+    assert_eq!(count(&mut client, json!({"limit": 1})).await, 21);
+    assert_eq!(calls(&relay, "deliver").await - called, 5);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(super) fn each_match<'t>(
     txn: &'t RoTransaction<'_>,
     scan: &Scan<'_>,
     hidden: Option<Hidden<'_, RoTransaction<'_>>>,
-    mut step: impl FnMut(Found<'t>, &mut Records<'t>) -> Result<Step>,
+    mut step: impl FnMut(Match<'t>, &mut Records<'t>) -> Result<Step>,
 ) -> Result<Option<Position>> {
     let filter = scan.filter;
     if filter.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn each_match<'t>(
         let Some(first) = group.first() else {
             return Ok(None);
         };
-        let mut found: SmallVec<[Found<'t>; 1]> = SmallVec::new();
+        let mut found: SmallVec<[Match<'t>; 1]> = SmallVec::new();
         for entry in &group {
             found.extend(check.load(&mut records, entry.row, entry.kind)?);
         }
@@ -88,9 +88,10 @@ pub(super) enum Step {
 }
 
 /// An event that matches by its header.
-pub(super) struct Found<'t> {
+pub(super) struct Match<'t> {
     pub(super) position: Position,
     pub(super) author: PublicKey,
+    pub(super) kind: u16,
     pub(super) row: u64,
     pub(super) expires_at: Option<u64>,
     pub(super) record: Bytes<'t>,
@@ -98,10 +99,10 @@ pub(super) struct Found<'t> {
 
 /// Gives the position to resume from where a step stopped.
 fn step_through<'t>(
-    found: impl IntoIterator<Item = Found<'t>>,
+    found: impl IntoIterator<Item = Match<'t>>,
     mut last: Option<Position>,
     records: &mut Records<'t>,
-    step: &mut impl FnMut(Found<'t>, &mut Records<'t>) -> Result<Step>,
+    step: &mut impl FnMut(Match<'t>, &mut Records<'t>) -> Result<Step>,
 ) -> Result<ControlFlow<Option<Position>>> {
     for found in found {
         let position = found.position;
@@ -120,7 +121,7 @@ fn load_ids<'t>(
     check: &Check<'_, '_>,
     records: &mut Records<'t>,
     ids: &[EventId],
-) -> Result<Vec<Found<'t>>> {
+) -> Result<Vec<Match<'t>>> {
     let mut found = Vec::new();
     for id in ids {
         let row = store
@@ -172,7 +173,7 @@ impl<'a, 't> Check<'a, 't> {
         records: &mut Records<'r>,
         row: u64,
         kind: Option<u16>,
-    ) -> Result<Option<Found<'r>>> {
+    ) -> Result<Option<Match<'r>>> {
         if row > self.scan.max_row || kind.is_some_and(|kind| !self.wants_kind(kind)) {
             return Ok(None);
         }
@@ -189,9 +190,10 @@ impl<'a, 't> Check<'a, 't> {
             && expires_at.is_none_or(|at| at > self.scan.now)
             && self.is_after_resume(&position)
             && !self.is_hidden(&header)?;
-        Ok(is_asked_for.then_some(Found {
+        Ok(is_asked_for.then_some(Match {
             position,
             author,
+            kind: header.kind,
             row,
             expires_at,
             record,

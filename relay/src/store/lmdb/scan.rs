@@ -12,7 +12,8 @@ use super::records::{self, Records};
 use super::tables::Table;
 use super::vanishing::Hidden;
 use crate::event::{EventId, PublicKey};
-use crate::store::{CountPage, Page, PositionPage, Scan, Stored};
+use crate::kinds::Kinds;
+use crate::store::{CountPage, Found, FoundPage, Page, PositionPage, Scan, Stored};
 use lmdb::RoTransaction;
 use std::sync::Arc;
 
@@ -75,6 +76,38 @@ pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage>
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
     })?;
     Ok(PositionPage { positions, next })
+}
+
+/// See [`crate::store::Store::find`].
+pub(super) fn find(store: &Mapped, scan: &Scan<'_>, whole: &Kinds) -> Result<FoundPage> {
+    let txn = store.env.begin_ro_txn()?;
+    let mut page: Vec<Found> = Vec::new();
+    let mut bytes = 0;
+    let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
+    let next = each_match(store, &txn, scan, hidden, |found, records| {
+        let mut event = None;
+        if whole.contains(found.kind) {
+            let read = records.event(found.row, found.record)?;
+            if !scan.filter.matches_tags(&read) {
+                return Ok(Step::GoOn);
+            }
+            bytes += read.json().len();
+            if bytes > scan.budget.bytes && !page.is_empty() {
+                return Ok(Step::StopBefore);
+            }
+            event = Some(Arc::new(read));
+        }
+        page.push(Found {
+            position: found.position,
+            author: found.author,
+            kind: found.kind,
+            expires_at: found.expires_at,
+            event,
+        });
+        let is_full = page.len() >= scan.budget.events || bytes >= scan.budget.bytes;
+        Ok(if is_full { Step::StopAfter } else { Step::GoOn })
+    })?;
+    Ok(FoundPage { found: page, next })
 }
 
 /// See [`crate::store::Store::positions_to_remove`].
