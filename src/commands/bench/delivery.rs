@@ -4,13 +4,13 @@ use super::answer::{self, Answer};
 use super::batches::Batch;
 use super::latency::Latencies;
 use super::socket::Socket;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::future::{try_join, try_join_all};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 /// What came.
 #[derive(Debug)]
@@ -89,8 +89,12 @@ impl Round {
     ) -> anyhow::Result<()> {
         let total = batch.events.len();
         let (mut sent, mut from, mut answered) = (0, 0, 0);
+        let (mut state, mut advanced) = ((0, 0, 0), Instant::now());
         loop {
             let complete = self.progress.borrow().complete;
+            if state != (sent, answered, complete) {
+                (state, advanced) = ((sent, answered, complete), Instant::now());
+            }
             if complete == total && answered == total {
                 return Ok(());
             }
@@ -127,9 +131,10 @@ impl Round {
             if self.progress.borrow().complete == complete
                 && !(complete == total && answered == total)
             {
-                timeout(patience, something)
+                ensure!(advanced.elapsed() < patience, self.state(patience));
+                timeout_at((advanced + patience).into(), something)
                     .await
-                    .with_context(|| self.state(patience))??;
+                    .map_err(|_| anyhow!(self.state(patience)))??;
             }
         }
     }

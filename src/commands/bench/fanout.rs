@@ -48,6 +48,9 @@ pub(super) struct Fanout {
 impl Fanout {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let relay = self.target.prepare()?;
+        let connections = self.subscribers.max(self.narrow.connections());
+        // Besides these, those that publish.
+        self.target.ensure_files_for(connections + 8)?;
         // New events each time: what a relay has already, it does not hand on.
         let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
         let mut report = Report::default();
@@ -112,7 +115,7 @@ impl Fanout {
                 "deliveries_per_second",
                 deliveries / delivered.wall.as_secs_f64().max(1e-9),
             );
-            report.group("latency", delivered.latencies.report());
+            report.group_or_empty("latency", delivered.latencies.report());
         }
         Ok(report)
     }
