@@ -82,6 +82,26 @@ fn parsed(text: &[u8]) -> Option<Answer<'_>> {
     })
 }
 
+/// Whether a message brings forward what was asked for. A NOTICE does not.
+pub(super) fn is_progress(text: &[u8]) -> bool {
+    const KINDS: [&[u8]; 6] = [
+        b"OK\"",
+        b"EVENT\"",
+        b"EOSE\"",
+        b"CLOSED\"",
+        b"AUTH\"",
+        b"COUNT\"",
+    ];
+    let name = text.iter().position(|byte| *byte == b'"');
+    let name = name.map_or(text, |at| &text[at + 1..]);
+    KINDS.iter().any(|kind| name.starts_with(kind))
+}
+
+/// Whether a message asks for authentication (NIP-42).
+pub(super) fn is_challenge(text: &[u8]) -> bool {
+    text.starts_with(b"[\"AUTH\"")
+}
+
 /// The id of an event's JSON, wherever its key stands.
 pub(super) fn event_id(json: &[u8]) -> Option<[u8; 32]> {
     // Only a key can stand before a colon: within a string its quotes would be escaped.

@@ -139,13 +139,19 @@ fn read(
 
 fn last(lines: &Lines, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut kept = std::collections::VecDeque::with_capacity(count + 1);
+    let mut all = 0;
     lines.each(|_, json| {
+        all += 1;
         kept.push_back(json.to_vec());
         if kept.len() > count {
             kept.pop_front();
         }
         Ok(())
     })?;
+    anyhow::ensure!(
+        count < all,
+        "--lone {count} leaves nothing to send before: there are {all} events"
+    );
     Ok(kept.into())
 }
 

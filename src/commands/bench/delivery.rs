@@ -1,16 +1,17 @@
-//! Events on their way to many subscribers at once: every one of them has to get every event once.
+//! Events on their way to many subscribers at once: every one of them has to get every event once, as it was sent.
 
 use super::answer::{self, Answer};
 use super::batches::Batch;
 use super::latency::Latencies;
 use super::socket::Socket;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::future::{try_join, try_join_all};
+use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 /// What came.
 #[derive(Debug)]
@@ -21,27 +22,37 @@ pub(super) struct Delivered {
     pub(super) wall: Duration,
 }
 
+/// What is published, as frames and as JSON, in the same order; and the subscription it has to come to.
+pub(super) struct Sent<'s> {
+    pub(super) batch: &'s Batch,
+    pub(super) events: &'s [Vec<u8>],
+    pub(super) sub: &'s str,
+}
+
 /// Publishes a batch, at most `in_flight` events that not everybody has, and waits until everybody has everything.
 ///
 /// The last event goes alone, when all others have come: what comes twice comes before it and is noticed.
 pub(super) async fn deliver(
     publisher: &mut Socket,
     subscribers: &mut [Socket],
-    batch: &Batch,
+    sent: &Sent<'_>,
     in_flight: usize,
     patience: Duration,
 ) -> anyhow::Result<Delivered> {
-    let events = batch
+    let events = sent
+        .batch
         .events
         .iter()
         .enumerate()
         .map(|(number, (_, id))| (*id, number));
     let round = Round {
         numbers: events.collect(),
+        sent,
+        spellings: RefCell::new(vec![None; sent.events.len()]),
         subscribers: subscribers.len(),
         progress: RefCell::new(Progress {
-            delivered: vec![0; batch.events.len()],
-            sent_at: Vec::with_capacity(batch.events.len()),
+            delivered: vec![0; sent.events.len()],
+            sent_at: Vec::with_capacity(sent.events.len()),
             complete: 0,
             latencies: Latencies::default(),
         }),
@@ -51,7 +62,7 @@ pub(super) async fn deliver(
     let receiving = subscribers.iter_mut().enumerate();
     let receiving = receiving.map(|(number, socket)| round.receive(number, socket));
     try_join(
-        round.publish(publisher, batch, in_flight, patience),
+        round.publish(publisher, sent.batch, in_flight, patience),
         try_join_all(receiving),
     )
     .await?;
@@ -63,7 +74,10 @@ pub(super) async fn deliver(
     })
 }
 
-struct Round {
+struct Round<'s> {
+    sent: &'s Sent<'s>,
+    /// By event, other spellings of the right JSON that the relay uses, so that each is parsed once.
+    spellings: RefCell<Vec<Option<Vec<u8>>>>,
     numbers: HashMap<[u8; 32], usize>,
     subscribers: usize,
     progress: RefCell<Progress>,
@@ -79,7 +93,7 @@ struct Progress {
     latencies: Latencies,
 }
 
-impl Round {
+impl Round<'_> {
     async fn publish(
         &self,
         socket: &mut Socket,
@@ -89,8 +103,12 @@ impl Round {
     ) -> anyhow::Result<()> {
         let total = batch.events.len();
         let (mut sent, mut from, mut answered) = (0, 0, 0);
+        let (mut state, mut advanced) = ((0, 0, 0), Instant::now());
         loop {
             let complete = self.progress.borrow().complete;
+            if state != (sent, answered, complete) {
+                (state, advanced) = ((sent, answered, complete), Instant::now());
+            }
             if complete == total && answered == total {
                 return Ok(());
             }
@@ -127,9 +145,10 @@ impl Round {
             if self.progress.borrow().complete == complete
                 && !(complete == total && answered == total)
             {
-                timeout(patience, something)
+                ensure!(advanced.elapsed() < patience, self.state(patience));
+                timeout_at((advanced + patience).into(), something)
                     .await
-                    .with_context(|| self.state(patience))??;
+                    .map_err(|_| anyhow!(self.state(patience)))??;
             }
         }
     }
@@ -139,8 +158,8 @@ impl Round {
         let mut missing = has.len();
         while missing > 0 {
             while let Some(message) = socket.next()? {
-                let json = match Answer::read(socket.text(&message)) {
-                    Answer::Event { json, .. } => json,
+                let (sub, json) = match Answer::read(socket.text(&message)) {
+                    Answer::Event { sub, json } => (sub, json),
                     Answer::Closed { words, .. } | Answer::Notice { words } => {
                         bail!(
                             "subscriber {number} is told {:?}",
@@ -157,6 +176,17 @@ impl Round {
                         const_hex::encode(id)
                     )
                 })?;
+                ensure!(
+                    sub == self.sent.sub.as_bytes(),
+                    "subscriber {number} got {} for {:?}, which it did not ask for",
+                    const_hex::encode(id),
+                    String::from_utf8_lossy(sub)
+                );
+                ensure!(
+                    self.is_as_sent(event, json),
+                    "subscriber {number} got {} with other fields than were sent",
+                    const_hex::encode(id)
+                );
                 let twice = std::mem::replace(&mut has[event], true);
                 ensure!(
                     !twice,
@@ -174,6 +204,30 @@ impl Round {
             }
         }
         Ok(())
+    }
+
+    /// Whether an event's JSON says what was sent, in whatever order and with whatever spaces.
+    fn is_as_sent(&self, event: usize, json: &[u8]) -> bool {
+        let sent = &self.sent.events[event];
+        if sent == json {
+            return true;
+        }
+        let mut spellings = self.spellings.borrow_mut();
+        let spelling = &mut spellings[event];
+        if spelling.as_deref() == Some(json) {
+            return true;
+        }
+        let fields = |json: &[u8]| serde_json::from_slice::<Map<String, Value>>(json).ok();
+        let (Some(sent), Some(got)) = (fields(sent), fields(json)) else {
+            return false;
+        };
+        let is_right = sent
+            .iter()
+            .all(|(name, value)| got.get(name) == Some(value));
+        if is_right {
+            *spelling = Some(json.to_vec());
+        }
+        is_right
     }
 
     fn note(&self, event: usize) {

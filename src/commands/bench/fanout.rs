@@ -2,7 +2,7 @@
 
 use super::batches::{Batch, batches};
 use super::corpus::{Corpus, Recipe};
-use super::delivery::deliver;
+use super::delivery::{Sent, deliver};
 use super::narrow::Narrow;
 use super::process::Watched;
 use super::report::{Form, Report};
@@ -15,11 +15,14 @@ use clap::Args;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The subscription of each subscriber.
+const SUB: &str = "live";
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Subscribers have a connection each and ask for kind 1 from now on, so nobody else should publish meanwhile. New notes are \
 published by one more connection: first --in-flight at a time, then one at a time, each when everybody has the one before. \
-Everybody has to get every one once. A latency is the time from sending an event until the last subscriber has it; it \
+Everybody has to get every one once, with the fields that were sent. A latency is the time from sending an event until the last subscriber has it; it \
 contains this program's own reading.
 
 Example:
@@ -48,6 +51,9 @@ pub(super) struct Fanout {
 impl Fanout {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let relay = self.target.prepare()?;
+        let connections = self.subscribers.max(self.narrow.connections());
+        // Besides these, those that publish.
+        self.target.ensure_files_for(connections + 8)?;
         // New events each time: what a relay has already, it does not hand on.
         let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
         let mut report = Report::default();
@@ -57,7 +63,7 @@ impl Fanout {
                 let mut socket = Socket::connect(&self.target).await?;
                 subscribe(
                     &mut socket,
-                    &[("live".to_owned(), json!({"kinds": [1], "limit": 0}))],
+                    &[(SUB.to_owned(), json!({"kinds": [1], "limit": 0}))],
                 )
                 .await?;
                 sockets.push(socket);
@@ -69,8 +75,13 @@ impl Fanout {
             ];
             for (number, (name, events, in_flight)) in (0..).zip(phases) {
                 if events > 0 {
-                    let batch = notes(seed + number, events)?;
-                    let part = self.phase(relay, &mut sockets, &batch, in_flight).await?;
+                    let (batch, events) = notes(seed + number, events)?;
+                    let sent = Sent {
+                        batch: &batch,
+                        events: &events,
+                        sub: SUB,
+                    };
+                    let part = self.phase(relay, &mut sockets, &sent, in_flight).await?;
                     report.group(name, part);
                 }
             }
@@ -86,18 +97,18 @@ impl Fanout {
         &self,
         relay: Option<Watched>,
         sockets: &mut [Socket],
-        batch: &Batch,
+        sent: &Sent<'_>,
         in_flight: usize,
     ) -> anyhow::Result<Report> {
         let own = Watched::own();
         let mut publishers = connect(&self.target, 1).await?;
         let (relay_before, own_before) = (relay.map(Watched::cpu).transpose()?, own.cpu()?);
         let mut report = Report::default();
-        report.count("events", batch.events.len() as u64);
+        report.count("events", sent.events.len() as u64);
         report.count("in_flight", in_flight as u64);
         let patience = self.target.patience();
         for publisher in &mut publishers {
-            let delivered = deliver(publisher, sockets, batch, in_flight, patience).await?;
+            let delivered = deliver(publisher, sockets, sent, in_flight, patience).await?;
             let deliveries = delivered.deliveries.max(1) as f64;
             report.count("deliveries", delivered.deliveries);
             if let (Some(relay), Some(before)) = (relay, &relay_before) {
@@ -112,14 +123,14 @@ impl Fanout {
                 "deliveries_per_second",
                 deliveries / delivered.wall.as_secs_f64().max(1e-9),
             );
-            report.group("latency", delivered.latencies.report());
+            report.group_or_empty("latency", delivered.latencies.report());
         }
         Ok(report)
     }
 }
 
-/// New notes in one batch.
-fn notes(seed: u64, events: u64) -> anyhow::Result<Batch> {
+/// New notes in one batch, and their JSON.
+fn notes(seed: u64, events: u64) -> anyhow::Result<(Batch, Vec<Vec<u8>>)> {
     let corpus = Corpus::new(Recipe {
         seed,
         events,
@@ -137,5 +148,5 @@ fn notes(seed: u64, events: u64) -> anyhow::Result<Batch> {
         all.events
             .extend(batch.events.iter().map(|(end, id)| (from + end, *id)));
     }
-    Ok(all)
+    Ok((all, events))
 }

@@ -44,6 +44,10 @@ pub(super) struct Generate {
 impl Generate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let started = Instant::now();
+        anyhow::ensure!(
+            self.out.as_os_str() != "-",
+            "name a file with --out: standard output is for what this says about it"
+        );
         let until = match self.until {
             Some(until) => until,
             None => now_secs()? / 3_600 * 3_600,

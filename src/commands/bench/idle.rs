@@ -44,6 +44,7 @@ impl Idle {
         let relay = relay.context(
             "idle connections show in the relay's memory and CPU alone: name its process, --pid",
         )?;
+        self.target.ensure_files_for(self.connections)?;
         let mut report = Report::default();
         on_one_thread(self.measure(relay, &mut report))?;
         report.print(&self.form)

@@ -13,7 +13,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Frames are built and masked before the clock starts; a file of more than 4 GiB is read while it is sent, which costs this \
-program more. Every OK is compared with what was sent. With --pid the relay's own CPU time is told, user and system: the \
+program more. Every OK is compared with what was sent; the exit code is 1 where more than one in a hundred \
+events is refused, duplicates aside. With --pid the relay's own CPU time is told, user and system: the \
 figure to compare, as it depends least on what else the machine does.
 
 Example:
@@ -48,26 +49,33 @@ impl Ingest {
         let relay = self.target.prepare()?;
         let floor = self.micro.then(Floor::measure).transpose()?;
         let (feed, lone, is_prebuilt) = Feed::of_file(&self.lines, self.lone, self.stream)?;
+        self.target.ensure_files_for(self.connections)?;
         let mut report = Report::default();
+        let mut outcome = Ok(());
         on_one_thread(async {
             let sockets = connect(&self.target, self.connections).await?;
             let measured =
                 Measured::of(relay, async || upload(sockets, self.window, &feed).await).await?;
             report.count("connections", self.connections as u64);
             report.count("window", self.window as u64);
-            report.text("prebuilt", if is_prebuilt { "yes" } else { "no" });
+            report.flag("prebuilt", is_prebuilt);
+            outcome = measured.uploaded.ensure_taken();
             measured.tell(&mut report, floor.as_ref());
             if !lone.is_empty() {
                 let feed = Feed::of(batches::batches(&lone)?);
                 let socket = connect(&self.target, 1).await?;
                 let measured = Measured::of(relay, async || upload(socket, 1, &feed).await).await?;
+                if outcome.is_ok() {
+                    outcome = measured.uploaded.ensure_taken();
+                }
                 let mut part = Report::default();
                 measured.tell(&mut part, None);
                 report.group("one_at_a_time", part);
             }
             Ok(())
         })?;
-        report.print(&self.form)
+        report.print(&self.form)?;
+        outcome
     }
 }
 
@@ -110,39 +118,45 @@ impl Measured {
         })
     }
 
-    /// What the relay spent on one event. Microseconds.
+    /// What the relay spent on one event that it has now. Microseconds; nothing where it took none.
     pub(super) fn relay_us_per_event(&self) -> Option<f64> {
-        let events = self.uploaded.events().max(1) as f64;
-        self.relay.map(|spent| spent.total_us / events)
+        let taken = self.uploaded.taken();
+        let relay = self.relay.filter(|_| taken > 0);
+        relay.map(|spent| spent.total_us / taken as f64)
     }
 
     pub(super) fn tell(self, report: &mut Report, floor: Option<&Floor>) {
         let events = self.uploaded.events();
-        let each = events.max(1) as f64;
+        let taken = self.uploaded.taken();
+        let each = taken as f64;
+        let relay = self.relay.filter(|_| taken > 0);
         let seconds = self.uploaded.wall.as_secs_f64();
         report.count("events", events);
         self.uploaded.tell(report);
         report.number("wall_seconds", seconds);
-        report.number("events_per_second", events as f64 / seconds.max(1e-9));
+        report.number("events_per_second", each / seconds.max(1e-9));
         report.number_if(
             "relay_cpu_us_per_event",
-            self.relay.map(|spent| spent.total_us / each),
+            relay.map(|spent| spent.total_us / each),
         );
         report.number_if(
             "relay_user_us_per_event",
-            self.relay.map(|spent| spent.user_us / each),
+            relay.map(|spent| spent.user_us / each),
         );
         report.number_if(
             "relay_system_us_per_event",
-            self.relay.map(|spent| spent.system_us / each),
+            relay.map(|spent| spent.system_us / each),
         );
         if let Some(floor) = floor {
             report.number("crypto_cost_us", floor.crypto_us());
             let ratio = self.relay_us_per_event().map(|us| us / floor.crypto_us());
             report.number_if("relay_cpu_over_crypto_cost", ratio);
         }
-        report.number("generator_cpu_us_per_event", self.own.total_us / each);
-        report.group("ok_latency", self.uploaded.latencies.report());
+        report.number_if(
+            "generator_cpu_us_per_event",
+            (taken > 0).then_some(self.own.total_us / each),
+        );
+        report.group_or_empty("ok_latency", self.uploaded.latencies.report());
         report.group("relay_memory", self.memory);
     }
 }

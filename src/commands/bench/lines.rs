@@ -12,7 +12,7 @@ pub(super) struct Lines {
     #[arg(short, long, value_name = "FILE")]
     events: PathBuf,
     /// Only the first so many of them.
-    #[arg(short = 'n', long, value_name = "NUMBER")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
 
@@ -44,6 +44,12 @@ impl Lines {
             call(number, text).with_context(|| format!("{path}, line {number}"))?;
         }
         anyhow::ensure!(events > 0, "{path} holds no event");
+        if let Some(count) = self.count {
+            anyhow::ensure!(
+                events == count,
+                "{path} holds {events} events, fewer than the {count} of -n"
+            );
+        }
         Ok(())
     }
 

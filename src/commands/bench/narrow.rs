@@ -41,6 +41,11 @@ pub(super) struct Narrow {
 }
 
 impl Narrow {
+    /// How many connections the subscriptions take.
+    pub(super) fn connections(&self) -> usize {
+        self.narrow_subscriptions.div_ceil(self.per_connection)
+    }
+
     pub(super) async fn run(
         &self,
         target: &Target,
@@ -106,7 +111,7 @@ impl Narrow {
         drop(events);
         let sockets = connect(target, CONNECTIONS).await?;
         let measured = Measured::of(relay, async || upload(sockets, WINDOW, &feed).await).await?;
-        let refused = measured.uploaded.events() - measured.uploaded.accepted;
+        let refused = measured.uploaded.refused();
         // Versions that are older than the stored one may be refused.
         ensure!(
             refused * 5 < self.events_each_time,

@@ -3,7 +3,7 @@
 //! User and system time are told apart in ticks of 10 ms; their sum is taken from the scheduler's account of each thread
 //! in nanoseconds, unless threads that have ended make that fall short.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use std::collections::HashMap;
 use std::fs;
 
@@ -52,9 +52,15 @@ pub(super) struct Memory {
 }
 
 impl Watched {
+    /// The process, which must not have started this program.
     pub(super) fn new(pid: i32) -> anyhow::Result<Self> {
         let watched = Watched(pid);
         watched.cpu()?;
+        ensure!(
+            !watched.family().contains(&Watched::own().0),
+            "the process {pid} is not the relay alone: it has started this program too, whose CPU and memory would be \
+             taken for the relay's; name the relay's own process"
+        );
         Ok(watched)
     }
 

@@ -60,6 +60,7 @@ pub(super) struct Query {
 impl Query {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let relay = self.target.prepare()?;
+        self.target.ensure_files_for(self.connections + 2)?;
         let started = Instant::now();
         let questions = self.questions()?;
         let mut report = Report::default();
@@ -73,8 +74,8 @@ impl Query {
                 .await
         })?;
         report.count("wrong_answers", told.wrong);
+        report.count("notices", told.notices);
         if let Some(notice) = &told.last_notice {
-            report.count("notices", told.notices);
             report.text("last_notice", notice);
         }
         report.print(&self.form)?;
@@ -275,6 +276,6 @@ impl Measured {
             "queries_per_second",
             queries / self.wall.as_secs_f64().max(1e-9),
         );
-        report.group("latency", self.answers.latencies.report());
+        report.group_or_empty("latency", self.answers.latencies.report());
     }
 }

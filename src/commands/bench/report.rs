@@ -23,6 +23,7 @@ pub(super) struct Report(Vec<(String, Figure)>);
 #[derive(Debug)]
 enum Figure {
     Text(String),
+    Flag(bool),
     Count(u64),
     Number(f64),
     Group(Report),
@@ -32,6 +33,10 @@ enum Figure {
 impl Report {
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.push(name, Figure::Text(text.to_owned()));
+    }
+
+    pub(super) fn flag(&mut self, name: &str, flag: bool) {
+        self.push(name, Figure::Flag(flag));
     }
 
     pub(super) fn count(&mut self, name: &str, count: u64) {
@@ -53,6 +58,11 @@ impl Report {
         if !group.0.is_empty() {
             self.push(name, Figure::Group(group));
         }
+    }
+
+    /// The same for a group that programs may rely on; people are not shown an empty one.
+    pub(super) fn group_or_empty(&mut self, name: &str, group: Report) {
+        self.push(name, Figure::Group(group));
     }
 
     /// Rows with the same columns.
@@ -77,6 +87,7 @@ impl Report {
         let fields = self.0.iter().map(|(name, figure)| {
             let value = match figure {
                 Figure::Text(text) => json!(text),
+                Figure::Flag(flag) => json!(flag),
                 Figure::Count(count) => json!(count),
                 Figure::Number(number) => json!((number * 1_000.0).round() / 1_000.0),
                 Figure::Group(group) => group.json(),
@@ -100,6 +111,7 @@ impl Report {
         for (name, figure) in &self.0 {
             // Writing to a String cannot fail.
             let _ = match figure {
+                Figure::Group(group) if group.0.is_empty() => Ok(()),
                 Figure::Group(group) => {
                     let _ = writeln!(out, "{indent}{}", spaced(name));
                     group.lines(&format!("{indent}  "), out);
@@ -123,6 +135,8 @@ impl Figure {
     fn cell(&self) -> String {
         match self {
             Figure::Text(text) => text.clone(),
+            Figure::Flag(true) => "yes".to_owned(),
+            Figure::Flag(false) => "no".to_owned(),
             Figure::Count(count) => grouped(*count),
             Figure::Number(number) if *number >= 100.0 => grouped(number.round() as u64),
             Figure::Number(number) if number.abs() >= 10.0 => format!("{number:.1}"),

@@ -1,16 +1,18 @@
 //! One connection to the relay, as a client has it.
 //!
-//! Invariant: without Nagle's algorithm and without compression, so that what is measured is the relay's doing.
+//! Invariant: patience counts from the last message that answered anything, or from the last one sent: a relay that only
+//! pings is not waited for. Without Nagle's algorithm and without compression, so that what is measured is the relay's doing.
 
+use super::answer;
 use super::dice::Dice;
 use super::frames::{Inbox, Message, append_text};
 use super::target::Target;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The sample nonce of RFC 6455, and what a server makes of it: no secret is needed here.
 const NONCE: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -25,6 +27,7 @@ pub(super) struct Socket {
     inbox: Inbox,
     dice: Dice,
     patience: Duration,
+    waiting_since: Instant,
 }
 
 impl Socket {
@@ -36,7 +39,7 @@ impl Socket {
         let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
         let stream = timeout(patience, connecting)
             .await
-            .with_context(|| format!("{url} does not answer"))?
+            .map_err(|_| anyhow!("{url} does not answer"))?
             .with_context(|| format!("{url} cannot be reached"))?;
         stream.set_nodelay(true)?;
         let mut socket = Socket {
@@ -44,6 +47,7 @@ impl Socket {
             inbox: Inbox::default(),
             dice: Dice::of(u64::from(std::process::id()), u64::from(port)),
             patience,
+            waiting_since: Instant::now(),
         };
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let request = format!(
@@ -53,7 +57,7 @@ impl Socket {
         let shaking = socket.shake_hands(request.as_bytes());
         timeout(patience, shaking)
             .await
-            .with_context(|| format!("{url} does not answer"))?
+            .map_err(|_| anyhow!("{url} does not answer"))?
             .with_context(|| format!("{url} opened no WebSocket"))?;
         Ok(socket)
     }
@@ -75,10 +79,21 @@ impl Socket {
 
     /// Sends frames, all of them.
     pub(super) async fn send(&mut self, frames: &[u8]) -> anyhow::Result<()> {
+        self.write(frames).await?;
+        self.wait_anew();
+        Ok(())
+    }
+
+    /// Patience starts again, as what is waited for is something else now.
+    pub(super) fn wait_anew(&mut self) {
+        self.waiting_since = Instant::now();
+    }
+
+    async fn write(&mut self, frames: &[u8]) -> anyhow::Result<()> {
         let sending = self.stream.write_all(frames);
         timeout(self.patience, sending)
             .await
-            .context("the relay reads no more")??;
+            .map_err(|_| anyhow!("the relay reads no more"))??;
         Ok(())
     }
 
@@ -91,7 +106,13 @@ impl Socket {
 
     /// The next message that is already here.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Message>> {
-        self.inbox.next()
+        let message = self.inbox.next()?;
+        if let Some(message) = &message
+            && answer::is_progress(self.inbox.text(message))
+        {
+            self.wait_anew();
+        }
+        Ok(message)
     }
 
     /// Its bytes, until more is received.
@@ -102,7 +123,7 @@ impl Socket {
     /// The next message, waited for.
     pub(super) async fn message(&mut self) -> anyhow::Result<Message> {
         loop {
-            if let Some(message) = self.inbox.next()? {
+            if let Some(message) = self.next()? {
                 return Ok(message);
             }
             self.receive().await?;
@@ -114,13 +135,13 @@ impl Socket {
         loop {
             self.reply().await?;
             if self.try_read()? {
+                // Whoever sends without a pause never lets a timer fire.
+                ensure!(Instant::now() < self.deadline(), self.silence());
                 return Ok(());
             }
-            timeout(self.patience, self.stream.readable())
+            timeout_at(self.deadline(), self.stream.readable())
                 .await
-                .with_context(|| {
-                    format!("the relay said nothing for {} s", self.patience.as_secs())
-                })??;
+                .map_err(|_| anyhow!(self.silence()))??;
         }
     }
 
@@ -143,11 +164,10 @@ impl Socket {
             true => Interest::READABLE,
             false => Interest::READABLE | Interest::WRITABLE,
         };
-        let ready = timeout(self.patience, self.stream.ready(interest))
+        ensure!(Instant::now() < self.deadline(), self.silence());
+        let ready = timeout_at(self.deadline(), self.stream.ready(interest))
             .await
-            .with_context(|| {
-                format!("the relay said nothing for {} s", self.patience.as_secs())
-            })??;
+            .map_err(|_| anyhow!(self.silence()))??;
         let mut written = 0;
         if ready.is_writable() && !frames.is_empty() {
             written = match self.stream.try_write(frames) {
@@ -158,7 +178,18 @@ impl Socket {
         if ready.is_readable() || ready.is_read_closed() {
             self.try_read()?;
         }
+        if written > 0 {
+            self.wait_anew();
+        }
         Ok(written)
+    }
+
+    fn deadline(&self) -> Instant {
+        self.waiting_since + self.patience
+    }
+
+    fn silence(&self) -> String {
+        format!("the relay said nothing for {} s", self.patience.as_secs())
     }
 
     /// Gives memory back while nothing is expected.
@@ -177,7 +208,7 @@ impl Socket {
 
     async fn reply(&mut self) -> anyhow::Result<()> {
         match self.inbox.take_replies() {
-            Some(pongs) => self.send(&pongs).await,
+            Some(pongs) => self.write(&pongs).await,
             None => Ok(()),
         }
     }

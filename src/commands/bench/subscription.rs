@@ -35,6 +35,7 @@ pub(super) async fn subscribe(
 
 /// The next event that comes, and the subscription it comes for.
 pub(super) async fn next_event(socket: &mut Socket) -> anyhow::Result<(String, [u8; 32])> {
+    socket.wait_anew();
     loop {
         let message = socket.message().await?;
         match Answer::read(socket.text(&message)) {

@@ -8,7 +8,7 @@ use super::latency::Latencies;
 use super::report::Report;
 use super::socket::Socket;
 use super::target::Target;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,29 +21,60 @@ const MAX_REASONS: usize = 20;
 #[derive(Debug, Default)]
 pub(super) struct Uploaded {
     pub(super) accepted: u64,
+    /// Answered with `duplicate:`, whether as accepted or not.
+    pub(super) duplicates: u64,
+    /// By words, with `#` for digits.
     refused: BTreeMap<String, u64>,
+    notices: u64,
     pub(super) latencies: Latencies,
     pub(super) wall: Duration,
 }
 
 impl Uploaded {
     pub(super) fn events(&self) -> u64 {
-        self.accepted + self.refused.values().sum::<u64>()
+        self.taken() + self.refused()
+    }
+
+    /// Those that the relay has now: what its figures are divided by.
+    pub(super) fn taken(&self) -> u64 {
+        self.accepted + self.duplicates
+    }
+
+    /// Refused as anything but duplicates.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// An error where more than one in a hundred were refused: then the figures are no longer those of storing events.
+    pub(super) fn ensure_taken(&self) -> anyhow::Result<()> {
+        let most = self.refused.iter().max_by_key(|(_, count)| **count);
+        if let Some((words, count)) = most {
+            ensure!(
+                self.refused() * 100 <= self.events(),
+                "the relay refused {} of {} events, {count} of them with {words:?}",
+                self.refused(),
+                self.events()
+            );
+        }
+        Ok(())
     }
 
     /// Counts, and the words of refusals.
     pub(super) fn tell(&self, report: &mut Report) {
         report.count("accepted", self.accepted);
-        report.count("refused", self.events() - self.accepted);
+        report.count("duplicates", self.duplicates);
+        report.count("refused", self.refused());
         let mut reasons = Report::default();
         for (words, count) in &self.refused {
             reasons.count(words, *count);
         }
-        report.group("refusals", reasons);
+        report.group_or_empty("refusals", reasons);
+        report.count("notices", self.notices);
     }
 
     fn refuse(&mut self, words: &[u8]) {
-        let words = String::from_utf8_lossy(words).into_owned();
+        let words =
+            String::from_utf8_lossy(words).replace(|letter: char| letter.is_ascii_digit(), "#");
         // A relay may put what it refuses into its words.
         let known = self.refused.contains_key(&words) || self.refused.len() < MAX_REASONS;
         let words = if known {
@@ -63,7 +94,8 @@ pub(super) async fn upload(
 ) -> anyhow::Result<Uploaded> {
     let uploaded = RefCell::new(Uploaded::default());
     let started = Instant::now();
-    let publishers = sockets.into_iter().map(|socket| {
+    let publishers = sockets.into_iter().map(|mut socket| {
+        socket.wait_anew();
         let publisher = Publisher {
             socket,
             window,
@@ -71,6 +103,8 @@ pub(super) async fn upload(
             written_bytes: 0,
             sent: 0,
             waiting: VecDeque::new(),
+            last_notice: None,
+            is_challenged: false,
             uploaded: &uploaded,
         };
         publisher.publish(feed)
@@ -98,6 +132,9 @@ struct Publisher<'u> {
     written_bytes: usize,
     sent: usize,
     waiting: VecDeque<Waiting>,
+    last_notice: Option<String>,
+    /// The relay has asked for authentication.
+    is_challenged: bool,
     uploaded: &'u RefCell<Uploaded>,
 }
 
@@ -115,6 +152,7 @@ impl Publisher<'_> {
                 match feed.next().await? {
                     Some(batch) => {
                         (self.batch, self.written_bytes, self.sent) = (batch, 0, 0);
+                        self.socket.wait_anew();
                     }
                     None => is_over = true,
                 }
@@ -176,13 +214,21 @@ impl Publisher<'_> {
         let mut now = None;
         while let Some(message) = self.socket.next()? {
             let text = self.socket.text(&message);
-            let Answer::Ok {
-                id,
-                accepted,
-                words,
-            } = Answer::read(text)
-            else {
-                continue;
+            let (id, accepted, words) = match Answer::read(text) {
+                Answer::Ok {
+                    id,
+                    accepted,
+                    words,
+                } => (id, accepted, words),
+                Answer::Notice { words } => {
+                    self.uploaded.borrow_mut().notices += 1;
+                    self.last_notice = Some(String::from_utf8_lossy(words).into_owned());
+                    continue;
+                }
+                _ => {
+                    self.is_challenged |= answer::is_challenge(text);
+                    continue;
+                }
             };
             let id = answer::id(id).context("an OK without an id")?;
             let waiting = self
@@ -200,6 +246,7 @@ impl Publisher<'_> {
             let mut uploaded = self.uploaded.borrow_mut();
             uploaded.latencies.add(now.duration_since(waiting.since));
             match accepted {
+                _ if words.starts_with(b"duplicate:") => uploaded.duplicates += 1,
                 true => uploaded.accepted += 1,
                 false => uploaded.refuse(words),
             }
@@ -217,10 +264,17 @@ impl Publisher<'_> {
 
     fn state(&self) -> String {
         let uploaded = self.uploaded.borrow();
-        format!(
+        let mut state = format!(
             "after {} OKs, while {} events of this connection wait",
             uploaded.events(),
             self.waiting.len()
-        )
+        );
+        if let Some(notice) = &self.last_notice {
+            state += &format!("; the relay's last notice was {notice:?}");
+        }
+        if self.is_challenged {
+            state += "; the relay has asked for AUTH, which this program does not answer";
+        }
+        state
     }
 }
