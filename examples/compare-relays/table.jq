@@ -1,10 +1,12 @@
-# Results of all rounds to one table: a figure a row, a relay a column, medians over the rounds, "-" where there is none.
-# What went wrong follows below it. A row names the figure, its phase and where it lies in what that phase found.
+# Results of all rounds to one table: a figure a row, a relay a column, medians over the rounds in which the phase went
+# right, "-" where there is none. What went wrong follows below it. A row names the figure, its phase and where it lies in
+# what that phase found.
 
 def rows: . as $all | [
   ["ingest: CPU us per event", "ingest", "relay_cpu_us_per_event"],
   ["  over crypto cost", "ingest", "relay_cpu_over_crypto_cost"],
   ["  events per second", "ingest", "events_per_second"],
+  ["  refused", "ingest", "refused"],
   ["one by one: OK p50 ms", "ingest", "one_at_a_time", "ok_latency", "p50_ms"],
   ["  p99 ms", "ingest", "one_at_a_time", "ok_latency", "p99_ms"],
   ["disk: bytes per event", "disk", "bytes_per_event"],
@@ -26,6 +28,9 @@ def rows: . as $all | [
   ["  RSS KiB without connections", "idle", "rss_without_connections_kib"]
 ];
 
+# Counts of what went wrong: shown where their phase failed as well, as they say how far.
+def faults: ["ingest refused", "query wrong_answers"];
+
 def median: sort | if length == 0 then null else (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2 end;
 
 def shown:
@@ -43,9 +48,14 @@ def right($width): ($width - length) * " " + .;
   + [rows[]
     | .[0] as $title | .[1] as $phase | .[2:] as $path
     | [$relays[] as $relay
-        | [$all[] | select(.relay == $relay and .phase == $phase) | .found | getpath($path) | numbers]
+        | [$all[]
+            | select(.relay == $relay and .phase == $phase)
+            | .found
+            | select((has("error") | not) or (faults | index([$phase] + $path | join(" "))))
+            | getpath($path)
+            | numbers]
         | median]
-    | select(any(. != null))
+    | select(any(. != null) or any($all[]; .phase == $phase and (.found | has("error"))))
     | [$title] + map(shown)]
 | . as $cells
 | [range($cells[0] | length) as $column | [$cells[][$column] | length] | max] as $widths

@@ -29,6 +29,7 @@ mod signer;
 mod socket;
 mod subscription;
 mod target;
+mod thread_clock;
 mod upload;
 mod words;
 

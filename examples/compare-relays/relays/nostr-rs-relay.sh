@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # nostr-rs-relay: Rust, SQLite. WAL with synchronous=NORMAL: OK is sent after the commit, but a commit is synced to the
 # disk only with the next checkpoint, so a crash of the machine can lose the last events. A connection may hold at most 32
-# subscriptions, and no key changes that.
+# subscriptions, and no key changes that. It sends no EOSE where every filter has `limit: 0`, so phases that subscribe so
+# wait for it in vain.
 # Events of the same second come in another order than NIP-01 asks for.
 ties=--ties-in-any-order
 variable=NOSTR_RS_RELAY

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Trellis, this repository. OK means committed and synced to the disk (LMDB, one fdatasync a batch).
+# Trellis, this repository. OK means committed and synced to the disk (LMDB, one fdatasync a batch). Its disk
+# figure contains the file `ballast`: 32 MiB of room held ready, so that removals work when the disk is full.
 variable=TRELLIS
 default=trellis
 origin="this repository; \`cargo build --release\` leaves it in target/release/trellis"

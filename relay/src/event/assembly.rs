@@ -1,10 +1,9 @@
 //! Builds events back from what a store keeps of them, many in a row.
 //!
-//! Events of one page lie in memory that they share, which saves an allocation each; so whoever keeps one of them for long
-//! should not take it from a page.
+//! Each event is put together in memory that is used again, checked to be text, and copied into memory of its own:
+//! whoever keeps one event keeps nothing else alive.
 
 use super::{Event, EventId, PublicKey};
-use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
 /// The fields of an event that have a fixed size.
@@ -18,25 +17,14 @@ pub(crate) struct FixedFields<'a> {
 }
 
 /// Memory for building events, used again and again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Assembler {
     json: Vec<u8>,
-    block: BytesMut,
-    block_bytes: usize,
 }
 
 impl Assembler {
-    /// `block_bytes` is how much memory events may share; with 0 each has its own.
-    pub(crate) fn new(block_bytes: usize) -> Self {
-        Assembler {
-            json: Vec::new(),
-            block: BytesMut::new(),
-            block_bytes,
-        }
-    }
-
-    /// Assembles an event. `tags` and `content` append canonical JSON, of which only the encoding is checked; `None` where
-    /// they cannot or where it is not UTF-8.
+    /// Assembles an event. `tags` and `content` append canonical JSON, of which only the encoding is checked; `None`
+    /// where they cannot or where it is not UTF-8.
     pub(crate) fn assemble(
         &mut self,
         fixed: &FixedFields<'_>,
@@ -63,7 +51,7 @@ impl Assembler {
         push_hex(json, fixed.sig);
         json.extend_from_slice(br#""}"#);
         // Where tags or content ended within a character, the whole would be no text.
-        let json = ByteString::try_from(self.keep()).ok()?;
+        let json = simdutf8::basic::from_utf8(json).ok()?;
         Some(Event {
             id: EventId::from_byte_array(*fixed.id),
             pubkey: PublicKey::from_byte_array(*fixed.pubkey),
@@ -71,19 +59,8 @@ impl Assembler {
             kind: fixed.kind,
             tags_at: tags_at as u32,
             content_at: content_at as u32,
-            json,
+            json: ByteString::from(json),
         })
-    }
-
-    fn keep(&mut self) -> Bytes {
-        if 2 * self.json.len() > self.block_bytes {
-            return Bytes::copy_from_slice(&self.json);
-        }
-        if self.block.capacity() < self.json.len() {
-            self.block = BytesMut::with_capacity(self.block_bytes);
-        }
-        self.block.extend_from_slice(&self.json);
-        self.block.split().freeze()
     }
 }
 
@@ -116,53 +93,51 @@ mod tests {
     #[test]
     fn v4_events_of_a_page_are_those_that_were_assembled_one_by_one() {
         let long = format!("\"{}\"", "ab é ".repeat(5_000));
-        for block_bytes in [0, 1_000, 16 * 1024] {
-            let mut assembler = Assembler::new(block_bytes);
-            let mut kept = Vec::new();
-            for n in 0..300u64 {
-                let content = match n % 50 {
-                    0 => long.as_str(),
-                    _ => r#""hi""#,
-                };
-                let tags = r#"[["t","é"],["p","x"]]"#;
-                let parts = EventParts {
-                    id: &[n as u8; 32],
-                    pubkey: &[0xab; 32],
-                    created_at: n * n * n * n,
-                    kind: (n * 218) as u16,
-                    tags_json: tags,
-                    content_json: content,
-                    sig: &[0xcd; 64],
-                };
-                let fixed = FixedFields {
-                    id: parts.id,
-                    pubkey: parts.pubkey,
-                    created_at: parts.created_at,
-                    kind: parts.kind,
-                    sig: parts.sig,
-                };
-                let append = |text: &'static str| {
-                    move |out: &mut Vec<u8>| {
-                        out.extend_from_slice(text.as_bytes());
-                        Some(())
-                    }
-                };
-                let content = content.to_owned();
-                let built = assembler.assemble(&fixed, append(tags), |out| {
-                    out.extend_from_slice(content.as_bytes());
+        let mut assembler = Assembler::default();
+        let mut kept = Vec::new();
+        for n in 0..300u64 {
+            let content = match n % 50 {
+                0 => long.as_str(),
+                _ => r#""hi""#,
+            };
+            let tags = r#"[["t","é"],["p","x"]]"#;
+            let parts = EventParts {
+                id: &[n as u8; 32],
+                pubkey: &[0xab; 32],
+                created_at: n * n * n * n,
+                kind: (n * 218) as u16,
+                tags_json: tags,
+                content_json: content,
+                sig: &[0xcd; 64],
+            };
+            let fixed = FixedFields {
+                id: parts.id,
+                pubkey: parts.pubkey,
+                created_at: parts.created_at,
+                kind: parts.kind,
+                sig: parts.sig,
+            };
+            let append = |text: &'static str| {
+                move |out: &mut Vec<u8>| {
+                    out.extend_from_slice(text.as_bytes());
                     Some(())
-                });
-                kept.push((parts.assemble(), built));
-            }
-            for (one, of_page) in kept {
-                let Some(of_page) = of_page else {
-                    panic!("nothing was built");
-                };
-                assert_eq!(one, of_page);
-                assert_eq!(one.tags_json(), of_page.tags_json());
-                assert_eq!(one.content_json(), of_page.content_json());
-                assert_eq!(one.sig_hex(), of_page.sig_hex());
-            }
+                }
+            };
+            let content = content.to_owned();
+            let built = assembler.assemble(&fixed, append(tags), |out| {
+                out.extend_from_slice(content.as_bytes());
+                Some(())
+            });
+            kept.push((parts.assemble(), built));
+        }
+        for (one, of_page) in kept {
+            let Some(of_page) = of_page else {
+                panic!("nothing was built");
+            };
+            assert_eq!(one, of_page);
+            assert_eq!(one.tags_json(), of_page.tags_json());
+            assert_eq!(one.content_json(), of_page.content_json());
+            assert_eq!(one.sig_hex(), of_page.sig_hex());
         }
     }
 
@@ -175,7 +150,7 @@ mod tests {
             kind: 4,
             sig: &[5; 64],
         };
-        let mut assembler = Assembler::new(0);
+        let mut assembler = Assembler::default();
         let append = |out: &mut Vec<u8>| {
             out.push(0xff);
             Some(())

@@ -1,7 +1,8 @@
 //! From a client's JSON to the canonical form, or an error that names what is wrong.
 //!
-//! Two passes, for what `scan` does not recognise: the outer object yields raw slices, so that an id can be answered to even where another field is broken;
-//! then each field is read by its own rule. White space, key order and unknown keys of the input leave no trace.
+//! Two passes, for what `scan` does not recognise: the outer object yields raw slices, so that an id can be answered to
+//! even where another field is broken; then each field is read by its own rule. White space, key order and unknown keys of
+//! the input leave no trace.
 
 use super::canonical::{EventParts, escape_into, lowercase_hex};
 use super::{CREATED_AT_END, Event, EventId, scan};
@@ -58,7 +59,7 @@ struct RawEvent<'a> {
 impl Event {
     /// Reads an event's JSON. Checks the form only: see [`Event::verify`].
     pub fn parse(json: &[u8]) -> Result<Event, EventError> {
-        let canonical = std::str::from_utf8(json).ok().and_then(Event::scan);
+        let canonical = simdutf8::basic::from_utf8(json).ok().and_then(Event::scan);
         canonical.map_or_else(|| Event::parse_any(json), Ok)
     }
 

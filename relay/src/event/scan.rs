@@ -1,4 +1,6 @@
-//! Reads an event that needs no rewriting: one pass over the bytes as they came, one copy.
+//! Reads an event whose fields need no rewriting, from text that was checked to be UTF-8: one pass looks for control
+//! characters, one finds the fields. In canonical order they are copied as they stand; in another order the event is
+//! written anew from them.
 //!
 //! Invariant: what is recognised here is exactly what `parse` would make of it; `None` says nothing about the event but
 //! that `parse` has to look at it. So white space, unknown or repeated keys, escapes that `JSON.stringify` would not

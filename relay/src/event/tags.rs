@@ -24,9 +24,9 @@ impl<'a> Tags<'a> {
         }
     }
 
-    /// The first of these tags that begins with a bracket and a name. Faster than to look at every tag, and as exact: in
-    /// canonical JSON a bracket before a quote opens a tag, since the quote that ends a string has a comma or a closing
-    /// bracket behind it.
+    /// The first of these tags that begins with a bracket and a name. Faster than to look at every tag, and as exact:
+    /// in canonical JSON a bracket before a quote opens a tag, since the quote that ends a string has a comma or a
+    /// closing bracket behind it.
     pub(super) fn first_named(mut self, beginning: &Finder<'_>) -> Option<Tag<'a>> {
         let at = beginning.find(self.rest.as_bytes())?;
         self.rest = self.rest.get(at..)?;

@@ -100,7 +100,7 @@ impl<'a> ClientMessage<'a> {
 
     /// [`ClientMessage::parse`] without the short way for an event in canonical form.
     pub(crate) fn parse_any(bytes: &'a [u8], max_subid_chars: usize) -> Result<Self, WireError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| WireError::NotUtf8)?;
+        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| WireError::NotUtf8)?;
         let array: Array<'a> =
             serde_json::from_str(text).map_err(|e| WireError::Json(e.to_string()))?;
         let Array { verb, items } = array;
@@ -155,7 +155,7 @@ impl<'a> ClientMessage<'a> {
 /// The event of a message without white space: the one that a relay gets most often, read in one pass.
 fn canonical_event(message: &[u8]) -> Option<Event> {
     let json = message.strip_prefix(br#"["EVENT","#)?.strip_suffix(b"]")?;
-    Event::scan(std::str::from_utf8(json).ok()?)
+    Event::scan(simdutf8::basic::from_utf8(json).ok()?)
 }
 
 fn one<'a>(

@@ -1,9 +1,11 @@
 //! What is on its way to the store, and when there is enough of it for a commit.
 //!
-//! Invariant: nothing waits for a timer. A batch is due when nobody approaches any more, when it is full, or when those
-//! who approach have been waited for long enough; whoever makes it due wakes the writer, once a batch and not once a
-//! write, because on a busy machine that switch of threads costs as much as storing the event. Unbounded in length,
-//! bounded by the byte budget whose permits travel with the events.
+//! A batch is due when nobody approaches any more, when it is full, or when those who approach have been waited for long
+//! enough. Whoever brings one of the first two about wakes the writer; the third it sees by itself, at the end of a wait
+//! that the first write begins. Invariant: a write waits for company no longer than that, whatever those who approach do.
+//! The writes between the first and the last of a batch wake nobody, because on a busy machine that switch of threads
+//! costs as much as storing the event. Unbounded in length, bounded by the byte budget whose permits travel with the
+//! events.
 
 use super::{Submission, WriterGone, weight};
 use std::collections::VecDeque;
@@ -13,16 +15,33 @@ use std::time::{Duration, Instant};
 const BATCH_EVENTS: usize = 2_048;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Writes are gathered at most so long while the writer is free and more of them approach.
-const LONGEST_GATHERING: Duration = Duration::from_millis(50);
-/// And at least so long, however little the last batch took to commit.
-const SHORTEST_GATHERING: Duration = Duration::from_millis(2);
-
 /// The queue between those who submit and the writer thread.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
     due: Condvar,
+    times: Times,
+}
+
+/// How long the writer waits for what.
+#[derive(Debug)]
+struct Times {
+    /// Writes are gathered at least so long while more of them approach, however little the last batch took to commit.
+    shortest_gathering: Duration,
+    /// And at most so long.
+    longest_gathering: Duration,
+    /// How often a writer without work asks whether to stop.
+    look_up: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            shortest_gathering: Duration::from_millis(2),
+            longest_gathering: Duration::from_millis(50),
+            look_up: Duration::from_millis(100),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,18 +57,19 @@ struct State {
 }
 
 impl Queue {
-    /// Adds a write; the writer hears of it when the batch is due.
+    /// Adds a write; the writer hears of the first one, and when the batch is due.
     pub(super) fn push(&self, submission: Submission) -> Result<(), WriterGone> {
         let mut state = self.lock();
         if state.writer_is_gone {
             return Err(WriterGone);
         }
-        if state.submissions.is_empty() {
+        let is_first = state.submissions.is_empty();
+        if is_first {
             state.gathering_since = Some(Instant::now());
         }
         state.bytes += weight(&submission.write);
         state.submissions.push_back(submission);
-        if state.approaching == 0 || state.is_full() {
+        if is_first || state.approaching == 0 || state.is_full() {
             self.wake_writer(state);
         }
         Ok(())
@@ -62,10 +82,9 @@ impl Queue {
         last_commit: Duration,
         may_stop: impl Fn() -> bool,
     ) -> Option<Vec<Submission>> {
-        /// How often it is asked whether to stop.
-        const LOOK_UP: Duration = Duration::from_millis(100);
         let mut state = self.lock();
-        state.patience = last_commit.clamp(SHORTEST_GATHERING, LONGEST_GATHERING);
+        let times = &self.times;
+        state.patience = last_commit.clamp(times.shortest_gathering, times.longest_gathering);
         // What came during the last commit did not wait for company.
         state.gathering_since = (!state.submissions.is_empty()).then(Instant::now);
         loop {
@@ -76,15 +95,12 @@ impl Queue {
                 return None;
             }
             state.writer_waits = true;
-            let (woken, timeout) = self
+            let longest = state.time_to_gather().unwrap_or(times.look_up);
+            (state, _) = self
                 .due
-                .wait_timeout(state, LOOK_UP)
+                .wait_timeout(state, longest)
                 .unwrap_or_else(PoisonError::into_inner);
-            state = woken;
             state.writer_waits = false;
-            if timeout.timed_out() && !state.submissions.is_empty() {
-                return Some(state.take_batch());
-            }
         }
     }
 
@@ -115,11 +131,16 @@ impl State {
     }
 
     fn is_due(&self) -> bool {
-        let waited = || self.gathering_since.map(|since| since.elapsed());
         !self.submissions.is_empty()
             && (self.approaching == 0
                 || self.is_full()
-                || waited().is_some_and(|waited| waited >= self.patience))
+                || self.time_to_gather().is_some_and(|left| left.is_zero()))
+    }
+
+    /// How long the writes that are there still wait for those who approach; `None` where there are none.
+    fn time_to_gather(&self) -> Option<Duration> {
+        let since = self.gathering_since?;
+        (!self.submissions.is_empty()).then(|| self.patience.saturating_sub(since.elapsed()))
     }
 
     fn take_batch(&mut self) -> Vec<Submission> {

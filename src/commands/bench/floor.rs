@@ -1,21 +1,21 @@
 //! What the least costs that an event cannot do without: the yardstick for a relay's figures, taken on the same machine
-//! in the same run.
+//! in the same run, and like them in CPU time.
 
 use super::corpus::{Corpus, Recipe};
 use super::now_secs;
 use super::report::Report;
+use super::thread_clock::{median, thread_cpu_us};
 use anyhow::Context as _;
 use secp256k1::schnorr::Signature;
 use secp256k1::{Secp256k1, XOnlyPublicKey};
 use std::hint::black_box;
-use std::time::Instant;
 use trellis_relay::event::Event;
 
 /// Rounds of which the median counts, so that whoever disturbs one does not matter.
-const ROUNDS: usize = 7;
+pub(super) const ROUNDS: usize = 7;
 const EVENTS: u64 = 2_000;
 
-/// Microseconds an event.
+/// Microseconds of CPU time an event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Floor {
     pub(super) json_us: f64,
@@ -102,14 +102,13 @@ pub(super) fn sample_events(count: u64) -> anyhow::Result<Vec<Vec<u8>>> {
     (0..count).map(|number| corpus.event(number)).collect()
 }
 
-/// The time one event takes of a pass over all of them, which has to succeed.
+/// The CPU time one event takes of a pass over all of them, which has to succeed.
 fn median_us(pass: impl Fn() -> bool) -> anyhow::Result<f64> {
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let started = Instant::now();
+        let before_us = thread_cpu_us();
         anyhow::ensure!(pass(), "an event of our own is not right");
-        rounds.push(started.elapsed().as_secs_f64() * 1e6 / EVENTS as f64);
+        rounds.push((thread_cpu_us() - before_us) / EVENTS as f64);
     }
-    rounds.sort_by(f64::total_cmp);
-    Ok(rounds[ROUNDS / 2])
+    Ok(median(rounds))
 }

@@ -1,10 +1,11 @@
 //! `trellis bench micro`: what the parts cost on this machine that no relay can do without.
 
-use super::floor::{Floor, sample_events};
+use super::floor::{Floor, ROUNDS, sample_events};
 use super::latency::Latencies;
 use super::process::Watched;
 use super::report::{Form, Report};
 use super::target::pin;
+use super::thread_clock::{median, thread_cpu_us};
 use anyhow::Context as _;
 use clap::Args;
 use std::fs::{self, File};
@@ -13,13 +14,14 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trellis_relay::event::Event;
 use trellis_relay::store::lmdb::{LmdbOptions, LmdbStore};
 use trellis_relay::store::{NoPolicy, Store as _, Write};
 
 const FRAME_BYTES: usize = 1_200;
-const FRAMES: usize = 20_000;
+/// In each round.
+const FRAMES: usize = 3_200;
 /// Frames of one write where many are sent at once.
 const CORKED_FRAMES: usize = 32;
 const SYNCS: usize = 100;
@@ -29,7 +31,7 @@ const PAGE_BYTES: usize = 4_096;
 #[command(after_help = "\
 All of this happens in this process: nothing is started, no relay is asked. The crypto cost, decoding and verifying, is the \
 steadiest part and the yardstick for `trellis bench ingest`. Sockets are a pair over loopback, both ends of which this one \
-thread serves. The store is this relay's own, in a new directory that is removed again.
+thread serves. All but fdatasync and the store's wall time is CPU time. The store is this relay's own, in a new directory that is removed again.
 
 Example:
   trellis bench micro --pin 0 --directory /var/lib/trellis")]
@@ -60,7 +62,7 @@ impl Micro {
         let directory = self.directory.unwrap_or_else(std::env::temp_dir);
         let directory = directory.join(format!("trellis-bench-{}", std::process::id()));
         let what = || format!("write in {}", directory.display());
-        fs::create_dir_all(&directory).with_context(what)?;
+        fs::create_dir(&directory).with_context(what)?;
         let measured = disk(&directory, self.store_events, &mut report).with_context(what);
         fs::remove_dir_all(&directory).with_context(what)?;
         measured?;
@@ -68,7 +70,7 @@ impl Micro {
     }
 }
 
-/// Microseconds a frame for sending and for receiving.
+/// Microseconds of CPU time a frame for sending and for receiving.
 fn sockets(at_once: usize) -> anyhow::Result<(f64, f64)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut sender = TcpStream::connect(listener.local_addr()?)?;
@@ -76,18 +78,26 @@ fn sockets(at_once: usize) -> anyhow::Result<(f64, f64)> {
     sender.set_nodelay(true)?;
     let frames = vec![b'x'; at_once * FRAME_BYTES];
     let mut room = vec![0; frames.len()];
-    let (mut sending, mut receiving) = (Duration::ZERO, Duration::ZERO);
-    for _ in 0..FRAMES / at_once {
-        let started = Instant::now();
-        sender.write_all(&frames)?;
-        let sent = Instant::now();
-        receiver.read_exact(&mut room)?;
-        receiving += sent.elapsed();
-        sending += sent - started;
+    let (mut send_us, mut receive_us) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (mut sending_us, mut receiving_us) = (0.0, 0.0);
+        // So many go before the clock is read, since reading it costs about as much as a tenth of a frame.
+        for _ in 0..FRAMES / CORKED_FRAMES {
+            let started_us = thread_cpu_us();
+            for _ in 0..CORKED_FRAMES / at_once {
+                sender.write_all(&frames)?;
+            }
+            let sent_us = thread_cpu_us();
+            for _ in 0..CORKED_FRAMES / at_once {
+                receiver.read_exact(&mut room)?;
+            }
+            sending_us += sent_us - started_us;
+            receiving_us += thread_cpu_us() - sent_us;
+        }
+        send_us.push(sending_us / FRAMES as f64);
+        receive_us.push(receiving_us / FRAMES as f64);
     }
-    let frames = (FRAMES / at_once * at_once) as f64;
-    let each = |total: Duration| total.as_secs_f64() * 1e6 / frames;
-    Ok((each(sending), each(receiving)))
+    Ok((median(send_us), median(receive_us)))
 }
 
 fn disk(directory: &Path, store_events: u64, report: &mut Report) -> anyhow::Result<()> {

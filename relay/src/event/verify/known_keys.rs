@@ -1,7 +1,7 @@
 //! Keys that were found on the curve before: to find a point by its x coordinate costs a square root, a seventh of all
 //! that verifying takes, and most events come from authors who were seen a moment ago.
 //!
-//! Invariant: a fixed number of places, 96 bytes each, however many keys clients come up with; a new key takes the place
+//! Invariant: a fixed number of places, 97 bytes each, however many keys clients come up with; a new key takes the place
 //! of whichever stood there. What is no point is not remembered.
 
 use secp256k1::XOnlyPublicKey;

@@ -111,11 +111,11 @@ pub(super) fn check(
 
 /// Whether the record makes an event that a client could read.
 fn is_event(record: &[u8]) -> bool {
-    record::read_event(record, &mut Assembler::new(0))
+    record::read_event(record, &mut Assembler::default())
         .is_ok_and(|event| Event::parse(event.json()).is_ok_and(|parsed| parsed == event))
 }
 
 fn has_its_id(record: &[u8]) -> bool {
-    record::read_event(record, &mut Assembler::new(0))
+    record::read_event(record, &mut Assembler::default())
         .is_ok_and(|event| event.computed_id() == *event.id().as_bytes())
 }

@@ -21,14 +21,14 @@ use std::time::Instant;
 /// The clock is read once for so many groups.
 const GROUPS_PER_CLOCK: usize = 32;
 
-/// Calls back with every match after the resume position, in order. Gives the position for the next page if it stopped
+/// Calls back with every match after the resume position, in order, and with what reads the rest of its record. Gives the position for the next page if it stopped
 /// before the end, which it does after at least one step.
 pub(super) fn each_match<'t>(
     store: &Mapped,
     txn: &'t RoTransaction<'_>,
     scan: &Scan<'_>,
     hidden: Option<Hidden<'_, RoTransaction<'_>>>,
-    mut step: impl FnMut(Match<'t>) -> Result<Step>,
+    mut step: impl FnMut(Match<'t>, &mut Records<'t>) -> Result<Step>,
 ) -> Result<Option<Position>> {
     let filter = scan.filter;
     if filter.is_empty() {
@@ -38,7 +38,7 @@ pub(super) fn each_match<'t>(
     let check = Check::new(scan, hidden, &store.hash);
     if let Some(ids) = &filter.ids {
         let found = load_ids(store, txn, &check, &mut records, ids)?;
-        return match step_through(found, scan.resume, &mut step)? {
+        return match step_through(found, scan.resume, &mut records, &mut step)? {
             ControlFlow::Break(next) => Ok(next),
             ControlFlow::Continue(()) => Ok(None),
         };
@@ -66,7 +66,7 @@ pub(super) fn each_match<'t>(
         if found.len() > 1 {
             found.sort_unstable_by(|a, b| compare(scan.order, &a.position, &b.position));
         }
-        if let ControlFlow::Break(next) = step_through(found, last, &mut step)? {
+        if let ControlFlow::Break(next) = step_through(found, last, &mut records, &mut step)? {
             return Ok(next);
         }
         last = Some(end_of_group(first.created_at, first.id8));
@@ -101,11 +101,12 @@ pub(super) struct Match<'t> {
 fn step_through<'t>(
     found: impl IntoIterator<Item = Match<'t>>,
     mut last: Option<Position>,
-    step: &mut impl FnMut(Match<'t>) -> Result<Step>,
+    records: &mut Records<'t>,
+    step: &mut impl FnMut(Match<'t>, &mut Records<'t>) -> Result<Step>,
 ) -> Result<ControlFlow<Option<Position>>> {
     for found in found {
         let position = found.position;
-        match step(found)? {
+        match step(found, records)? {
             Step::GoOn => last = Some(position),
             Step::StopBefore => return Ok(ControlFlow::Break(last)),
             Step::StopAfter => return Ok(ControlFlow::Break(Some(position))),

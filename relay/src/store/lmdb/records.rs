@@ -9,14 +9,14 @@ use crate::event::{Assembler, Event};
 use lmdb::Transaction;
 use std::borrow::Cow;
 
-/// One event of a page that is kept for long keeps so much memory at most.
-const BLOCK_BYTES: usize = 16 * 1024;
-const USUAL_EVENT_BYTES: usize = 1_100;
-
 /// The data table as one transaction sees it.
 pub(super) struct Records<'t> {
     walk: Walk<'t>,
+    /// The chunk that was read last.
+    stands_at: Option<(u64, u8)>,
     assembler: Assembler,
+    /// Where chunks are joined, again and again.
+    whole: Vec<u8>,
 }
 
 /// A record, or as much of it as holds its header.
@@ -24,29 +24,17 @@ pub(super) type Bytes<'t> = Cow<'t, [u8]>;
 
 impl<'t> Records<'t> {
     pub(super) fn new<T: Transaction>(txn: &'t T, tables: &Tables) -> Result<Self> {
-        Self::with(txn, tables, Assembler::new(0))
-    }
-
-    /// For so many events that are used and dropped together: they share memory.
-    pub(super) fn for_page<T: Transaction>(
-        txn: &'t T,
-        tables: &Tables,
-        events: usize,
-    ) -> Result<Self> {
-        let block_bytes = events.saturating_mul(USUAL_EVENT_BYTES).min(BLOCK_BYTES);
-        Self::with(txn, tables, Assembler::new(block_bytes))
-    }
-
-    fn with<T: Transaction>(txn: &'t T, tables: &Tables, assembler: Assembler) -> Result<Self> {
         Ok(Records {
             walk: Walk::new(txn, tables.of(Table::Data))?,
-            assembler,
+            stands_at: None,
+            assembler: Assembler::default(),
+            whole: Vec::new(),
         })
     }
 
     /// At least the header of a row's record.
     pub(super) fn header_bytes(&mut self, row: u64) -> Result<Option<Bytes<'t>>> {
-        let Some(first) = self.walk.exact(&keys::data(row, 0))? else {
+        let Some(first) = self.chunk(row, 0)? else {
             return Ok(None);
         };
         if Header::read(first).is_some() {
@@ -62,27 +50,56 @@ impl<'t> Records<'t> {
         if begun.len() >= total {
             return Ok(begun);
         }
-        let mut whole = begun.into_owned();
-        whole.reserve_exact(total - whole.len());
+        let mut whole = Vec::with_capacity(total);
+        self.join(row, &begun, total, &mut whole)?;
+        Ok(Cow::Owned(whole))
+    }
+
+    /// Appends a record of so many bytes, given its beginning.
+    fn join(&mut self, row: u64, begun: &[u8], total: usize, whole: &mut Vec<u8>) -> Result<()> {
+        whole.extend_from_slice(begun);
         let done = whole.len().div_ceil(record::chunk_bytes(total));
         for chunk in done..record::chunk_count(total) {
-            let chunk = self.walk.exact(&keys::data(row, chunk as u8))?;
+            let chunk = self.chunk(row, chunk as u8)?;
             whole.extend_from_slice(chunk.ok_or_else(|| damaged(row))?);
         }
-        if whole.len() != total {
-            return Err(damaged(row));
+        match whole.len() == total {
+            true => Ok(()),
+            false => Err(damaged(row)),
         }
-        Ok(Cow::Owned(whole))
     }
 
     /// The event of a row, given the beginning of its record.
     pub(super) fn event(&mut self, row: u64, begun: Bytes<'t>) -> Result<Event> {
-        let whole = self.complete(row, begun)?;
-        record::read_event(&whole, &mut self.assembler)
+        let total = record::record_bytes(&begun).ok_or_else(|| damaged(row))?;
+        if begun.len() >= total {
+            return record::read_event(&begun, &mut self.assembler);
+        }
+        let mut whole = std::mem::take(&mut self.whole);
+        whole.clear();
+        self.join(row, &begun, total, &mut whole)?;
+        let event = record::read_event(&whole, &mut self.assembler);
+        self.whole = whole;
+        event
+    }
+
+    /// Chunks of a record lie side by side, so the next one needs no search.
+    fn chunk(&mut self, row: u64, number: u8) -> Result<Option<&'t [u8]>> {
+        let key = keys::data(row, number);
+        let before = number.checked_sub(1).map(|before| (row, before));
+        let follows = before.is_some() && self.stands_at == before;
+        self.stands_at = None;
+        let chunk = match follows {
+            true => self.walk.next()?.filter(|(found, _)| *found == key),
+            false => self.walk.exact(&key)?.map(|chunk| (&[][..], chunk)),
+        };
+        self.stands_at = chunk.is_some().then_some((row, number));
+        Ok(chunk.map(|(_, chunk)| chunk))
     }
 
     /// The first row at or after one that holds an event.
     pub(super) fn row_from(&mut self, row: u64) -> Result<Option<u64>> {
+        self.stands_at = None;
         let found = self.walk.at_or_after(&keys::data(row, 0))?;
         Ok(found.and_then(|(key, _)| keys::read_five(key)))
     }

@@ -23,11 +23,10 @@ const LIKELY_EVENTS: usize = 64;
 /// See [`crate::store::Store::scan`].
 pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     let txn = store.env.begin_ro_txn()?;
-    let mut records = Records::for_page(&txn, &store.tables, scan.budget.events)?;
     let mut events: Vec<Stored> = Vec::with_capacity(scan.budget.events.min(LIKELY_EVENTS));
     let mut bytes = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found| {
+    let next = each_match(store, &txn, scan, hidden, |found, records| {
         let event = records.event(found.row, found.record)?;
         // Tag hashes let nearly nothing through that this refuses.
         if !scan.filter.matches_tags(&event) {
@@ -57,7 +56,7 @@ pub(super) fn count(
     let txn = store.env.begin_ro_txn()?;
     let mut count = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found| {
+    let next = each_match(store, &txn, scan, hidden, |found, _| {
         count += 1;
         each(&found.author);
         let is_full = count >= scan.budget.events as u64;
@@ -71,7 +70,7 @@ pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage>
     let txn = store.env.begin_ro_txn()?;
     let mut positions = Vec::new();
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found| {
+    let next = each_match(store, &txn, scan, hidden, |found, _| {
         positions.push(found.position);
         let is_full = positions.len() >= scan.budget.events;
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
@@ -82,11 +81,10 @@ pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage>
 /// See [`crate::store::Store::find`].
 pub(super) fn find(store: &Mapped, scan: &Scan<'_>, whole: &Kinds) -> Result<FoundPage> {
     let txn = store.env.begin_ro_txn()?;
-    let mut records = Records::for_page(&txn, &store.tables, LIKELY_EVENTS)?;
     let mut page: Vec<Found> = Vec::new();
     let mut bytes = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found| {
+    let next = each_match(store, &txn, scan, hidden, |found, records| {
         let mut event = None;
         if whole.contains(found.kind) {
             let read = records.event(found.row, found.record)?;
@@ -127,9 +125,8 @@ pub(super) fn sure_positions(
     hidden: Option<Hidden<'_, RoTransaction<'_>>>,
     wants: impl Fn(&Header<'_>) -> bool,
 ) -> Result<PositionPage> {
-    let mut records = Records::new(txn, &store.tables)?;
     let mut positions = Vec::new();
-    let next = each_match(store, txn, scan, hidden, |found| {
+    let next = each_match(store, txn, scan, hidden, |found, records| {
         let is_wanted = wants(&records::header(found.row, &found.record)?);
         let matches = || -> Result<bool> {
             let event = records.event(found.row, found.record)?;
