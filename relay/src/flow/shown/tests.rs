@@ -1,3 +1,5 @@
+//! What is shown by headers and by whole events is the same.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
