@@ -3,9 +3,9 @@
 //! Most bytes are the client's own and lie in one buffer. An event that goes to many subscribers at once is not copied for
 //! each: it stays where it is, and the outbox notes where it belongs. All that waits can be written in one go.
 //!
-//! Invariant: the outbox never holds more than the cap, shared bytes included. A message that does not fit marks the client
-//! as too slow, and its connection ends; nothing is dropped silently from a connection that lives on. Fronts drain it, flows
-//! fill it.
+//! Invariant: no more bytes wait than the cap, shared bytes included, and the buffer of the client's own is at most a third
+//! larger than the cap. A message that does not fit marks the client as too slow, and its connection ends; nothing is
+//! dropped silently from a connection that lives on. Fronts drain it, flows fill it.
 
 mod spare;
 
@@ -50,10 +50,11 @@ pub type Pieces<'a> = SmallVec<[IoSlice<'a>; MOST_PIECES]>;
 
 /// As many as are worth one writing; the bytes of 32 events are more than most sockets take at once.
 const MOST_PIECES: usize = 64;
-/// An empty outbox keeps a buffer up to this size, so that busy connections do not allocate again and idle ones cost little.
+/// An empty outbox keeps its buffer up to this size, and the list of what is shared up to the same, so that busy connections
+/// do not allocate again and idle ones cost little.
 const KEEP_BYTES: usize = 1024;
-/// Less than this is quicker copied than noted.
-const LEAST_SHARED_BYTES: usize = 256;
+/// A buffer up to this size is kept however little of it is used.
+const SMALL_BYTES: usize = 4 * 1024;
 /// The longest header of a frame that is not masked.
 const MAX_HEADER_BYTES: usize = 10;
 /// RFC 6455: FIN and opcode 1, text.
@@ -85,20 +86,15 @@ impl Outbox {
     /// Adds one text frame whose body others get as well, between pieces of this client's own.
     pub fn push_shared_text(&mut self, head: &[&[u8]], body: &Bytes, tail: &[u8]) {
         let head_bytes: usize = head.iter().map(|piece| piece.len()).sum();
-        let is_copied = body.len() < LEAST_SHARED_BYTES;
-        let payload_bytes = head_bytes + body.len() + tail.len();
-        let own_bytes = payload_bytes - if is_copied { 0 } else { body.len() };
-        if self.begin_frame(TEXT, payload_bytes, own_bytes) {
+        let own_bytes = head_bytes + tail.len();
+        if self.begin_frame(TEXT, own_bytes + body.len(), own_bytes) {
             for piece in head {
                 self.own.extend_from_slice(piece);
             }
-            match is_copied {
-                true => self.own.extend_from_slice(body),
-                false => self.shared.push_back(Shared {
-                    at: self.own.len(),
-                    bytes: body.clone(),
-                }),
-            }
+            self.shared.push_back(Shared {
+                at: self.own.len(),
+                bytes: body.clone(),
+            });
             self.own.extend_from_slice(tail);
         }
         self.wake_front();
@@ -156,15 +152,43 @@ impl Outbox {
         if self.own.capacity() - self.own.len() >= bytes {
             return;
         }
-        // Rather than grow, what is written makes room where that is most of the buffer.
-        if self.own_at > self.own.len() / 2 {
+        // Rather than grow, what is written makes room where that is a quarter of the buffer: then at most three bytes are
+        // moved for one that was written, and a buffer that grows holds less than four thirds of what waits.
+        if self.own_at > 0 && self.own_at >= self.own.len() / 4 {
             self.own.drain(..self.own_at);
-            for shared in &mut self.shared {
-                shared.at -= self.own_at;
-            }
-            self.own_at = 0;
+            self.forget_written();
         }
-        self.own.reserve(bytes);
+        let needed = self.own.len() + bytes;
+        if self.own.capacity() < needed {
+            let most = self.cap_bytes + self.cap_bytes / 3;
+            let roomy = (2 * self.own.capacity()).min(most).max(needed);
+            self.own.reserve_exact(roomy - self.own.len());
+        }
+    }
+
+    /// Hands a large buffer on where little waits in it: who calls this expects to wait for the client, perhaps for long.
+    pub fn shrink(&mut self) {
+        let waiting = &self.own[self.own_at..];
+        if self.own.capacity() <= SMALL_BYTES.max(4 * waiting.len()) {
+            return;
+        }
+        let fitting = waiting.to_vec();
+        self.give_spare(fitting);
+        self.forget_written();
+    }
+
+    /// Counts from the first byte that is not written, where those before it are gone.
+    fn forget_written(&mut self) {
+        for shared in &mut self.shared {
+            shared.at -= self.own_at;
+        }
+        self.own_at = 0;
+    }
+
+    fn give_spare(&mut self, instead: Vec<u8>) {
+        let mut large = std::mem::replace(&mut self.own, instead);
+        large.clear();
+        self.spare.give(large);
     }
 
     /// What is to be written next, or the beginning of it.
@@ -214,7 +238,7 @@ impl Outbox {
             self.own_at = 0;
             self.own.clear();
             if self.own.capacity() > KEEP_BYTES {
-                self.spare.give(std::mem::take(&mut self.own));
+                self.give_spare(Vec::new());
             }
             if self.shared.capacity() > KEEP_BYTES / size_of::<Shared>() {
                 self.shared = VecDeque::new();
@@ -251,6 +275,11 @@ impl Outbox {
             Some(front) if front.will_wake(waker) => {}
             _ => self.front = Some(waker.clone()),
         }
+    }
+
+    /// Wakes nobody when something is added, until [`Outbox::wake_on_push`]: the front runs and looks by itself.
+    pub fn forget_front(&mut self) {
+        self.front = None;
     }
 
     /// Wakes this waker when there is room again, or when the connection ends.

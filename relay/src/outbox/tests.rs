@@ -125,13 +125,72 @@ fn v6_a_buffer_larger_than_its_outbox_may_be_is_left_to_others() {
 }
 
 #[test]
-fn v4_a_front_is_woken_once_for_many_frames() {
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
+fn v6_a_blocked_outbox_in_which_little_waits_hands_its_large_buffer_on() {
+    let (mut outbox, spare) = outbox();
+    spare.give(Vec::with_capacity(400_000));
+    let body = Bytes::from(vec![b'x'; 300]);
+    outbox.push_text(&[b"written"]);
+    outbox.push_shared_text(&[b"head ", b"id "], &body, b" tail");
+    outbox.push_text(&[b"last"]);
+    outbox.advance(9);
+    assert!(outbox.own.capacity() >= 400_000);
+    outbox.shrink();
+    assert!(outbox.own.capacity() <= SMALL_BYTES);
+    assert_eq!(spare.kept_bytes(), 400_000);
+    let got = payloads(&drain(&mut outbox, 50)[..]);
+    assert_eq!(got[0], [b"head id ", &body[..], b" tail"].concat());
+    assert_eq!(got[1], b"last");
+}
+
+#[test]
+fn v6_a_blocked_outbox_in_which_much_waits_keeps_its_buffer() {
+    let (mut outbox, spare) = outbox();
+    spare.give(Vec::with_capacity(400_000));
+    outbox.push_text(&[&[b'x'; 100_000]]);
+    outbox.shrink();
+    assert_eq!((outbox.own.capacity(), spare.kept_bytes()), (400_000, 0));
+}
+
+#[test]
+fn c18_the_buffer_is_at_most_a_third_larger_than_the_cap() {
+    const CAP: usize = 100_000;
+    for left in [0, 1_000, 10_000, 50_000, 70_000, 90_000, 98_000] {
+        let mut outbox = Outbox::new(CAP, Rc::new(Spare::default()));
+        for n in 0..2_000 {
+            if outbox.waiting_bytes() + 1_100 > CAP {
+                outbox.advance(outbox.waiting_bytes() - left);
+            }
+            outbox.push_text(&[&vec![b'x'; 1 + n % 1_000]]);
+            assert!(outbox.own.capacity() <= CAP + CAP / 3, "{left} left");
         }
+        assert!(!outbox.overflowed());
     }
+}
+
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn v3_a_front_that_runs_is_not_woken_by_its_own_answer() {
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(count.clone());
+    let (mut outbox, _) = outbox();
+    outbox.wake_on_push(&waker);
+    outbox.forget_front();
+    outbox.push_text(&[b"an answer"]);
+    assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    outbox.wake_on_push(&waker);
+    outbox.push_text(&[b"an event"]);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn v4_a_front_is_woken_once_for_many_frames() {
     let count = Arc::new(Count(AtomicUsize::new(0)));
     let (mut outbox, _) = outbox();
     outbox.wake_on_push(&Waker::from(count.clone()));

@@ -3,9 +3,16 @@
 //! It reads what is there, hands whole messages to the session, and writes what the session queued, once for many
 //! messages. It reads nothing while the client does not take what it asked for, and frees its buffers when idle.
 
+mod handshake;
+mod socket;
+mod turn;
+
+use self::handshake::{handshake, refusal};
+use self::socket::{linger, write_all};
+use self::turn::{Allowance, Progress, Turn};
 use super::assembly::{Assembly, Data};
 use super::claim::Claim;
-use super::entrance::{self, Refused};
+use super::entrance;
 use crate::client_ip::client_ip;
 use crate::own_host::own_host;
 use crate::reason::Reason;
@@ -14,10 +21,9 @@ use crate::wire::RelayMessage;
 use crate::worker::Worker;
 use crate::writer::Approach;
 use actix_codec::{Decoder as _, Framed};
-use actix_http::ws::{Codec, Frame, ProtocolError, hash_key};
+use actix_http::ws::{Codec, Frame, ProtocolError};
 use actix_http::{HttpMessage as _, Request, h1};
 use actix_rt::net::TcpStream;
-use actix_web::http::StatusCode;
 use bytes::BytesMut;
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
@@ -26,7 +32,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Answers a WebSocket handshake and serves the connection in a task of its own.
 pub(crate) async fn accept(
@@ -77,54 +83,6 @@ pub(crate) async fn accept(
     Ok(())
 }
 
-/// The head of the response: 101, or an error for who asked wrongly.
-fn handshake(request: &Request) -> Result<String, String> {
-    if request.path() != "/" {
-        let text = "WebSocket connections are taken at /".to_owned();
-        return Err(refusal(&Refused::new(StatusCode::NOT_FOUND, text)));
-    }
-    actix_http::ws::verify_handshake(request.head())
-        .map_err(|error| refusal(&Refused::new(StatusCode::BAD_REQUEST, error.to_string())))?;
-    let key = request
-        .headers()
-        .get("sec-websocket-key")
-        .map(|key| hash_key(key.as_bytes()))
-        .unwrap_or_default();
-    let accept = String::from_utf8_lossy(&key);
-    Ok(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
-    ))
-}
-
-fn refusal(refused: &Refused) -> String {
-    let (status, text) = (refused.status, &refused.text);
-    let body = serde_json::json!({"error": text, "code": status.as_u16()});
-    let body = body.to_string();
-    let retry_after = refused
-        .retry_after_s
-        .map(|seconds| format!("retry-after: {seconds}\r\n"))
-        .unwrap_or_default();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry_after}connection: close\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Frames handled, and time spent, before other connections of the worker get their turn.
-const TURN_FRAMES: usize = 32;
-const TURN_TIME: Duration = Duration::from_millis(1);
 const READ_BYTES: usize = 16 * 1024;
 
 struct Connection {
@@ -139,12 +97,6 @@ struct Connection {
     approach: Option<Approach>,
     /// The last turn ended before the frames did.
     has_unread: bool,
-}
-
-/// Whether a step could go on.
-enum Progress {
-    More,
-    Blocked,
 }
 
 impl Connection {
@@ -173,10 +125,9 @@ impl Connection {
 
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
         self.has_unread = false;
-        let mut allowance = Allowance {
-            frames: TURN_FRAMES,
-            since: Instant::now(),
-        };
+        // Whatever woke this task; until it rests it looks at the outbox by itself.
+        self.session.outbox().forget_front();
+        let mut allowance = Allowance::begin();
         loop {
             let flushed = match self.flush(cx) {
                 Ok(Progress::More) => true,
@@ -259,6 +210,7 @@ impl Connection {
                     match self.stream.poll_write_ready(cx) {
                         Poll::Ready(ready) => ready?,
                         Poll::Pending => {
+                            outbox.shrink();
                             drop(outbox);
                             self.session.set_blocked(true);
                             self.session.wrote(progress);
@@ -306,8 +258,7 @@ impl Connection {
         if self.approach.is_none() {
             self.approach = Some(self.session.worker.relay.writer.approach());
         }
-        while allowance.frames > 0 && allowance.since.elapsed() < TURN_TIME {
-            allowance.frames -= 1;
+        while allowance.take_frame() {
             let frame = match self.codec.decode(&mut self.inbound) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.claims_too_much() => {
@@ -383,45 +334,8 @@ impl Connection {
     }
 }
 
-/// What is left of a connection's turn.
-struct Allowance {
-    frames: usize,
-    since: Instant,
-}
-
-/// Why `handle_frames` stopped.
-enum Turn {
-    /// There is no whole frame.
-    Dry,
-    /// Others come first.
-    Over,
-    /// Something must happen before the next frame.
-    Waits,
-}
-
 impl Drop for Connection {
     fn drop(&mut self) {
         self.session.end();
     }
-}
-
-/// Closing a socket with unread bytes resets it, and the client would never read why: so what still comes is read and
-/// dropped, for a moment.
-async fn linger(stream: &TcpStream) {
-    const MOMENT: Duration = Duration::from_secs(1);
-    const MOST_BYTES: usize = 16 * 1024 * 1024;
-    let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
-    let drain = async {
-        let mut scratch = vec![0; 16 * 1024];
-        let mut dropped = 0;
-        while dropped < MOST_BYTES && stream.readable().await.is_ok() {
-            match stream.try_read(&mut scratch) {
-                Ok(0) => return,
-                Ok(bytes) => dropped += bytes,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(MOMENT, drain).await;
 }

@@ -54,6 +54,7 @@ impl<A: Stream<Item = Result<Bytes, Error>>> Stream for Outflow<A> {
         let mut outbox = session.outbox();
         if !outbox.is_empty() && closing != Some(CloseCause::TooSlow) {
             let chunk = next_chunk(&mut outbox);
+            outbox.shrink();
             drop(outbox);
             // Until actix-http asks for more; it asks at once where the socket takes what it has.
             session.set_blocked(true);
