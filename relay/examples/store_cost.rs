@@ -9,7 +9,6 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use secp256k1::{Keypair, Secp256k1};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trellis_relay::admin::console::{Console, Note};
 use trellis_relay::admin::export::{ExportJob, export};
-use trellis_relay::admin::import::{ImportJob, ImportOptions, import};
 use trellis_relay::admin::target::StoppedStore;
 use trellis_relay::clock::SystemClock;
 use trellis_relay::event::{Event, EventParts, PublicKey};
@@ -48,7 +46,6 @@ fn main() {
         }
     }
     measure_reads(&directory, &synthetic_events(100_000));
-    measure_import(&directory);
 }
 
 fn measure_ingest(directory: &Path, events: &[Arc<Event>], batch: usize) {
@@ -235,53 +232,6 @@ fn measure_counts(store: &LmdbStore) {
             }
             println!();
         }
-    }
-}
-
-/// One thread, so that the figure is one core's.
-fn measure_import(directory: &Path) {
-    let secp = Secp256k1::new();
-    let keypair = Keypair::from_seckey_slice(&secp, &[7; 32]).unwrap();
-    let mut lines = Vec::new();
-    for event in synthetic_events(20_000) {
-        let author = keypair.x_only_public_key().0.serialize();
-        let mut parts = EventParts {
-            id: &[0; 32],
-            pubkey: &author,
-            created_at: event.created_at(),
-            kind: event.kind(),
-            tags_json: event.tags_json(),
-            content_json: event.content_json(),
-            sig: &[0; 64],
-        };
-        let id = parts.assemble().computed_id();
-        let signature = secp.sign_schnorr_no_aux_rand(&id, &keypair);
-        (parts.id, parts.sig) = (&id, signature.as_ref());
-        lines.extend_from_slice(parts.assemble().json());
-        lines.push(b'\n');
-    }
-    for verify in [true, false] {
-        let path = directory.join(format!("store_cost-{}", std::process::id()));
-        let store = Arc::new(LmdbStore::open(&path, LmdbOptions::default()).unwrap());
-        let job = ImportJob {
-            verify,
-            ..ImportJob::default()
-        };
-        let options = ImportOptions {
-            threads: 1,
-            ..ImportOptions::new(&job, &target(&store))
-        };
-        for pass in ["import", "import again"] {
-            let since = Instant::now();
-            let totals = import(&target(&store), &lines[..], &options, &mut Silent).unwrap();
-            println!(
-                "{pass}, verify {verify}: {:.0} lines/s, {} stored",
-                totals.lines as f64 / since.elapsed().as_secs_f64(),
-                totals.stored
-            );
-        }
-        drop(store);
-        std::fs::remove_dir_all(&path).unwrap();
     }
 }
 
