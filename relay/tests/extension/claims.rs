@@ -1,7 +1,7 @@
 //! What one extension alone may have, wanted by two, or by the relay itself.
 
 use trellis_relay::extension::{Compiled, prelude::*};
-use trellis_relay::testing::TestRelay;
+use trellis_relay::testing::HookHarness;
 
 /// Wants a method and a subcommand by the names in its table.
 struct Claimant<const NUMBER: u8> {
@@ -44,7 +44,7 @@ impl<const NUMBER: u8> Extension for Claimant<NUMBER> {
 const CLAIMANTS: &[Compiled] = &[Compiled::of::<Claimant<0>>(), Compiled::of::<Claimant<1>>()];
 
 async fn problem(tables: &str) -> String {
-    let started = TestRelay::start(CLAIMANTS, tables).await;
+    let started = HookHarness::start(CLAIMANTS, tables).await;
     started.unwrap_err().to_string()
 }
 
@@ -72,7 +72,7 @@ async fn c10_a_method_of_the_relay_itself_is_not_to_be_had() {
     let says =
         "[extensions.second] wants the management method banpubkey, which is the relay's own";
     assert!(said.starts_with(says), "{said}");
-    let relay = TestRelay::start(
+    let relay = HookHarness::start(
         CLAIMANTS,
         "[first]\nmethods = ['mine']\n[second]\nmethods = ['other']",
     );
