@@ -89,6 +89,7 @@ impl RunningRelay {
         let options = HostOptions {
             clock: relay.clock.clone(),
             reserved_methods: http::method_names(),
+            reserved_paths: http::own_paths(),
             ..HostOptions::default()
         };
         let core = Arc::new(ForExtensions(relay.clone()));

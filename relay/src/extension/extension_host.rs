@@ -38,6 +38,8 @@ pub struct HostOptions {
     pub deadline: Duration,
     /// Management methods of the relay itself, which no extension may have.
     pub reserved_methods: Vec<&'static str>,
+    /// Paths at which the relay itself answers, beside `/`.
+    pub reserved_paths: Vec<&'static str>,
 }
 
 impl Default for HostOptions {
@@ -48,6 +50,7 @@ impl Default for HostOptions {
             backoff: Backoff::default(),
             deadline: Duration::from_secs(2),
             reserved_methods: Vec::new(),
+            reserved_paths: Vec::new(),
         }
     }
 }
@@ -261,7 +264,7 @@ impl ExtensionHost {
         let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
         let hooks = kept.chain(&built.staged);
         let hooks = hooks.flat_map(|running| &running.member.hooks);
-        order::check_claims(hooks, &self.options.reserved_methods)
+        order::check_claims(hooks, &self.options)
     }
 
     /// Makes it as if `build` had not been.

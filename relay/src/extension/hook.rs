@@ -8,6 +8,7 @@ mod call;
 pub(super) use call::{Answer, Call};
 
 use super::breaker::Breaker;
+use super::host::Host;
 use super::loops::Depths;
 use super::watchdog;
 use crate::clock::Clock;
@@ -82,6 +83,8 @@ pub(super) struct Registration {
 /// The extension that hooks belong to.
 pub(super) struct Owner {
     pub(super) name: &'static str,
+    /// For what the core does in its name.
+    pub(super) host: Host,
     pub(super) on_fault: OnFault,
     pub(super) priority: i64,
     /// From config, over what the author registered.

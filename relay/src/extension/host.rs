@@ -5,10 +5,10 @@ use super::metrics::ExtensionMetrics;
 use super::rate::RateLimiter;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
-use crate::config::{Mode, Operation};
+use crate::config::{Mode, Network, Operation};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
-use crate::nips::nip98::{self, Nip98Error, ReplayGuard};
+use crate::nips::nip98::{self, Asked, Nip98Error, ReplayGuard, Signed};
 use crate::reason::Reason;
 use crate::store::{Budget, Cause, Order, Outcome, Scan, Store, StoreError, Write};
 use futures_util::future::BoxFuture;
@@ -38,6 +38,11 @@ pub trait Core: Send + Sync + 'static {
 
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
+
+    /// `[network]` as it is in force.
+    fn network(&self) -> Network {
+        Network::default()
+    }
 
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;
@@ -283,14 +288,34 @@ impl Host {
         url: &str,
         body: Option<&[u8]>,
     ) -> Result<PublicKey, Nip98Error> {
-        let now_s = self.inner.clock.now_s();
         let body_sha256 = body.map(nip98::sha256);
-        let signed = nip98::check(header, method, url, body_sha256.as_ref(), now_s)?;
+        let asked = Asked {
+            method,
+            is_url: |signed: &str| signed == url,
+            body_sha256: body_sha256.as_ref(),
+            window_s: nip98::WINDOW_S,
+        };
+        Ok(self.check_signed(header, asked)?.pubkey)
+    }
+
+    /// The same for a request whose address may be written in more ways than one.
+    pub(super) fn check_signed(
+        &self,
+        header: &str,
+        asked: Asked<'_, impl FnOnce(&str) -> bool>,
+    ) -> Result<Signed, Nip98Error> {
+        let now_s = self.inner.clock.now_s();
+        let signed = asked.check(header, now_s)?;
         if self.inner.core.is_banned(&signed.pubkey) {
             return Err(Nip98Error::Banned);
         }
         self.inner.nip98_seen.first_time(&signed, now_s)?;
-        Ok(signed.pubkey)
+        Ok(signed)
+    }
+
+    /// `[network]` as it is in force.
+    pub(super) fn network(&self) -> Network {
+        self.inner.core.network()
     }
 
     /// Metrics that carry the extension's name as a label.

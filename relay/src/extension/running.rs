@@ -55,7 +55,7 @@ impl Running {
         let panicked = || failed("it panicked; the log says where".to_owned());
 
         let host = Host::new(extension, threads.handle(), shared);
-        let build = compiled.build(own, host);
+        let build = compiled.build(own, host.clone());
         let build = build.map_err(|problem| ExtensionError::Config { extension, problem })?;
         let built = threads.handle().spawn(build).await;
         let instance = built.map_err(|_| panicked())?.map_err(failed)?;
@@ -70,6 +70,7 @@ impl Running {
 
         let owner = Arc::new(Owner {
             name: extension,
+            host,
             on_fault: keys.on_fault,
             priority: keys.priority,
             timeout: keys.timeout(),

@@ -1,7 +1,7 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
-use crate::config::Operation;
+use crate::config::{Network, Operation};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
@@ -66,6 +66,10 @@ impl Core for ForExtensions {
 
     fn operation(&self) -> Operation {
         self.0.config().operation.clone()
+    }
+
+    fn network(&self) -> Network {
+        self.0.config().network.clone()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
