@@ -3,7 +3,9 @@
 //! Not bounded are bodies that a handler reads as a stream.
 
 use super::error::ApiError;
-use actix_web::error::{JsonPayloadError, PayloadError, UrlencodedError};
+use actix_web::error::{
+    JsonPayloadError, PathError, PayloadError, QueryPayloadError, UrlencodedError,
+};
 use actix_web::http::StatusCode;
 use actix_web::web::{
     FormConfig, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig,
@@ -18,10 +20,20 @@ struct BodyLimit(usize);
 
 /// For a scope and all its routes.
 pub(super) fn set(config: &mut ServiceConfig, max_body_bytes: usize) {
-    let query = QueryConfig::default()
-        .error_handler(|error, _| ApiError::bad_request(format!("the query: {error}")).into());
-    let path = PathConfig::default()
-        .error_handler(|error, _| ApiError::bad_request(format!("the path: {error}")).into());
+    let query = QueryConfig::default().error_handler(|error, _| {
+        let problem = match error {
+            QueryPayloadError::Deserialize(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        ApiError::bad_request(format!("the query is not what is wanted: {problem}")).into()
+    });
+    let path = PathConfig::default().error_handler(|error, _| {
+        let problem = match error {
+            PathError::Deserialize(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        ApiError::bad_request(format!("the path is not what is wanted: {problem}")).into()
+    });
     config
         .app_data(query)
         .app_data(path)
