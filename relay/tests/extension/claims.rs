@@ -1,7 +1,7 @@
 //! What one extension alone may have, wanted by two, or by the relay itself.
 
 use trellis_relay::extension::{Compiled, prelude::*};
-use trellis_relay::testing::TestRelay;
+use trellis_relay::testing::{TestRelay, tables_of};
 
 /// Wants methods, subcommands and routes by the names in its table.
 struct Claimant<const NUMBER: u8> {
@@ -146,11 +146,13 @@ async fn e11_a_mount_that_two_want_is_not_reloaded() {
         .await
         .unwrap();
     let before: Vec<_> = relay.handle.explain();
-    let refused = relay.apply(&both("scopes", "/a", "/a")).await.unwrap_err();
+    let twice = tables_of(&both("scopes", "/a", "/a"));
+    let refused = relay.host.apply_all(&twice).await.unwrap_err();
     let says = "[extensions.first] and [extensions.second] both want the routes under /a";
     assert_eq!(refused.to_string(), says);
     assert_eq!(relay.handle.explain(), before);
-    relay.apply(&both("scopes", "/b", "/a")).await.unwrap();
+    let swapped = tables_of(&both("scopes", "/b", "/a"));
+    relay.host.apply_all(&swapped).await.unwrap();
     relay.host.shutdown().await;
 }
 

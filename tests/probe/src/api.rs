@@ -51,6 +51,13 @@ impl Probe {
             api.get("/service", async |service: ServiceToken| service.name)
                 .summary("Which service asks")
                 .answers_with(200, "text/plain");
+            api.get("/caller", async |caller: Caller| named(&caller))
+                .summary("Who asks, with a key or with a token")
+                .answers_with(200, "text/plain");
+            api.post("/caller", async |it: CallerJson<Note>| {
+                format!("{}: {}", named(&it.caller), it.body.text)
+            })
+            .answers_with(200, "text/plain");
             api.get("/numbers", numbers)
                 .summary("The numbers up to 25")
                 .answers::<PageOf<u64>>(200);
@@ -94,6 +101,13 @@ impl Probe {
                 }
             });
         }
+    }
+}
+
+fn named(caller: &Caller) -> String {
+    match caller {
+        Caller::Key(pubkey) => format!("key {}", pubkey.to_hex()),
+        Caller::Service(name) => format!("service {name}"),
     }
 }
 

@@ -180,6 +180,47 @@ async fn e11_services_are_known_by_their_tokens() {
 }
 
 #[tokio::test]
+async fn e11_a_route_may_be_for_people_and_for_services() {
+    let config = probe::table(&[], &format!("service_tokens = {{ backend = '{TOKEN}' }}"));
+    let relay = trellis_probe!().config(&config).start().await;
+    let (author, path) = (Author::new(), "/probe/api/caller");
+    let bearer = format!("Bearer {TOKEN}");
+    let by_key = author.authorization("GET", &url(&relay, path), "");
+    for (header, answers) in [
+        (&by_key, format!("key {}", author.pubkey())),
+        (&bearer, "service backend".to_owned()),
+    ] {
+        let answer = send(&relay, "GET", path, header, "").await;
+        assert_eq!((answer.status, answer.body), (200, answers));
+    }
+    let body = r#"{"text":"hello"}"#;
+    let by_key = author.authorization("POST", &url(&relay, path), body);
+    for (header, answers) in [
+        (&by_key, format!("key {}: hello", author.pubkey())),
+        (&bearer, "service backend: hello".to_owned()),
+    ] {
+        let answer = send(&relay, "POST", path, header, body).await;
+        assert_eq!((answer.status, answer.body), (200, answers));
+    }
+    let other = author.authorization("POST", &url(&relay, path), "another");
+    assert_unauthorized(
+        &send(&relay, "POST", path, &other, body).await,
+        "Nostr",
+        "payload tag",
+    );
+    for method in ["GET", "POST"] {
+        let wrong = format!("Bearer {OTHER_TOKEN}");
+        let answer = send(&relay, method, path, &wrong, body).await;
+        assert_unauthorized(&answer, "Bearer", "token");
+    }
+    assert_unauthorized(
+        &http::get(&relay, path, &[]).await,
+        "Nostr",
+        "Authorization",
+    );
+}
+
+#[tokio::test]
 async fn e11_a_token_that_can_be_guessed_stops_the_start() {
     let config = probe::table(&[], "service_tokens = { backend = 'too short' }");
     let output = trellis_probe!().config(&config).serve_to_end().await;

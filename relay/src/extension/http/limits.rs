@@ -11,6 +11,7 @@ use actix_web::web::{
     FormConfig, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig,
 };
 use actix_web::{HttpRequest, Resource};
+use serde::de::DeserializeOwned;
 
 /// Bodies may have so many bytes where an extension says nothing else.
 pub(super) const DEFAULT_BODY_BYTES: usize = 256 << 10;
@@ -50,6 +51,12 @@ pub(super) fn set_for(resource: Resource, max_body_bytes: usize) -> Resource {
         .app_data(PayloadConfig::new(max_body_bytes))
         .app_data(json(max_body_bytes))
         .app_data(form(max_body_bytes))
+}
+
+/// What a body of JSON says.
+pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("the body is not what is wanted: {error}")))
 }
 
 /// Why a body could not be read whole.
