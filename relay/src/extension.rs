@@ -12,6 +12,8 @@ mod error;
 mod extension_host;
 mod failure;
 mod follow;
+#[cfg(doctest)]
+mod guide;
 mod handle;
 mod hook;
 mod hooks;

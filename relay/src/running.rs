@@ -153,6 +153,17 @@ impl RunningRelay {
         }
     }
 
+    /// Ends as a crash would, but for the writer, which has left the store when it returns.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn kill(self) {
+        self.relay.stopping.store(true, Ordering::Release);
+        self.extensions.abandon();
+        self.relay.stop_writer();
+        if !wait_until(STOP_TIME, || self.writer.is_finished()).await {
+            tracing::error!("the writer hangs and is left behind");
+        }
+    }
+
     /// Waits until every event that was let in is stored, answered and handed on; says whether it was in time.
     async fn settle(&self, at_most: Duration) -> bool {
         let settled = async {

@@ -7,16 +7,16 @@ use nostr::event::{EventBuilder, Kind};
 use nostr::key::Keys;
 use trellis_relay::extension::{Compiled, Verb, Viewer};
 use trellis_relay::filter::Filter;
-use trellis_relay::testing::{TestRelay, sign, stranger};
+use trellis_relay::testing::{HookHarness, sign, stranger};
 
 const EXTENSIONS: &[Compiled] = &[Compiled::of::<MembersOnly>()];
 
-async fn relay_of(member: &Keys) -> TestRelay {
+async fn relay_of(member: &Keys) -> HookHarness {
     let table = format!(
         "[members_only]\nmembers = ['{}']\nprivate = [445]\nmessage = 'members only'",
         member.public_key().to_hex()
     );
-    TestRelay::start(EXTENSIONS, &table).await.unwrap()
+    HookHarness::start(EXTENSIONS, &table).await.unwrap()
 }
 
 fn logged_in(keys: &Keys) -> Viewer {

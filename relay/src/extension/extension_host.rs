@@ -217,6 +217,13 @@ impl ExtensionHost {
         }
     }
 
+    /// Drops everything as it is: no goodbye, and no cursor is saved.
+    #[cfg(feature = "testing")]
+    pub(crate) fn abandon(mut self) {
+        self.running.clear();
+        self.publish();
+    }
+
     /// Reloads what can take its new table over in place, and builds the rest of what is new or changed.
     async fn build(
         &mut self,

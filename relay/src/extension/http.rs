@@ -102,8 +102,3 @@ impl<E: Extension> FromRequest for Current<E> {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("this handler belongs to another extension")]
 pub struct NotMounted;
-
-/// The page for authors, whose examples compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/extensions/http.md")]
-struct Guide;

@@ -35,18 +35,25 @@ impl Core for ForExtensions {
             .into_iter()
             .map(|write| {
                 let (reply, answer) = oneshot::channel();
+                // Nobody is asked about rows and removals: where one is refused, nothing was committed.
+                let may_be_refused = write.event().is_some();
                 let submission = Submission {
                     write,
                     origin: Origin::Internal(Some(reply)),
                     permit: None,
                 };
-                self.0.writer.submit(submission).map(|()| answer)
+                let submitted = self.0.writer.submit(submission);
+                submitted.map(|()| (answer, may_be_refused))
             })
             .collect();
         Box::pin(async move {
             let mut outcomes = Vec::new();
-            for answer in answers.map_err(|_| gone())? {
-                outcomes.push(answer.await.map_err(|_| gone())?);
+            for (answer, may_be_refused) in answers.map_err(|_| gone())? {
+                let outcome = answer.await.map_err(|_| gone())?;
+                if let (Outcome::Refused(reason), false) = (&outcome, may_be_refused) {
+                    return Err(StoreError::Unavailable(reason.text.to_string()));
+                }
+                outcomes.push(outcome);
             }
             Ok(outcomes)
         })

@@ -1,7 +1,7 @@
 //! What one extension alone may have, wanted by two, or by the relay itself.
 
 use trellis_relay::extension::{Compiled, prelude::*};
-use trellis_relay::testing::{TestRelay, tables_of};
+use trellis_relay::testing::{HookHarness, tables_of};
 
 /// Wants methods, subcommands and routes by the names in its table.
 struct Claimant<const NUMBER: u8> {
@@ -67,7 +67,7 @@ impl<const NUMBER: u8> Extension for Claimant<NUMBER> {
 const CLAIMANTS: &[Compiled] = &[Compiled::of::<Claimant<0>>(), Compiled::of::<Claimant<1>>()];
 
 async fn problem(tables: &str) -> String {
-    let started = TestRelay::start(CLAIMANTS, tables).await;
+    let started = HookHarness::start(CLAIMANTS, tables).await;
     started.unwrap_err().to_string()
 }
 
@@ -95,7 +95,7 @@ async fn c10_a_method_of_the_relay_itself_is_not_to_be_had() {
     let says =
         "[extensions.second] wants the management method banpubkey, which is the relay's own";
     assert!(said.starts_with(says), "{said}");
-    let relay = TestRelay::start(
+    let relay = HookHarness::start(
         CLAIMANTS,
         "[first]\nmethods = ['mine']\n[second]\nmethods = ['other']",
     );
@@ -135,14 +135,14 @@ async fn e11_a_mount_or_a_route_that_two_want_stops_the_start() {
         both("routes", " /x", " /y"),
         both("routes", " /x/{id}", " /x/all"),
     ] {
-        let relay = TestRelay::start(CLAIMANTS, &apart).await;
+        let relay = HookHarness::start(CLAIMANTS, &apart).await;
         relay.unwrap().host.shutdown().await;
     }
 }
 
 #[tokio::test]
 async fn e11_a_mount_that_two_want_is_not_reloaded() {
-    let mut relay = TestRelay::start(CLAIMANTS, &both("scopes", "/a", "/b"))
+    let mut relay = HookHarness::start(CLAIMANTS, &both("scopes", "/a", "/b"))
         .await
         .unwrap();
     let before: Vec<_> = relay.handle.explain();

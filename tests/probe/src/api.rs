@@ -75,7 +75,7 @@ impl Probe {
             api.get("/items/first", async || "the first")
                 .answers_with(200, "text/plain");
             api.delete("/items/{id}", async |_id: Path<u32>| {
-                HttpResponse::NoContent()
+                HttpResponse::NoContent().finish()
             })
             .answers_nothing(204);
             api.get("/fail", async || -> Result<&'static str, ApiError> {
