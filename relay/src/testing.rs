@@ -9,7 +9,7 @@
 )]
 
 use crate::clock::{Clock, FakeClock};
-use crate::config::Operation;
+use crate::config::{Operation, Outbound};
 use crate::event::{Event, PublicKey};
 use crate::extension::*;
 use crate::reason::Reason;
@@ -87,6 +87,7 @@ impl TestRelay {
             keys: Keys::generate(),
             writing: Mutex::default(),
             operation: Mutex::default(),
+            outbound: Mutex::default(),
             banned: Mutex::default(),
         });
         let options = HostOptions {
@@ -166,6 +167,8 @@ pub struct TestCore {
     writing: Mutex<()>,
     /// `[operation]`, for extensions that keep to modes.
     pub operation: Mutex<Operation>,
+    /// `[outbound]`: nothing private is allowed unless a test says so.
+    pub outbound: Mutex<Outbound>,
     /// Whom the operator has banned.
     pub banned: Mutex<HashSet<PublicKey>>,
 }
@@ -225,6 +228,11 @@ impl Core for TestCore {
     fn operation(&self) -> Operation {
         let operation = self.operation.lock();
         operation.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn outbound(&self) -> Outbound {
+        let outbound = self.outbound.lock();
+        outbound.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {

@@ -2,10 +2,11 @@
 
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
+use super::outbound::HttpClient;
 use super::rate::RateLimiter;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
-use crate::config::{Mode, Operation};
+use crate::config::{Mode, Operation, Outbound};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
 use crate::nips::nip98::{self, Nip98Error, ReplayGuard};
@@ -39,6 +40,9 @@ pub trait Core: Send + Sync + 'static {
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
 
+    /// `[outbound]` as it is in force.
+    fn outbound(&self) -> Outbound;
+
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;
 }
@@ -70,6 +74,7 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     depths: Arc<Depths>,
     nip98_seen: Arc<ReplayGuard>,
+    http_client: HttpClient,
 }
 
 /// What all extensions of a relay share.
@@ -91,6 +96,7 @@ impl Host {
         let shared = shared.clone();
         Host {
             inner: Arc::new(Inner {
+                http_client: HttpClient::new(name, runtime.clone(), shared.core.clone()),
                 name,
                 runtime,
                 clock: shared.clock,
@@ -291,6 +297,26 @@ impl Host {
         }
         self.inner.nip98_seen.first_time(&signed, now_s)?;
         Ok(signed.pubkey)
+    }
+
+    /// Asks other servers by HTTP, within what `[outbound]` allows: no private address unless it is listed there.
+    ///
+    /// ```
+    /// use trellis_relay::extension::OutboundError;
+    /// use trellis_relay::extension::prelude::*;
+    /// #[derive(Deserialize)]
+    /// struct Verdict {
+    ///     is_spam: bool,
+    /// }
+    /// async fn is_spam(host: &Host, event: &Event) -> Result<bool, OutboundError> {
+    ///     let request = host.http_client().post("https://judge.example/verdict");
+    ///     let request = request.header("authorization", "Bearer ...");
+    ///     let answer = request.json(&event.content()).send().await?;
+    ///     Ok(answer.json::<Verdict>().await?.is_spam)
+    /// }
+    /// ```
+    pub fn http_client(&self) -> &HttpClient {
+        &self.inner.http_client
     }
 
     /// Metrics that carry the extension's name as a label.

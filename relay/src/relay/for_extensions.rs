@@ -1,7 +1,7 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
-use crate::config::Operation;
+use crate::config::{Operation, Outbound};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
@@ -59,6 +59,10 @@ impl Core for ForExtensions {
 
     fn operation(&self) -> Operation {
         self.0.config().operation.clone()
+    }
+
+    fn outbound(&self) -> Outbound {
+        self.0.config().outbound.clone()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
