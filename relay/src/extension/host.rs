@@ -2,10 +2,11 @@
 
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
+use super::outbound::HttpClient;
 use super::rate::RateLimiter;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
-use crate::config::{Mode, Network, Operation};
+use crate::config::{Mode, Network, Operation, Outbound};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
 use crate::nips::nip98::{self, Asked, Nip98Error, ReplayGuard, Signed};
@@ -44,6 +45,9 @@ pub trait Core: Send + Sync + 'static {
         Network::default()
     }
 
+    /// `[outbound]` as it is in force.
+    fn outbound(&self) -> Outbound;
+
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;
 }
@@ -75,6 +79,7 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     depths: Arc<Depths>,
     nip98_seen: Arc<ReplayGuard>,
+    http_client: HttpClient,
 }
 
 /// What all extensions of a relay share.
@@ -96,6 +101,7 @@ impl Host {
         let shared = shared.clone();
         Host {
             inner: Arc::new(Inner {
+                http_client: HttpClient::new(name, runtime.clone(), shared.core.clone()),
                 name,
                 runtime,
                 clock: shared.clock,
@@ -316,6 +322,26 @@ impl Host {
     /// `[network]` as it is in force.
     pub(super) fn network(&self) -> Network {
         self.inner.core.network()
+    }
+
+    /// Asks other servers by HTTP, within what `[outbound]` allows: no private address unless it is listed there.
+    ///
+    /// ```
+    /// use trellis_relay::extension::OutboundError;
+    /// use trellis_relay::extension::prelude::*;
+    /// #[derive(Deserialize)]
+    /// struct Verdict {
+    ///     is_spam: bool,
+    /// }
+    /// async fn is_spam(host: &Host, event: &Event) -> Result<bool, OutboundError> {
+    ///     let request = host.http_client().post("https://judge.example/verdict");
+    ///     let request = request.header("authorization", "Bearer ...");
+    ///     let answer = request.json(&event.content()).send().await?;
+    ///     Ok(answer.json::<Verdict>().await?.is_spam)
+    /// }
+    /// ```
+    pub fn http_client(&self) -> &HttpClient {
+        &self.inner.http_client
     }
 
     /// Metrics that carry the extension's name as a label.

@@ -122,11 +122,10 @@ impl HttpCall {
         let mut socket = TcpStream::connect(&self.authority).await?;
         socket.write_all(request).await?;
         let mut answer = Vec::new();
-        // A relay that answers before it has read the body may cut the connection off behind the answer.
-        if let Err(error) = socket.read_to_end(&mut answer).await
-            && answer.is_empty()
-        {
-            return Err(error);
+        while !is_whole(&answer, &self.method) {
+            if socket.read_buf(&mut answer).await? == 0 {
+                break;
+            }
         }
         Ok(answer)
     }
@@ -165,8 +164,7 @@ impl Response {
 
     fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
+        let end = head_end(bytes).unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1));
@@ -185,6 +183,26 @@ impl Response {
         };
         response
     }
+}
+
+/// Whether nothing more is to come. The connection's end is not waited for: a relay that did not read the whole request
+/// keeps it for a while, so that the answer arrives.
+fn is_whole(bytes: &[u8], method: &str) -> bool {
+    let Some(end) = head_end(bytes) else {
+        return false;
+    };
+    let (response, body) = (Response::parse(bytes), &bytes[end + 4..]);
+    if is(method, "head") || matches!(response.status, 204 | 304) {
+        return true;
+    }
+    if let Some(length) = response.header("content-length") {
+        return body.len() >= length.parse().unwrap_or(usize::MAX);
+    }
+    response.header("transfer-encoding") == Some("chunked") && body.ends_with(b"0\r\n\r\n")
+}
+
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|four| four == b"\r\n\r\n")
 }
 
 fn is(name: &str, wanted: &str) -> bool {

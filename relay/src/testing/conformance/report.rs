@@ -33,8 +33,15 @@ impl Report {
     /// Notes a check: passed as `what`, or failed.
     pub(super) fn check(&mut self, what: &str, is_right: bool, found: &str, wanted: &str) {
         match is_right {
-            true => self.passed.push(what.to_owned()),
+            true => self.pass(what),
             false => self.problem(found, wanted),
+        }
+    }
+
+    pub(super) fn pass(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        if !self.passed.contains(&what) {
+            self.passed.push(what);
         }
     }
 
@@ -48,8 +55,8 @@ impl Report {
         }
     }
 
-    pub(super) fn advise(&mut self, advice: String) {
-        self.advice.push(advice);
+    pub(super) fn advise(&mut self, advice: impl Into<String>) {
+        self.advice.push(advice.into());
     }
 
     /// What was wrong.
