@@ -4,6 +4,7 @@
 //! mount beside the server's own and makes it anew when the table of hooks has changed: a mount of an extension that is
 //! off is simply not there, and answers 404. The passing of requests is in `dispatch`, the choice of a mount in `routes`.
 
+mod body;
 mod dispatch;
 mod routes;
 
