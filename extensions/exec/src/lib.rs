@@ -194,7 +194,7 @@ impl Guard {
 
     fn register_viewer(self: &Arc<Self>, hooks: &mut Registrar<Exec>) {
         let config = &self.program.config;
-        let (asked, shown, left) = (self.clone(), self.clone(), self.clone());
+        let (asked, shown, known) = (self.clone(), self.clone(), self.clone());
         hooks
             .request_async(&config.kinds, config.patience(), move |me, request| {
                 let guard = asked.clone();
@@ -212,8 +212,13 @@ impl Guard {
                 Ok(())
             })
             .session(move |_me, note, viewer| {
-                if note == SessionNote::Closed {
-                    left.forget(viewer.session());
+                match note {
+                    SessionNote::Connected => known.sight.connected(viewer.session()),
+                    SessionNote::Authenticated => {}
+                    SessionNote::Closed => {
+                        known.sight.closed(viewer.session());
+                        known.gauge();
+                    }
                 }
                 Ok(())
             });
@@ -229,17 +234,17 @@ impl Guard {
         let shown = match self.access(question).await? {
             Ok(shown) => shown,
             Err(reason) => {
-                self.forget(viewer.session());
+                self.sight.forget(&viewer);
+                self.gauge();
                 return Ok(reason.into());
             }
         };
         let kept = self.sight.keep(viewer, shown, now_s).map_err(full);
-        self.program.counts.viewers.set(self.sight.len() as f64);
+        self.gauge();
         Ok(kept.err().unwrap_or(Access::Allow))
     }
 
-    fn forget(&self, session: u64) {
-        self.sight.forget(session);
+    fn gauge(&self) {
         self.program.counts.viewers.set(self.sight.len() as f64);
     }
 

@@ -19,6 +19,7 @@ pages! {
     deliver = "deliver.md",
     guard_removal = "guard-removal.md",
     host = "host.md",
+    http = "http.md",
     lifecycle = "lifecycle.md",
     nip11 = "nip11.md",
     request = "request.md",

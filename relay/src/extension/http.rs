@@ -8,6 +8,8 @@
 
 mod answer;
 mod api;
+mod body;
+mod caller;
 mod client_ip;
 mod describe;
 mod dispatch;
@@ -32,6 +34,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use api::{Api, Route};
+pub use caller::{Caller, CallerJson};
 pub use client_ip::ClientIp;
 pub use describe::Describe;
 pub(crate) use dispatch::MountedAt;
@@ -42,7 +45,7 @@ pub use nip98::{Nip98, Nip98Bytes, Nip98Json, Nip98Stream};
 pub use operation::Inputs;
 pub use page::{Page, PageOf};
 pub(crate) use routes::is_open_to_all;
-pub use scope::Scope;
+pub(super) use scope::Scope;
 pub use service_token::{ServiceToken, ServiceTokens};
 
 /// Where the relay describes its routes: at every Host name, so that no extension can have these paths.

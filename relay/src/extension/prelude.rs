@@ -1,8 +1,8 @@
 //! What an extension's author needs in almost every file.
 
 pub use super::http::{
-    Api, ApiError, ClientIp, Current, Mount, Nip98, Nip98Bytes, Nip98Json, Nip98Stream, Page,
-    PageOf, ServiceToken, ServiceTokens,
+    Api, ApiError, Caller, CallerJson, ClientIp, Current, Mount, Nip98, Nip98Bytes, Nip98Json,
+    Nip98Stream, Page, PageOf, ServiceToken, ServiceTokens,
 };
 pub use super::{
     Access, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx, Extension,

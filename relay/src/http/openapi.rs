@@ -48,15 +48,14 @@ fn switched_off() -> HttpResponse {
 /// The document for who asked for this host.
 fn describe(relay: &Relay, host: &str) -> Value {
     let config = relay.config();
-    let mut mounts = extensions::describe(&relay.hooks.load(), host);
-    let mut tags = Vec::new();
+    let mounts = extensions::describe(&relay.hooks.load(), host);
+    let mut tags = mounts.tags;
     let mut paths = serde_json::Map::new();
     // At a Host name that an extension has, the relay's own pages are not to be found.
     if !mounts.is_host_taken {
         tags.push(json!({ "name": own::TAG, "description": "The relay's own pages." }));
         paths.extend(own::paths(config.information.pubkey.is_some()));
     }
-    tags.append(&mut mounts.tags);
     for (path, operations) in mounts.paths {
         // What is asked before the relay's own pages, or cannot be reached behind them, was refused at the start.
         paths.entry(path).or_insert(operations);

@@ -1,7 +1,7 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
-use crate::config::{Network, Operation};
+use crate::config::{Network, Operation, Outbound};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
@@ -70,6 +70,10 @@ impl Core for ForExtensions {
 
     fn network(&self) -> Network {
         self.0.config().network.clone()
+    }
+
+    fn outbound(&self) -> Outbound {
+        self.0.config().outbound.clone()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {

@@ -4,7 +4,7 @@
 
 use super::sign;
 use crate::clock::{Clock, FakeClock};
-use crate::config::Operation;
+use crate::config::{Operation, Outbound};
 use crate::event::{Event, PublicKey};
 use crate::extension::*;
 use crate::reason::Reason;
@@ -27,6 +27,8 @@ pub struct BareCore {
     writing: Mutex<()>,
     /// `[operation]`, for extensions that keep to modes.
     pub operation: Mutex<Operation>,
+    /// `[outbound]`: nothing private is allowed unless a test says so.
+    pub outbound: Mutex<Outbound>,
     /// Whom the operator has banned.
     pub banned: Mutex<HashSet<PublicKey>>,
 }
@@ -40,6 +42,7 @@ impl BareCore {
             keys: Keys::generate(),
             writing: Mutex::default(),
             operation: Mutex::default(),
+            outbound: Mutex::default(),
             banned: Mutex::default(),
         }
     }
@@ -98,6 +101,11 @@ impl Core for BareCore {
     fn operation(&self) -> Operation {
         let operation = self.operation.lock();
         operation.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn outbound(&self) -> Outbound {
+        let outbound = self.outbound.lock();
+        outbound.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {

@@ -1,11 +1,13 @@
 //! Routes that describe themselves: one declaration makes the route and its description in `/openapi.json`.
 
+use super::answer;
 use super::describe::Describe;
 use super::limits;
 use super::operation::{Inputs, Operation};
 use super::service_token::ServiceTokens;
 use super::surroundings::Settings;
-use actix_web::http::{Method, header};
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, guard, web};
 use schemars::generate::SchemaSettings;
@@ -364,8 +366,14 @@ fn allowed(methods: &[&Method]) -> String {
 /// For a path that is there, asked with a method that it has not.
 async fn refuse_method(method: Method, allow: String) -> HttpResponse {
     let mut response = match method {
-        Method::OPTIONS => HttpResponse::NoContent(),
-        _ => HttpResponse::MethodNotAllowed(),
+        Method::OPTIONS => HttpResponse::NoContent().finish(),
+        method => {
+            let text = format!("{method} is not to be had here");
+            answer::error(StatusCode::METHOD_NOT_ALLOWED, &text)
+        }
     };
-    response.insert_header((header::ALLOW, allow)).finish()
+    if let Ok(allow) = HeaderValue::from_str(&allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
 }

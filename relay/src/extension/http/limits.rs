@@ -3,12 +3,15 @@
 //! Not bounded are bodies that a handler reads as a stream.
 
 use super::error::ApiError;
-use actix_web::error::{JsonPayloadError, PayloadError, UrlencodedError};
+use actix_web::error::{
+    JsonPayloadError, PathError, PayloadError, QueryPayloadError, UrlencodedError,
+};
 use actix_web::http::StatusCode;
 use actix_web::web::{
     FormConfig, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig,
 };
 use actix_web::{HttpRequest, Resource};
+use serde::de::DeserializeOwned;
 
 /// Bodies may have so many bytes where an extension says nothing else.
 pub(super) const DEFAULT_BODY_BYTES: usize = 256 << 10;
@@ -18,10 +21,20 @@ struct BodyLimit(usize);
 
 /// For a scope and all its routes.
 pub(super) fn set(config: &mut ServiceConfig, max_body_bytes: usize) {
-    let query = QueryConfig::default()
-        .error_handler(|error, _| ApiError::bad_request(format!("the query: {error}")).into());
-    let path = PathConfig::default()
-        .error_handler(|error, _| ApiError::bad_request(format!("the path: {error}")).into());
+    let query = QueryConfig::default().error_handler(|error, _| {
+        let problem = match error {
+            QueryPayloadError::Deserialize(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        ApiError::bad_request(format!("the query is not what is wanted: {problem}")).into()
+    });
+    let path = PathConfig::default().error_handler(|error, _| {
+        let problem = match error {
+            PathError::Deserialize(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        ApiError::bad_request(format!("the path is not what is wanted: {problem}")).into()
+    });
     config
         .app_data(query)
         .app_data(path)
@@ -38,6 +51,12 @@ pub(super) fn set_for(resource: Resource, max_body_bytes: usize) -> Resource {
         .app_data(PayloadConfig::new(max_body_bytes))
         .app_data(json(max_body_bytes))
         .app_data(form(max_body_bytes))
+}
+
+/// What a body of JSON says.
+pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("the body is not what is wanted: {error}")))
 }
 
 /// Why a body could not be read whole.

@@ -15,10 +15,11 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::future::{LocalBoxFuture, Ready, ready};
+use futures_util::future::LocalBoxFuture;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::future::{Ready, ready};
 
 /// Extractor: the key that signed a request without a body.
 ///
@@ -144,9 +145,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Nip98Json<T> {
         let bytes = Nip98Bytes::from_request(request, payload);
         Box::pin(async move {
             let Nip98Bytes { pubkey, body } = bytes.await?;
-            let body = serde_json::from_slice(&body).map_err(|error| {
-                ApiError::bad_request(format!("the body is not what is wanted: {error}"))
-            })?;
+            let body = limits::read_json(&body)?;
             Ok(Nip98Json { pubkey, body })
         })
     }

@@ -34,8 +34,8 @@ pub(crate) fn describe(hooks: &Hooks, host: &str) -> Mounts {
         let extension = hook.owner.name;
         let said = about_scope(scope);
         match about.iter_mut().find(|(name, _)| *name == extension) {
-            Some((_, all)) => all.push(said),
-            None => about.push((extension, vec![said])),
+            Some((_, all)) => all.extend(said),
+            None => about.push((extension, said.into_iter().collect())),
         }
         let names = mounts.add_schemas(extension, &scope.schemas);
         for operation in scope.operations() {
@@ -114,12 +114,11 @@ fn point_elsewhere(value: &mut Value, names: &Names) {
     }
 }
 
-fn about_scope(scope: &Scope) -> String {
-    let about = scope.about.as_deref();
-    match (&scope.declared, about) {
-        (Some(_), Some(about)) => about.to_owned(),
-        (Some(_), None) => format!("Under `{}`.", scope.mount),
-        (None, _) => format!("Under `{}`, without a description.", scope.mount),
+/// What there is to say of a scope itself.
+fn about_scope(scope: &Scope) -> Option<String> {
+    match &scope.declared {
+        Some(_) => scope.about.clone(),
+        None => Some(format!("Under `{}`, without a description.", scope.mount)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! What an extension mounts at one place.
 
 use super::super::host::Host;
-use super::Mount;
 use super::api::{Api, Declared};
 use super::limits;
 use super::operation::Operation;
 use super::surroundings::{Settings, Surroundings};
+use super::{EVERYWHERE, Mount};
 use actix_web::web::ServiceConfig;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -13,7 +13,7 @@ use std::fmt;
 type Configure = dyn Fn(&mut ServiceConfig) + Send + Sync;
 
 /// What an extension mounts at one place: a scope as plain actix-web has it, or routes that describe themselves.
-pub struct Scope {
+pub(in super::super) struct Scope {
     pub(in super::super) mount: Mount,
     pub(super) settings: Settings,
     /// What it is, for its readers.
@@ -104,7 +104,13 @@ impl Scope {
 
     /// What is wrong with the mount or a route, if anything.
     pub(in super::super) fn problem(&self) -> Option<String> {
-        let problems = self.operations().filter_map(Operation::problem);
+        let problems = self.operations().filter_map(|operation| {
+            let path = self.mount.path_of(&operation.path);
+            let is_own = EVERYWHERE.contains(&path.as_str());
+            let taken =
+                || format!("cannot route {path}: at every Host name that is the relay's own");
+            operation.problem().or_else(|| is_own.then(taken))
+        });
         self.mount.problem().into_iter().chain(problems).next()
     }
 }

@@ -102,13 +102,8 @@ pub struct ServiceToken {
 }
 
 impl ServiceToken {
-    fn read(request: &HttpRequest) -> Result<Self, ApiError> {
-        let header = request.headers().get(header::AUTHORIZATION);
-        let token = header.and_then(|value| {
-            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        let token = token.ok_or_else(|| {
+    pub(super) fn read(request: &HttpRequest) -> Result<Self, ApiError> {
+        let token = bearer(request).ok_or_else(|| {
             ApiError::unauthorized(
                 "Bearer",
                 "a service token is needed: Authorization: Bearer TOKEN",
@@ -124,6 +119,13 @@ impl ServiceToken {
         let name = name.to_owned();
         Ok(ServiceToken { name })
     }
+}
+
+/// The token that a request bears.
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(header::AUTHORIZATION)?;
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 impl FromRequest for ServiceToken {

@@ -186,7 +186,8 @@
         body.append(make("p", {}, make("code", {}, isOther ? "otherwise" : code), " " + target.description),
           ...(isOther ? [] : contentBlocks(target.content)));
       }
-      body.append(make("h3", {}, "Try it"), make("pre", { class: "wrap" }, curl(method, path, operation)));
+      body.append(make("h3", {}, "Try it"), make("pre", { class: "wrap" }, curl(method, path, operation)),
+        make("p", {}, make("a", { href: "#" + operation.operationId }, "Link to this route")));
       const block = make("details", { id: operation.operationId ?? "" }, head, body);
       block.dataset.words = [method, path, operation.summary, ...(operation.tags ?? [])].join(" ").toLowerCase();
       return block;
@@ -225,7 +226,13 @@
         make("p", {}, "Every error is JSON:"), schemaBlock({ $ref: "#/components/schemas/Error" }),
         make("dl", {}, ...ways.flatMap(([name, way]) =>
           [make("dt", {}, make("code", {}, name)), make("dd", {}, ...prose(way.description))]))));
-    if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+    const goTo = () => {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (target?.tagName === "DETAILS") target.open = true;
+      target?.scrollIntoView();
+    };
+    addEventListener("hashchange", goTo);
+    goTo();
   }
 
   fetch("openapi.json").then((answer) => {
