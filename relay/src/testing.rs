@@ -87,8 +87,3 @@ pub use wait::{DEADLINE, until};
 
 /// Where the clock of a test begins: seconds since 1970, in November 2023.
 pub const START_S: u64 = 1_700_000_000;
-
-/// The guide, so that its examples are run.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/extensions/testing.md")]
-pub struct Guide;

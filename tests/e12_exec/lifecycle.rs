@@ -69,9 +69,9 @@ async fn e12_a_new_version_that_ends_at_once_is_told() {
 
 #[tokio::test]
 async fn e12_no_process_stays_behind_a_relay_that_stops() {
-    let ignoring = "#!/usr/bin/env python3\nimport os, signal, time\n\
+    let ignoring = "#!/usr/bin/env python3\nimport os, signal\n\
         signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
-        open('pids', 'a').write(f'{os.getpid()}\\n')\ntime.sleep(1000)\n";
+        open('pids', 'a').write(f'{os.getpid()}\\n')\nwhile True:\n    signal.pause()\n";
     for (text, command) in [
         (PLUGIN, "./program"),
         (PLUGIN, "true && ./program"),

@@ -134,6 +134,34 @@ async fn e12_what_a_program_shows_is_asked_anew_before_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn e12_a_viewer_that_authenticates_is_asked_about_anew() {
+    let alice = Author::new();
+    let setup = trellis!().front(Front::Server);
+    put(setup.home(), "groups.py", GROUPS);
+    let members = json!({"a": [alice.pubkey()]}).to_string();
+    fs::write(setup.home().join("members.json"), members).expect("write");
+    let config = table(
+        "./groups.py members.json",
+        "asks = [\"viewer\"]\nkinds = [445]",
+    );
+    let relay = setup.config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    let asked = json!({"kinds": [1, 445]});
+    client.subscribe("live", std::slice::from_ref(&asked)).await;
+    client.stored("live").await.expect("EOSE");
+    let mut publisher = Client::connect(&relay).await;
+    let hidden = alice.draft(445).tag(&["h", "a"]).content("1").sign();
+    let note = alice.note("for everybody");
+    publisher.store_all(&[hidden.clone(), note.clone()]).await;
+    assert_eq!(client.next_event("live").await, note);
+    client.login(&alice).await;
+    let shown = alice.draft(445).tag(&["h", "a"]).content("2").sign();
+    assert_eq!(client.query(json!({"ids": [hidden.id]})).await, [hidden]);
+    publisher.store(&shown).await;
+    assert_eq!(client.next_event("live").await, shown);
+}
+
+#[tokio::test]
 async fn e12_viewers_beyond_the_bound_are_refused() {
     let setup = trellis!().front(Front::Server);
     put(setup.home(), "groups.py", GROUPS);

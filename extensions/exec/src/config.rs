@@ -258,4 +258,41 @@ mod tests {
         }
         assert!(read("max_viewers = 0").unwrap_err().contains("max_viewers"));
     }
+
+    #[test]
+    fn e12_the_shipped_file_shows_every_key_with_its_default() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trellis.toml");
+        let file = std::fs::read_to_string(file).unwrap();
+        let (_, example) = file.split_once("#[extensions.exec]").unwrap();
+        let settings = example.lines().filter_map(|line| line.strip_prefix('#'));
+        let settings = settings.filter(|line| !line.starts_with(' '));
+        let text = settings.collect::<Vec<_>>().join("\n");
+        let mut table: toml::Table = text.replace("extensions.exec.", "").parse().unwrap();
+        for key in ["enabled", "on_fault", "max_concurrent"] {
+            table.remove(key).unwrap();
+        }
+        let shown = format!(
+            "{:?}",
+            table.clone().try_into::<Config>().unwrap().programs[0]
+        );
+        let program = &mut table["programs"][0].as_table_mut().unwrap();
+        let schema = schemars::schema_for!(ProgramConfig);
+        for key in schema
+            .get("properties")
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            assert!(program.contains_key(key), "{key} is not shown");
+        }
+        // What has a default is shown with it.
+        program.retain(|key, _| ["name", "command", "cwd", "env"].contains(&key));
+        let defaults = table.clone().try_into::<Config>().unwrap();
+        assert_eq!(format!("{:?}", defaults.programs[0]), shown);
+        assert_eq!(
+            table["max_viewers"].as_integer(),
+            Some(ten_thousand() as i64)
+        );
+    }
 }

@@ -35,6 +35,7 @@ use protocol::{Question, Verdict};
 use queue::Unanswered;
 use sight::{Full, Sight};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 
@@ -55,6 +56,8 @@ pub struct Exec {
 struct Guard {
     program: Arc<Program>,
     sight: Sight,
+    /// How many viewers the gauge was told of.
+    gauged: AtomicUsize,
 }
 
 impl Extension for Exec {
@@ -67,6 +70,7 @@ impl Extension for Exec {
             Arc::new(Guard {
                 program: Program::new(program, &host),
                 sight: Sight::new(config.max_viewers),
+                gauged: AtomicUsize::new(0),
             })
         };
         Ok(Exec {
@@ -149,7 +153,7 @@ impl Exec {
                 due.for_each_concurrent(RENEWALS_AT_ONCE, |viewer| async move {
                     // What fails is logged below, and shows nothing once its time is over.
                     if let Err(error) = guard.look(viewer, self.host.clock().now_s()).await {
-                        guard.program.stray(&error.0);
+                        guard.program.complain(&error.0);
                     }
                 })
                 .await;
@@ -245,7 +249,10 @@ impl Guard {
     }
 
     fn gauge(&self) {
-        self.program.counts.viewers.set(self.sight.len() as f64);
+        let viewers = self.sight.len();
+        let before = self.gauged.swap(viewers, Relaxed);
+        let gauge = &self.program.counts.viewers;
+        gauge.increment(viewers as f64 - before as f64);
     }
 
     /// The answer to a request: what is shown, or why nothing is.
@@ -274,6 +281,13 @@ impl Guard {
 
     fn fault(&self, what: &str) -> HookError {
         HookError(format!("the program {}: {what}", self.program.name()))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let viewers = self.gauged.load(Relaxed);
+        self.program.counts.viewers.decrement(viewers as f64);
     }
 }
 

@@ -111,6 +111,11 @@ impl Program {
     /// It wrote something that answers nothing.
     pub(crate) fn stray(&self, what: &str) {
         self.counts.stray_lines.increment(1);
+        self.complain(what);
+    }
+
+    /// Logs what is amiss, unless that was logged too often of late.
+    pub(crate) fn complain(&self, what: &str) {
         if self.complaints.try_take("").is_ok() {
             tracing::warn!(program = self.name(), "{what}");
         }
@@ -119,7 +124,8 @@ impl Program {
     /// One more process runs.
     pub(crate) fn started(&self) {
         self.counts.processes.increment(1);
-        self.state().running += 1;
+        let mut state = self.state();
+        state.running += 1;
         self.queue.open();
     }
 
@@ -136,9 +142,8 @@ impl Program {
         let mut state = self.state();
         state.failures_in_a_row = state.failures_in_a_row.saturating_add(1);
         why.clone_into(&mut state.last_failure);
-        let (running, failures) = (state.running, state.failures_in_a_row);
-        drop(state);
-        if running == 0 && failures >= DOWN_AFTER {
+        let failures = state.failures_in_a_row;
+        if state.running == 0 && failures >= DOWN_AFTER {
             self.queue.refuse(&Unanswered::Down(why.to_owned()));
         }
         (WAIT_MIN * 2u32.pow((failures - 1).min(16))).min(WAIT_MAX)

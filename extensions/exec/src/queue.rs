@@ -177,3 +177,95 @@ impl Waiter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::protocol::Question;
+    use bytes::Bytes;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn question(id: &str) -> Question {
+        Question {
+            id: id.to_owned(),
+            line: Bytes::new(),
+        }
+    }
+
+    fn take(queue: &Queue) -> Asked {
+        queue.take(|_| true).unwrap()
+    }
+
+    #[tokio::test]
+    async fn e12_a_question_that_was_put_back_is_the_first_again() {
+        let queue = Queue::default();
+        let _waiters = ["a", "b"].map(|id| queue.ask(question(id)));
+        let asked = take(&queue);
+        assert!(!asked.is_second_try);
+        queue.put_back(asked);
+        let again = take(&queue);
+        assert_eq!(
+            (again.question.id.as_str(), again.is_second_try),
+            ("a", true)
+        );
+    }
+
+    #[tokio::test]
+    async fn e12_a_question_that_may_not_be_put_now_keeps_its_place() {
+        let queue = Queue::default();
+        let _waiters = ["a", "b", "a"].map(|id| queue.ask(question(id)));
+        let asked = queue.take(|question| question.id != "a").unwrap();
+        assert_eq!(asked.question.id, "b");
+        assert!(queue.take(|question| question.id != "a").is_none());
+        assert_eq!(take(&queue).question.id, "a");
+    }
+
+    #[tokio::test]
+    async fn e12_whoever_gave_up_is_not_asked_for() {
+        let queue = Queue::default();
+        drop(queue.ask(question("gone")));
+        let waiter = queue.ask(question("here"));
+        let asked = take(&queue);
+        assert_eq!(asked.question.id, "here");
+        asked.answer(Ok(Verdict::ShadowReject));
+        assert_eq!(waiter.answered(LONG).await, Ok(Verdict::ShadowReject));
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn e12_a_question_that_nobody_takes_is_busy_and_one_that_is_taken_waits_on() {
+        let queue = Queue::default();
+        let waiter = queue.ask(question("a"));
+        assert_eq!(waiter.answered(Duration::ZERO).await, Err(Unanswered::Busy));
+        let waiter = queue.ask(question("b"));
+        let asked = take(&queue);
+        let answered = waiter.answered(Duration::ZERO);
+        let answers = async {
+            tokio::task::yield_now().await;
+            asked.answer(Ok(Verdict::ShadowReject));
+        };
+        let (answer, ()) = tokio::join!(answered, answers);
+        assert_eq!(answer, Ok(Verdict::ShadowReject));
+    }
+
+    #[tokio::test]
+    async fn e12_a_queue_that_refuses_answers_what_waits_and_what_comes() {
+        let queue = Queue::default();
+        let waiting = queue.ask(question("a"));
+        let down = Unanswered::Down("ended".to_owned());
+        queue.refuse(&down);
+        assert_eq!(waiting.answered(LONG).await, Err(down.clone()));
+        assert_eq!(queue.ask(question("b")).answered(LONG).await, Err(down));
+        queue.open();
+        let waiting = queue.ask(question("c"));
+        queue.close();
+        queue.open();
+        let late = queue.ask(question("d")).answered(LONG).await;
+        assert_eq!(late, Err(Unanswered::Stopping));
+        take(&queue).answer(Ok(Verdict::ShadowReject));
+        assert!(waiting.answered(LONG).await.is_ok());
+    }
+}

@@ -1,5 +1,6 @@
 //! What the relay offers to an extension, and what it needs from the core for that.
 
+use super::commit::COMMIT_BYTES_MAX;
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
 use super::outbound::HttpClient;
@@ -268,14 +269,22 @@ impl Host {
         self.inner.core.ask(scan).await
     }
 
-    /// Sets a row of the extension's own key space, or deletes it with `None`; durable when it returns.
+    /// Sets a row of the extension's own key space, or deletes it with `None`; durable when it returns. A value may have
+    /// [`COMMIT_BYTES_MAX`] bytes.
     pub async fn kv_put(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), StoreError> {
+        let value_bytes = value.as_ref().map_or(0, Vec::len);
+        if value_bytes > COMMIT_BYTES_MAX {
+            return Err(StoreError::ValueTooLong {
+                bytes: value_bytes,
+                max_bytes: COMMIT_BYTES_MAX,
+            });
+        }
         let write = Write::Kv {
             extension: self.inner.name.to_owned(),
             key: key.to_vec(),
             value,
         };
-        self.inner.core.submit(vec![write]).await.map(drop)
+        self.inner.core.write_row(write).await
     }
 
     /// Runs a future on the extension's own threads; the way from a synchronous hook to I/O. It ends with the instance.
@@ -362,6 +371,14 @@ impl std::fmt::Debug for Host {
 }
 
 impl dyn Core {
+    /// Writes one row; an error as well where the store refuses it, as a full one does.
+    pub(super) async fn write_row(&self, write: Write) -> Result<(), StoreError> {
+        match self.submit(vec![write]).await?.pop() {
+            Some(Outcome::Refused(reason)) => Err(StoreError::Refused(reason)),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the store elsewhere and waits for the answer.
     pub(super) async fn ask<R: Send + 'static>(
         &self,

@@ -8,6 +8,7 @@
 
 mod answer;
 mod api;
+mod body;
 mod caller;
 mod client_ip;
 mod describe;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 /// Puts extensions after those whose services they need; otherwise they keep their order.
 pub(super) fn by_services(on: Vec<Compiled>) -> Result<Vec<Compiled>, ExtensionError> {
-    let mut left: Vec<_> = on.into_iter().map(|it| (it, it.needs())).collect();
+    let needs = on.into_iter().map(|it| Ok((it, it.needs()?)));
+    let mut left: Vec<_> = needs.collect::<Result<_, ExtensionError>>()?;
     let mut provided: Vec<TypeId> = Vec::new();
     let mut ordered = Vec::with_capacity(left.len());
     while !left.is_empty() {

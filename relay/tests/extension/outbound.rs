@@ -1,6 +1,6 @@
 //! Requests of extensions to other servers: real servers on loopback addresses, of which some are allowed.
 
-use crate::support::TestRelay;
+use crate::support::HookHarness;
 use futures_util::future::select;
 use serde_json::json;
 use std::collections::HashMap;
@@ -41,16 +41,16 @@ impl Extension for Courier {
 const COURIER: &[Compiled] = &[Compiled::of::<Courier>()];
 
 /// A relay with the courier and these keys of `[outbound]`.
-async fn start(test: &str, outbound: &str) -> (TestRelay, HttpClient) {
+async fn start(test: &str, outbound: &str) -> (HookHarness, HttpClient) {
     let tables = format!("[courier]\ntest = {test:?}");
-    let relay = TestRelay::start(COURIER, &tables).await.unwrap();
+    let relay = HookHarness::start(COURIER, &tables).await.unwrap();
     set(&relay, outbound);
     let hosts = HOSTS.lock().unwrap();
     let client = hosts.as_ref().unwrap()[test].http_client().clone();
     (relay, client)
 }
 
-fn set(relay: &TestRelay, outbound: &str) {
+fn set(relay: &HookHarness, outbound: &str) {
     *relay.core.outbound.lock().unwrap() = toml::from_str(outbound).unwrap();
 }
 

@@ -51,6 +51,11 @@ pub(in super::super) enum Call {
 }
 
 impl Call {
+    /// Does nothing and holds nothing.
+    pub(in super::super) fn inert() -> Self {
+        Call::Session(Box::new(|_, _| Ok(())))
+    }
+
     pub(in super::super) const fn name(&self) -> &'static str {
         match self {
             Call::Admit(_) => "admit",

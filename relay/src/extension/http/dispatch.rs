@@ -6,10 +6,10 @@
 use super::super::handle::HostHandle;
 use super::super::hook::{Fault, Hook, Panicked};
 use super::super::shared::SharedHooks;
-use super::Mount;
 use super::answer::{self, NOTHING};
 use super::error::UNABLE;
 use super::routes::{Mounted, Routes};
+use super::{Mount, body};
 use actix_service::boxed::BoxService;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service};
 use actix_web::dev::{AppConfig, Payload, RequestHead, ServiceRequest, ServiceResponse};
@@ -148,7 +148,7 @@ async fn ask(
     };
     let (inner, response) = answer?.into_parts();
     std::mem::swap(&mut *inner.extensions_mut(), &mut *outer.extensions_mut());
-    Ok(Some(response))
+    Ok(Some(body::watched(hook, response)))
 }
 
 /// Makes the App of a mount. `None` if actix refuses it.
@@ -176,14 +176,15 @@ async fn unrouted(request: ServiceRequest) -> Result<ServiceResponse, Error> {
 /// A future of an extension that runs on a worker's thread; `None` if it panicked.
 struct Contained<'h, F> {
     hook: &'h Hook,
-    future: Pin<Box<F>>,
+    /// `None` once it is dropped.
+    future: Option<Pin<Box<F>>>,
 }
 
 impl<'h, F: Future> Contained<'h, F> {
     fn new(hook: &'h Hook, future: F) -> Self {
         Contained {
             hook,
-            future: Box::pin(future),
+            future: Some(Box::pin(future)),
         }
     }
 }
@@ -193,13 +194,25 @@ impl<F: Future> Future for Contained<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let hook = self.hook;
-        let future = self.future.as_mut();
-        match hook.contain(|| future.poll(context)) {
+        let Some(future) = &mut self.future else {
+            return Poll::Ready(None);
+        };
+        match hook.contain(|| future.as_mut().poll(context)) {
             Ok(polled) => polled.map(Some),
             Err(Panicked) => {
                 hook.fault(Fault::Panicked);
                 Poll::Ready(None)
             }
+        }
+    }
+}
+
+impl<F> Drop for Contained<'_, F> {
+    /// A client that goes drops what runs for it.
+    fn drop(&mut self) {
+        let future = self.future.take();
+        if self.hook.contain(|| drop(future)).is_err() {
+            self.hook.owner.count_fault("drop");
         }
     }
 }

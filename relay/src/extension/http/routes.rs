@@ -27,6 +27,17 @@ impl Mounted {
     }
 }
 
+impl Drop for Mounted {
+    /// What an author's App holds may panic when it goes, and the request that found it out of date is not to blame.
+    fn drop(&mut self) {
+        if let Some(app) = self.app.take()
+            && self.hook.contain(|| drop(app)).is_err()
+        {
+            self.hook.owner.count_fault("drop");
+        }
+    }
+}
+
 /// All mounts of a generation, in the order in which they are asked.
 pub(super) struct Routes {
     pub(super) generation: u64,
