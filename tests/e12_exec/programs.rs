@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use trellis_test_support::{Author, Client, Event, Front, Relay, Setup, trellis, wait};
+use trellis_test_support::{Author, Client, Event, Front, Relay, trellis, wait};
 
 /// Does what an event's content says.
 pub(crate) const PLUGIN: &str = include_str!("plugin.py");
