@@ -4,24 +4,33 @@
 //! The core calls a hook for nothing else, contains its faults, and swaps the whole extension when its table in the
 //! config changes. What is not here: when the flows call which hook (`flow`), and who opens sockets (`server`).
 
+mod answer;
 mod audience;
 mod breaker;
+mod checkup;
 mod commit;
 mod compiled;
 mod error;
 mod extension_host;
 mod failure;
 mod follow;
+#[cfg(doctest)]
+mod guide;
 mod handle;
 mod hook;
 mod hooks;
 mod host;
 pub mod http;
+mod information;
+mod instances;
+mod json_size;
 mod loops;
 mod metrics;
 mod narrow;
 mod order;
+mod outbound;
 mod panics;
+mod patience;
 mod plan;
 pub mod prelude;
 mod pubkeys;
@@ -44,7 +53,7 @@ use std::sync::Arc;
 pub use crate::kinds::Kinds;
 pub use audience::Audience;
 pub use breaker::BreakerSettings;
-pub use commit::{CommitError, CommitHooks, CommitTx};
+pub use commit::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, CommitError, CommitHooks, CommitTx};
 pub use compiled::Compiled;
 pub use error::ExtensionError;
 pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables, check};
@@ -56,10 +65,11 @@ pub use host::{Core, Host, ReadJob};
 pub use http::{Current, Mount};
 pub use metrics::ExtensionMetrics;
 pub use narrow::{Narrow, Narrowed};
+pub use outbound::{HttpClient, HttpRequest, HttpResponse, OutboundError};
 pub use plan::Plan;
 pub use pubkeys::Pubkeys;
 pub use rate::RateLimiter;
-pub use registrar::Registrar;
+pub use registrar::{HOOKS_MAX, Registrar};
 pub use services::{Needs, ServiceRef};
 pub use shared::{Local, SharedHooks};
 pub use table::Table;
@@ -124,7 +134,7 @@ pub trait Extension: Sized + Send + Sync + 'static {
     fn services(_needs: &mut Needs) {}
 
     /// Makes an instance, at the start and whenever the table changes. May do I/O. An error stops the start, or leaves
-    /// the old instance in place.
+    /// the old instance in place. The start waits for as long as it takes; a relay that runs waits for 30 seconds.
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;
@@ -179,7 +189,7 @@ pub trait Extension: Sized + Send + Sync + 'static {
     }
 
     /// The table has changed: take over what can be changed in place and answer [`Reload::Applied`], or leave everything
-    /// as it is and be built anew.
+    /// as it is and be built anew. Where it does not answer within five seconds, another instance is built.
     ///
     /// ```
     /// use std::sync::Mutex;
@@ -208,7 +218,8 @@ pub trait Extension: Sized + Send + Sync + 'static {
         async {}
     }
 
-    /// For `/health`; asked often, so from memory.
+    /// For `/health`; asked often, so from memory. Where it does not answer within two seconds, the extension counts as
+    /// degraded, and is not asked again until it has.
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;

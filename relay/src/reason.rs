@@ -128,6 +128,43 @@ impl Reason {
     }
 }
 
+/// A text of others has at most so many characters when it is shown to clients.
+pub const REASON_CHARS_MAX: usize = 1_000;
+
+impl Reason {
+    /// One short line, whoever wrote it.
+    #[must_use]
+    pub fn presentable(self) -> Self {
+        Reason {
+            prefix: self.prefix,
+            text: presentable(self.text),
+        }
+    }
+}
+
+/// A text as one line of at most [`REASON_CHARS_MAX`] characters, in which none moves the cursor or turns the direction of
+/// writing; a generic one where nothing is left.
+pub fn presentable(text: Cow<'static, str>) -> Cow<'static, str> {
+    // As many bytes are no more characters, so most texts are looked at once.
+    let is_short = text.len() <= REASON_CHARS_MAX;
+    let text = match is_short && !text.contains(disturbs) {
+        true => text,
+        false => {
+            let kept = text.chars().take(REASON_CHARS_MAX);
+            kept.map(|c| if disturbs(c) { ' ' } else { c }).collect()
+        }
+    };
+    match text.trim().is_empty() {
+        true => "no reason was given".into(),
+        false => text,
+    }
+}
+
+/// Control characters, line and paragraph separators, and those that turn the direction of writing.
+fn disturbs(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.prefix.as_str(), self.text)

@@ -232,12 +232,11 @@ impl Relay {
 
     /// The extensions that are on.
     pub fn extension_names(&self) -> Vec<String> {
-        let status = self.extensions.status();
-        let on = status.iter().filter(|extension| extension.health.is_some());
-        on.map(|extension| extension.name.to_owned()).collect()
+        let names = self.extensions.names().into_iter();
+        names.map(str::to_owned).collect()
     }
 
-    /// The health of each extension that is on, and whether none is down.
+    /// The health of each extension that is on, and whether none is down. May block for seconds: not for workers.
     pub fn extension_health(&self) -> (serde_json::Value, bool) {
         let mut all_up = true;
         let mut by_name = serde_json::Map::new();

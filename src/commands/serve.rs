@@ -66,8 +66,8 @@ impl Serve {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => self.reload(&mut server, &mut loaded).await,
-                Some(()) = changes.next() => self.reload(&mut server, &mut loaded).await,
+                _ = hangup.recv() => {}
+                Some(()) = changes.next() => {}
                 _ = looks.tick() => {
                     logging::tell_suppressed();
                     // Whoever supervises the process starts it again, and clients learn by the end of their connections.
@@ -75,7 +75,14 @@ impl Serve {
                         !server.running.relay.writer.is_dead(),
                         "the writer thread died; nothing can be stored, so the relay ends"
                     );
+                    continue;
                 }
+            }
+            // An extension that is long in the building does not keep the relay from stopping.
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = self.reload(&mut server, &mut loaded) => {}
             }
         }
         tracing::info!("stopping");

@@ -11,6 +11,12 @@ use crate::store::{Cause, CommitPolicy, KvWrites, MAX_KEY_BYTES, StoreError, Txn
 use std::cell::Cell;
 use std::sync::Arc;
 
+/// A commit hook may write so many rows for one event. All of a batch are held in memory until it is committed.
+pub const COMMIT_ROWS_MAX: usize = 4_096;
+/// A commit hook may write so many bytes for one event, keys and values together; a value of [`super::Host::kv_put`] may
+/// be as long.
+pub const COMMIT_BYTES_MAX: usize = 1 << 20;
+
 /// The transaction as one commit hook sees it: what its event removes, and its extension's own rows.
 pub struct CommitTx<'t> {
     extension: &'static str,
@@ -19,6 +25,9 @@ pub struct CommitTx<'t> {
     /// Of earlier hooks of the same event.
     earlier: &'t KvWrites,
     own: KvWrites,
+    own_bytes: usize,
+    /// A write was refused because of a bound: without it the others must not be committed.
+    is_overfull: bool,
     store_failed: Cell<bool>,
 }
 
@@ -35,6 +44,8 @@ impl<'t> CommitTx<'t> {
             txn,
             earlier,
             own: KvWrites::new(),
+            own_bytes: 0,
+            is_overfull: false,
             store_failed: Cell::new(false),
         }
     }
@@ -54,16 +65,34 @@ impl<'t> CommitTx<'t> {
         })
     }
 
-    /// Writes a row with the event, or not at all.
+    /// Writes a row with the event, or not at all: at most [`COMMIT_ROWS_MAX`] rows and [`COMMIT_BYTES_MAX`] bytes for one
+    /// event. Beyond that it fails, and the hook is at fault whatever it answers.
     pub fn put(&mut self, key: &[u8], value: impl Into<Vec<u8>>) -> Result<(), CommitError> {
-        self.own.insert(self.full(key)?, Some(value.into()));
-        Ok(())
+        self.write(key, Some(value.into()))
     }
 
-    /// Deletes a row with the event, or not at all.
+    /// Deletes a row with the event, or not at all. Counts as a row that is written.
     pub fn delete(&mut self, key: &[u8]) -> Result<(), CommitError> {
-        self.own.insert(self.full(key)?, None);
-        Ok(())
+        self.write(key, None)
+    }
+
+    fn write(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), CommitError> {
+        let full = self.full(key)?;
+        let length = |value: &Option<Vec<u8>>| key.len() + value.as_ref().map_or(0, Vec::len);
+        let before = self.own.get(&full).map(length);
+        let rows = self.own.len() + usize::from(before.is_none());
+        let bytes = self.own_bytes - before.unwrap_or_default() + length(&value);
+        let problem = match (rows > COMMIT_ROWS_MAX, bytes > COMMIT_BYTES_MAX) {
+            (true, _) => CommitError::TooManyRows,
+            (_, true) => CommitError::TooManyBytes(bytes),
+            _ => {
+                self.own_bytes = bytes;
+                self.own.insert(full, value);
+                return Ok(());
+            }
+        };
+        self.is_overfull = true;
+        Err(problem)
     }
 
     /// What this event replaces or deletes.
@@ -73,6 +102,11 @@ impl<'t> CommitTx<'t> {
 
     pub(super) fn store_failed(&self) -> bool {
         self.store_failed.get()
+    }
+
+    /// Whether a write was refused because of a bound.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.is_overfull
     }
 
     pub(super) fn into_writes(self) -> KvWrites {
@@ -99,6 +133,12 @@ pub enum CommitError {
     /// The key is too long.
     #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
     KeyTooLong(usize),
+    /// The hook writes too many rows for one event.
+    #[error("more than {COMMIT_ROWS_MAX} rows for one event")]
+    TooManyRows,
+    /// The hook writes too much for one event.
+    #[error("{0} bytes of rows for one event are more than {COMMIT_BYTES_MAX}")]
+    TooManyBytes(usize),
     /// The store could not read it now.
     #[error("the store could not read a row")]
     Store(#[source] StoreError),

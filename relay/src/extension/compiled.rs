@@ -1,5 +1,6 @@
 //! The list of extensions that a program is compiled with, and an extension with its type erased.
 
+use super::error::ExtensionError;
 use super::failure::TaskError;
 use super::hook::Registration;
 use super::host::Host;
@@ -7,7 +8,7 @@ use super::registrar::Registrar;
 use super::services::{Needs, Offer};
 use super::table::{self, CoreKeys, Table};
 use super::task::StopToken;
-use super::{Extension, Health, Reload};
+use super::{Extension, Health, Reload, instances, panics};
 use futures_util::future::{BoxFuture, FutureExt};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -52,7 +53,7 @@ impl Compiled {
             name: E::NAME,
             version: E::VERSION,
             needs: E::services,
-            check: |table| table::parse::<E::Config>(table).map(drop),
+            check: |table| read::<E>(table).map(drop),
             build: build::<E>,
             schema: inline_schema::<E::Config>,
         }
@@ -88,10 +89,14 @@ impl Compiled {
         (self.check)(own)
     }
 
-    pub(super) fn needs(&self) -> Needs {
+    /// What its `services` asks for.
+    pub(super) fn needs(&self) -> Result<Needs, ExtensionError> {
         let mut needs = Needs::default();
-        (self.needs)(&mut needs);
-        needs
+        let asked = panics::contain_as(self.name, || (self.needs)(&mut needs));
+        asked.map(|()| needs).map_err(|_| ExtensionError::Build {
+            extension: self.name,
+            problem: "its `services` panicked; the log says where".to_owned(),
+        })
     }
 
     /// Reads the author's keys at once; the rest is in the future.
@@ -107,12 +112,20 @@ impl std::fmt::Debug for Compiled {
 }
 
 fn build<E: Extension>(own: Table, host: Host) -> Result<Building, String> {
-    let config = table::parse::<E::Config>(own)?;
+    let config = read::<E>(own)?;
     let built = async move {
         let extension = E::build(config, host).await.map_err(|error| error.0)?;
-        Ok(Arc::new(Erased(Arc::new(extension))) as Arc<dyn Instance>)
+        let instance = Arc::new(Erased(Arc::new(extension))) as Arc<dyn Instance>;
+        instances::keep(E::NAME, &instance);
+        Ok(instance)
     };
     Ok(built.boxed())
+}
+
+/// The author's keys. How they are read is an author's code, too.
+fn read<E: Extension>(own: Table) -> Result<E::Config, String> {
+    let read = panics::contain_as(E::NAME, || table::parse::<E::Config>(own));
+    read.unwrap_or_else(|_| Err("its Config panicked while it was read".to_owned()))
 }
 
 /// It will stand inside a larger schema, where a reference would lead nowhere.
@@ -131,6 +144,8 @@ pub(super) trait Instance: Send + Sync {
     fn reload(&self, own: Table) -> Result<Reload, String>;
     fn shutdown(&self) -> BoxFuture<'static, ()>;
     fn health(&self) -> Health;
+    /// Whether anybody beside this holds the author's type: a hook, a route, a task, a service.
+    fn is_used(&self) -> bool;
 }
 
 struct Erased<E>(Arc<E>);
@@ -148,7 +163,7 @@ impl<E: Extension> Instance for Erased<E> {
     }
 
     fn reload(&self, own: Table) -> Result<Reload, String> {
-        Ok(self.0.reload(&table::parse::<E::Config>(own)?))
+        Ok(self.0.reload(&read::<E>(own)?))
     }
 
     fn shutdown(&self) -> BoxFuture<'static, ()> {
@@ -158,5 +173,9 @@ impl<E: Extension> Instance for Erased<E> {
 
     fn health(&self) -> Health {
         self.0.health()
+    }
+
+    fn is_used(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }

@@ -36,8 +36,15 @@ pub struct HostOptions {
     pub backoff: Backoff,
     /// How long an instance may take to end.
     pub deadline: Duration,
+    /// How long an instance may take to be built, and then to register its hooks, while the relay runs. The start waits
+    /// for as long as they take, and says for whom.
+    pub build_deadline: Duration,
+    /// How long an instance may take over a new table in place; after that another one is built.
+    pub reload_deadline: Duration,
     /// Management methods of the relay itself, which no extension may have.
     pub reserved_methods: Vec<&'static str>,
+    /// Paths at which the relay itself answers, beside `/`.
+    pub reserved_paths: Vec<&'static str>,
 }
 
 impl Default for HostOptions {
@@ -47,7 +54,10 @@ impl Default for HostOptions {
             breaker: BreakerSettings::default(),
             backoff: Backoff::default(),
             deadline: Duration::from_secs(2),
+            build_deadline: Duration::from_secs(30),
+            reload_deadline: Duration::from_secs(5),
             reserved_methods: Vec::new(),
+            reserved_paths: Vec::new(),
         }
     }
 }
@@ -117,7 +127,7 @@ impl ExtensionHost {
             running: BTreeMap::new(),
             handle,
         };
-        host.apply_all(tables).await?;
+        host.change(tables, None).await?;
         Ok(host)
     }
 
@@ -150,13 +160,23 @@ impl ExtensionHost {
         &mut self,
         tables: &Tables,
     ) -> Result<Vec<(&'static str, Applied)>, ExtensionError> {
+        let limit = Some(self.options.build_deadline);
+        self.change(tables, limit).await
+    }
+
+    /// `limit` is for each build.
+    async fn change(
+        &mut self,
+        tables: &Tables,
+        limit: Option<Duration>,
+    ) -> Result<Vec<(&'static str, Applied)>, ExtensionError> {
         let wanted = read(self.compiled, tables)?;
         let on = self.compiled.iter().copied();
         let on = on.filter(|it| wanted.contains_key(it.name())).collect();
         let on = order::by_services(on)?;
 
         let mut built = Built::default();
-        if let Err(error) = self.build(&on, wanted, tables, &mut built).await {
+        if let Err(error) = self.build(&on, wanted, tables, limit, &mut built).await {
             self.undo(built).await;
             return Err(error);
         }
@@ -203,7 +223,7 @@ impl ExtensionHost {
         let on: Vec<_> = on
             .filter(|it| self.running.contains_key(it.name()))
             .collect();
-        let ordered = order::by_services(on).unwrap_or_default();
+        let ordered = order::by_services(on.clone()).unwrap_or(on);
         let mut retired = Vec::new();
         for extension in ordered.iter().rev() {
             retired.extend(self.running.remove(extension.name()));
@@ -214,12 +234,20 @@ impl ExtensionHost {
         }
     }
 
+    /// Drops everything as it is: no goodbye, and no cursor is saved.
+    #[cfg(feature = "testing")]
+    pub(crate) fn abandon(mut self) {
+        self.running.clear();
+        self.publish();
+    }
+
     /// Reloads what can take its new table over in place, and builds the rest of what is new or changed.
     async fn build(
         &mut self,
         on: &[Compiled],
         mut wanted: Wanted,
         tables: &Tables,
+        limit: Option<Duration>,
         built: &mut Built,
     ) -> Result<(), ExtensionError> {
         for extension in on {
@@ -231,7 +259,10 @@ impl ExtensionHost {
                 if running.table == *table {
                     continue;
                 }
-                if running.keys == keys && running.reload(own.clone()) == Reload::Applied {
+                let limit = self.options.reload_deadline;
+                if running.keys == keys
+                    && running.reload(own.clone(), limit).await == Reload::Applied
+                {
                     let old = std::mem::replace(&mut running.table, table.clone());
                     built.reloaded.push((name, old));
                     continue;
@@ -243,6 +274,7 @@ impl ExtensionHost {
                 table.clone(),
                 &self.shared,
                 self.options.breaker,
+                limit,
             );
             built.staged.push(instance.await?);
             // Those that come after may ask for its services while they are built.
@@ -254,7 +286,7 @@ impl ExtensionHost {
         let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
         let hooks = kept.chain(&built.staged);
         let hooks = hooks.flat_map(|running| &running.member.hooks);
-        order::check_claims(hooks, &self.options.reserved_methods)
+        order::check_claims(hooks, &self.options)
     }
 
     /// Makes it as if `build` had not been.
@@ -265,7 +297,8 @@ impl ExtensionHost {
                 (self.running.get_mut(name), table::split(old.clone()))
             {
                 running.table = old;
-                if running.reload(own) == Reload::Rebuild {
+                let limit = self.options.reload_deadline;
+                if running.reload(own, limit).await == Reload::Rebuild {
                     let extension = name;
                     tracing::error!(
                         extension,

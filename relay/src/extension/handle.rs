@@ -52,7 +52,16 @@ impl HostHandle {
         self.committed.send_replace(row);
     }
 
-    /// All extensions that are compiled in, and how they are.
+    /// The extensions that are on.
+    pub fn names(&self) -> Vec<&'static str> {
+        let members = self.members();
+        let is_on = |name: &&str| members.iter().any(|member| member.owner.name == *name);
+        let names = self.compiled.iter().map(Compiled::name);
+        names.filter(is_on).collect()
+    }
+
+    /// All extensions that are compiled in, and how they are. Asks each for its health, so it may block for seconds where
+    /// one does not answer.
     pub fn status(&self) -> Vec<ExtensionStatus> {
         let members = self.members();
         let status = self.compiled.iter().map(|extension| {
@@ -137,7 +146,7 @@ pub struct ExplainedHook {
 
 fn explain(hook: &Hook) -> ExplainedHook {
     let target = match &hook.call {
-        Call::Http(mount, _) => Some(mount.to_string()),
+        Call::Http(scope) => Some(scope.mount.to_string()),
         Call::Rpc(name, _) | Call::Command(name, ..) => Some(name.clone()),
         _ => None,
     };

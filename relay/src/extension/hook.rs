@@ -7,8 +7,12 @@ mod call;
 
 pub(super) use call::{Answer, Call};
 
+use super::answer::Checked;
 use super::breaker::Breaker;
+use super::host::Host;
 use super::loops::Depths;
+pub(super) use super::panics::Panicked;
+use super::panics::{self, Ended};
 use super::watchdog;
 use crate::clock::Clock;
 use crate::kinds::Kinds;
@@ -16,7 +20,6 @@ use metrics::{Counter, Histogram};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -82,6 +85,8 @@ pub(super) struct Registration {
 /// The extension that hooks belong to.
 pub(super) struct Owner {
     pub(super) name: &'static str,
+    /// For what the core does in its name.
+    pub(super) host: Host,
     pub(super) on_fault: OnFault,
     pub(super) priority: i64,
     /// From config, over what the author registered.
@@ -100,6 +105,18 @@ impl Owner {
     pub(super) fn patience(&self) -> Duration {
         self.timeout.unwrap_or(Duration::from_secs(10))
     }
+
+    /// Counts a fault that has no breaker: of what the core calls beside the hooks.
+    pub(super) fn count_fault(&self, what: &'static str) {
+        self.faults.fetch_add(1, Relaxed);
+        count_fault(self.name, what);
+    }
+}
+
+/// Counts a fault where operators look; `what` is the hook, or what else was called.
+pub(super) fn count_fault(extension: &'static str, what: &'static str) {
+    metrics::counter!("trellis_extension_faults_total", "extension" => extension, "hook" => what)
+        .increment(1);
 }
 
 /// Why a hook gave no answer.
@@ -161,17 +178,25 @@ impl Hook {
 
     /// Calls an author's synchronous code.
     #[inline]
-    pub(super) fn guard<R>(&self, call: impl FnOnce() -> Answer<R>) -> Result<R, Fault> {
+    pub(super) fn guard<R: Checked>(&self, call: impl FnOnce() -> Answer<R>) -> Result<R, Fault> {
         if self.is_skipped() {
             return Err(Fault::Skipped);
         }
         match self.contain(call) {
-            Ok(Ok(answer)) => {
+            Ok(answer) => self.take(answer),
+            Err(Panicked) => Err(self.fault(Fault::Panicked)),
+        }
+    }
+
+    /// What an author's code returned, made fit to leave the relay.
+    #[inline]
+    fn take<R: Checked>(&self, answer: Answer<R>) -> Result<R, Fault> {
+        match answer.and_then(R::checked) {
+            Ok(answer) => {
                 self.good();
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(self.fault(Fault::Failed(error.0))),
-            Err(Panicked) => Err(self.fault(Fault::Panicked)),
+            Err(error) => Err(self.fault(Fault::Failed(error.0))),
         }
     }
 
@@ -185,16 +210,12 @@ impl Hook {
             .is_multiple_of(TIMED_EVERY);
         let started = is_timed.then(Instant::now);
         let before = watchdog::enter(self.number);
-        let outcome = catch_unwind(AssertUnwindSafe(call));
+        let outcome = panics::contain(call);
         watchdog::leave(before);
         if let Some(started) = started {
             self.seconds.record(started.elapsed().as_secs_f64());
         }
-        outcome.map_err(|payload| {
-            // A payload's own destructor may panic as well.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-            Panicked
-        })
+        outcome
     }
 
     /// Runs an author's future on the extension's own runtime, so that one that blocks its thread stalls no worker. The
@@ -205,7 +226,7 @@ impl Hook {
         call: impl FnOnce() -> F + Send + 'static,
     ) -> Result<R, Fault>
     where
-        R: Send + 'static,
+        R: Checked + Send + 'static,
         F: Future<Output = Answer<R>> + Send + 'static,
     {
         let permits = Some(self.owner.permits.clone());
@@ -220,7 +241,7 @@ impl Hook {
         call: impl FnOnce() -> F + Send + 'static,
     ) -> Result<R, Fault>
     where
-        R: Send + 'static,
+        R: Checked + Send + 'static,
         F: Future<Output = Answer<R>> + Send + 'static,
     {
         self.run_with(None, timeout, call).await
@@ -233,7 +254,7 @@ impl Hook {
         call: impl FnOnce() -> F + Send + 'static,
     ) -> Result<R, Fault>
     where
-        R: Send + 'static,
+        R: Checked + Send + 'static,
         F: Future<Output = Answer<R>> + Send + 'static,
     {
         if self.is_skipped() {
@@ -252,15 +273,11 @@ impl Hook {
         let started = Instant::now();
         let ended = tokio::time::timeout(timeout, &mut task.0).await;
         self.seconds.record(started.elapsed().as_secs_f64());
-        match ended {
-            Ok(Ok(Ok(answer))) => {
-                self.good();
-                Ok(answer)
-            }
-            Ok(Ok(Err(error))) => Err(self.fault(Fault::Failed(error.0))),
-            // Its extension was stopped under it, which is no fault.
-            Ok(Err(error)) if error.is_cancelled() => Err(Fault::CutOff),
-            Ok(Err(_)) => Err(self.fault(Fault::Panicked)),
+        match ended.map(panics::joined) {
+            Ok(Ok(answer)) => self.take(answer),
+            // Which is no fault.
+            Ok(Err(Ended::CutOff)) => Err(Fault::CutOff),
+            Ok(Err(Ended::Panicked)) => Err(self.fault(Fault::Panicked)),
             Err(_) => Err(self.fault(Fault::TimedOut(timeout))),
         }
     }
@@ -276,9 +293,7 @@ impl Hook {
     #[cold]
     pub(super) fn fault(&self, fault: Fault) -> Fault {
         let (extension, hook) = (self.owner.name, self.call.name());
-        self.owner.faults.fetch_add(1, Relaxed);
-        metrics::counter!("trellis_extension_faults_total", "extension" => extension, "hook" => hook)
-            .increment(1);
+        self.owner.count_fault(hook);
         let now = self.owner.clock.monotonic();
         let opened = match fault {
             Fault::Overran(_) => self.breaker.trip(now),
@@ -311,12 +326,13 @@ impl Hook {
 impl Drop for Hook {
     fn drop(&mut self) {
         watchdog::forget(self.number);
+        // What an author's closure holds may panic when it goes, and whoever is here is not to blame.
+        let call = std::mem::replace(&mut self.call, Call::inert());
+        if panics::contain_as(self.owner.name, || drop(call)).is_err() {
+            self.owner.count_fault("drop");
+        }
     }
 }
-
-/// An author's code panicked; the panic hook has logged where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Panicked;
 
 /// Nobody waits any more: the task need not go on.
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);

@@ -4,9 +4,11 @@
 
 use super::hook::{Call, Hook};
 use super::narrow::{Narrow, Narrowed};
+use super::panics::{self, Ended};
 use super::plan::Plan;
 use super::verdict::{Access, AccessRequest, SessionNote, Verb};
 use super::viewer::Viewer;
+use super::{information, json_size};
 use crate::filter::Filter;
 use crate::kinds::Kinds;
 use crate::reason::Reason;
@@ -22,7 +24,7 @@ pub struct Hooks {
     generation: u64,
     /// For each kind the place of its plan.
     slots: Box<[u16]>,
-    /// Kinds that the same hooks want share a plan; the first is that of kinds nobody wants.
+    /// Kinds that the same hooks want share a plan, as those do that nobody wants.
     plans: Box<[Plan]>,
     /// All of them, in their final order.
     ordered: Box<[Arc<Hook>]>,
@@ -97,7 +99,12 @@ impl Hooks {
             if !hook.kinds.overlaps(asked.as_deref()) {
                 continue;
             }
-            match hook.guard(|| call(viewer, verb, &mut Narrow::new(&mut narrowed))) {
+            let ask = || {
+                let mut narrow = Narrow::new(&mut narrowed);
+                let answer = call(viewer, verb, &mut narrow)?;
+                narrow.finish().map(|()| answer)
+            };
+            match hook.guard(ask) {
                 Ok(Access::Allow) => {}
                 Ok(Access::Close(reason)) => return Err(reason),
                 Err(_) if hook.fails_open() => {}
@@ -165,16 +172,23 @@ impl Hooks {
         }
     }
 
-    /// Lets extensions add to the NIP-11 document. What a hook at fault did to it is undone.
+    /// Lets extensions add to the NIP-11 document. What a hook at fault did to it is undone, and to change what is there
+    /// is a fault.
     pub fn nip11(&self, document: &mut Map<String, Value>) {
         for hook in &self.ordered {
             let Call::Nip11(call) = &hook.call else {
                 continue;
             };
             let mut changed = document.clone();
-            if hook.guard(|| call(&mut changed)).is_ok() {
-                *document = changed;
-            }
+            let _ = hook.guard(|| {
+                let answer = call(&mut changed);
+                let extended = information::extended(document, std::mem::take(&mut changed));
+                answer?;
+                *document = extended?;
+                Ok(())
+            });
+            // Empty, unless the hook panicked.
+            json_size::dismantle(Value::Object(changed));
         }
     }
 
@@ -232,8 +246,10 @@ impl Hooks {
         let (runtime, call) = hook?;
         Some(async move {
             let task = runtime.spawn(async move { call(args).await });
-            task.await
-                .unwrap_or_else(|_| Err("the command panicked".to_owned()))
+            panics::joined(task.await).unwrap_or_else(|ended| match ended {
+                Ended::Panicked => Err("the command panicked; the log says where".to_owned()),
+                Ended::CutOff => Err("the command was cut off".to_owned()),
+            })
         })
     }
 
@@ -258,8 +274,9 @@ fn index_by_kind(hooks: &[Arc<Hook>]) -> (Box<[u16]>, Box<[Plan]>) {
     cuts.dedup();
 
     let mut slots = vec![0u16; KINDS];
-    let mut plans = vec![Plan::default()];
-    let mut known: HashMap<Vec<usize>, u16> = HashMap::from([(Vec::new(), 0)]);
+    // No more than there are kinds, so that a place of the last one fits.
+    let mut plans = Vec::new();
+    let mut known: HashMap<Vec<usize>, u16> = HashMap::new();
     for cut in cuts.windows(2) {
         let kind = cut[0] as u16;
         let wanted: Vec<usize> = (0..by_kind.len())

@@ -1,5 +1,6 @@
 //! A filter that can only shrink: an extension cannot widen what the client asked for.
 
+use super::failure::HookError;
 use crate::event::{Event, PublicKey};
 use crate::filter::Filter;
 use crate::kinds::Kinds;
@@ -69,12 +70,30 @@ const LISTED_KINDS_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Narrow<'f> {
     narrowed: &'f mut Narrowed,
+    /// What a hook wanted to keep was too much, so nothing was kept.
+    is_overfull: bool,
 }
+
+/// A hook may leave so many authors, or values of one tag, of a filter that named none.
+pub(super) const KEPT_VALUES_MAX: usize = 100_000;
 
 impl<'f> Narrow<'f> {
     /// Lends out a filter to be narrowed.
     pub fn new(narrowed: &'f mut Narrowed) -> Self {
-        Narrow { narrowed }
+        Narrow {
+            narrowed,
+            is_overfull: false,
+        }
+    }
+
+    /// Whether the hook has kept within bounds.
+    pub(super) fn finish(&self) -> Result<(), HookError> {
+        match self.is_overfull {
+            true => Err(HookError(format!(
+                "it narrowed a filter to more than {KEPT_VALUES_MAX} values"
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// The filter as earlier hooks have left it.
@@ -104,14 +123,15 @@ impl<'f> Narrow<'f> {
         self
     }
 
-    /// Leaves events of these authors at most.
+    /// Leaves events of these authors at most. More than 100,000 of them, where the client named none, leave nothing and
+    /// are a fault of the hook: check single events in `deliver` instead.
     pub fn retain_authors(&mut self, authors: impl IntoIterator<Item = PublicKey>) -> &mut Self {
-        shrink(&mut self.narrowed.filter.authors, authors);
+        self.is_overfull |= !shrink(&mut self.narrowed.filter.authors, authors);
         self
     }
 
     /// Leaves events with a tag of this letter and one of these values. Where the client named values for the letter
-    /// already, those in both lists remain.
+    /// already, those in both lists remain; otherwise at most 100,000 may be kept, as with authors.
     pub fn retain_tag<V: Into<String>>(
         &mut self,
         letter: u8,
@@ -119,7 +139,7 @@ impl<'f> Narrow<'f> {
     ) -> &mut Self {
         let tags = &mut self.narrowed.filter.tags;
         let mut list = tags.remove(&letter);
-        shrink(&mut list, values.into_iter().map(Into::into));
+        self.is_overfull |= !shrink(&mut list, values.into_iter().map(Into::into));
         tags.insert(letter, list.unwrap_or_default());
         self
     }
@@ -152,15 +172,28 @@ impl<'f> Narrow<'f> {
     }
 }
 
-/// Intersects a filter's list, where an absent one stands for everything.
-fn shrink<T: Ord>(list: &mut Option<Vec<T>>, keep: impl IntoIterator<Item = T>) {
-    let mut keep: Vec<T> = keep.into_iter().collect();
-    keep.sort_unstable();
-    keep.dedup();
-    match list {
-        Some(asked) => asked.retain(|item| keep.binary_search(item).is_ok()),
-        None => *list = Some(keep),
-    }
+/// Intersects a filter's sorted list, where an absent one stands for everything. Says false, and leaves nothing, where
+/// that would make a list of too many.
+fn shrink<T: Ord>(list: &mut Option<Vec<T>>, keep: impl IntoIterator<Item = T>) -> bool {
+    let keep = keep.into_iter();
+    let mut kept: Vec<T> = match list {
+        Some(asked) => {
+            let mut is_kept = vec![false; asked.len()];
+            for place in keep.filter_map(|item| asked.binary_search(&item).ok()) {
+                is_kept[place] = true;
+            }
+            let mut is_kept = is_kept.into_iter();
+            asked.retain(|_| is_kept.next() == Some(true));
+            return true;
+        }
+        None => keep.take(KEPT_VALUES_MAX + 1).collect(),
+    };
+    let fits = kept.len() <= KEPT_VALUES_MAX;
+    kept.truncate(if fits { kept.len() } else { 0 });
+    kept.sort_unstable();
+    kept.dedup();
+    *list = Some(kept);
+    fits
 }
 
 #[cfg(test)]

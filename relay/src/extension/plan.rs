@@ -198,6 +198,10 @@ fn ask_commit(
     let verdict = hook.guard(|| match call(event, &mut tx) {
         // The store's failure is not the hook's fault.
         Err(_) if tx.store_failed() => Ok(Commit::Veto(Reason::internal())),
+        // It has not heard that a row is missing.
+        Ok(Commit::Accept) if tx.is_overfull() => {
+            Err("it went on after a row that was refused".into())
+        }
         verdict => verdict,
     });
     Ok(match verdict? {

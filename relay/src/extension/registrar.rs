@@ -20,7 +20,39 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Collects the hooks of one instance.
+/// An extension may have so many hooks. One hook takes any set of kinds, so more are a mistake.
+pub const HOOKS_MAX: usize = 1_000;
+/// Names of methods and subcommands may have so many characters.
+const NAME_CHARS_MAX: usize = 64;
+
+/// What is wrong with what `register` asked for, if anything can be told without looking at other extensions.
+pub(super) fn problem(registrations: &[Registration]) -> Option<String> {
+    if registrations.len() > HOOKS_MAX {
+        return Some(format!("it registers more than {HOOKS_MAX} hooks"));
+    }
+    registrations
+        .iter()
+        .find_map(|registration| match &registration.call {
+            Call::Rpc(name, _) => bad_name("a management method", name),
+            Call::Command(name, ..) => bad_name("a subcommand", name),
+            _ => None,
+        })
+}
+
+fn bad_name(what: &str, name: &str) -> Option<String> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let begins_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let is_bad = !begins_well || name.len() > NAME_CHARS_MAX || !name.bytes().all(is_good);
+    is_bad.then(|| {
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        format!(
+            "{name:?} cannot be the name of {what}: 1 to {NAME_CHARS_MAX} letters, digits, '_', '-' and '.' are allowed, the \
+             first a letter or digit"
+        )
+    })
+}
+
+/// Collects the hooks of one instance, at most [`HOOKS_MAX`].
 ///
 /// Hooks run by phase, then by the extension's `priority`, then by its name. [`Registrar::phase`] sets the phase of the
 /// hooks that follow it.
@@ -46,11 +78,14 @@ impl<E: Extension> Registrar<E> {
     }
 
     fn add(&mut self, kinds: Kinds, call: Call) -> &mut Self {
-        self.registrations.push(Registration {
-            phase: self.phase,
-            kinds,
-            call,
-        });
+        // One too many is enough to be refused.
+        if self.registrations.len() <= HOOKS_MAX {
+            self.registrations.push(Registration {
+                phase: self.phase,
+                kinds,
+                call,
+            });
+        }
         self
     }
 

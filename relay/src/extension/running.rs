@@ -3,17 +3,18 @@
 //! Invariant: it is built without being seen, and seen only once its hooks are published; it takes its threads with it.
 
 use super::breaker::{Breaker, BreakerSettings};
+use super::checkup::Checkup;
 use super::compiled::{Compiled, Instance};
 use super::error::ExtensionError;
 use super::follow::Follower;
 use super::hook::{Call, Hook, Owner};
 use super::host::{Host, Shared};
+use super::patience::{NoAnswer, wait_for};
 use super::services::Offer;
 use super::table::{CoreKeys, Table};
 use super::task::{Backoff, StopToken, supervise};
-use super::{Health, Reload, watchdog};
+use super::{Health, Reload, panics, registrar, watchdog};
 use std::any::TypeId;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -38,38 +39,50 @@ pub(super) struct Member {
     pub(super) owner: Arc<Owner>,
     pub(super) hooks: Vec<Arc<Hook>>,
     pub(super) restarts: AtomicU64,
+    checkup: Checkup,
 }
 
 impl Running {
-    /// Builds an instance on threads of its own. Nothing of it is in force yet.
+    /// Builds an instance on threads of its own, `build` and `register` each within the limit if there is one. Nothing of
+    /// it is in force yet.
     pub(super) async fn build(
         compiled: Compiled,
         (keys, own): (CoreKeys, Table),
         table: Table,
         shared: &Shared,
         breaker: BreakerSettings,
+        limit: Option<Duration>,
     ) -> Result<Self, ExtensionError> {
         let extension = compiled.name();
         let threads = Threads::start(extension)?;
         let failed = |problem| ExtensionError::Build { extension, problem };
-        let panicked = || failed("it panicked; the log says where".to_owned());
+        let no_answer = |why: NoAnswer| failed(why.to_string());
 
         let host = Host::new(extension, threads.handle(), shared);
-        let build = compiled.build(own, host);
+        let build = compiled.build(own, host.clone());
         let build = build.map_err(|problem| ExtensionError::Config { extension, problem })?;
-        let built = threads.handle().spawn(build).await;
-        let instance = built.map_err(|_| panicked())?.map_err(failed)?;
-        let register = AssertUnwindSafe(|| instance.register());
-        let (registrations, offers) = catch_unwind(register).map_err(|_| panicked())?;
+        let built = threads.handle().spawn(build);
+        let built = wait_for(extension, "build", limit, built).await;
+        let instance = built.map_err(no_answer)?.map_err(failed)?;
+        let registering = instance.clone();
+        let registered = threads
+            .handle()
+            .spawn_blocking(move || registering.register());
+        let registered = wait_for(extension, "register", limit, registered).await;
+        let (registrations, offers) = registered.map_err(no_answer)?;
+        if let Some(problem) = registrar::problem(&registrations) {
+            return Err(failed(problem));
+        }
 
         let is_offered = |service: &TypeId| offers.iter().any(|offer| offer.is(service));
-        if !compiled.needs().provides.iter().all(is_offered) {
+        if !compiled.needs()?.provides.iter().all(is_offered) {
             let problem = "its author must provide in `register` what `services` promises";
             return Err(failed(problem.to_owned()));
         }
 
         let owner = Arc::new(Owner {
             name: extension,
+            host,
             on_fault: keys.on_fault,
             priority: keys.priority,
             timeout: keys.timeout(),
@@ -87,6 +100,7 @@ impl Running {
             hooks: hooks.collect(),
             owner,
             restarts: AtomicU64::new(0),
+            checkup: Checkup::default(),
         };
         Ok(Running {
             member: Arc::new(member),
@@ -103,12 +117,21 @@ impl Running {
         self.member.owner.name
     }
 
-    /// Asks the instance to take over a table that was checked; a panic is answered by building another instance.
-    pub(super) fn reload(&self, own: Table) -> Reload {
-        let asked = catch_unwind(AssertUnwindSafe(|| self.member.instance.reload(own)));
-        match asked {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Reload::Rebuild,
+    /// Asks the instance to take over a table that was checked. Where it panics, or does not answer within the limit,
+    /// another one is built.
+    pub(super) async fn reload(&self, own: Table, limit: Duration) -> Reload {
+        let (owner, instance) = (&self.member.owner, self.member.instance.clone());
+        let asked = self
+            .threads
+            .handle()
+            .spawn_blocking(move || instance.reload(own));
+        match wait_for(owner.name, "reload", Some(limit), asked).await {
+            Ok(answer) => answer.unwrap_or(Reload::Rebuild),
+            Err(why) => {
+                owner.count_fault("reload");
+                tracing::warn!(extension = owner.name, "it is built anew: {why}");
+                Reload::Rebuild
+            }
         }
     }
 
@@ -162,22 +185,23 @@ impl Running {
         let goodbye = self.threads.handle().spawn(self.member.instance.shutdown());
         // Some time for that, even if the tasks have used it up.
         let until = until.max(tokio::time::Instant::now() + deadline / 4);
-        if !matches!(tokio::time::timeout_at(until, goodbye).await, Ok(Ok(()))) {
+        let goodbye = tokio::time::timeout_at(until, goodbye).await;
+        if goodbye.map(panics::joined) != Ok(Ok(())) {
+            self.member.owner.count_fault("shutdown");
             tracing::warn!(extension, "shutdown failed or did not end in time");
         }
     }
 }
 
 impl Member {
-    /// What the extension says of itself, unless its hooks say otherwise.
+    /// What the extension says of itself, unless its hooks say otherwise. Blocks for seconds if it does not answer.
     pub(super) fn health(&self) -> Health {
         let skipped = self.skipped();
         if !skipped.is_empty() {
             let skipped = skipped.join(", ");
             return Health::Degraded(format!("at fault and skipped for a while: {skipped}"));
         }
-        let asked = catch_unwind(AssertUnwindSafe(|| self.instance.health()));
-        asked.unwrap_or_else(|_| Health::Degraded("its health check panicked".to_owned()))
+        self.checkup.ask(&self.owner, &self.instance)
     }
 
     /// Names of its hooks whose breaker is open.

@@ -1,5 +1,6 @@
 //! An extension's task: told when to stop, started again when it fails.
 
+use super::panics;
 use super::running::Member;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,7 +54,8 @@ pub(super) async fn supervise(member: Arc<Member>, stop: StopToken, backoff: Bac
     let mut wait = backoff.min;
     loop {
         let started = member.owner.clock.monotonic();
-        let error = match tokio::spawn(member.instance.start(stop.clone())).await {
+        let task = tokio::spawn(member.instance.start(stop.clone()));
+        let error = match panics::joined(task.await) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.0,
             Err(_) => "it panicked".to_owned(),

@@ -4,6 +4,7 @@
 //! then. Real time is meant here, so this does not ask the injected clock.
 
 use super::hook::{Fault, Hook};
+use super::instances;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -81,6 +82,19 @@ pub(super) fn forget(number: u32) {
     lock(&WATCHED).hooks.remove(&number);
 }
 
+/// Runs an extension's code on a thread that is nobody's.
+pub(super) fn as_home<R>(extension: &'static str, run: impl FnOnce() -> R) -> R {
+    /// Gives the thread back, after a panic as well.
+    struct Back(Option<&'static str>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            HOME.set(self.0);
+        }
+    }
+    let _back = Back(HOME.replace(Some(extension)));
+    run()
+}
+
 /// Says that this thread belongs to an extension, for good.
 pub(super) fn at_home(extension: &'static str) {
     HOME.set(Some(extension));
@@ -117,6 +131,7 @@ fn look_around() {
     let mut seen: HashMap<usize, Seen> = HashMap::new();
     loop {
         std::thread::sleep(LOOK_EVERY);
+        instances::drop_unused();
         let mut overrun = Vec::new();
         let mut watched = lock(&WATCHED);
         watched.threads.retain(|thread| thread.strong_count() > 0);

@@ -1,6 +1,7 @@
 //! What can go wrong in a store, in words for those who run it.
 
 use super::MAX_KEY_BYTES;
+use crate::reason::Reason;
 use std::io;
 use std::path::PathBuf;
 
@@ -34,6 +35,17 @@ pub enum StoreError {
     /// The key of an extension's row is too long.
     #[error("a key of {0} bytes is longer than {MAX_KEY_BYTES}")]
     KeyTooLong(usize),
+    /// The value of an extension's row is too long.
+    #[error("a value of {bytes} bytes is longer than {max_bytes}")]
+    ValueTooLong {
+        /// So long it is.
+        bytes: usize,
+        /// So long it may be.
+        max_bytes: usize,
+    },
+    /// A row was not written.
+    #[error("the store refused a row: {0}")]
+    Refused(Reason),
     /// Whoever watched had it stopped.
     #[error("it was stopped before it was done; nothing has changed")]
     Stopped,

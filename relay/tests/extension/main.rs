@@ -12,6 +12,7 @@ mod gate;
 mod hooks;
 mod http;
 mod lifecycle;
+mod outbound;
 mod publish;
 mod request;
 mod stored;
