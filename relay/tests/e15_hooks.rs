@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::ptr;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{Compiled, Hooks, Local, SharedHooks};
-use trellis_relay::testing::{TestRelay, sign, stranger};
+use trellis_relay::testing::{HookHarness, sign, stranger};
 
 /// Wants one kind with all its hooks, and copies the content of another.
 struct Quick;
@@ -100,7 +100,7 @@ fn is_empty(hooks: &Hooks, kind: u16) -> bool {
 #[tokio::test]
 async fn e15_an_extension_that_is_off_has_no_plan_of_any_kind() {
     for tables in ["", "[quick]\nenabled = false"] {
-        let relay = TestRelay::start(EXTENSIONS, tables).await.unwrap();
+        let relay = HookHarness::start(EXTENSIONS, tables).await.unwrap();
         let hooks = relay.hooks();
         assert_eq!(planned(&hooks), Vec::<u16>::new(), "{tables:?}");
         assert!(is_empty(&hooks, WANTED), "{tables:?}");
@@ -111,7 +111,7 @@ async fn e15_an_extension_that_is_off_has_no_plan_of_any_kind() {
 
 #[tokio::test]
 async fn e15_hooks_are_in_the_plans_of_their_own_kinds_alone() {
-    let relay = TestRelay::start(EXTENSIONS, "[quick]").await.unwrap();
+    let relay = HookHarness::start(EXTENSIONS, "[quick]").await.unwrap();
     let hooks = relay.hooks();
     assert_eq!(planned(&hooks), [WANTED, COPIED]);
     assert!(is_empty(&hooks, OTHER) && !is_empty(&hooks, WANTED));
@@ -132,8 +132,11 @@ async fn e15_hooks_are_in_the_plans_of_their_own_kinds_alone() {
 
 #[tokio::test]
 async fn e15_asking_hooks_takes_no_memory() {
-    let off = TestRelay::start(EXTENSIONS, "[quick]\nenabled = false");
-    let (off, on) = (off.await.unwrap(), TestRelay::start(EXTENSIONS, "[quick]"));
+    let off = HookHarness::start(EXTENSIONS, "[quick]\nenabled = false");
+    let (off, on) = (
+        off.await.unwrap(),
+        HookHarness::start(EXTENSIONS, "[quick]"),
+    );
     let on = on.await.unwrap();
     let viewer = stranger();
     for (what, mut hooks, kind) in [

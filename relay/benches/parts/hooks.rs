@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{Compiled, Local, SharedHooks};
-use trellis_relay::testing::{TestRelay, sign, stranger};
+use trellis_relay::testing::{HookHarness, sign, stranger};
 
 /// Wants a few kinds, and is quick about it.
 struct Quick;
@@ -67,7 +67,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let viewer = stranger();
     let runtime = Runtime::new().unwrap();
     let start = |tables| {
-        let relay = TestRelay::start(EXTENSIONS, tables);
+        let relay = HookHarness::start(EXTENSIONS, tables);
         runtime.block_on(relay).unwrap()
     };
     let (off, on) = (start("[quick]\nenabled = false"), start("[quick]"));
