@@ -138,12 +138,14 @@ impl Conformance {
                 report.problem(failed, "answer 4xx to what a client did wrong");
             }
         }
+        is_calm &= self.check_faults(relay, before_calls, "HTTP calls", report);
+        let before_page = relay.status(self.name()).faults;
         let information = relay.information().await;
         let is_whole = information["supported_nips"].is_array();
         let wanted = "a nip11 hook must leave what it does not know as it is";
         let found = "the information document has lost its supported_nips";
         report.check("the information document is whole", is_whole, found, wanted);
-        is_calm &= self.check_faults(relay, before_calls, "HTTP calls", report);
+        is_calm &= self.check_faults(relay, before_page, "the information document", report);
         let restarts = relay.status(self.name()).restarts - before.restarts;
         if restarts > 0 {
             report.problem(
