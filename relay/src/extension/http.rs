@@ -16,8 +16,8 @@ use std::future::{Ready, ready};
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub(crate) use dispatch::MountedAt;
 pub use dispatch::configure;
+pub(crate) use dispatch::{MountedAt, look_again};
 
 /// Where routes are mounted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ use serde_json::json;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -48,6 +48,10 @@ pub fn configure(extensions: &HostHandle) -> impl Fn(&mut ServiceConfig) + Clone
     let shared = extensions.hooks().clone();
     move |config: &mut ServiceConfig| {
         let dispatcher = Rc::new(Dispatcher::new(shared.clone()));
+        DISPATCHERS.with_borrow_mut(|all| {
+            all.retain(|other| other.strong_count() > 0);
+            all.push(Rc::downgrade(&dispatcher));
+        });
         let (claims, early, late) = (dispatcher.clone(), dispatcher.clone(), dispatcher);
         let claimed = web::scope("")
             .guard(actix_web::guard::fn_guard(move |context| {
@@ -56,6 +60,19 @@ pub fn configure(extensions: &HostHandle) -> impl Fn(&mut ServiceConfig) + Clone
             .default_service(fn_service(move |request| early.clone().serve(request)));
         config.service(claimed);
         config.default_service(fn_service(move |request| late.clone().serve(request)));
+    }
+}
+
+thread_local! {
+    static DISPATCHERS: RefCell<Vec<Weak<Dispatcher>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lets this thread go of mounts that are out of date, or an instance would live until the next request for anything
+/// comes to this worker.
+pub(crate) fn look_again() {
+    let dispatchers = DISPATCHERS.with_borrow(Vec::clone);
+    for dispatcher in dispatchers.iter().filter_map(Weak::upgrade) {
+        dispatcher.routes();
     }
 }
 
