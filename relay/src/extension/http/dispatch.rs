@@ -5,6 +5,7 @@
 
 use super::super::handle::HostHandle;
 use super::super::hook::{Call, Fault, Hook, Panicked};
+use super::super::panics;
 use super::super::shared::SharedHooks;
 use super::routes::{Mounted, Routes};
 use super::{Mount, body};
@@ -238,7 +239,7 @@ impl<F> Drop for Contained<'_, F> {
     /// A client that goes drops what runs for it.
     fn drop(&mut self) {
         let future = self.future.take();
-        if self.hook.contain(|| drop(future)).is_err() {
+        if panics::contain_as(self.hook.owner.name, || drop(future)).is_err() {
             self.hook.owner.count_fault("drop");
         }
     }
