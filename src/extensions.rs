@@ -3,4 +3,8 @@
 use trellis_relay::extension::Compiled;
 
 /// In this order `trellis config explain` lists them; the order of their hooks is theirs to say.
-pub(crate) const EXTENSIONS: &[Compiled] = &[Compiled::of::<members_only::MembersOnly>()];
+pub(crate) const EXTENSIONS: &[Compiled] = &[
+    Compiled::of::<members_only::MembersOnly>(),
+    #[cfg(feature = "exec")]
+    Compiled::of::<trellis_exec::Exec>(),
+];

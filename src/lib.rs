@@ -3,6 +3,8 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration. Errors go to stderr, results to stdout.
 
 mod commands;
+#[cfg(doctest)]
+mod guide;
 
 use clap::Parser as _;
 use std::io::{self, Write as _};

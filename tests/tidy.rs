@@ -58,11 +58,12 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Crates with one home, so that each can be replaced in an afternoon; a home is the beginning of a path.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("lmdb::", &["relay/src/store/lmdb"]),
     ("actix_web_actors", &["relay/src/ws/actor.rs"]),
     ("actix::", &["relay/src/ws/actor.rs"]),
     ("negentropy::", &["relay/src/nips/nip77.rs"]),
+    ("reqwest::", &["relay/src/extension/outbound"]),
     (
         "secp256k1",
         &[

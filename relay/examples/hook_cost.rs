@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{Compiled, HostHandle, Local, SharedHooks};
-use trellis_relay::testing::{TestRelay, sign, stranger};
+use trellis_relay::testing::{HookHarness, sign, stranger};
 
 /// Wants kinds 7 and 8, and is quick about it.
 struct Quick;
@@ -83,7 +83,7 @@ async fn main() {
             pass(&mut none, &one, &viewer);
         },
     );
-    let relay = TestRelay::start(EXTENSIONS, "[quick]").await.unwrap();
+    let relay = HookHarness::start(EXTENSIONS, "[quick]").await.unwrap();
     let mut hooks = relay.handle.local();
     time("one on, for other kinds: the same", ROUNDS, || {
         pass(&mut hooks, &one, &viewer);

@@ -23,6 +23,7 @@ mod negentropy;
 mod network;
 mod operation;
 mod origin;
+mod outbound;
 mod placeholder;
 mod pow;
 mod problem;
@@ -61,6 +62,7 @@ pub(crate) use nearest::nearest;
 pub use network::Network;
 pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
+pub use outbound::Outbound;
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
@@ -114,6 +116,8 @@ pub struct Config {
     pub operation: Operation,
     /// Kinds that only their recipients may read.
     pub protection: Protection,
+    /// What extensions may ask of other servers by HTTP.
+    pub outbound: Outbound,
     /// What is logged, and how.
     pub log: Log,
     /// One table an extension, by the extension's name; each extension checks its own.

@@ -1,4 +1,5 @@
-//! The pages beside the WebSocket: NIP-11, a landing page, management, health, metrics, and the extensions' scopes.
+//! The pages beside the WebSocket: NIP-11, a landing page, management, health, metrics, the description of all of it, and
+//! the extensions' scopes.
 //!
 //! Invariant: an error is JSON `{error, code}`, and nothing internal stands in it.
 
@@ -9,6 +10,7 @@ mod landing;
 mod management;
 mod metrics_page;
 mod nip11;
+mod openapi;
 mod status;
 mod timing;
 
@@ -23,7 +25,8 @@ pub use timing::record_times;
 use crate::extension::http as extensions;
 use crate::relay::Relay;
 use crate::ws;
-use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use std::sync::Arc;
 
@@ -85,17 +88,36 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
                 "/",
                 web::post().guard(management::IsCall).to(management::call),
             )
-            .route("/livez", get().to(health::livez))
-            .route("/health", get().to(health::health))
-            .route("/status", get().to(status::status))
-            .route("/ready", get().to(health::ready))
-            .route("/metrics", get().to(metrics_page::metrics));
+            .service(page("/livez", get().to(health::livez)))
+            .service(page("/health", get().to(health::health)))
+            .service(page("/status", get().to(status::status)))
+            .service(page("/ready", get().to(health::ready)))
+            .service(page("/metrics", get().to(metrics_page::metrics)))
+            .service(page("/openapi.json", get().to(openapi::document)))
+            .service(page("/openapi", get().to(openapi::page)));
     }
 }
 
 /// HEAD is answered as GET is; the server leaves the body out.
 fn get() -> actix_web::Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// A path that knows GET and HEAD, and says so where it is asked with another method.
+fn page(path: &str, route: actix_web::Route) -> actix_web::Resource {
+    let others = web::route().to(async |method: Method| {
+        let mut response = match method {
+            Method::OPTIONS => HttpResponse::NoContent().finish(),
+            method => {
+                let text = format!("{method} is not to be had here");
+                error(StatusCode::METHOD_NOT_ALLOWED, &text)
+            }
+        };
+        let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
+        response.headers_mut().insert(header::ALLOW, allow);
+        response
+    });
+    web::resource(path).route(route).route(others)
 }
 
 /// NIP-11 for who accepts it, a page for everybody else.
@@ -115,4 +137,17 @@ async fn root(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpRespons
 /// An error as every page of the core answers it.
 pub(crate) fn error(status: StatusCode, text: &str) -> HttpResponse {
     HttpResponse::build(status).json(serde_json::json!({"error": text, "code": status.as_u16()}))
+}
+
+/// Paths at which the relay itself answers, beside `/`.
+pub fn own_paths() -> Vec<&'static str> {
+    vec![
+        "/livez",
+        "/health",
+        "/status",
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        "/openapi",
+    ]
 }

@@ -89,6 +89,7 @@ impl RunningRelay {
         let options = HostOptions {
             clock: relay.clock.clone(),
             reserved_methods: http::method_names(),
+            reserved_paths: http::own_paths(),
             ..HostOptions::default()
         };
         let core = Arc::new(ForExtensions(relay.clone()));
@@ -148,6 +149,17 @@ impl RunningRelay {
         // Last, since extensions write until they have stopped.
         self.relay.stop_writer();
         if !wait_until(WRITER_TIME, || self.writer.is_finished()).await {
+            tracing::error!("the writer hangs and is left behind");
+        }
+    }
+
+    /// Ends as a crash would, but for the writer, which has left the store when it returns.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn kill(self) {
+        self.relay.stopping.store(true, Ordering::Release);
+        self.extensions.abandon();
+        self.relay.stop_writer();
+        if !wait_until(STOP_TIME, || self.writer.is_finished()).await {
             tracing::error!("the writer hangs and is left behind");
         }
     }

@@ -90,6 +90,16 @@ impl Server {
         futures_util::join!(close_admin, self.running.stop());
         self.handle.stop(false).await;
     }
+
+    /// Ends as a crash would: nobody is told anything, and nothing that is under way is waited for.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn kill(self) {
+        self.handle.stop(false).await;
+        if let Some(admin) = self.admin {
+            admin.close().await;
+        }
+        self.running.kill().await;
+    }
 }
 
 /// A relay that cannot have its socket serves clients all the same: not every file system knows sockets.

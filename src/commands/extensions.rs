@@ -1,4 +1,6 @@
-//! `trellis extensions`: what is compiled in, what is on, and what each extension hooks into.
+//! `trellis extensions`: what is compiled in, what is on, what each extension hooks into, and a new one (`new`).
+
+mod new;
 
 use super::{ConfigFile, hooks};
 use clap::{Args, Subcommand};
@@ -18,6 +20,11 @@ Examples:
   trellis extensions list -c config/trellis.toml
   trellis extensions list --json | jq -r '.[] | select(.on) | .name'")]
     List(List),
+    /// Write the crate of a new extension: hooks, a route, metrics, tests, and a relay to run it in.
+    #[command(after_help = "\
+Example:
+  trellis extensions new short_notes && cd short_notes && cargo test")]
+    New(new::New),
 }
 
 #[derive(Debug, Args)]
@@ -31,15 +38,23 @@ pub(super) struct List {
 
 impl ExtensionsCommand {
     pub(super) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
-        let ExtensionsCommand::List(list) = self;
-        let loaded = list.file.load(extensions)?;
+        match self {
+            ExtensionsCommand::List(list) => list.run(extensions),
+            ExtensionsCommand::New(new) => new.run(),
+        }
+    }
+}
+
+impl List {
+    fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
+        let loaded = self.file.load(extensions)?;
         let hooks = hooks::in_force(loaded.config, extensions)?;
         let listed: Vec<Listed<'_>> = extensions
             .iter()
             .map(|extension| Listed::of(extension, &hooks))
             .collect();
         let mut out = std::io::stdout().lock();
-        if list.json {
+        if self.json {
             let listed: Vec<Value> = listed.iter().map(Listed::json).collect();
             serde_json::to_writer_pretty(&mut out, &listed)?;
             writeln!(out)?;

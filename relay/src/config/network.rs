@@ -24,6 +24,8 @@ pub struct Network {
     pub relay_url: Option<String>,
     /// Origins whose web pages may call the HTTP routes (CORS), `*` for all. Default ["*"].
     pub allowed_origins: Vec<String>,
+    /// Whether `/openapi.json` and the page `/openapi` describe what can be called over HTTP. Default true.
+    pub openapi: bool,
     /// Open connections in all. Connections. Default 20000.
     #[schemars(range(min = 1))]
     pub max_connections: u32,
@@ -56,6 +58,7 @@ impl Default for Network {
             port: 8080,
             relay_url: None,
             allowed_origins: vec!["*".to_owned()],
+            openapi: true,
             max_connections: 20_000,
             max_connections_per_ip: 1_000,
             real_ip_header: None,

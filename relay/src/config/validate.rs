@@ -91,6 +91,8 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         ("data.retention_interval", config.data.retention_interval),
         ("negentropy.idle_timeout", config.negentropy.idle_timeout),
         ("negentropy.max_lifetime", config.negentropy.max_lifetime),
+        ("outbound.connect_timeout", config.outbound.connect_timeout),
+        ("outbound.timeout", config.outbound.timeout),
     ] {
         rules.want(!span.is_zero(), key, span, "a time longer than none");
     }
@@ -136,6 +138,12 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
             "at least limitation.max_message_length, {}",
             limits.max_message_length
         ),
+    );
+    rules.want(
+        config.outbound.max_body_bytes.bytes() > 0,
+        "outbound.max_body_bytes",
+        config.outbound.max_body_bytes,
+        "at least one byte",
     );
     rules.want(
         data.map_size.bytes() >= 1 << 20,

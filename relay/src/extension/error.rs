@@ -63,6 +63,16 @@ pub enum ExtensionError {
         /// The method.
         method: String,
     },
+    /// An extension wants a path at which the relay itself answers.
+    #[error(
+        "[extensions.{extension}] wants the path {path}, which is the relay's own: choose another one"
+    )]
+    OwnPath {
+        /// Who wants it.
+        extension: &'static str,
+        /// The path.
+        path: String,
+    },
     /// No threads for an extension.
     #[error("[extensions.{extension}]: no threads for it")]
     Threads {

@@ -43,6 +43,8 @@ pub struct HostOptions {
     pub reload_deadline: Duration,
     /// Management methods of the relay itself, which no extension may have.
     pub reserved_methods: Vec<&'static str>,
+    /// Paths at which the relay itself answers, beside `/`.
+    pub reserved_paths: Vec<&'static str>,
 }
 
 impl Default for HostOptions {
@@ -55,6 +57,7 @@ impl Default for HostOptions {
             build_deadline: Duration::from_secs(30),
             reload_deadline: Duration::from_secs(5),
             reserved_methods: Vec::new(),
+            reserved_paths: Vec::new(),
         }
     }
 }
@@ -231,6 +234,13 @@ impl ExtensionHost {
         }
     }
 
+    /// Drops everything as it is: no goodbye, and no cursor is saved.
+    #[cfg(feature = "testing")]
+    pub(crate) fn abandon(mut self) {
+        self.running.clear();
+        self.publish();
+    }
+
     /// Reloads what can take its new table over in place, and builds the rest of what is new or changed.
     async fn build(
         &mut self,
@@ -276,7 +286,7 @@ impl ExtensionHost {
         let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
         let hooks = kept.chain(&built.staged);
         let hooks = hooks.flat_map(|running| &running.member.hooks);
-        order::check_claims(hooks, &self.options.reserved_methods)
+        order::check_claims(hooks, &self.options)
     }
 
     /// Makes it as if `build` had not been.

@@ -146,7 +146,7 @@ pub struct ExplainedHook {
 
 fn explain(hook: &Hook) -> ExplainedHook {
     let target = match &hook.call {
-        Call::Http(mount, _) => Some(mount.to_string()),
+        Call::Http(scope) => Some(scope.mount.to_string()),
         Call::Rpc(name, _) | Call::Command(name, ..) => Some(name.clone()),
         _ => None,
     };

@@ -9,6 +9,7 @@ pub(super) use call::{Answer, Call};
 
 use super::answer::Checked;
 use super::breaker::Breaker;
+use super::host::Host;
 use super::loops::Depths;
 pub(super) use super::panics::Panicked;
 use super::panics::{self, Ended};
@@ -84,6 +85,8 @@ pub(super) struct Registration {
 /// The extension that hooks belong to.
 pub(super) struct Owner {
     pub(super) name: &'static str,
+    /// For what the core does in its name.
+    pub(super) host: Host,
     pub(super) on_fault: OnFault,
     pub(super) priority: i64,
     /// From config, over what the author registered.

@@ -3,13 +3,14 @@
 use super::commit::COMMIT_BYTES_MAX;
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
+use super::outbound::HttpClient;
 use super::rate::RateLimiter;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
-use crate::config::{Mode, Operation};
+use crate::config::{Mode, Network, Operation, Outbound};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
-use crate::nips::nip98::{self, Nip98Error, ReplayGuard};
+use crate::nips::nip98::{self, Asked, Nip98Error, ReplayGuard, Signed};
 use crate::reason::Reason;
 use crate::store::{Budget, Cause, Order, Outcome, Scan, Store, StoreError, Write};
 use futures_util::future::BoxFuture;
@@ -39,6 +40,14 @@ pub trait Core: Send + Sync + 'static {
 
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
+
+    /// `[network]` as it is in force.
+    fn network(&self) -> Network {
+        Network::default()
+    }
+
+    /// `[outbound]` as it is in force.
+    fn outbound(&self) -> Outbound;
 
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;
@@ -71,6 +80,7 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     depths: Arc<Depths>,
     nip98_seen: Arc<ReplayGuard>,
+    http_client: HttpClient,
 }
 
 /// What all extensions of a relay share.
@@ -92,6 +102,7 @@ impl Host {
         let shared = shared.clone();
         Host {
             inner: Arc::new(Inner {
+                http_client: HttpClient::new(name, runtime.clone(), shared.core.clone()),
                 name,
                 runtime,
                 clock: shared.clock,
@@ -273,7 +284,7 @@ impl Host {
             key: key.to_vec(),
             value,
         };
-        self.inner.core.write_row(write).await
+        self.inner.core.submit(vec![write]).await.map(drop)
     }
 
     /// Runs a future on the extension's own threads; the way from a synchronous hook to I/O. It ends with the instance.
@@ -292,14 +303,54 @@ impl Host {
         url: &str,
         body: Option<&[u8]>,
     ) -> Result<PublicKey, Nip98Error> {
-        let now_s = self.inner.clock.now_s();
         let body_sha256 = body.map(nip98::sha256);
-        let signed = nip98::check(header, method, url, body_sha256.as_ref(), now_s)?;
+        let asked = Asked {
+            method,
+            is_url: |signed: &str| signed == url,
+            body_sha256: body_sha256.as_ref(),
+            window_s: nip98::WINDOW_S,
+        };
+        Ok(self.check_signed(header, asked)?.pubkey)
+    }
+
+    /// The same for a request whose address may be written in more ways than one.
+    pub(super) fn check_signed(
+        &self,
+        header: &str,
+        asked: Asked<'_, impl FnOnce(&str) -> bool>,
+    ) -> Result<Signed, Nip98Error> {
+        let now_s = self.inner.clock.now_s();
+        let signed = asked.check(header, now_s)?;
         if self.inner.core.is_banned(&signed.pubkey) {
             return Err(Nip98Error::Banned);
         }
         self.inner.nip98_seen.first_time(&signed, now_s)?;
-        Ok(signed.pubkey)
+        Ok(signed)
+    }
+
+    /// `[network]` as it is in force.
+    pub(super) fn network(&self) -> Network {
+        self.inner.core.network()
+    }
+
+    /// Asks other servers by HTTP, within what `[outbound]` allows: no private address unless it is listed there.
+    ///
+    /// ```
+    /// use trellis_relay::extension::OutboundError;
+    /// use trellis_relay::extension::prelude::*;
+    /// #[derive(Deserialize)]
+    /// struct Verdict {
+    ///     is_spam: bool,
+    /// }
+    /// async fn is_spam(host: &Host, event: &Event) -> Result<bool, OutboundError> {
+    ///     let request = host.http_client().post("https://judge.example/verdict");
+    ///     let request = request.header("authorization", "Bearer ...");
+    ///     let answer = request.json(&event.content()).send().await?;
+    ///     Ok(answer.json::<Verdict>().await?.is_spam)
+    /// }
+    /// ```
+    pub fn http_client(&self) -> &HttpClient {
+        &self.inner.http_client
     }
 
     /// Metrics that carry the extension's name as a label.
@@ -320,14 +371,6 @@ impl std::fmt::Debug for Host {
 }
 
 impl dyn Core {
-    /// Writes one row; an error as well where the store refuses it, as a full one does.
-    pub(super) async fn write_row(&self, write: Write) -> Result<(), StoreError> {
-        match self.submit(vec![write]).await?.pop() {
-            Some(Outcome::Refused(reason)) => Err(StoreError::Refused(reason)),
-            _ => Ok(()),
-        }
-    }
-
     /// Reads the store elsewhere and waits for the answer.
     pub(super) async fn ask<R: Send + 'static>(
         &self,

@@ -2,8 +2,9 @@
 
 use super::compiled::Compiled;
 use super::error::ExtensionError;
+use super::extension_host::HostOptions;
 use super::hook::{Call, Hook};
-use super::http::Mount;
+use super::http::{Mount, Scope};
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,35 +35,29 @@ pub(super) fn by_services(on: Vec<Compiled>) -> Result<Vec<Compiled>, ExtensionE
     Ok(ordered)
 }
 
-/// Whether every mount, method and subcommand has one owner, which is no extension for the methods that the relay itself
-/// has, and every mount makes sense.
+/// Whether every mount, route, method and subcommand has one owner, which is no extension for what the relay itself has,
+/// and every mount makes sense.
 pub(super) fn check_claims<'h>(
     hooks: impl Iterator<Item = &'h Arc<Hook>>,
-    reserved_methods: &[&str],
+    options: &HostOptions,
 ) -> Result<(), ExtensionError> {
     let mut owners: HashMap<String, &'static str> = HashMap::new();
     for hook in hooks {
         let extension = hook.owner.name;
-        let what = match &hook.call {
-            Call::Http(mount, _) => {
-                if let Some(problem) = mount.problem() {
-                    return Err(ExtensionError::Build { extension, problem });
-                }
-                match mount {
-                    // Several may share the root: the first that has a route answers.
-                    Mount::Root => continue,
-                    _ => format!("the routes under {mount}"),
-                }
-            }
-            Call::Rpc(method, _) if reserved_methods.contains(&method.as_str()) => {
+        let claims = match &hook.call {
+            Call::Http(scope) => claims_of(scope, extension, &options.reserved_paths)?,
+            Call::Rpc(method, _) if options.reserved_methods.contains(&method.as_str()) => {
                 let method = method.clone();
                 return Err(ExtensionError::Reserved { extension, method });
             }
-            Call::Rpc(method, _) => format!("the management method {method}"),
-            Call::Command(name, ..) => format!("the subcommand {name}"),
+            Call::Rpc(method, _) => vec![format!("the management method {method}")],
+            Call::Command(name, ..) => vec![format!("the subcommand {name}")],
             _ => continue,
         };
-        if let Some(first) = owners.insert(what.clone(), extension) {
+        for what in claims {
+            let Some(first) = owners.insert(what.clone(), extension) else {
+                continue;
+            };
             if first == extension {
                 let problem = format!("it asks twice for {what}");
                 return Err(ExtensionError::Build { extension, problem });
@@ -76,4 +71,38 @@ pub(super) fn check_claims<'h>(
         }
     }
     Ok(())
+}
+
+/// What a scope wants for itself: its mount, and each route that it describes.
+fn claims_of(
+    scope: &Scope,
+    extension: &'static str,
+    reserved_paths: &[&str],
+) -> Result<Vec<String>, ExtensionError> {
+    if let Some(problem) = scope.problem() {
+        return Err(ExtensionError::Build { extension, problem });
+    }
+    let routes = scope.claimed_routes();
+    let paths = routes.iter().map(|(_, path)| path.as_str());
+    let mounted = match &scope.mount {
+        Mount::Prefix(prefix) => Some(prefix.as_str()),
+        Mount::Root | Mount::Host(_) => None,
+    };
+    if let Some(path) = mounted
+        .into_iter()
+        .chain(paths)
+        .find(|path| reserved_paths.contains(path))
+    {
+        let path = path.to_owned();
+        return Err(ExtensionError::OwnPath { extension, path });
+    }
+    // Several may share the root: the first that has a route answers.
+    let mount = match &scope.mount {
+        Mount::Root => None,
+        mount => Some(format!("the routes under {mount}")),
+    };
+    let routes = routes
+        .iter()
+        .map(|(method, path)| format!("{method} {path}"));
+    Ok(mount.into_iter().chain(routes).collect())
 }

@@ -1,6 +1,9 @@
 //! What an extension's author needs in almost every file.
 
-pub use super::http::{Current, Mount};
+pub use super::http::{
+    Api, ApiError, Caller, CallerJson, ClientIp, Current, Mount, Nip98, Nip98Bytes, Nip98Json,
+    Nip98Stream, Page, PageOf, ServiceToken, ServiceTokens,
+};
 pub use super::{
     Access, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx, Extension,
     Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkeys, Registrar, Reload, Removal,
@@ -11,4 +14,4 @@ pub use crate::filter::Filter;
 pub use crate::reason::Reason;
 pub use crate::store::{Cause, Change};
 pub use schemars::JsonSchema;
-pub use serde::Deserialize;
+pub use serde::{Deserialize, Serialize};

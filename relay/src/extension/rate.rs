@@ -1,5 +1,6 @@
 //! A rate limiter that clients cannot make grow.
 
+use super::http::ApiError;
 use crate::clock::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,20 @@ impl RateLimiter {
             clock,
             counts: Mutex::default(),
         }
+    }
+
+    /// The same for a route: what is too much is answered with 429 and `Retry-After`.
+    ///
+    /// ```
+    /// use trellis_relay::extension::RateLimiter;
+    /// use trellis_relay::extension::prelude::*;
+    /// async fn invite(limiter: &RateLimiter, signer: Nip98) -> Result<&'static str, ApiError> {
+    ///     limiter.check_http(&signer.pubkey.to_hex())?;
+    ///     Ok("invited")
+    /// }
+    /// ```
+    pub fn check_http(&self, key: &str) -> Result<(), ApiError> {
+        self.try_take(key).map_err(ApiError::too_many)
     }
 
     /// Counts one for the key. An `Err` says how long until the window has passed, and nothing is counted.

@@ -59,7 +59,7 @@ impl Running {
         let no_answer = |why: NoAnswer| failed(why.to_string());
 
         let host = Host::new(extension, threads.handle(), shared);
-        let build = compiled.build(own, host);
+        let build = compiled.build(own, host.clone());
         let build = build.map_err(|problem| ExtensionError::Config { extension, problem })?;
         let built = threads.handle().spawn(build);
         let built = wait_for(extension, "build", limit, built).await;
@@ -82,6 +82,7 @@ impl Running {
 
         let owner = Arc::new(Owner {
             name: extension,
+            host,
             on_fault: keys.on_fault,
             priority: keys.priority,
             timeout: keys.timeout(),

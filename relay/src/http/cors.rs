@@ -1,5 +1,6 @@
 //! CORS for every page, preflight and errors included (`network.allowed_origins`).
 
+use crate::extension::http as extensions;
 use crate::relay::Relay;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,7 +20,8 @@ pub async fn allow_origins<B: MessageBody>(
         .map(|relay| relay.config().network.allowed_origins.clone())
         .unwrap_or_default();
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let answer = answer_for(origin.as_ref(), &allowed);
+    let answer = answer_for(origin.as_ref(), &allowed)
+        .or_else(|| is_open_to_all(&request).then(|| HeaderValue::from_static("*")));
     let preflight = request.method() == Method::OPTIONS
         && request
             .headers()
@@ -42,10 +44,22 @@ pub async fn allow_origins<B: MessageBody>(
             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         );
         set(header::ACCESS_CONTROL_MAX_AGE, "86400");
+        // For what extensions say in headers of their own.
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     Ok(response)
+}
+
+/// Whether an extension has opened its routes to pages of all origins.
+fn is_open_to_all(request: &ServiceRequest) -> bool {
+    let Some(relay) = request.app_data::<web::Data<Arc<Relay>>>() else {
+        return false;
+    };
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    extensions::is_open_to_all(&relay.hooks.load(), host, request.path())
 }
 
 /// `*` where everybody may, the origin itself where it is listed, nothing where it is not.

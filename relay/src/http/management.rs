@@ -13,8 +13,7 @@ mod settings;
 pub use methods::method_names;
 
 use super::error;
-use crate::nips::nip98::{self, Nip98Error};
-use crate::own_host::own_host;
+use crate::nips::nip98::{self, Asked, Nip98Error, address};
 use crate::relay::Relay;
 use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::header::HeaderMap;
@@ -59,7 +58,7 @@ pub(super) async fn call(
     if let Err(why) = authorize(&request, &body, &relay) {
         let status = match why {
             Refusal::NotTheOperator => StatusCode::FORBIDDEN,
-            Refusal::NoAddress | Refusal::Signature(_) => StatusCode::UNAUTHORIZED,
+            Refusal::Signature(_) => StatusCode::UNAUTHORIZED,
         };
         return error(status, &why.to_string());
     }
@@ -99,11 +98,6 @@ enum Refusal {
     Signature(#[from] Nip98Error),
     #[error("only the operator may do this: the key in information.pubkey")]
     NotTheOperator,
-    #[error(
-        "the relay does not know its own address; its operator must set network.relay_url before calls can be made \
-         from elsewhere"
-    )]
-    NoAddress,
 }
 
 /// NIP-98, with the payload tag required. The `u` tag is the URL of the relay, which clients know as `wss://` or
@@ -112,18 +106,18 @@ fn authorize(request: &HttpRequest, body: &[u8], relay: &Relay) -> Result<(), Re
     let config = relay.config();
     let text = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
     let header = text(header::AUTHORIZATION).ok_or(Nip98Error::Header)?;
-    let known_as = match config.network.relay_url.as_deref() {
-        Some(url) => url,
-        None => {
-            let host = text(header::HOST).unwrap_or_default();
-            let local = request.app_config().local_addr().ip();
-            own_host(host, Some(local)).ok_or(Refusal::NoAddress)?
-        }
-    };
-    let body_sha256 = nip98::sha256(body);
+    let host = text(header::HOST).unwrap_or_default();
+    let local = request.app_config().local_addr().ip();
+    let relay_url = config.network.relay_url.as_deref();
+    let known_as = address::known_as(relay_url, host, Some(local)).ok_or(Nip98Error::NoAddress)?;
     let now_s = relay.clock.now_s();
-    let is_url = |signed: &str| urls(known_as).iter().any(|url| url == signed);
-    let signed = nip98::check_any(header, "POST", is_url, Some(&body_sha256), now_s)?;
+    let asked = Asked {
+        method: "POST",
+        is_url: |signed: &str| address::is_url_of(signed, known_as, "/"),
+        body_sha256: Some(&nip98::sha256(body)),
+        window_s: nip98::WINDOW_S,
+    };
+    let signed = asked.check(header, now_s)?;
     let operator = config.information.pubkey.as_ref();
     if operator.is_none_or(|operator| *operator.key() != signed.pubkey) {
         return Err(Refusal::NotTheOperator);
@@ -131,30 +125,4 @@ fn authorize(request: &HttpRequest, body: &[u8], relay: &Relay) -> Result<(), Re
     // Only what the operator signs is remembered, or strangers could fill the memory and lock the operator out.
     relay.nip98_seen.first_time(&signed, now_s)?;
     Ok(())
-}
-
-/// Every way to write the address of the relay, given as URL or as host alone.
-fn urls(known_as: &str) -> Vec<String> {
-    let host = known_as
-        .split_once("://")
-        .map_or(known_as, |(_, rest)| rest);
-    let host = host.trim_end_matches('/');
-    let mut urls = Vec::new();
-    for scheme in ["https", "http", "wss", "ws"] {
-        urls.extend([format!("{scheme}://{host}"), format!("{scheme}://{host}/")]);
-    }
-    urls
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn e1_the_relay_is_known_by_every_scheme() {
-        let urls = urls("wss://relay.example/");
-        assert!(urls.contains(&"https://relay.example".to_owned()));
-        assert!(urls.contains(&"wss://relay.example/".to_owned()));
-        assert!(super::urls("127.0.0.1:80").contains(&"http://127.0.0.1:80/".to_owned()));
-    }
 }

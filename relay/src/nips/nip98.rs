@@ -1,6 +1,9 @@
 //! NIP-98: HTTP requests signed with a Nostr key.
 //!
-//! The check is pure; that a header is used once is the [`ReplayGuard`]'s part.
+//! The check is pure; that a header is used once is the [`ReplayGuard`]'s part. Which URLs a request may be signed for is
+//! in [`address`].
+
+pub mod address;
 
 use crate::event::{Event, EventError, EventId, PublicKey};
 use base64::Engine as _;
@@ -11,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The kind of an authorization.
 const KIND: u16 = 27235;
-/// How far its `created_at` may be from now, either way.
-const WINDOW_S: u64 = 60;
+/// How far its `created_at` may be from now, either way, unless a route says otherwise.
+pub const WINDOW_S: u64 = 60;
 /// Headers longer than this are not looked into.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// The replay guard remembers so many.
@@ -27,6 +30,10 @@ pub struct Signed {
     pub id: EventId,
     /// Seconds since 1970.
     pub created_at: u64,
+    /// Seconds since 1970 after which it is no longer good.
+    pub good_until_s: u64,
+    /// The `payload` tag, if there is one: the sha256 of the body that was signed for.
+    pub payload_sha256: Option<[u8; 32]>,
 }
 
 /// Why an authorization is none. The texts may be shown to the client.
@@ -42,10 +49,14 @@ pub enum Nip98Error {
     #[error("the authorization event has kind {0}, wanted 27235")]
     Kind(u16),
     /// Too old, or from the future.
-    #[error("the authorization event is {off_s} s off; at most 60 s are allowed: check the clock")]
+    #[error(
+        "the authorization event is {off_s} s off; at most {window_s} s are allowed: check the clock"
+    )]
     Time {
         /// How far from now.
         off_s: u64,
+        /// How far it may be.
+        window_s: u64,
     },
     /// The `u` tag is not the URL.
     #[error("the u tag must be the absolute URL of the request")]
@@ -65,6 +76,12 @@ pub enum Nip98Error {
          a new one; if your clock is slow, try again in a minute"
     )]
     BeforeStart(u64),
+    /// Nobody can know which URLs are the relay's.
+    #[error(
+        "the relay does not know its own address; its operator must set network.relay_url before signed requests can be \
+         made from elsewhere"
+    )]
+    NoAddress,
     /// The operator has banned the signer.
     #[error("this public key is banned")]
     Banned,
@@ -82,46 +99,65 @@ pub fn check(
     body_sha256: Option<&[u8; 32]>,
     now_s: u64,
 ) -> Result<Signed, Nip98Error> {
-    check_any(header, method, |signed| signed == url, body_sha256, now_s)
+    let asked = Asked {
+        method,
+        is_url: |signed: &str| signed == url,
+        body_sha256,
+        window_s: WINDOW_S,
+    };
+    asked.check(header, now_s)
 }
 
-/// The same where an address is written in more ways than one: `is_url` says whether the `u` tag is one of them.
-pub(crate) fn check_any(
-    header: &str,
-    method: &str,
-    is_url: impl FnOnce(&str) -> bool,
-    body_sha256: Option<&[u8; 32]>,
-    now_s: u64,
-) -> Result<Signed, Nip98Error> {
-    let event = Event::parse(&decode(header)?)?;
-    if event.kind() != KIND {
-        return Err(Nip98Error::Kind(event.kind()));
-    }
-    let off_s = event.created_at().abs_diff(now_s);
-    if off_s > WINDOW_S {
-        return Err(Nip98Error::Time { off_s });
-    }
-    if !event.first_tag_value("u").is_some_and(|url| is_url(&url)) {
-        return Err(Nip98Error::Url);
-    }
-    let signed_method = event.first_tag_value("method");
-    if !signed_method.is_some_and(|signed| signed.eq_ignore_ascii_case(method)) {
-        return Err(Nip98Error::Method(method.to_owned()));
-    }
-    if let Some(body_sha256) = body_sha256 {
-        let payload = event.first_tag_value("payload");
-        let wanted = const_hex::encode(body_sha256);
-        if !payload.is_some_and(|payload| payload.eq_ignore_ascii_case(&wanted)) {
+/// A request whose address may be written in more ways than one.
+pub(crate) struct Asked<'r, F> {
+    /// GET and so on.
+    pub(crate) method: &'r str,
+    /// Whether the `u` tag is one of the request's URLs.
+    pub(crate) is_url: F,
+    /// Of a body that the `payload` tag must cover.
+    pub(crate) body_sha256: Option<&'r [u8; 32]>,
+    /// How far `created_at` may be from now, either way.
+    pub(crate) window_s: u64,
+}
+
+impl<F: FnOnce(&str) -> bool> Asked<'_, F> {
+    /// Checks the value of an `Authorization` header.
+    pub(crate) fn check(self, header: &str, now_s: u64) -> Result<Signed, Nip98Error> {
+        let window_s = self.window_s;
+        let event = Event::parse(&decode(header)?)?;
+        if event.kind() != KIND {
+            return Err(Nip98Error::Kind(event.kind()));
+        }
+        let off_s = event.created_at().abs_diff(now_s);
+        if off_s > window_s {
+            return Err(Nip98Error::Time { off_s, window_s });
+        }
+        let url = event.first_tag_value("u");
+        if !url.is_some_and(|url| (self.is_url)(&url)) {
+            return Err(Nip98Error::Url);
+        }
+        let method = event.first_tag_value("method");
+        if !method.is_some_and(|signed| signed.eq_ignore_ascii_case(self.method)) {
+            return Err(Nip98Error::Method(self.method.to_owned()));
+        }
+        let payload_sha256 = event.first_tag_value("payload").and_then(|hex| {
+            let mut sha256 = [0; 32];
+            const_hex::decode_to_slice(&*hex, &mut sha256).ok()?;
+            Some(sha256)
+        });
+        if self.body_sha256.is_some() && self.body_sha256 != payload_sha256.as_ref() {
             return Err(Nip98Error::Payload);
         }
+        // The dear check comes last.
+        event.verify()?;
+        Ok(Signed {
+            pubkey: *event.pubkey(),
+            id: *event.id(),
+            created_at: event.created_at(),
+            good_until_s: event.created_at().saturating_add(window_s),
+            payload_sha256,
+        })
     }
-    // The dear check comes last.
-    event.verify()?;
-    Ok(Signed {
-        pubkey: *event.pubkey(),
-        id: *event.id(),
-        created_at: event.created_at(),
-    })
 }
 
 /// For [`check`].
@@ -178,7 +214,7 @@ impl ReplayGuard {
         if seen.len() >= REMEMBERED {
             return Err(Nip98Error::Busy);
         }
-        seen.insert(signed.id, signed.created_at + WINDOW_S);
+        seen.insert(signed.id, signed.good_until_s);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
-use crate::config::Operation;
+use crate::config::{Network, Operation, Outbound};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
@@ -35,18 +35,25 @@ impl Core for ForExtensions {
             .into_iter()
             .map(|write| {
                 let (reply, answer) = oneshot::channel();
+                // Nobody is asked about rows and removals: where one is refused, nothing was committed.
+                let may_be_refused = write.event().is_some();
                 let submission = Submission {
                     write,
                     origin: Origin::Internal(Some(reply)),
                     permit: None,
                 };
-                self.0.writer.submit(submission).map(|()| answer)
+                let submitted = self.0.writer.submit(submission);
+                submitted.map(|()| (answer, may_be_refused))
             })
             .collect();
         Box::pin(async move {
             let mut outcomes = Vec::new();
-            for answer in answers.map_err(|_| gone())? {
-                outcomes.push(answer.await.map_err(|_| gone())?);
+            for (answer, may_be_refused) in answers.map_err(|_| gone())? {
+                let outcome = answer.await.map_err(|_| gone())?;
+                if let (Outcome::Refused(reason), false) = (&outcome, may_be_refused) {
+                    return Err(StoreError::Unavailable(reason.text.to_string()));
+                }
+                outcomes.push(outcome);
             }
             Ok(outcomes)
         })
@@ -59,6 +66,14 @@ impl Core for ForExtensions {
 
     fn operation(&self) -> Operation {
         self.0.config().operation.clone()
+    }
+
+    fn network(&self) -> Network {
+        self.0.config().network.clone()
+    }
+
+    fn outbound(&self) -> Outbound {
+        self.0.config().outbound.clone()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {

@@ -1,9 +1,9 @@
 //! What one extension alone may have, wanted by two, or by the relay itself.
 
 use trellis_relay::extension::{Compiled, prelude::*};
-use trellis_relay::testing::TestRelay;
+use trellis_relay::testing::{HookHarness, tables_of};
 
-/// Wants a method and a subcommand by the names in its table.
+/// Wants methods, subcommands and routes by the names in its table.
 struct Claimant<const NUMBER: u8> {
     config: Config,
 }
@@ -17,6 +17,12 @@ struct Config {
     /// Subcommands.
     #[serde(default)]
     commands: Vec<String>,
+    /// Plain scopes: a prefix, or a Host name after two slashes.
+    #[serde(default)]
+    scopes: Vec<String>,
+    /// Described routes for GET: a prefix, which may be empty for the root, and a path, with a blank between.
+    #[serde(default)]
+    routes: Vec<String>,
 }
 
 impl<const NUMBER: u8> Extension for Claimant<NUMBER> {
@@ -38,13 +44,30 @@ impl<const NUMBER: u8> Extension for Claimant<NUMBER> {
                 async |_me, _args| Ok(String::new()),
             );
         }
+        for scope in &self.config.scopes {
+            let mount = match scope.strip_prefix("//") {
+                Some(host) => Mount::host(host),
+                None => Mount::prefix(scope),
+            };
+            hooks.http(mount, |_routes| {});
+        }
+        for route in &self.config.routes {
+            let (prefix, path) = route.split_once(' ').unwrap();
+            let mount = match prefix {
+                "" => Mount::root(),
+                prefix => Mount::prefix(prefix),
+            };
+            hooks.api(mount, |api| {
+                api.get(path, async || "here");
+            });
+        }
     }
 }
 
 const CLAIMANTS: &[Compiled] = &[Compiled::of::<Claimant<0>>(), Compiled::of::<Claimant<1>>()];
 
 async fn problem(tables: &str) -> String {
-    let started = TestRelay::start(CLAIMANTS, tables).await;
+    let started = HookHarness::start(CLAIMANTS, tables).await;
     started.unwrap_err().to_string()
 }
 
@@ -72,9 +95,76 @@ async fn c10_a_method_of_the_relay_itself_is_not_to_be_had() {
     let says =
         "[extensions.second] wants the management method banpubkey, which is the relay's own";
     assert!(said.starts_with(says), "{said}");
-    let relay = TestRelay::start(
+    let relay = HookHarness::start(
         CLAIMANTS,
         "[first]\nmethods = ['mine']\n[second]\nmethods = ['other']",
     );
     relay.await.unwrap().host.shutdown().await;
+}
+
+/// Two tables with these values of a key.
+fn both(key: &str, first: &str, second: &str) -> String {
+    format!("[first]\n{key} = ['{first}']\n[second]\n{key} = ['{second}']")
+}
+
+#[tokio::test]
+async fn e11_a_mount_or_a_route_that_two_want_stops_the_start() {
+    for (key, first, second, what) in [
+        ("scopes", "/api/x", "/api/x", "the routes under /api/x"),
+        (
+            "scopes",
+            "//media.example",
+            "//Media.Example",
+            "the routes under //media.example/",
+        ),
+        ("routes", "/api /x", "/api /y", "the routes under /api"),
+        ("routes", " /x/{id}", " /x/{name}", "GET /x/{}"),
+        ("routes", "/api /a/b", "/api/a /b", "GET /api/a/b"),
+        ("routes", "/api/a /", " /api/a", "GET /api/a"),
+    ] {
+        let said = problem(&both(key, first, second)).await;
+        let says = format!("[extensions.first] and [extensions.second] both want {what}");
+        assert_eq!(said, says);
+    }
+    let said = problem("[first]\nroutes = [' /x', ' /x']").await;
+    let says = "[extensions.first] could not be started: it asks twice for GET /x";
+    assert_eq!(said, says);
+    for apart in [
+        both("scopes", "/api/x", "/api/x/y"),
+        both("scopes", "//a.example", "//b.example"),
+        both("routes", " /x", " /y"),
+        both("routes", " /x/{id}", " /x/all"),
+    ] {
+        let relay = HookHarness::start(CLAIMANTS, &apart).await;
+        relay.unwrap().host.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn e11_a_mount_that_two_want_is_not_reloaded() {
+    let mut relay = HookHarness::start(CLAIMANTS, &both("scopes", "/a", "/b"))
+        .await
+        .unwrap();
+    let before: Vec<_> = relay.handle.explain();
+    let twice = tables_of(&both("scopes", "/a", "/a"));
+    let refused = relay.host.apply_all(&twice).await.unwrap_err();
+    let says = "[extensions.first] and [extensions.second] both want the routes under /a";
+    assert_eq!(refused.to_string(), says);
+    assert_eq!(relay.handle.explain(), before);
+    let swapped = tables_of(&both("scopes", "/b", "/a"));
+    relay.host.apply_all(&swapped).await.unwrap();
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e11_a_route_that_makes_no_sense_stops_the_start() {
+    for (key, value, says) in [
+        ("scopes", "/api/", "cannot mount routes at /api/"),
+        ("scopes", "//a.example:80", "without scheme and port"),
+        ("routes", "/api x", "a path begins with a slash"),
+        ("routes", "/api /{id", "its parameters are {named}"),
+    ] {
+        let said = problem(&format!("[first]\n{key} = ['{value}']")).await;
+        assert!(said.contains(says), "{said}");
+    }
 }

@@ -142,7 +142,7 @@ async fn e11_the_same_mount_twice_stops_the_start() {
         Compiled::of::<Twin<false, 0>>(),
         Compiled::of::<Twin<false, 1>>(),
     ];
-    let error = TestRelay::start(TWINS, "[first]\n[second]").await;
+    let error = HookHarness::start(TWINS, "[first]\n[second]").await;
     let error = error.unwrap_err().to_string();
     let says = "[extensions.first] and [extensions.second] both want the routes under /twin";
     assert_eq!(error, says);
@@ -151,7 +151,7 @@ async fn e11_the_same_mount_twice_stops_the_start() {
 #[tokio::test]
 async fn e8_a_service_that_is_promised_must_be_provided() {
     const BOASTER: &[Compiled] = &[Compiled::of::<Twin<true, 0>>()];
-    let error = TestRelay::start(BOASTER, "[first]").await;
+    let error = HookHarness::start(BOASTER, "[first]").await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("what `services` promises"), "{error}");
 }

@@ -89,7 +89,7 @@ async fn e1_commands_are_listed_and_called() {
 
 #[tokio::test]
 async fn e1_hooks_run_by_phase_then_priority_then_name() {
-    let order = |relay: &TestRelay| {
+    let order = |relay: &HookHarness| {
         let hooks = relay.handle.explain().into_iter();
         let admit = hooks.filter(|hook| hook.hook == "admit");
         admit.map(|hook| hook.extension).collect::<Vec<_>>()

@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Error as _};
 use std::sync::Mutex;
 use trellis_relay::extension::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, Compiled, prelude::*};
 use trellis_relay::store::StoreError;
-use trellis_relay::testing::{TestRelay, until};
+use trellis_relay::testing::{HookHarness, until};
 
 use crate::support::event;
 
@@ -91,8 +91,8 @@ const EXTENSIONS: &[Compiled] = &[
     Compiled::of::<Hostile<ROWS>>(),
 ];
 
-async fn start(table: &str) -> Result<TestRelay, String> {
-    let started = TestRelay::start(EXTENSIONS, table).await;
+async fn start(table: &str) -> Result<HookHarness, String> {
+    let started = HookHarness::start(EXTENSIONS, table).await;
     started.map_err(|error| error.to_string())
 }
 

@@ -13,6 +13,7 @@ mod hooks;
 mod hostile;
 mod http;
 mod lifecycle;
+mod outbound;
 mod publish;
 mod request;
 mod stored;

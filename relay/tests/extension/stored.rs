@@ -70,7 +70,7 @@ async fn e4_what_the_log_has_lost_is_reported_as_a_gap() {
     relay.host.shutdown().await;
 }
 
-fn cursor(relay: &TestRelay) -> Option<u64> {
+fn cursor(relay: &HookHarness) -> Option<u64> {
     let row = relay.core.row_of("gate@stored", b"0")?;
     Some(u64::from_be_bytes(row.try_into().unwrap()))
 }

@@ -10,7 +10,7 @@ use trellis_relay::event::Event;
 use trellis_relay::extension::{Compiled, ExtensionError, Viewer};
 use trellis_relay::store::memory::MemoryStore;
 
-pub(crate) use trellis_relay::testing::{TestRelay, sign, stranger, tables_of, until};
+pub(crate) use trellis_relay::testing::{HookHarness, sign, stranger, tables_of, until};
 
 pub(crate) const EXTENSIONS: &[Compiled] = &[
     Compiled::of::<Words>(),
@@ -27,16 +27,16 @@ pub(crate) const ALICE: &str = "'385c3a6ec0b9d57a4330dbd6284989be5bd00e41c535f9c
 pub(crate) const INTERNAL: &str = "error: the relay could not do this now; try again later";
 
 /// Starts a relay with these tables of the toys.
-pub(crate) async fn start(tables: &str) -> TestRelay {
+pub(crate) async fn start(tables: &str) -> HookHarness {
     try_start(tables).await.unwrap()
 }
 
-pub(crate) async fn try_start(tables: &str) -> Result<TestRelay, ExtensionError> {
-    TestRelay::start(EXTENSIONS, tables).await
+pub(crate) async fn try_start(tables: &str) -> Result<HookHarness, ExtensionError> {
+    HookHarness::start(EXTENSIONS, tables).await
 }
 
-pub(crate) async fn start_over(store: Arc<MemoryStore>, tables: &str) -> TestRelay {
-    TestRelay::over(store, EXTENSIONS, tables).await.unwrap()
+pub(crate) async fn start_over(store: Arc<MemoryStore>, tables: &str) -> HookHarness {
+    HookHarness::over(store, EXTENSIONS, tables).await.unwrap()
 }
 
 /// An event of Alice's.

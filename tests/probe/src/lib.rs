@@ -5,12 +5,14 @@
 //! hooks = ["admit", "deliver"]          # which are registered
 //! kinds = [[7000, 7100]]                # for which kinds
 //! always = { deliver = "panic" }        # what a hook does where nothing else is asked of it
+//! mounts = ["/a", "//media.example/"]   # where else it has routes
 //! ```
 //!
 //! Its rows are one for each stored event that its `commit` hook saw (`e` and the id, then the content), and one for each
 //! that its `stored` hook was told of (`s` and the id).
 
 mod action;
+mod api;
 mod hooks;
 mod nonsense;
 mod routes;
@@ -20,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use trellis_relay::extension::RateLimiter;
 use trellis_relay::extension::prelude::*;
 
 /// The extension.
@@ -30,6 +33,9 @@ pub struct Probe {
     always: BTreeMap<String, Action>,
     host: Host,
     seen: Mutex<Seen>,
+    mounts: Vec<String>,
+    service_tokens: ServiceTokens,
+    limiter: RateLimiter,
 }
 
 /// Whether those that wait may go on; of the process, so that an instance that is replaced can be let go as well.
@@ -49,6 +55,12 @@ pub struct Config {
     /// `drop` and `spawn` (a task that `build` leaves behind) have names, too.
     #[serde(default)]
     always: BTreeMap<String, String>,
+    /// Where else it has routes: a path, `//name/` for a Host name, or `/` for the root.
+    #[serde(default)]
+    mounts: Vec<String>,
+    /// Services that may call what is for services.
+    #[serde(default)]
+    service_tokens: ServiceTokens,
 }
 
 /// What hooks were told.
@@ -85,8 +97,11 @@ impl Extension for Probe {
             hooks: config.hooks,
             kinds: config.kinds,
             always,
+            limiter: host.rate_limiter(2, Duration::from_secs(3600)),
             host,
             seen: Mutex::default(),
+            mounts: config.mounts,
+            service_tokens: config.service_tokens,
         };
         let built = probe.run("build", None).await;
         built.map_err(|error| BuildError(error.0))?;
@@ -108,6 +123,7 @@ impl Extension for Probe {
         self.register_requests(hooks);
         self.register_surface(hooks);
         routes::register(hooks);
+        self.register_api(hooks);
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {

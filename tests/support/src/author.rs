@@ -99,10 +99,17 @@ impl Author {
     /// The value of an `Authorization` header for one HTTP request with a body (NIP-98).
     pub fn authorization(&self, method: &str, url: &str, body: &str) -> String {
         let hash = const_hex::encode(Sha256::digest(body.as_bytes()));
+        as_header(self.request(method, url).tag(&["payload", &hash]))
+    }
+
+    /// The same without a word about the body.
+    pub fn authorization_without_payload(&self, method: &str, url: &str) -> String {
+        as_header(self.request(method, url))
+    }
+
+    fn request(&self, method: &str, url: &str) -> Draft<'_> {
         let event = self.draft(27_235).content(&unique("request"));
-        let event = event.tag(&["u", url]).tag(&["method", method]);
-        let event = event.tag(&["payload", &hash]).sign();
-        format!("Nostr {}", STANDARD.encode(event.as_json()))
+        event.tag(&["u", url]).tag(&["method", method])
     }
 
     /// The NIP-42 answer to a challenge.
@@ -112,6 +119,10 @@ impl Author {
             .tag(&["challenge", challenge])
             .sign()
     }
+}
+
+fn as_header(event: Draft<'_>) -> String {
+    format!("Nostr {}", STANDARD.encode(event.sign().as_json()))
 }
 
 impl Draft<'_> {

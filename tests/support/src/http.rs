@@ -2,7 +2,10 @@
 
 use crate::raw::RawSocket;
 use crate::relay::Relay;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ pub async fn get(relay: &Relay, path: &str, headers: &[(&str, &str)]) -> Respons
     send(relay, "GET", path, headers).await
 }
 
-/// A request without a body.
+/// A request without a body. A header `Host` takes the place of the relay's address.
 pub async fn send(relay: &Relay, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
     send_body(relay, method, path, headers, "").await
 }
@@ -47,17 +50,18 @@ pub async fn post(relay: &Relay, path: &str, headers: &[(&str, &str)], body: &st
     send_body(relay, "POST", path, headers, body).await
 }
 
-async fn send_body(
+/// Any request.
+pub async fn send_body(
     relay: &Relay,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
 ) -> Response {
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-        relay.address()
-    );
+    let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        request.push_str(&format!("Host: {}\r\n", relay.address()));
+    }
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -82,6 +86,11 @@ pub async fn relay_information(relay: &Relay) -> Value {
     let response = get(relay, "/", &[("Accept", "application/nostr+json")]).await;
     assert_eq!(response.status, 200, "{}", response.body);
     response.json()
+}
+
+/// The hash of a text as a Content-Security-Policy has it.
+pub fn csp_hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
 fn parse_head(head: &str) -> Response {

@@ -3,7 +3,7 @@
 use super::super::audience::Audience;
 use super::super::commit::CommitTx;
 use super::super::failure::HookError;
-use super::super::http::Mount;
+use super::super::http::Scope;
 use super::super::narrow::Narrow;
 use super::super::verdict::{
     Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb,
@@ -12,7 +12,6 @@ use super::super::viewer::Viewer;
 use super::StartAt;
 use crate::event::Event;
 use crate::store::{Cause, Change};
-use actix_web::web::ServiceConfig;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -30,7 +29,6 @@ type RequestCall = dyn Fn(&Viewer, Verb, &mut Narrow<'_>) -> Answer<Access> + Se
 type RequestAsyncCall = dyn Fn(AccessRequest) -> BoxFuture<'static, Answer<Access>> + Send + Sync;
 type DeliverCall = dyn Fn(&Event, &mut Audience<'_>) -> Answer<()> + Send + Sync;
 type SessionCall = dyn Fn(SessionNote, &Viewer) -> Answer<()> + Send + Sync;
-type HttpCall = dyn Fn(&mut ServiceConfig) + Send + Sync;
 type Nip11Call = dyn Fn(&mut Map<String, Value>) -> Answer<()> + Send + Sync;
 type RpcCall = dyn Fn(Vec<Value>) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
 type CommandCall = dyn Fn(Vec<String>) -> BoxFuture<'static, Result<String, String>> + Send + Sync;
@@ -46,7 +44,7 @@ pub(in super::super) enum Call {
     RequestAsync(Duration, Arc<RequestAsyncCall>),
     Deliver(Box<DeliverCall>),
     Session(Box<SessionCall>),
-    Http(Mount, Box<HttpCall>),
+    Http(Box<Scope>),
     Nip11(Box<Nip11Call>),
     Rpc(String, Arc<RpcCall>),
     Command(String, String, Arc<CommandCall>),

@@ -4,20 +4,20 @@
 //! request; holding the thread is noticed. It runs on the worker all the same, so it must not block.
 
 use super::super::handle::HostHandle;
-use super::super::hook::{Call, Fault, Hook, Panicked};
+use super::super::hook::{Fault, Hook, Panicked};
 use super::super::panics;
 use super::super::shared::SharedHooks;
+use super::answer::{self, NOTHING};
+use super::error::UNABLE;
 use super::routes::{Mounted, Routes};
 use super::{Mount, body};
 use actix_service::boxed::BoxService;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service};
-use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Payload, RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::guard::GuardContext;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
-use serde_json::json;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -110,23 +110,22 @@ impl Dispatcher {
         for mounted in candidates.cloned().collect::<Vec<_>>() {
             let mut response = match ask(&mounted, &request, payload).await {
                 Ok(Some(response)) => response,
-                Ok(None) => json_error(StatusCode::INTERNAL_SERVER_ERROR),
-                Err(error) => error.error_response(),
+                Ok(None) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, UNABLE),
+                Err(error) => HttpResponse::from_error(error),
             };
             let unrouted = response.extensions_mut().remove::<Unrouted>();
             match unrouted {
                 Some(Unrouted(unread)) => payload = unread,
                 None => {
-                    let mount = match &mounted.hook.call {
-                        Call::Http(mount, _) => mount.to_string(),
-                        _ => String::new(),
-                    };
+                    let scope = mounted.scope();
+                    let mount = scope.map_or_else(String::new, |scope| scope.mount.to_string());
                     request.extensions_mut().insert(MountedAt(mount));
+                    let response = answer::finish(mounted.hook.owner.name, response);
                     return Ok(ServiceResponse::new(request, response));
                 }
             }
         }
-        let not_found = json_error(StatusCode::NOT_FOUND);
+        let not_found = answer::error(StatusCode::NOT_FOUND, NOTHING);
         Ok(ServiceResponse::new(request, not_found))
     }
 }
@@ -152,7 +151,7 @@ async fn ask(
 ) -> Result<Option<HttpResponse>, Error> {
     let hook = &mounted.hook;
     let made = mounted.app.get_or_try_init(async || {
-        let app = Contained::new(hook, make_app(mounted));
+        let app = Contained::new(hook, make_app(mounted, outer.app_config().clone()));
         app.await.flatten().ok_or(Panicked)
     });
     let Ok(app) = made.await else {
@@ -171,17 +170,17 @@ async fn ask(
 }
 
 /// Makes the App of a mount. `None` if actix refuses it.
-async fn make_app(mounted: &Mounted) -> Option<MountedApp> {
-    let Call::Http(mount, routes) = &mounted.hook.call else {
-        return None;
-    };
+async fn make_app(mounted: &Mounted, config: AppConfig) -> Option<MountedApp> {
+    let scope = mounted.scope()?;
+    let host = &mounted.hook.owner.host;
     let app = App::new().default_service(fn_service(unrouted));
-    let app = match mount {
-        Mount::Prefix(path) => app.service(web::scope(path).configure(|config| routes(config))),
-        Mount::Root | Mount::Host(_) => app.configure(|config| routes(config)),
+    let app = match &scope.mount {
+        Mount::Prefix(path) => {
+            app.service(web::scope(path).configure(|config| scope.add_to(config, host)))
+        }
+        Mount::Root | Mount::Host(_) => app.configure(|config| scope.add_to(config, host)),
     };
-    let factory = app.into_factory();
-    let service = factory.new_service(AppConfig::default()).await.ok()?;
+    let service = app.into_factory().new_service(config).await.ok()?;
     Some(boxed::service(service))
 }
 
@@ -190,15 +189,6 @@ async fn unrouted(request: ServiceRequest) -> Result<ServiceResponse, Error> {
     let mut response = HttpResponse::NotFound().finish();
     response.extensions_mut().insert(Unrouted(payload));
     Ok(ServiceResponse::new(request, response))
-}
-
-/// `{error, code}`, as all errors over HTTP are.
-fn json_error(status: StatusCode) -> HttpResponse<BoxBody> {
-    let error = match status {
-        StatusCode::NOT_FOUND => "there is nothing here",
-        _ => "the relay could not do this now; try again later",
-    };
-    HttpResponse::build(status).json(json!({ "error": error, "code": status.as_u16() }))
 }
 
 /// A future of an extension that runs on a worker's thread; `None` if it panicked.

@@ -3,18 +3,29 @@
 use super::super::hook::{Call, Hook};
 use super::super::hooks::Hooks;
 use super::super::panics;
-use super::Mount;
 use super::dispatch::MountedApp;
+use super::scope::Scope;
+use super::{EVERYWHERE, Mount};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 /// One mount on one worker.
 pub(super) struct Mounted {
-    pub(super) mount: Mount,
     pub(super) hook: Arc<Hook>,
     /// Made when the first request comes.
     pub(super) app: OnceCell<MountedApp>,
+}
+
+impl Mounted {
+    pub(super) fn scope(&self) -> Option<&Scope> {
+        scope_of(&self.hook)
+    }
+
+    fn takes(&self, host: &str, path: &str) -> bool {
+        self.scope()
+            .is_some_and(|scope| scope.mount.takes(host, path))
+    }
 }
 
 impl Drop for Mounted {
@@ -36,53 +47,57 @@ pub(super) struct Routes {
 
 impl Routes {
     pub(super) fn of(hooks: &Hooks) -> Self {
-        let mounts = hooks.ordered().iter().filter_map(|hook| match &hook.call {
-            Call::Http(mount, _) => Some(Rc::new(Mounted {
-                mount: mount.clone(),
+        let mounted = mounting(hooks).into_iter().map(|(hook, _)| {
+            Rc::new(Mounted {
                 hook: hook.clone(),
                 app: OnceCell::new(),
-            })),
-            _ => None,
-        });
-        let mut mounted: Vec<_> = mounts.collect();
-        mounted.sort_by_key(|mounted| match &mounted.mount {
-            Mount::Host(_) => (0, 0),
-            Mount::Prefix(path) => (1, usize::MAX - path.len()),
-            Mount::Root => (2, 0),
+            })
         });
         Routes {
             generation: hooks.generation(),
-            mounted,
+            mounted: mounted.collect(),
         }
     }
 
     /// Whether a mount comes before the core's own routes for this request.
     pub(super) fn claims(&self, host: &str, path: &str) -> bool {
-        self.candidates(host, path)
-            .any(|mounted| mounted.mount != Mount::Root)
+        !EVERYWHERE.contains(&path)
+            && self.mounted.iter().any(|mounted| {
+                let scope = mounted.scope();
+                scope.is_some_and(|it| it.mount != Mount::Root && it.mount.takes(host, path))
+            })
     }
 
     /// The mounts that may have a route for the request.
     pub(super) fn candidates(&self, host: &str, path: &str) -> impl Iterator<Item = &Rc<Mounted>> {
         self.mounted
             .iter()
-            .filter(move |mounted| match &mounted.mount {
-                Mount::Host(name) => host_name(host).eq_ignore_ascii_case(name),
-                Mount::Prefix(prefix) => is_under(path, prefix),
-                Mount::Root => true,
-            })
+            .filter(move |mounted| mounted.takes(host, path))
     }
 }
 
-fn is_under(path: &str, prefix: &str) -> bool {
-    let rest = path.strip_prefix(prefix);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Whether the scope that is asked first about a request is open to web pages of all origins.
+pub(crate) fn is_open_to_all(hooks: &Hooks, host: &str, path: &str) -> bool {
+    let mounting = mounting(hooks);
+    let first = mounting
+        .iter()
+        .find(|(_, scope)| scope.mount.takes(host, path));
+    first.is_some_and(|(_, scope)| scope.settings.any_origin)
 }
 
-/// Without the port; a bracketed IPv6 address keeps its colons.
-fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
+/// The hooks that have routes, in the order in which they are asked.
+pub(super) fn mounting(hooks: &Hooks) -> Vec<(&Arc<Hook>, &Scope)> {
+    let hooks = hooks.ordered().iter();
+    let mut mounting: Vec<_> = hooks
+        .filter_map(|hook| Some((hook, scope_of(hook)?)))
+        .collect();
+    mounting.sort_by_key(|(_, scope)| scope.mount.rank());
+    mounting
+}
+
+fn scope_of(hook: &Hook) -> Option<&Scope> {
+    match &hook.call {
+        Call::Http(scope) => Some(scope),
+        _ => None,
     }
 }

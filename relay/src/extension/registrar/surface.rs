@@ -3,7 +3,7 @@
 use super::super::Extension;
 use super::super::failure::HookError;
 use super::super::hook::Call;
-use super::super::http::{Instance, Mount};
+use super::super::http::{Api, Instance, Mount, Scope};
 use super::super::verdict::SessionNote;
 use super::super::viewer::Viewer;
 use super::Registrar;
@@ -56,11 +56,42 @@ impl<E: Extension> Registrar<E> {
         F: Fn(&mut ServiceConfig) + Send + Sync + 'static,
     {
         let me = self.instance.clone();
-        let call = move |config: &mut ServiceConfig| {
+        let scope = Scope::plain(mount, move |config| {
             config.app_data(Instance(me.clone()));
             routes(config);
-        };
-        self.add(Kinds::none(), Call::Http(mount, Box::new(call)))
+        });
+        self.add(Kinds::none(), Call::Http(Box::new(scope)))
+    }
+
+    /// HTTP routes that describe themselves in `/openapi.json`: one declaration for the route and for its description.
+    /// What a handler takes is read from its signature. All else is as with [`Registrar::http`].
+    ///
+    /// ```
+    /// use actix_web::web::{Json, Path};
+    /// use trellis_relay::extension::prelude::*;
+    /// #[derive(Serialize, JsonSchema)]
+    /// struct Greeting {
+    ///     text: String,
+    /// }
+    /// async fn greet<E: Extension>(_me: Current<E>, name: Path<String>) -> Json<Greeting> {
+    ///     Json(Greeting { text: format!("hello {name}") })
+    /// }
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     hooks.api(Mount::prefix("/api/hello"), |api| {
+    ///         api.get("/{name}", greet::<E>)
+    ///             .summary("Greets whoever is named")
+    ///             .answers::<Greeting>(200);
+    ///     });
+    /// }
+    /// ```
+    pub fn api(&mut self, mount: Mount, declare: impl FnOnce(&mut Api)) -> &mut Self {
+        let mut api = Api::default();
+        declare(&mut api);
+        let me = self.instance.clone();
+        let scope = Scope::described(mount, api, move |config| {
+            config.app_data(Instance(me.clone()));
+        });
+        self.add(Kinds::none(), Call::Http(Box::new(scope)))
     }
 
     /// Adds to the relay's NIP-11 document, which is asked for often: from memory only.

@@ -112,6 +112,8 @@ fn nip98_the_guard_is_bounded_and_forgets_what_is_over() {
             pubkey: PublicKey::from_byte_array([1; 32]),
             id: EventId::from_byte_array(id),
             created_at,
+            good_until_s: created_at + WINDOW_S,
+            payload_sha256: None,
         }
     };
     for number in 0..REMEMBERED as u64 {

@@ -1,0 +1,70 @@
+//! What becomes of the answer of an extension's handler on its way out: errors are JSON, and failures are logged.
+
+use super::error::{ApiError, UNABLE};
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
+use serde_json::json;
+
+/// An error that is plain text or nothing becomes `{error, code}`; other bodies are the author's affair. What a 5xx says
+/// of itself goes to the log alone.
+pub(super) fn finish(extension: &'static str, response: HttpResponse) -> HttpResponse {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    if status.is_server_error() {
+        log(extension, &response);
+    }
+    let is_empty = matches!(response.body().size(), BodySize::None | BodySize::Sized(0));
+    let is_bare = is_empty || (response.error().is_some() && is_text(response.headers()));
+    if !is_bare {
+        return response;
+    }
+    let text = match (response.error(), status) {
+        (_, StatusCode::PAYLOAD_TOO_LARGE) => "the body is too large".to_owned(),
+        (Some(error), _) if status.is_client_error() => error.to_string(),
+        (_, StatusCode::NOT_FOUND) => NOTHING.to_owned(),
+        (_, status) if status.is_server_error() => UNABLE.to_owned(),
+        _ => status
+            .canonical_reason()
+            .unwrap_or("refused")
+            .to_lowercase(),
+    };
+    let mut finished = error(status, &text);
+    // What the author or actix set beside, such as `Allow`.
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            finished.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    finished
+}
+
+/// What is said where no route is.
+pub(super) const NOTHING: &str = "there is nothing here";
+
+/// `{error, code}`, as all errors over HTTP are.
+pub(super) fn error(status: StatusCode, text: &str) -> HttpResponse {
+    HttpResponse::build(status).json(json!({ "error": text, "code": status.as_u16() }))
+}
+
+fn log(extension: &'static str, response: &HttpResponse) {
+    let Some(error) = response.error() else {
+        return;
+    };
+    let code = response.status().as_u16();
+    match error.as_error::<ApiError>() {
+        Some(error) => match error.cause() {
+            Some(cause) => tracing::error!(extension, code, "a route failed: {cause}"),
+            None => tracing::warn!(extension, code, "a route failed: {error}"),
+        },
+        None => tracing::error!(extension, code, "a route failed: {error}"),
+    }
+}
+
+fn is_text(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}

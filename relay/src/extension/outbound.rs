@@ -1,0 +1,111 @@
+//! The way out: HTTP requests of extensions to other servers.
+//!
+//! Invariant: no connection is opened to an address that [`address`] calls private unless `outbound.allow_private` holds
+//! it, whatever the URL, the name server or a redirect says. Nothing of a request but its outcome is logged or counted.
+//! What is not here: proxies, cookies, compression and HTTP/2, of which extensions have no need.
+
+mod address;
+mod destination;
+mod error;
+mod line;
+mod request;
+mod resolver;
+mod response;
+mod tally;
+
+pub use error::OutboundError;
+pub use request::HttpRequest;
+pub use response::HttpResponse;
+
+use super::host::Core;
+use line::Line;
+use reqwest::Method;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+
+/// Asks other servers by HTTP or HTTPS; got from [`super::Host::http_client`]. Cheap to clone.
+///
+/// `[outbound]` in the relay's config bounds what it does: addresses, time, bytes, redirects, requests at a time. It is
+/// looked at for each request, so that a reload counts at once. No key of an extension's own table widens it.
+#[derive(Clone)]
+pub struct HttpClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    extension: &'static str,
+    /// The extension's own threads: no worker does TLS.
+    runtime: Handle,
+    core: Arc<dyn Core>,
+    line: Mutex<Option<Arc<Line>>>,
+}
+
+impl HttpClient {
+    pub(super) fn new(extension: &'static str, runtime: Handle, core: Arc<dyn Core>) -> Self {
+        let line = Mutex::new(None);
+        HttpClient {
+            inner: Arc::new(Inner {
+                extension,
+                runtime,
+                core,
+                line,
+            }),
+        }
+    }
+
+    /// A GET. A URL that cannot be asked is an error of [`HttpRequest::send`].
+    pub fn get(&self, url: &str) -> HttpRequest {
+        self.request(Method::GET, url)
+    }
+
+    /// A HEAD.
+    pub fn head(&self, url: &str) -> HttpRequest {
+        self.request(Method::HEAD, url)
+    }
+
+    /// A POST.
+    pub fn post(&self, url: &str) -> HttpRequest {
+        self.request(Method::POST, url)
+    }
+
+    /// A PUT.
+    pub fn put(&self, url: &str) -> HttpRequest {
+        self.request(Method::PUT, url)
+    }
+
+    /// A PATCH.
+    pub fn patch(&self, url: &str) -> HttpRequest {
+        self.request(Method::PATCH, url)
+    }
+
+    /// A DELETE.
+    pub fn delete(&self, url: &str) -> HttpRequest {
+        self.request(Method::DELETE, url)
+    }
+
+    fn request(&self, method: Method, url: &str) -> HttpRequest {
+        HttpRequest::new(self.clone(), method, url)
+    }
+
+    /// The line for the settings in force. Connections that others had allowed are not used any more.
+    fn line(&self) -> Result<Arc<Line>, OutboundError> {
+        let settings = self.inner.core.outbound();
+        let mut line = self
+            .inner
+            .line
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = line.as_ref().filter(|line| line.settings == settings) {
+            return Ok(line.clone());
+        }
+        let fresh = Arc::new(Line::open(settings)?);
+        *line = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
+
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HttpClient({})", self.inner.extension)
+    }
+}

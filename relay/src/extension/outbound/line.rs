@@ -1,0 +1,71 @@
+//! One client for as long as the settings stay the same, with its connections and its turns.
+
+use super::error::OutboundError;
+use super::resolver::PublicOnly;
+use crate::config::Outbound;
+use reqwest::{Client, redirect};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How extensions name themselves to other servers, whatever their own name.
+const USER_AGENT: &str = concat!("trellis/", env!("CARGO_PKG_VERSION"));
+/// Idle connections that are kept for one server, and for how long.
+const IDLE_CONNECTIONS: usize = 4;
+const IDLE_TIME: Duration = Duration::from_secs(30);
+
+pub(super) struct Line {
+    pub(super) settings: Outbound,
+    pub(super) client: Client,
+    running: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+impl Line {
+    pub(super) fn open(settings: Outbound) -> Result<Self, OutboundError> {
+        let client = Client::builder()
+            .use_preconfigured_tls(tls()?)
+            .user_agent(USER_AGENT)
+            .no_proxy()
+            // Each hop is a request of its own, checked as the first was.
+            .redirect(redirect::Policy::none())
+            .connect_timeout(settings.connect_timeout.duration())
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIME)
+            .dns_resolver(Arc::new(PublicOnly::new(settings.allow_private.clone())))
+            .build()
+            .map_err(OutboundError::of)?;
+        Ok(Line {
+            client,
+            running: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
+            waiting: Semaphore::new(settings.max_waiting as usize),
+            settings,
+        })
+    }
+
+    /// Waits for a turn, unless too many do already.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, OutboundError> {
+        if let Ok(turn) = self.running.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let busy = |_| OutboundError::Busy(self.settings.max_waiting);
+        let _place = self.waiting.try_acquire().map_err(busy)?;
+        let turn = self.running.clone().acquire_owned().await;
+        turn.map_err(|_| OutboundError::Stopped)
+    }
+}
+
+/// The roots that browsers trust, and the provider of cryptography that the relay has for everything.
+fn tls() -> Result<ClientConfig, OutboundError> {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| OutboundError::Failed {
+            what: "no TLS",
+            cause: error.to_string(),
+            source: error.into(),
+        })?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}

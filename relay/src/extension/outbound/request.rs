@@ -1,0 +1,201 @@
+//! A request, from what the extension wants to the head of the answer.
+
+use super::HttpClient;
+use super::destination;
+use super::error::OutboundError;
+use super::line::Line;
+use super::response::HttpResponse;
+use super::tally::Tally;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+/// A request that is being put together. What is wrong with it, [`HttpRequest::send`] says.
+///
+/// ```
+/// use std::time::Duration;
+/// use trellis_relay::extension::OutboundError;
+/// use trellis_relay::extension::prelude::*;
+/// async fn is_known(host: &Host, event: &Event) -> Result<bool, OutboundError> {
+///     let url = format!("https://accounts.example/{}", event.pubkey());
+///     let request = host.http_client().get(&url);
+///     let answer = request.timeout(Duration::from_millis(500)).send().await?;
+///     Ok(answer.status() == 200)
+/// }
+/// ```
+#[must_use = "nothing happens before `send`"]
+pub struct HttpRequest {
+    client: HttpClient,
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    body: Bytes,
+    timeout: Duration,
+    max_body_bytes: usize,
+    problem: Option<OutboundError>,
+}
+
+impl HttpRequest {
+    pub(super) fn new(client: HttpClient, method: Method, url: &str) -> Self {
+        HttpRequest {
+            client,
+            method,
+            url: url.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: Duration::MAX,
+            max_body_bytes: usize::MAX,
+            problem: None,
+        }
+    }
+
+    /// Sets a header. A redirect to another origin takes only `Accept` and `Content-Type` along.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(mut value)) => {
+                // No `Debug` shows it.
+                value.set_sensitive(true);
+                self.headers.insert(name, value);
+            }
+            _ => self.problem = Some(OutboundError::Header),
+        }
+        self
+    }
+
+    /// Sends these bytes.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends this as JSON.
+    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(json) => self.body = json.into(),
+            Err(error) => self.problem = Some(OutboundError::Json(error)),
+        }
+        let json = HeaderValue::from_static("application/json");
+        self.headers.entry(CONTENT_TYPE).or_insert(json);
+        self
+    }
+
+    /// The whole answer shall be there within this time; `outbound.timeout` counts where it is shorter.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// A longer answer is an error; `outbound.max_body_bytes` counts where it is less.
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.max_body_bytes = bytes;
+        self
+    }
+
+    /// Sends it, and waits for the head of the answer, whatever its status. Dropping the future calls it off.
+    pub async fn send(mut self) -> Result<HttpResponse, OutboundError> {
+        let mut tally = Tally::new(self.client.inner.extension);
+        let answer = self.ask().await;
+        let told = answer
+            .as_ref()
+            .map_or_else(OutboundError::outcome, |_| "answered");
+        tally.say(told);
+        let (answer, terms) = answer?;
+        Ok(HttpResponse::new(answer, terms, tally))
+    }
+
+    async fn ask(&mut self) -> Result<(reqwest::Response, Terms), OutboundError> {
+        if let Some(problem) = self.problem.take() {
+            return Err(problem);
+        }
+        let url = destination::parse(&self.url)?;
+        let line = self.client.line()?;
+        let timeout = self.timeout.min(line.settings.timeout.duration());
+        let settings_bytes = line.settings.max_body_bytes.as_usize();
+        let deadline = Instant::now() + timeout;
+        let late = |_| OutboundError::Timeout(timeout);
+
+        let turn = timeout_at(deadline, line.turn()).await.map_err(late)??;
+        let hops = Hops {
+            line,
+            method: self.method.clone(),
+            url,
+            headers: std::mem::take(&mut self.headers),
+            body: std::mem::take(&mut self.body),
+        };
+        let asking = self.client.inner.runtime.spawn(hops.follow());
+        let mut asking = CalledOff(asking);
+        let asked = timeout_at(deadline, &mut asking.0).await.map_err(late)?;
+        let answer = asked.map_err(|_| OutboundError::Stopped)??;
+        let terms = Terms {
+            deadline,
+            timeout,
+            max_body_bytes: self.max_body_bytes.min(settings_bytes),
+            _turn: turn,
+        };
+        Ok((answer, terms))
+    }
+}
+
+/// What holds until the body has been read.
+pub(super) struct Terms {
+    pub(super) deadline: Instant,
+    pub(super) timeout: Duration,
+    pub(super) max_body_bytes: usize,
+    _turn: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// A request on its way from server to server.
+struct Hops {
+    line: Arc<Line>,
+    method: Method,
+    url: reqwest::Url,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Hops {
+    async fn follow(mut self) -> Result<reqwest::Response, OutboundError> {
+        let settings = &self.line.settings;
+        for _ in 0..=settings.max_redirects {
+            destination::check(&self.url, &settings.allow_private)?;
+            let request = self
+                .line
+                .client
+                .request(self.method.clone(), self.url.clone())
+                .headers(self.headers.clone())
+                .body(self.body.clone());
+            let answer = request.send().await.map_err(OutboundError::of)?;
+            let Some(next) = destination::redirect(&answer, &self.url)? else {
+                return Ok(answer);
+            };
+            if !destination::keeps_body(answer.status(), &self.method) {
+                self.method = Method::GET;
+                self.body = Bytes::new();
+                self.headers.remove(CONTENT_TYPE);
+            }
+            destination::headers_for(&next, &self.url, &mut self.headers);
+            self.url = next;
+        }
+        Err(OutboundError::Redirects(settings.max_redirects))
+    }
+}
+
+/// A task that ends with whoever waits for it.
+struct CalledOff<T>(JoinHandle<T>);
+
+impl<T> Drop for CalledOff<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl std::fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HttpRequest({})", self.method)
+    }
+}
