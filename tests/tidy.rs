@@ -442,6 +442,28 @@ fn rule_of(function: &str) -> Option<String> {
 }
 
 #[test]
+fn tidy_tests_that_a_page_names_are_there() {
+    let sources_in_rust = sources(&[".rs"]);
+    let is_there = |name: &str| {
+        let function = format!("fn {name}(");
+        let mut texts = sources_in_rust.iter().map(|source| &source.text);
+        texts.any(|text| text.contains(&function))
+    };
+    let mut offences = Vec::new();
+    for page in sources(&[".md"]) {
+        for name in page.text.split('`').skip(1).step_by(2) {
+            let is_name =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            let is_test = rule_of(name).is_some() && name.bytes().all(is_name);
+            if is_test && !is_there(name) {
+                offences.push(format!("{}: there is no test {name}", page.path));
+            }
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
 fn tidy_links_between_documents_lead_somewhere() {
     let mut offences = Vec::new();
     for page in sources(&[".md"]) {

@@ -1,8 +1,10 @@
 //! The [`Extension`] trait, and everything that stands between an extension and the relay.
 //!
 //! An extension is a type with a name and a config; in `register` it asks for the hooks it wants, each for certain kinds.
-//! The core calls a hook for nothing else, contains its faults, and swaps the whole extension when its table in the
-//! config changes. What is not here: when the flows call which hook (`flow`), and who opens sockets (`server`).
+//! The core calls a hook for nothing else, contains its faults, bounds what it answers, and swaps the whole extension when
+//! its table in the config changes. What cannot be contained is a synchronous hook that never returns, and the end of the
+//! process: see docs/extensions/faults.md. What is not here: when the flows call which hook (`flow`), and who opens sockets
+//! (`server`).
 
 mod answer;
 mod audience;

@@ -386,6 +386,7 @@ impl Worker {
             WorkerMessage::HooksChanged => {
                 self.introduce_sessions();
                 self.narrow_all_again();
+                crate::extension::http::look_again();
             }
             WorkerMessage::StopReading => self.reading.set(false),
             WorkerMessage::Close => {

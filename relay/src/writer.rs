@@ -7,7 +7,7 @@
 
 use crate::config::Config;
 use crate::event::{Event, EventId};
-use crate::extension::{Admit, CommitHooks, Hooks, Local, Viewer};
+use crate::extension::{Admit, CommitHooks, Hooks, Viewer};
 use crate::moderation::Moderation;
 use crate::orders;
 use crate::reason::Reason;
@@ -162,11 +162,10 @@ pub fn run(relay: &Relay, queue: WriterQueue) {
     }
     let _death = Death(relay);
     IS_WRITER.set(true);
-    let mut hooks = Local::new(relay.hooks.clone());
     let mut took = Duration::ZERO;
     while let Some(batch) = queue.0.next_batch(took, || relay.writer_may_stop()) {
         let began = Instant::now();
-        commit(relay, &mut hooks, batch);
+        commit(relay, batch);
         took = began.elapsed();
     }
 }
@@ -180,8 +179,9 @@ fn weight(write: &Write) -> usize {
     }
 }
 
-fn commit(relay: &Relay, hooks: &mut Local, submissions: Vec<Submission>) {
-    let hooks = hooks.hooks().clone();
+fn commit(relay: &Relay, submissions: Vec<Submission>) {
+    // Not kept between batches, or a writer that waits would keep extensions alive that are off.
+    let hooks = relay.hooks.load();
     let committing = relay.writer.committing.blocking_lock();
     let orders = Orders {
         moderation: relay.moderation(),

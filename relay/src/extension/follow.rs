@@ -161,7 +161,7 @@ impl Follower {
             key: self.key(),
             value: Some(cursor.to_be_bytes().to_vec()),
         };
-        self.core.write_row(write).await
+        self.core.submit(vec![write]).await.map(drop)
     }
 
     fn space(&self) -> String {

@@ -284,7 +284,7 @@ impl Host {
             key: key.to_vec(),
             value,
         };
-        self.inner.core.write_row(write).await
+        self.inner.core.submit(vec![write]).await.map(drop)
     }
 
     /// Runs a future on the extension's own threads; the way from a synchronous hook to I/O. It ends with the instance.
@@ -371,14 +371,6 @@ impl std::fmt::Debug for Host {
 }
 
 impl dyn Core {
-    /// Writes one row; an error as well where the store refuses it, as a full one does.
-    pub(super) async fn write_row(&self, write: Write) -> Result<(), StoreError> {
-        match self.submit(vec![write]).await?.pop() {
-            Some(Outcome::Refused(reason)) => Err(StoreError::Refused(reason)),
-            _ => Ok(()),
-        }
-    }
-
     /// Reads the store elsewhere and waits for the answer.
     pub(super) async fn ask<R: Send + 'static>(
         &self,

@@ -54,3 +54,26 @@ pub(super) async fn wait_for<R>(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn e7_whoever_does_not_return_is_given_up_at_the_limit() {
+        let limit = Some(Duration::from_millis(1));
+        let endless = tokio::spawn(std::future::pending::<()>());
+        let waited = wait_for("x", "build", limit, endless).await;
+        let words = "its build did not return within 1 ms";
+        assert_eq!(waited.map_err(|why| why.to_string()), Err(words.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn e7_whoever_returns_or_panics_is_not_waited_for() {
+        let done = tokio::spawn(async { 7 });
+        assert_eq!(wait_for("x", "build", None, done).await, Ok(7));
+        let panics = tokio::spawn(async { panic!("as asked") });
+        let waited: Result<(), _> = wait_for("x", "build", None, panics).await;
+        assert_eq!(waited, Err(NoAnswer::Panicked));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::error;
 use crate::client_ip::client_ip;
-use crate::extension::Health;
+use crate::extension::{ExtensionStatus, Health};
 use crate::metrics::{BATCH_BUCKETS, SECONDS_BUCKETS};
 use crate::relay::Relay;
 use actix_web::http::StatusCode;
@@ -66,10 +66,10 @@ pub(super) async fn metrics(request: HttpRequest, relay: web::Data<Arc<Relay>>) 
     }
     match RECORDER.get() {
         Some(handle) => {
+            look(&relay);
             // On a thread where an extension that does not answer holds nobody up.
-            let looked = web::block(move || look(&relay)).await;
-            if looked.is_err() {
-                tracing::warn!("some metrics are not up to date: no thread to look");
+            if let Ok(extensions) = web::block(move || relay.extensions.status()).await {
+                look_at(&extensions);
             }
             HttpResponse::Ok()
                 .content_type("text/plain; version=0.0.4; charset=utf-8")
@@ -95,7 +95,10 @@ fn look(relay: &Relay) {
         gauge!("trellis_store_quota_bytes").set(stats.quota_bytes as f64);
         gauge!("trellis_store_full").set(if stats.full { 1.0 } else { 0.0 });
     }
-    for extension in relay.extensions.status() {
+}
+
+fn look_at(extensions: &[ExtensionStatus]) {
+    for extension in extensions {
         let now = match extension.health {
             Some(Health::Ok) => "ok",
             Some(Health::Degraded(_)) => "degraded",

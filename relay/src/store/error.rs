@@ -1,7 +1,6 @@
 //! What can go wrong in a store, in words for those who run it.
 
 use super::MAX_KEY_BYTES;
-use crate::reason::Reason;
 use std::io;
 use std::path::PathBuf;
 
@@ -43,9 +42,6 @@ pub enum StoreError {
         /// So long it may be.
         max_bytes: usize,
     },
-    /// A row was not written.
-    #[error("the store refused a row: {0}")]
-    Refused(Reason),
     /// Whoever watched had it stopped.
     #[error("it was stopped before it was done; nothing has changed")]
     Stopped,

@@ -10,6 +10,7 @@ mod deliver;
 mod faults;
 mod gate;
 mod hooks;
+mod hostile;
 mod http;
 mod lifecycle;
 mod outbound;

@@ -25,6 +25,14 @@ pub(crate) enum Action {
     Echo,
     /// Block the thread on publishing.
     PublishBlocking,
+    /// Say what makes no sense, or another thing each time.
+    Nonsense,
+    /// Say or write too much.
+    Flood,
+    /// Say yes, and keep a megabyte.
+    Leak,
+    /// Panic with what panics when it is dropped.
+    Bomb,
     /// Panic.
     Panic,
     /// Fail.
@@ -52,6 +60,10 @@ impl Action {
             "publish" => Action::Publish,
             "echo" => Action::Echo,
             "publish_blocking" => Action::PublishBlocking,
+            "nonsense" => Action::Nonsense,
+            "flood" => Action::Flood,
+            "leak" => Action::Leak,
+            "bomb" => Action::Bomb,
             "panic" => Action::Panic,
             "error" => Action::Error,
             "flaky" => Action::Flaky,

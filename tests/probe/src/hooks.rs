@@ -1,7 +1,7 @@
 //! The hooks of the probe. Each is registered only where the configuration names it.
 
-use crate::Probe;
 use crate::action::Action;
+use crate::{Probe, nonsense};
 use serde_json::json;
 use std::time::Duration;
 use trellis_relay::event::PublicKey;
@@ -31,6 +31,9 @@ impl Probe {
         }
         if self.has("commit") {
             hooks.commit(kinds, |me, event, tx| {
+                if Action::of_event(event, "commit") == Some(Action::Flood) {
+                    nonsense::rows(tx);
+                }
                 // Written first, so that whatever follows has something to take back.
                 tx.put(&row_key(event.id()), event.content().as_bytes())?;
                 for removed in tx.removes().to_vec() {
@@ -39,6 +42,7 @@ impl Probe {
                 Ok(
                     match me.sync("commit", Action::of_event(event, "commit"))? {
                         Action::No => Reason::blocked("vetoed by the probe").into(),
+                        Action::Nonsense => nonsense::reason().into(),
                         _ => Commit::Accept,
                     },
                 )
@@ -49,6 +53,7 @@ impl Probe {
                 let asked = Action::of_event(event, "guard_removal");
                 Ok(match me.sync("guard_removal", asked)? {
                     Action::No => Removal::Keep,
+                    Action::Nonsense if me.is_odd("guard_removal") => Removal::Keep,
                     _ => Removal::Allow,
                 })
             });
@@ -67,6 +72,7 @@ impl Probe {
                     match me.sync("deliver", Action::of_event(event, "deliver"))? {
                         Action::No => viewer.is(event.pubkey()),
                         Action::Loaded => me.has_loaded(viewer),
+                        Action::Nonsense => me.is_odd("deliver"),
                         _ => true,
                     },
                 )
@@ -75,8 +81,10 @@ impl Probe {
         if self.has("deliver_many") {
             hooks.deliver_many(kinds, |me, event, audience| {
                 let asked = Action::of_event(event, "deliver_many");
-                if me.sync("deliver_many", asked)? == Action::No {
-                    audience.retain(|viewer| viewer.is(event.pubkey()));
+                match me.sync("deliver_many", asked)? {
+                    Action::No => audience.retain(|viewer| viewer.is(event.pubkey())),
+                    Action::Nonsense if me.is_odd("deliver_many") => audience.hide_from_all(),
+                    _ => {}
                 }
                 Ok(())
             });
@@ -102,6 +110,14 @@ impl Probe {
         Ok(())
     }
 
+    /// Whether this is the first, third, fifth ... call of a hook.
+    fn is_odd(&self, hook: &str) -> bool {
+        self.seen()
+            .calls
+            .get(hook)
+            .is_some_and(|calls| calls % 2 == 1)
+    }
+
     fn has_loaded(&self, viewer: &Viewer) -> bool {
         let seen = self.seen();
         viewer.pubkeys().iter().any(|key| seen.loaded.contains(key))
@@ -118,6 +134,8 @@ impl Probe {
                     Action::Narrow if !viewer.is_authenticated() => {
                         filter.retain_tag(b't', ["open"]);
                     }
+                    Action::Nonsense => nonsense::narrowing(filter),
+                    Action::Flood => nonsense::many_authors(filter),
                     _ => {}
                 }
                 Ok(Access::Allow)
@@ -131,6 +149,7 @@ impl Probe {
                 me.seen().loaded.extend(keys);
                 Ok(match action {
                     Action::No => Reason::restricted("closed by the probe").into(),
+                    Action::Nonsense => nonsense::reason().into(),
                     _ => Access::Allow,
                 })
             });
@@ -153,7 +172,12 @@ impl Probe {
         if self.has("nip11") {
             hooks.nip11(|me, document| {
                 document.insert("probe".to_owned(), json!(true));
-                me.sync("nip11", None).map(drop)
+                match me.sync("nip11", None)? {
+                    Action::Nonsense => nonsense::information(document),
+                    Action::Flood => drop(document.insert("x".to_owned(), nonsense::text().into())),
+                    _ => {}
+                }
+                Ok(())
             });
         }
         if self.has("rpc") {
@@ -164,6 +188,8 @@ impl Probe {
                     .unwrap_or("pass");
                 match me.run("rpc", Action::parse(word)).await {
                     Ok(Action::No) => Err("refused as asked".to_owned()),
+                    Ok(Action::Nonsense) => Ok(nonsense::deep()),
+                    Ok(Action::Flood) => Ok("x".repeat(9 << 20).into()),
                     Ok(_) => Ok(json!({ "params": params })),
                     Err(error) => Err(error.to_string()),
                 }
@@ -199,6 +225,7 @@ fn admit(action: Action) -> Admit {
     match action {
         Action::No => Reason::blocked("refused by the probe").into(),
         Action::Shadow => Admit::Shadow,
+        Action::Nonsense => nonsense::reason().into(),
         _ => Admit::Accept,
     }
 }

@@ -14,6 +14,7 @@
 mod action;
 mod api;
 mod hooks;
+mod nonsense;
 mod routes;
 
 use action::Action;
@@ -50,7 +51,8 @@ pub struct Config {
     /// The kinds they are asked about.
     #[serde(default)]
     kinds: Kinds,
-    /// What hooks do where nothing else is asked of them, by name; `build` and `shutdown` have names, too.
+    /// What hooks do where nothing else is asked of them, by name; `build`, `register`, `reload`, `health`, `shutdown`,
+    /// `drop` and `spawn` (a task that `build` leaves behind) have names, too.
     #[serde(default)]
     always: BTreeMap<String, String>,
     /// Where else it has routes: a path, `//name/` for a Host name, or `/` for the root.
@@ -73,6 +75,8 @@ struct Seen {
     loaded: HashSet<PublicKey>,
     /// Hooks that have been flaky already.
     failed_once: HashSet<&'static str>,
+    /// What leaks.
+    kept: Vec<Vec<u8>>,
 }
 
 impl Extension for Probe {
@@ -101,10 +105,20 @@ impl Extension for Probe {
         };
         let built = probe.run("build", None).await;
         built.map_err(|error| BuildError(error.0))?;
+        if probe.always.contains_key("spawn") {
+            probe.spawn_without_end();
+        }
         Ok(probe)
     }
 
     fn register(&self, hooks: &mut Registrar<Self>) {
+        match self.sync("register", None) {
+            Ok(Action::Flood) => nonsense::register(hooks),
+            Ok(Action::Nonsense) => {
+                hooks.rpc(nonsense::text(), async |_me, _params| Ok(true.into()));
+            }
+            _ => {}
+        }
         self.register_events(hooks);
         self.register_requests(hooks);
         self.register_surface(hooks);
@@ -123,6 +137,21 @@ impl Extension for Probe {
         Ok(())
     }
 
+    fn reload(&self, _new: &Config) -> Reload {
+        match self.always.contains_key("reload") && self.sync("reload", None).is_ok() {
+            true => Reload::Applied,
+            false => Reload::Rebuild,
+        }
+    }
+
+    fn health(&self) -> Health {
+        match self.sync("health", None) {
+            Ok(Action::Nonsense) => Health::Down(nonsense::text()),
+            Ok(_) => Health::Ok,
+            Err(error) => Health::Degraded(error.0),
+        }
+    }
+
     async fn shutdown(&self) {
         if self.always.contains_key("shutdown") {
             let done = self.run("shutdown", None).await;
@@ -133,7 +162,24 @@ impl Extension for Probe {
     }
 }
 
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let _ = self.sync("drop", None);
+    }
+}
+
 impl Probe {
+    /// Tasks that nobody ends.
+    fn spawn_without_end(&self) {
+        for _ in 0..100 {
+            let kept = vec![1_u8; 1 << 16];
+            self.host.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(kept);
+            });
+        }
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,6 +208,8 @@ impl Probe {
         let action = self.called(hook, asked);
         match action {
             Action::Panic => panic!("as asked"),
+            Action::Bomb => std::panic::panic_any(nonsense::Bomb),
+            Action::Leak => self.leak(),
             Action::Error => return Err("as asked".into()),
             Action::Hang | Action::Block => std::thread::sleep(action::HELD),
             Action::Wait => block_on(released())?,
@@ -182,6 +230,8 @@ impl Probe {
         let action = self.called(hook, asked);
         match action {
             Action::Panic => panic!("as asked"),
+            Action::Bomb => std::panic::panic_any(nonsense::Bomb),
+            Action::Leak => self.leak(),
             Action::Error => return Err("as asked".into()),
             Action::Block => std::thread::sleep(action::HELD),
             Action::Hang => std::future::pending().await,

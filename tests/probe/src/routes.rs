@@ -1,10 +1,12 @@
 //! What the probe has seen, over HTTP, for tests to read.
 
 use crate::Probe;
-use actix_web::web::{self, Json};
+use actix_web::web::{self, Bytes, Json};
 use actix_web::{HttpResponse, Responder};
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use trellis_relay::config::Mode;
 use trellis_relay::extension::prelude::*;
 
@@ -22,7 +24,11 @@ pub(crate) fn register(hooks: &mut Registrar<Probe>) {
             .route("/release", web::post().to(release))
             .route("/remove/{id}/{cause}", web::post().to(remove))
             .route("/fetch", web::post().to(fetch))
-            .route("/panic", web::get().to(fall_over));
+            .route("/panic", web::get().to(fall_over))
+            .route("/block", web::get().to(block))
+            .route("/endless", web::get().to(endless))
+            .route("/stream-panic", web::get().to(stream_and_fall_over))
+            .route("/nonsense", web::get().to(answer_nonsense));
     });
 }
 
@@ -113,4 +119,35 @@ async fn fetch(me: Current<Probe>, url: String) -> String {
 
 async fn fall_over(_me: Current<Probe>) -> HttpResponse {
     panic!("as asked")
+}
+
+/// Holds the worker's thread.
+async fn block(_me: Current<Probe>) -> HttpResponse {
+    std::thread::sleep(crate::action::HELD);
+    HttpResponse::NoContent().finish()
+}
+
+/// A body that never ends.
+async fn endless(_me: Current<Probe>) -> HttpResponse {
+    let chunks = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1024])));
+    HttpResponse::Ok().streaming(chunks)
+}
+
+/// A body that panics after its first chunk.
+async fn stream_and_fall_over(_me: Current<Probe>) -> HttpResponse {
+    let chunks = stream::iter(0..2).map(|number| match number {
+        0 => Ok::<_, Infallible>(Bytes::from_static(b"so far")),
+        _ => panic!("as asked"),
+    });
+    HttpResponse::Ok().streaming(chunks)
+}
+
+/// A status and headers that contradict one another.
+async fn answer_nonsense(_me: Current<Probe>) -> HttpResponse {
+    HttpResponse::SwitchingProtocols()
+        .insert_header(("upgrade", "nonsense"))
+        .insert_header(("connection", "close, upgrade"))
+        .insert_header(("content-length", "-1"))
+        .insert_header(("x-long", "x".repeat(100_000)))
+        .body("no")
 }

@@ -4,6 +4,7 @@
 //! and what it says is not logged. A stream that never ends is its client's affair, who may go, and the server's at its end.
 
 use super::super::hook::{Fault, Hook, Panicked};
+use super::super::panics;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
@@ -57,7 +58,7 @@ impl MessageBody for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         let body = self.body.take();
-        if self.hook.contain(|| drop(body)).is_err() {
+        if panics::contain_as(self.hook.owner.name, || drop(body)).is_err() {
             self.hook.owner.count_fault("drop");
         }
     }

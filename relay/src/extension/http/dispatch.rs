@@ -5,6 +5,7 @@
 
 use super::super::handle::HostHandle;
 use super::super::hook::{Fault, Hook, Panicked};
+use super::super::panics;
 use super::super::shared::SharedHooks;
 use super::answer::{self, NOTHING};
 use super::error::UNABLE;
@@ -20,7 +21,7 @@ use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -48,6 +49,10 @@ pub fn configure(extensions: &HostHandle) -> impl Fn(&mut ServiceConfig) + Clone
     let shared = extensions.hooks().clone();
     move |config: &mut ServiceConfig| {
         let dispatcher = Rc::new(Dispatcher::new(shared.clone()));
+        DISPATCHERS.with_borrow_mut(|all| {
+            all.retain(|other| other.strong_count() > 0);
+            all.push(Rc::downgrade(&dispatcher));
+        });
         let (claims, early, late) = (dispatcher.clone(), dispatcher.clone(), dispatcher);
         let claimed = web::scope("")
             .guard(actix_web::guard::fn_guard(move |context| {
@@ -56,6 +61,19 @@ pub fn configure(extensions: &HostHandle) -> impl Fn(&mut ServiceConfig) + Clone
             .default_service(fn_service(move |request| early.clone().serve(request)));
         config.service(claimed);
         config.default_service(fn_service(move |request| late.clone().serve(request)));
+    }
+}
+
+thread_local! {
+    static DISPATCHERS: RefCell<Vec<Weak<Dispatcher>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lets this thread go of mounts that are out of date, or an instance would live until the next request for anything
+/// comes to this worker.
+pub(crate) fn look_again() {
+    let dispatchers = DISPATCHERS.with_borrow(Vec::clone);
+    for dispatcher in dispatchers.iter().filter_map(Weak::upgrade) {
+        dispatcher.routes();
     }
 }
 
@@ -211,7 +229,7 @@ impl<F> Drop for Contained<'_, F> {
     /// A client that goes drops what runs for it.
     fn drop(&mut self) {
         let future = self.future.take();
-        if self.hook.contain(|| drop(future)).is_err() {
+        if panics::contain_as(self.hook.owner.name, || drop(future)).is_err() {
             self.hook.owner.count_fault("drop");
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::hook::{Call, Hook};
 use super::super::hooks::Hooks;
+use super::super::panics;
 use super::dispatch::MountedApp;
 use super::scope::Scope;
 use super::{EVERYWHERE, Mount};
@@ -31,7 +32,7 @@ impl Drop for Mounted {
     /// What an author's App holds may panic when it goes, and the request that found it out of date is not to blame.
     fn drop(&mut self) {
         if let Some(app) = self.app.take()
-            && self.hook.contain(|| drop(app)).is_err()
+            && panics::contain_as(self.hook.owner.name, || drop(app)).is_err()
         {
             self.hook.owner.count_fault("drop");
         }

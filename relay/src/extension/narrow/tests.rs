@@ -133,3 +133,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn e6_more_values_than_a_filter_can_hold_leave_nothing() {
+    let keys = |count: u32| {
+        (0..count).map(|number| {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&number.to_be_bytes());
+            PublicKey::from_byte_array(key)
+        })
+    };
+    let most = u32::try_from(KEPT_VALUES_MAX).unwrap();
+    let mut full = narrowed(None);
+    let mut narrow = Narrow::new(&mut full);
+    narrow.retain_authors(keys(most));
+    assert!(narrow.finish().is_ok());
+    assert_eq!(full.filter.authors.unwrap().len(), KEPT_VALUES_MAX);
+
+    let mut overfull = narrowed(None);
+    let mut narrow = Narrow::new(&mut overfull);
+    narrow.retain_authors(keys(most + 1));
+    assert!(narrow.finish().is_err());
+    assert!(overfull.is_empty());
+
+    // Those that the client named are a bound already.
+    let mut named = narrowed(None);
+    named.filter.authors = Some(keys(2).collect());
+    let mut narrow = Narrow::new(&mut named);
+    narrow.retain_authors(keys(most + 1).skip(1));
+    assert!(narrow.finish().is_ok());
+    assert_eq!(named.filter.authors, Some(keys(2).skip(1).collect()));
+}
