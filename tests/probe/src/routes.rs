@@ -126,10 +126,12 @@ async fn endless(_me: Current<Probe>) -> HttpResponse {
 
 /// A body that panics after its first chunk.
 async fn stream_and_fall_over(_me: Current<Probe>) -> HttpResponse {
-    let chunks = stream::iter(0..2).map(|number| match number {
-        0 => Ok::<_, Infallible>(Bytes::from_static(b"so far")),
-        _ => panic!("as asked"),
-    });
+    let first = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"so far"))]);
+    let chunks = first.chain(stream::once(async {
+        // What is there is sent meanwhile.
+        tokio::task::yield_now().await;
+        panic!("as asked")
+    }));
     HttpResponse::Ok().streaming(chunks)
 }
 
