@@ -1,6 +1,7 @@
 //! What the probe has seen, over HTTP, for tests to read.
 
 use crate::Probe;
+use crate::action::Action;
 use actix_web::web::{self, Bytes, Json};
 use actix_web::{HttpResponse, Responder};
 use futures_util::stream::{self, StreamExt as _};
@@ -113,9 +114,11 @@ async fn fall_over(_me: Current<Probe>) -> HttpResponse {
 }
 
 /// Holds the worker's thread.
-async fn block(_me: Current<Probe>) -> HttpResponse {
-    std::thread::sleep(crate::action::HELD);
-    HttpResponse::NoContent().finish()
+async fn block(me: Current<Probe>) -> HttpResponse {
+    match me.sync("http", Some(Action::Block)) {
+        Ok(_) => HttpResponse::NoContent().finish(),
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
 }
 
 /// A body that never ends.
