@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 pub use address::Address;
-pub(crate) use assembly::{Assembler, FixedFields};
+pub(crate) use assembly::{Assembler, Draft, FixedFields};
 pub(crate) use canonical::lowercase_hex;
 pub use canonical::{EventParts, escape_into};
 pub use kinds::KindClass;
@@ -131,9 +131,7 @@ impl Event {
 
     /// The first values (index 1) of all tags with this one-letter name.
     pub fn tag_values(&self, letter: u8) -> impl Iterator<Item = Cow<'_, str>> {
-        self.tags()
-            .filter(move |tag| tag.letter() == Some(letter))
-            .filter_map(|tag| tag.value())
+        self.tags().values(letter)
     }
 
     /// The first value of the first tag with this name, if it has one.

@@ -2,7 +2,7 @@
 //!
 //! An absent list asks for everything, an empty one for nothing. `limit` belongs to the query, not to the match.
 
-use crate::event::{Event, EventId, PublicKey};
+use crate::event::{Event, EventId, PublicKey, Tags};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -73,9 +73,14 @@ impl Filter {
 
     /// The part of [`Filter::matches`] that reads tags.
     pub fn matches_tags(&self, event: &Event) -> bool {
+        self.accepts(&event.tags())
+    }
+
+    /// Whether these are tags of an event that matches.
+    pub(crate) fn accepts(&self, tags: &Tags<'_>) -> bool {
         self.tags.iter().all(|(letter, wanted)| {
-            event
-                .tag_values(*letter)
+            tags.clone()
+                .values(*letter)
                 .any(|value| contains_text(wanted, &value))
         })
     }

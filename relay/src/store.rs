@@ -21,7 +21,9 @@ mod upkeep;
 
 pub use error::StoreError;
 pub use policy::{CommitPolicy, KvWrites, NoPolicy, TxnRead};
-pub use scan::{Budget, CountPage, Found, FoundPage, Order, Page, Position, PositionPage, Scan};
+pub use scan::{
+    Budget, CountPage, Found, FoundPage, Lent, LentPage, Order, Page, Position, PositionPage, Scan,
+};
 pub use upkeep::{CheckReport, CompactReport, Headway, Watch};
 
 /// A store of events and of the extensions' rows.
@@ -46,6 +48,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One page of what a filter asks for.
     fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError>;
+
+    /// As [`Store::scan`], for whoever sends what is found and lets go of it: one event that is kept may keep the memory
+    /// of its whole page.
+    fn lend(&self, scan: &Scan<'_>) -> Result<LentPage, StoreError> {
+        Ok(self.scan(scan)?.into())
+    }
 
     /// Counts what one filter asks for, page by page; same rules as [`Store::scan`] but reads no bodies.
     fn count(&self, scan: &Scan<'_>) -> Result<CountPage, StoreError> {

@@ -90,9 +90,11 @@ async fn e12_no_process_stays_behind_a_relay_that_stops() {
 async fn e12_programs_end_when_the_relay_is_killed() {
     let (relay, _client) = start("workers = 2").await;
     nth_pid(&relay, 2).await;
-    let pids = pids(&relay);
-    relay.kill();
-    gone(&pids).await;
+    let old = pids(&relay);
+    let relay = relay.kill().start().await;
+    gone(&old).await;
+    let mut client = Client::connect(&relay).await;
+    client.store(&told("asked of the new processes")).await;
 }
 
 #[tokio::test]

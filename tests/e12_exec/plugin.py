@@ -31,7 +31,7 @@ for line in sys.stdin:
     event = json.loads(line)["event"]
     event_id, (word, _, rest) = event["id"], event["content"].partition(" ")
     if word == "hang":
-        time.sleep(1000)
+        time.sleep(60)
     elif word == "exit":
         sys.exit(3)
     elif word == "half":
@@ -51,7 +51,7 @@ for line in sys.stdin:
     elif word == "odd":
         say(json.dumps({"id": event_id, "action": "perhaps"}) + "\n")
     elif word == "orphan":
-        child = subprocess.Popen(["sleep", "1000"])
+        child = subprocess.Popen(["sleep", "60"])
         note("pids", str(child.pid))
         sys.exit(5)
     elif word == "reject":

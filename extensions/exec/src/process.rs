@@ -1,7 +1,8 @@
 //! One process of a program: started in a group of its own, and never left behind.
 //!
 //! Invariant: however it ends, its whole group is killed and its exit awaited; where nobody can wait any more, dropping it
-//! kills the group. Should the relay itself be killed, the process reads the end of its input.
+//! kills the group. Should the relay itself be killed, the process reads the end of its input, which one that
+//! hangs does only later: nothing here could end it then.
 
 use crate::chatter::Chatter;
 use crate::config::ProgramConfig;

@@ -6,6 +6,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 mod events;
+mod hooks;
 mod matching;
 mod parsing;
 mod store;
@@ -18,6 +19,7 @@ criterion_group!(
     parsing::measure,
     verifying::measure,
     matching::measure,
-    store::measure
+    store::measure,
+    hooks::measure
 );
 criterion_main!(parts);

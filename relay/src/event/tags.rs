@@ -24,6 +24,12 @@ impl<'a> Tags<'a> {
         }
     }
 
+    /// The first values of those with this one-letter name.
+    pub(crate) fn values(self, letter: u8) -> impl Iterator<Item = Cow<'a, str>> {
+        self.filter(move |tag| tag.letter() == Some(letter))
+            .filter_map(|tag| tag.value())
+    }
+
     /// The first of these tags that begins with a bracket and a name. Faster than to look at every tag, and as exact:
     /// in canonical JSON a bracket before a quote opens a tag, since the quote that ends a string has a comma or a
     /// closing bracket behind it.

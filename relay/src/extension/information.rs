@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn e6_what_is_changed_in_a_document_is_named() {
-        let cases: [(fn(&mut Map<String, Value>), &str); 7] = [
+        type Change = fn(&mut Map<String, Value>);
+        let cases: [(Change, &str); 7] = [
             (|it| drop(it.remove("name")), "`name`"),
             (|it| it["name"] = "mine".into(), "`name`"),
             (|it| it.clear(), "it changed the field"),

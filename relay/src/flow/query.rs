@@ -1,11 +1,11 @@
-//! Stored events of several filters as one sequence: newest first, each once, each filter up to its own limit.
+//! Lent events of several filters as one sequence: newest first, each once, each filter up to its own limit.
 //!
 //! Pure bookkeeping between the store's pages and the client: it asks for pages, is fed with them, and gives events out.
 //! An event counts against a filter's limit only if its viewer may see it.
 
 use crate::event::EventId;
 use crate::extension::Narrowed;
-use crate::store::{Budget, Order, Page, Position, Scan, Store, StoreError, Stored};
+use crate::store::{Budget, Lent, LentPage, Order, Position, Scan, Store, StoreError};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Query {
 struct Cursor {
     /// Visible events that may still be taken from the store.
     remaining: usize,
-    buffer: VecDeque<Stored>,
+    buffer: VecDeque<Lent>,
     next: Option<Position>,
     done: bool,
 }
@@ -31,7 +31,7 @@ struct Cursor {
 #[derive(Debug)]
 pub(super) enum Step {
     /// The next event for the client.
-    Event(Stored),
+    Event(Lent),
     /// The filter with this index needs a page before anything can be said.
     Starving(usize),
     /// There is nothing more.
@@ -92,7 +92,7 @@ impl Query {
             return Step::End;
         };
         for cursor in &mut self.cursors {
-            let same = |head: &Stored| head.row == stored.row;
+            let same = |head: &Lent| head.row == stored.row;
             if cursor.buffer.front().is_some_and(same) {
                 cursor.buffer.pop_front();
             }
@@ -122,7 +122,7 @@ impl Query {
     }
 
     /// Takes a page for a filter; `shows` says what the viewer may see.
-    pub(super) fn feed(&mut self, index: usize, page: Page, shows: impl Fn(&Stored) -> bool) {
+    pub(super) fn feed(&mut self, index: usize, page: LentPage, shows: impl Fn(&Lent) -> bool) {
         let narrowed = &self.filters[index];
         let cursor = &mut self.cursors[index];
         cursor.next = page.next;
@@ -139,8 +139,8 @@ impl Query {
 
 impl PageRequest {
     /// Reads the page; blocks for as long as its budget says.
-    pub(super) fn read(&self, store: &dyn Store) -> Result<Page, StoreError> {
-        store.scan(&Scan {
+    pub(super) fn read(&self, store: &dyn Store) -> Result<LentPage, StoreError> {
+        store.lend(&Scan {
             filter: &self.filters[self.index].filter,
             order: Order::NewestFirst,
             resume: self.resume,
@@ -152,7 +152,7 @@ impl PageRequest {
 }
 
 /// NIP-01: `created_at` descending, then `id` ascending.
-fn rank(stored: &Stored) -> (Reverse<u64>, EventId) {
+fn rank(stored: &Lent) -> (Reverse<u64>, EventId) {
     (Reverse(stored.event.created_at()), *stored.event.id())
 }
 
@@ -162,22 +162,20 @@ mod tests {
     use crate::event::EventParts;
     use crate::filter::Filter;
 
-    fn stored(row: u64, created_at: u64) -> Stored {
-        Stored {
+    fn stored(row: u64, created_at: u64) -> Lent {
+        Lent {
             row,
             expires_at: None,
-            event: Arc::new(
-                EventParts {
-                    id: &[row as u8; 32],
-                    pubkey: &[1; 32],
-                    created_at,
-                    kind: 1,
-                    tags_json: "[]",
-                    content_json: "\"\"",
-                    sig: &[0; 64],
-                }
-                .assemble(),
-            ),
+            event: EventParts {
+                id: &[row as u8; 32],
+                pubkey: &[1; 32],
+                created_at,
+                kind: 1,
+                tags_json: "[]",
+                content_json: "\"\"",
+                sig: &[0; 64],
+            }
+            .assemble(),
         }
     }
 
@@ -190,7 +188,7 @@ mod tests {
     }
 
     /// Runs a query whose filters have one page each and returns the rows in the order of delivery.
-    fn run(pages: Vec<Vec<Stored>>, limit: usize, hidden: u64) -> Vec<u64> {
+    fn run(pages: Vec<Vec<Lent>>, limit: usize, hidden: u64) -> Vec<u64> {
         let mut query = Query::new(filters(pages.len()), u64::MAX, |_| limit);
         let mut pages: Vec<_> = pages.into_iter().map(Some).collect();
         let mut rows = Vec::new();
@@ -199,7 +197,7 @@ mod tests {
                 Step::Event(stored) => rows.push(stored.row),
                 Step::Starving(index) => {
                     let events = pages[index].take().unwrap_or_default();
-                    query.feed(index, Page { events, next: None }, |s| s.row != hidden);
+                    query.feed(index, LentPage { events, next: None }, |s| s.row != hidden);
                 }
                 Step::End => return rows,
             }

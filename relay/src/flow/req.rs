@@ -13,7 +13,7 @@ use crate::filter::Filter;
 use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{QuerySlot, Session, Wait};
-use crate::store::{Budget, Page, StoreError, Stored};
+use crate::store::{Budget, Lent, LentPage, StoreError};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
 use futures_util::FutureExt as _;
@@ -289,7 +289,7 @@ impl StoredQuery {
     }
 
     /// Feeds a page; on an error or when the time is up the subscription is closed, which is never a silent EOSE.
-    fn take(&mut self, index: usize, page: Result<Page, StoreError>) -> Result<(), ()> {
+    fn take(&mut self, index: usize, page: Result<LentPage, StoreError>) -> Result<(), ()> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -316,7 +316,7 @@ impl StoredQuery {
         Ok(())
     }
 
-    fn send(&mut self, stored: &Stored) {
+    fn send(&mut self, stored: &Lent) {
         self.sent += 1;
         self.session
             .outbox()
@@ -368,7 +368,7 @@ pub(super) async fn room(session: &Session, is_over: impl Fn() -> bool) {
 pub(super) const PAGE: Budget = POOLED;
 
 /// Shared with COUNT: what a viewer may see of a stored event.
-pub(super) fn shows(session: &Session, stored: &Stored) -> bool {
+pub(super) fn shows(session: &Session, stored: &Lent) -> bool {
     let worker = &session.worker;
     let (hooks, config) = (worker.hooks(), worker.config());
     Visibility {

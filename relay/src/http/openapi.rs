@@ -135,7 +135,7 @@ mod tests {
             "https://",
             "src=",
             "@import",
-            "url(",
+            ": url(",
             "innerHTML",
         ] {
             assert!(!PAGE.html.contains(outside), "{outside}");

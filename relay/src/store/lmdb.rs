@@ -8,8 +8,9 @@
 //! the disk. What retention removes is decided elsewhere.
 
 use super::{
-    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, FoundPage, KvRow, Outcome, Page,
-    Position, PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
+    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, FoundPage, KvRow, LentPage,
+    Outcome, Page, Position, PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch,
+    Write,
 };
 use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
@@ -41,6 +42,7 @@ mod lanes;
 mod mapped;
 mod matches;
 mod meta;
+mod moving;
 mod opening;
 mod overlay;
 mod plan;
@@ -236,6 +238,10 @@ impl Store for LmdbStore {
 
     fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError> {
         self.read(|mapped| scan::page(mapped, scan))
+    }
+
+    fn lend(&self, scan: &Scan<'_>) -> Result<LentPage, StoreError> {
+        self.read(|mapped| scan::lend(mapped, scan))
     }
 
     fn count_authors(

@@ -64,6 +64,45 @@ pub struct Page {
     pub next: Option<Position>,
 }
 
+/// Some of the events, in order, to be sent and let go of.
+#[derive(Clone, Debug, Default)]
+pub struct LentPage {
+    /// As [`Page::events`].
+    pub events: Vec<Lent>,
+    /// Where to resume; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// A stored event on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lent {
+    /// As [`Stored::row`].
+    pub row: u64,
+    /// As [`Stored::expires_at`].
+    pub expires_at: Option<u64>,
+    /// The event itself; its JSON may be a part of its page's.
+    pub event: Event,
+}
+
+impl From<Stored> for Lent {
+    fn from(stored: Stored) -> Self {
+        Lent {
+            row: stored.row,
+            expires_at: stored.expires_at,
+            event: Arc::unwrap_or_clone(stored.event),
+        }
+    }
+}
+
+impl From<Page> for LentPage {
+    fn from(page: Page) -> Self {
+        LentPage {
+            events: page.events.into_iter().map(Lent::from).collect(),
+            next: page.next,
+        }
+    }
+}
+
 /// Part of a count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountPage {

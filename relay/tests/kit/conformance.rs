@@ -87,7 +87,7 @@ async fn e10_what_is_wrong_is_named_with_what_would_be_right() {
             "fail on limit 0",
             "REQ, COUNT and NEG-OPEN brought its hooks to fault",
         ),
-        ("forget supported_nips", "changed what is not its own"),
+        ("forget supported_nips", "the information document brought"),
         ("answer 500", "GET /api/bad answers 500"),
         ("go on for ever", "ms to stop"),
         ("build once", "it cannot be changed while it runs"),

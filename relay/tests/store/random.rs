@@ -14,8 +14,8 @@ use trellis_relay::reason::Reason;
 use trellis_relay::store::lmdb::LmdbStore;
 use trellis_relay::store::memory::MemoryStore;
 use trellis_relay::store::{
-    Budget, Cause, CommitPolicy, Found, KvWrites, NoPolicy, Order, Outcome, Position, Scan, Store,
-    Stored, TxnRead, Vanishing, Write,
+    Budget, Cause, CommitPolicy, Found, KvWrites, Lent, NoPolicy, Order, Outcome, Position, Scan,
+    Store, Stored, TxnRead, Vanishing, Write,
 };
 
 const KINDS: [u16; 12] = [0, 1, 1, 3, 4, 5, 7, 62, 1059, 10_002, 30_000, 30_023];
@@ -252,6 +252,18 @@ fn all_pages(store: &dyn Store, scan: &Scan<'_>) -> (Vec<Stored>, u64) {
         assert_ne!(pages.resume, Some(next), "no progress: {scan:?}");
         pages.resume = Some(next);
     }
+    let mut lent = Vec::new();
+    let mut pages = scan.clone();
+    loop {
+        let page = store.lend(&pages).unwrap();
+        assert!(page.events.len() <= scan.budget.events);
+        lent.extend(page.events);
+        let Some(next) = page.next else { break };
+        assert_ne!(pages.resume, Some(next), "no progress: {scan:?}");
+        pages.resume = Some(next);
+    }
+    let scanned: Vec<Lent> = events.iter().cloned().map(Lent::from).collect();
+    assert_eq!(lent, scanned, "{scan:?}");
     let mut count = 0;
     let mut pages = scan.clone();
     loop {

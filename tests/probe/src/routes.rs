@@ -24,6 +24,7 @@ pub(crate) fn register(hooks: &mut Registrar<Probe>) {
             .route("/mode", web::get().to(mode))
             .route("/release", web::post().to(release))
             .route("/remove/{id}/{cause}", web::post().to(remove))
+            .route("/fetch", web::post().to(fetch))
             .route("/panic", web::get().to(fall_over))
             .route("/block", web::get().to(block))
             .route("/endless", web::get().to(endless))
@@ -106,6 +107,14 @@ async fn remove(me: Current<Probe>, path: web::Path<(String, String)>) -> HttpRe
     match me.host.remove(id, cause).await {
         Ok(gone) => HttpResponse::Ok().json(gone),
         Err(_) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+/// Asks for the URL in the body: the status of the answer, or why there is none.
+async fn fetch(me: Current<Probe>, url: String) -> String {
+    match me.host.http_client().get(&url).send().await {
+        Ok(answer) => answer.status().to_string(),
+        Err(error) => error.to_string(),
     }
 }
 

@@ -49,9 +49,6 @@ pub(super) fn apply(
         entries::for_each(&header, *row, |table, key, _| {
             staged[table as usize].stage(key, None);
         });
-        for chunk in 0..record::chunk_count(header.record_bytes) {
-            staged[Table::Data as usize].stage(&keys::data(*row, chunk as u8), None);
-        }
     }
     for (row, added) in &overlay.added {
         let header = records::header(*row, &added.record)?;
@@ -77,11 +74,28 @@ pub(super) fn apply(
     for ((table, _), staged) in Table::ALL.into_iter().zip(staged) {
         staged.write(txn, tables, table)?;
     }
+    remove_records(txn, tables, overlay)?;
     append_records(txn, tables, overlay)?;
     removals::append(txn, tables, &overlay.removals, removal_log_entries)?;
     kv::write(txn, tables, &overlay.kv)?;
     if overlay.last_row > meta::last_row(txn, tables)? {
         meta::put_last_row(txn, tables, overlay.last_row)?;
+    }
+    Ok(())
+}
+
+fn remove_records(txn: &mut RwTransaction<'_>, tables: &Tables, overlay: &Overlay) -> Result<()> {
+    let mut chunks = Vec::new();
+    for (row, header) in &overlay.taken_out {
+        let header = records::header(*row, header)?;
+        chunks.push((*row, record::chunk_count(header.record_bytes)));
+    }
+    chunks.sort_unstable();
+    let mut pen = Pen::new(txn, tables.of(Table::Data))?;
+    for (row, count) in chunks {
+        for number in 0..count {
+            pen.delete(&keys::data(row, number as u8))?;
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 use super::cursor::{Pen, Walk};
 use super::fault::{Fault, Result};
+use super::keys;
 use super::mapped::Mapped;
 use super::opening;
 use super::tables::{Table, Tables};
@@ -140,7 +141,11 @@ fn fill(from: &Mapped, target: &Path, map_bytes: usize, watch: Watch<'_>) -> Res
             while let Some((key, value)) = found
                 && bytes < TRANSACTION_BYTES
             {
-                pen.append(key, value)?;
+                let data_key = match table {
+                    Table::Data => keys::read_data(key).map(|(row, chunk)| keys::data(row, chunk)),
+                    _ => None,
+                };
+                pen.append(data_key.as_deref().unwrap_or(key), value)?;
                 bytes += key.len() + value.len();
                 done += 1;
                 found = walk.next()?;

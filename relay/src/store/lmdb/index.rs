@@ -3,7 +3,7 @@
 use super::cursor::Walk;
 use super::fault::Result;
 use super::keys::{self, Key, KeyedHash};
-use super::lanes::{Lanes, Range};
+use super::lanes::{Lanes, Range, first_times};
 use super::tables::{Table, Tables};
 use crate::filter::Filter;
 use crate::store::Order;
@@ -14,6 +14,8 @@ const MOST_LANES: usize = 4_096;
 /// How much of an index is looked at to guess its share.
 const SAMPLED_LANES: usize = 4;
 const SAMPLED_ENTRIES: usize = 8;
+/// To read so many in vain costs no more than to look at another index.
+const FEW_ENTRIES: u64 = 16;
 /// Without `since`, a guess reaches so far back.
 const HORIZON_SECONDS: u64 = 365 * 24 * 3600;
 
@@ -44,24 +46,27 @@ pub(super) fn choose(
     filter: &Filter,
     range: Range,
 ) -> Result<Choice> {
-    let mut choices = candidates(filter, hash);
-    let Some(last) = choices.pop() else {
+    let mut choices = candidates(filter, hash).into_iter();
+    let Some(mut best) = choices.next() else {
         return Ok(Choice {
             table: Table::Time,
             prefixes: vec![Key::new()],
         });
     };
-    if choices.is_empty() {
-        return Ok(last);
+    if choices.len() == 0 {
+        return Ok(best);
     }
-    let mut best = (guess_entries(txn, tables, &last, range)?, last);
+    let mut least = guess_entries(txn, tables, &best, range)?;
     for choice in choices {
+        if least <= FEW_ENTRIES {
+            break;
+        }
         let entries = guess_entries(txn, tables, &choice, range)?;
-        if entries < best.0 {
-            best = (entries, choice);
+        if entries < least {
+            (least, best) = (entries, choice);
         }
     }
-    Ok(best.1)
+    Ok(best)
 }
 
 fn candidates(filter: &Filter, hash: &KeyedHash) -> Vec<Choice> {
@@ -125,29 +130,26 @@ fn guess_entries(
     range: Range,
 ) -> Result<u64> {
     let step = choice.prefixes.len().div_ceil(SAMPLED_LANES).max(1);
-    let sampled: Vec<Key> = choice.prefixes.iter().step_by(step).cloned().collect();
+    let newest_first = Range {
+        order: Order::NewestFirst,
+        resume: range.resume.filter(|_| range.order == Order::NewestFirst),
+        ..range
+    };
+    let mut walk = Walk::new(txn, tables.of(choice.table))?;
     let mut entries = 0;
-    for prefix in sampled {
-        let walk = Walk::new(txn, tables.of(choice.table))?;
-        let newest_first = Range {
-            order: Order::NewestFirst,
-            resume: range.resume.filter(|_| range.order == Order::NewestFirst),
-            ..range
-        };
-        let mut lane = Lanes::new(choice.table, walk, vec![prefix], newest_first)?;
-        let mut seen = 0;
-        let (mut newest, mut oldest) = (0, 0);
-        while seen < SAMPLED_ENTRIES as u64 {
-            let group = lane.next_group()?;
-            let Some(entry) = group.first() else { break };
-            if seen == 0 {
-                newest = entry.created_at;
-            }
-            oldest = entry.created_at;
-            seen += group.len() as u64;
-        }
+    for prefix in choice.prefixes.iter().step_by(step) {
+        let times = first_times(
+            &mut walk,
+            choice.table,
+            prefix,
+            newest_first,
+            SAMPLED_ENTRIES,
+        )?;
+        let seen = times.len() as u64;
         entries += seen;
-        if seen >= SAMPLED_ENTRIES as u64 {
+        if times.len() == SAMPLED_ENTRIES
+            && let (Some(newest), Some(oldest)) = (times.first(), times.last())
+        {
             let rest = oldest.saturating_sub(range.since).min(HORIZON_SECONDS);
             entries += seen * rest / (newest - oldest + 1);
         }

@@ -1,4 +1,4 @@
-//! The layout of keys. Numbers are big-endian, so that bytes sort as numbers do.
+//! The layout of keys. Numbers are big-endian, so that bytes sort as numbers do, but for the keys of records.
 //!
 //! Index keys end in a *place*, `ts5 . !id8 . row5`, ascending and read backwards: that is NIP-01's order, newest first
 //! and then by id. The id is shortened; events whose first eight bytes agree are put in order by their readers. Keys grow
@@ -9,6 +9,7 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 use smallvec::SmallVec;
 use std::hash::Hasher;
+use std::ops::Deref;
 
 /// Rows and seconds are below 2^40.
 pub(super) const END_5: u64 = 1 << 40;
@@ -46,10 +47,37 @@ pub(super) fn pk8(pubkey: &[u8; 32]) -> [u8; 8] {
     pubkey.first_chunk().copied().unwrap_or_default()
 }
 
-/// `row5 . chunk1`
-pub(super) fn data(row: u64, chunk: u8) -> [u8; 6] {
-    let [a, b, c, d, e] = five(row);
-    [a, b, c, d, e, chunk]
+/// `row << 8 | chunk` as the machine writes numbers: LMDB compares such keys as numbers, and wants them aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(8))]
+pub(super) struct DataKey([u8; 8]);
+
+/// LMDB compares numbers of this size only where an address is as long.
+const _: () = assert!(size_of::<usize>() == size_of::<DataKey>());
+
+impl Deref for DataKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A row's chunk. Rows are below 2^40.
+pub(super) fn data(row: u64, chunk: u8) -> DataKey {
+    DataKey((row << 8 | u64::from(chunk)).to_ne_bytes())
+}
+
+/// Reads what [`data`] wrote: row and chunk.
+pub(super) fn read_data(key: &[u8]) -> Option<(u64, u8)> {
+    let number = u64::from_ne_bytes(key.try_into().ok()?);
+    Some((number >> 8, number as u8))
+}
+
+/// The data key of schema versions 1 and 2, `row5 . chunk1`, as it is now.
+pub(super) fn data_from_version_2(key: &[u8]) -> Option<DataKey> {
+    let [a, b, c, d, e, chunk] = <[u8; 6]>::try_from(key).ok()?;
+    Some(data(u64::from_be_bytes([0, 0, 0, a, b, c, d, e]), chunk))
 }
 
 /// `ts5 . !id32`

@@ -127,6 +127,22 @@ impl<'t> Lanes<'t> {
     }
 }
 
+/// When the first entries under a prefix were created, at most so many.
+pub(super) fn first_times(
+    walk: &mut Walk<'_>,
+    table: Table,
+    prefix: &Key,
+    range: Range,
+    most: usize,
+) -> Result<SmallVec<[u64; 8]>> {
+    let mut lane = Lane::new(prefix.clone(), &range, most);
+    if !lane.is_read {
+        lane.read_ahead(walk, table, &range)?;
+    }
+    let times = lane.ahead.iter().rev().map(|entry| entry.created_at);
+    Ok(times.collect())
+}
+
 impl Lane {
     fn new(prefix: Key, range: &Range, ahead_next: usize) -> Self {
         let mut lane = Lane {
@@ -193,6 +209,7 @@ impl Lane {
     fn read_ahead(&mut self, walk: &mut Walk<'_>, table: Table, range: &Range) -> Result<()> {
         let wanted = self.ahead_next;
         self.ahead_next = (2 * wanted).min(MOST_AHEAD);
+        self.ahead.reserve(wanted);
         while self.ahead.is_empty() && !self.is_read {
             self.read_backwards(walk, table, range, wanted)?;
             if self.ahead.len() < wanted {

@@ -3,6 +3,7 @@
 use super::fault::{self, Result};
 use super::keys::KeyedHash;
 use super::meta::{self, Migration};
+use super::moving;
 use super::room::Room;
 use super::tables::{Table, Tables};
 use super::{LmdbOptions, opening};
@@ -28,6 +29,7 @@ impl Mapped {
         let env = opening::environment(directory, options)?;
         let tables = Tables::open(&env)?;
         let prepared = meta::prepare(&env, &tables)?;
+        moving::move_records(&env, &tables)?;
         let hash = KeyedHash::new(prepared.hash_key);
         let room = Room::new(&env, directory, options.quota_bytes, options.ballast_bytes)?;
         Ok(Mapped {

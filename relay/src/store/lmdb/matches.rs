@@ -28,17 +28,17 @@ pub(super) fn each_match<'t>(
     txn: &'t RoTransaction<'_>,
     scan: &Scan<'_>,
     hidden: Option<Hidden<'_, RoTransaction<'_>>>,
+    records: &mut Records<'t>,
     mut step: impl FnMut(Match<'t>, &mut Records<'t>) -> Result<Step>,
 ) -> Result<Option<Position>> {
     let filter = scan.filter;
     if filter.is_empty() {
         return Ok(None);
     }
-    let mut records = Records::new(txn, &store.tables)?;
     let check = Check::new(scan, hidden, &store.hash);
     if let Some(ids) = &filter.ids {
-        let found = load_ids(store, txn, &check, &mut records, ids)?;
-        return match step_through(found, scan.resume, &mut records, &mut step)? {
+        let found = load_ids(store, txn, &check, records, ids)?;
+        return match step_through(found, scan.resume, records, &mut step)? {
             ControlFlow::Break(next) => Ok(next),
             ControlFlow::Continue(()) => Ok(None),
         };
@@ -61,12 +61,12 @@ pub(super) fn each_match<'t>(
         };
         let mut found: SmallVec<[Match<'t>; 1]> = SmallVec::new();
         for entry in &group {
-            found.extend(check.load(&mut records, entry.row, entry.kind)?);
+            found.extend(check.load(records, entry.row, entry.kind)?);
         }
         if found.len() > 1 {
             found.sort_unstable_by(|a, b| compare(scan.order, &a.position, &b.position));
         }
-        if let ControlFlow::Break(next) = step_through(found, last, &mut records, &mut step)? {
+        if let ControlFlow::Break(next) = step_through(found, last, records, &mut step)? {
             return Ok(next);
         }
         last = Some(end_of_group(first.created_at, first.id8));

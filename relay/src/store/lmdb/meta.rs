@@ -12,10 +12,12 @@ use std::fmt;
 /// - 1: the first.
 /// - 2: requests to vanish (NIP-62). Nothing is laid out anew, but a program that does not know them would let in again
 ///   what has vanished, and show what is being removed.
+/// - 3: records under keys that LMDB compares as numbers. They are moved by [`super::moving`], after this version is noted.
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32 + 1;
 
 /// The step from each version to the next, beginning with version 1.
-const MIGRATIONS: [fn(&mut RwTransaction<'_>, &Tables) -> Result<()>; 1] = [|_, _| Ok(())];
+const MIGRATIONS: [fn(&mut RwTransaction<'_>, &Tables) -> Result<()>; 2] =
+    [|_, _| Ok(()), |_, _| Ok(())];
 
 const SCHEMA_KEY: &[u8] = b"schema";
 const HASH_KEY: &[u8] = b"hash_key";

@@ -53,7 +53,7 @@ pub(super) fn environment(directory: &Path, options: &LmdbOptions) -> Result<Env
         // Slots of the reader table belong to transactions, not to threads that may come and go.
         .set_flags(EnvironmentFlags::NO_TLS)
         .set_max_readers(options.max_readers)
-        .set_max_dbs(Table::ALL.len() as u32)
+        .set_max_dbs(Table::MOST_OPEN)
         .set_map_size(map_bytes)
         .open_with_permissions(directory, 0o600)?)
 }

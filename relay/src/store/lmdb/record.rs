@@ -9,7 +9,7 @@
 use super::fault::{Fault, Result};
 use super::hex_runs;
 use super::keys::{KeyedHash, TagHash, five, read_five};
-use crate::event::{Address, Assembler, Event, FixedFields};
+use crate::event::{Address, Assembler, Draft, Event, FixedFields};
 
 const HAS_EXPIRY: u8 = 1;
 const HAS_ADDRESS: u8 = 2;
@@ -131,10 +131,37 @@ pub(super) fn write(
 
 /// Builds the event from its whole record.
 pub(super) fn read_event(record: &[u8], assembler: &mut Assembler) -> Result<Event> {
-    parse_event(record, assembler).ok_or_else(|| Fault::corrupt("a record makes no event"))
+    let event = with_parts(record, |fixed, tags, content| {
+        assembler.assemble(
+            fixed,
+            |json| hex_runs::unpack_into(json, tags),
+            |json| hex_runs::unpack_into(json, content),
+        )
+    });
+    event.ok_or_else(no_event)
 }
 
-fn parse_event(record: &[u8], assembler: &mut Assembler) -> Option<Event> {
+/// As [`read_event`], among other drafts.
+pub(super) fn draft_event(record: &[u8], assembler: &mut Assembler) -> Result<Draft> {
+    let draft = with_parts(record, |fixed, tags, content| {
+        assembler.draft(
+            fixed,
+            |json| hex_runs::unpack_into(json, tags),
+            |json| hex_runs::unpack_into(json, content),
+        )
+    });
+    draft.ok_or_else(no_event)
+}
+
+fn no_event() -> Fault {
+    Fault::corrupt("a record makes no event")
+}
+
+/// Calls with the fixed fields and the packed tags and content.
+fn with_parts<T>(
+    record: &[u8],
+    build: impl FnOnce(&FixedFields<'_>, &[u8], &[u8]) -> Option<T>,
+) -> Option<T> {
     let header = Header::read(record)?;
     let mut rest = record.get(header.header_bytes..)?;
     let sig = take(&mut rest)?;
@@ -147,11 +174,7 @@ fn parse_event(record: &[u8], assembler: &mut Assembler) -> Option<Event> {
         kind: header.kind,
         sig,
     };
-    assembler.assemble(
-        &fixed,
-        |json| hex_runs::unpack_into(json, tags),
-        |json| hex_runs::unpack_into(json, content),
-    )
+    build(&fixed, tags, content)
 }
 
 /// The key of an event's address in the tables, if its kind has one.

@@ -5,7 +5,7 @@ use super::fault::{Fault, Result};
 use super::keys;
 use super::record::{self, Header};
 use super::tables::{Table, Tables};
-use crate::event::{Assembler, Event};
+use crate::event::{Assembler, Draft, Event};
 use lmdb::Transaction;
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub(super) struct Records<'t> {
     walk: Walk<'t>,
     /// The chunk that was read last.
     stands_at: Option<(u64, u8)>,
-    assembler: Assembler,
+    pub(super) assembler: Assembler,
     /// Where chunks are joined, again and again.
     whole: Vec<u8>,
 }
@@ -71,16 +71,30 @@ impl<'t> Records<'t> {
 
     /// The event of a row, given the beginning of its record.
     pub(super) fn event(&mut self, row: u64, begun: Bytes<'t>) -> Result<Event> {
+        self.with_whole(row, begun, record::read_event)
+    }
+
+    /// As [`Records::event`], among the other drafts of [`Records::assembler`].
+    pub(super) fn draft(&mut self, row: u64, begun: Bytes<'t>) -> Result<Draft> {
+        self.with_whole(row, begun, record::draft_event)
+    }
+
+    fn with_whole<T>(
+        &mut self,
+        row: u64,
+        begun: Bytes<'t>,
+        read: impl FnOnce(&[u8], &mut Assembler) -> Result<T>,
+    ) -> Result<T> {
         let total = record::record_bytes(&begun).ok_or_else(|| damaged(row))?;
         if begun.len() >= total {
-            return record::read_event(&begun, &mut self.assembler);
+            return read(&begun, &mut self.assembler);
         }
         let mut whole = std::mem::take(&mut self.whole);
         whole.clear();
         self.join(row, &begun, total, &mut whole)?;
-        let event = record::read_event(&whole, &mut self.assembler);
+        let found = read(&whole, &mut self.assembler);
         self.whole = whole;
-        event
+        found
     }
 
     /// Chunks of a record lie side by side, so the next one needs no search.
@@ -90,7 +104,7 @@ impl<'t> Records<'t> {
         let follows = before.is_some() && self.stands_at == before;
         self.stands_at = None;
         let chunk = match follows {
-            true => self.walk.next()?.filter(|(found, _)| *found == key),
+            true => self.walk.next()?.filter(|(found, _)| *found == &*key),
             false => self.walk.exact(&key)?.map(|chunk| (&[][..], chunk)),
         };
         self.stands_at = chunk.is_some().then_some((row, number));
@@ -101,7 +115,8 @@ impl<'t> Records<'t> {
     pub(super) fn row_from(&mut self, row: u64) -> Result<Option<u64>> {
         self.stands_at = None;
         let found = self.walk.at_or_after(&keys::data(row, 0))?;
-        Ok(found.and_then(|(key, _)| keys::read_five(key)))
+        let found = found.and_then(|(key, _)| keys::read_data(key));
+        Ok(found.map(|(row, _)| row))
     }
 }
 

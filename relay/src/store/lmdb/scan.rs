@@ -3,7 +3,7 @@
 //! What matches, and in which order, is found by `matches`; here is what is made of it.
 
 use super::cursor::Walk;
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::keys;
 use super::mapped::Mapped;
 use super::matches::{Step, each_match};
@@ -11,9 +11,9 @@ use super::record::{self, Header};
 use super::records::{self, Records};
 use super::tables::Table;
 use super::vanishing::Hidden;
-use crate::event::{EventId, PublicKey};
+use crate::event::{Draft, EventId, PublicKey};
 use crate::kinds::Kinds;
-use crate::store::{CountPage, Found, FoundPage, Page, PositionPage, Scan, Stored};
+use crate::store::{CountPage, Found, FoundPage, Lent, LentPage, Page, PositionPage, Scan, Stored};
 use lmdb::RoTransaction;
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     let mut events: Vec<Stored> = Vec::with_capacity(scan.budget.events.min(LIKELY_EVENTS));
     let mut bytes = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found, records| {
+    let mut records = Records::new(&txn, &store.tables)?;
+    let next = each_match(store, &txn, scan, hidden, &mut records, |found, records| {
         let event = records.event(found.row, found.record)?;
         // Tag hashes let nearly nothing through that this refuses.
         if !scan.filter.matches_tags(&event) {
@@ -47,6 +48,63 @@ pub(super) fn page(store: &Mapped, scan: &Scan<'_>) -> Result<Page> {
     Ok(Page { events, next })
 }
 
+/// See [`crate::store::Store::lend`].
+pub(super) fn lend(store: &Mapped, scan: &Scan<'_>) -> Result<LentPage> {
+    let txn = store.env.begin_ro_txn()?;
+    let mut drafts: Vec<Drafted> = Vec::with_capacity(scan.budget.events.min(LIKELY_EVENTS));
+    let mut bytes = 0;
+    let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
+    let mut records = Records::new(&txn, &store.tables)?;
+    let next = each_match(store, &txn, scan, hidden, &mut records, |found, records| {
+        let draft = records.draft(found.row, found.record)?;
+        let is_asked_for = scan.filter.tags.is_empty() || {
+            let tags = records.assembler.tags(&draft);
+            scan.filter
+                .accepts(&tags.ok_or_else(|| records::damaged(found.row))?)
+        };
+        if !is_asked_for {
+            records.assembler.take_back(&draft);
+            return Ok(Step::GoOn);
+        }
+        bytes += draft.json_bytes();
+        if bytes > scan.budget.bytes && !drafts.is_empty() {
+            records.assembler.take_back(&draft);
+            return Ok(Step::StopBefore);
+        }
+        drafts.push(Drafted {
+            row: found.row,
+            expires_at: found.expires_at,
+            draft,
+        });
+        let is_full = drafts.len() >= scan.budget.events || bytes >= scan.budget.bytes;
+        Ok(if is_full { Step::StopAfter } else { Step::GoOn })
+    })?;
+    let no_text = || Fault::corrupt("a record is not text");
+    let json = records.assembler.finish().ok_or_else(no_text)?;
+    let mut events = Vec::with_capacity(drafts.len());
+    for Drafted {
+        row,
+        expires_at,
+        draft,
+    } in drafts
+    {
+        let event = draft.part_of(&json).ok_or_else(no_text)?;
+        events.push(Lent {
+            row,
+            expires_at,
+            event,
+        });
+    }
+    Ok(LentPage { events, next })
+}
+
+/// An event of a page that is not done.
+struct Drafted {
+    row: u64,
+    expires_at: Option<u64>,
+    draft: Draft,
+}
+
 /// See [`crate::store::Store::count_authors`]. A tag is taken for found if its hash of 64 secretly keyed bits is.
 pub(super) fn count(
     store: &Mapped,
@@ -56,7 +114,8 @@ pub(super) fn count(
     let txn = store.env.begin_ro_txn()?;
     let mut count = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found, _| {
+    let mut records = Records::new(&txn, &store.tables)?;
+    let next = each_match(store, &txn, scan, hidden, &mut records, |found, _| {
         count += 1;
         each(&found.author);
         let is_full = count >= scan.budget.events as u64;
@@ -70,7 +129,8 @@ pub(super) fn positions(store: &Mapped, scan: &Scan<'_>) -> Result<PositionPage>
     let txn = store.env.begin_ro_txn()?;
     let mut positions = Vec::new();
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found, _| {
+    let mut records = Records::new(&txn, &store.tables)?;
+    let next = each_match(store, &txn, scan, hidden, &mut records, |found, _| {
         positions.push(found.position);
         let is_full = positions.len() >= scan.budget.events;
         Ok(if is_full { Step::StopAfter } else { Step::GoOn })
@@ -84,7 +144,8 @@ pub(super) fn find(store: &Mapped, scan: &Scan<'_>, whole: &Kinds) -> Result<Fou
     let mut page: Vec<Found> = Vec::new();
     let mut bytes = 0;
     let hidden = Hidden::new(&txn, &store.tables, &store.hash)?;
-    let next = each_match(store, &txn, scan, hidden, |found, records| {
+    let mut records = Records::new(&txn, &store.tables)?;
+    let next = each_match(store, &txn, scan, hidden, &mut records, |found, records| {
         let mut event = None;
         if whole.contains(found.kind) {
             let read = records.event(found.row, found.record)?;
@@ -126,7 +187,8 @@ pub(super) fn sure_positions(
     wants: impl Fn(&Header<'_>) -> bool,
 ) -> Result<PositionPage> {
     let mut positions = Vec::new();
-    let next = each_match(store, txn, scan, hidden, |found, records| {
+    let mut records = Records::new(txn, &store.tables)?;
+    let next = each_match(store, txn, scan, hidden, &mut records, |found, records| {
         let is_wanted = wants(&records::header(found.row, &found.record)?);
         let matches = || -> Result<bool> {
             let event = records.event(found.row, found.record)?;

@@ -8,7 +8,7 @@ use lmdb::{Database, DatabaseFlags, Environment, Error, Stat, Transaction};
 pub(super) enum Table {
     /// name -> value
     Meta,
-    /// row5 . chunk1 -> a piece of the record
+    /// row << 8 | chunk, compared as a number -> a piece of the record
     Data,
     /// id16 -> row5
     Id,
@@ -43,7 +43,7 @@ pub(super) enum Table {
 impl Table {
     pub(super) const ALL: [(Table, &'static str); 16] = [
         (Table::Meta, "meta"),
-        (Table::Data, "data"),
+        (Table::Data, "records"),
         (Table::Id, "id"),
         (Table::Time, "time"),
         (Table::Author, "author"),
@@ -59,6 +59,15 @@ impl Table {
         (Table::Extension, "extension"),
         (Table::Vanishing, "vanishing"),
     ];
+    /// With those of earlier versions that may be opened beside them.
+    pub(super) const MOST_OPEN: u32 = Table::ALL.len() as u32 + 1;
+
+    fn flags(self) -> DatabaseFlags {
+        match self {
+            Table::Data => DatabaseFlags::INTEGER_KEY,
+            _ => DatabaseFlags::empty(),
+        }
+    }
 }
 
 /// Handles of all tables.
@@ -71,8 +80,8 @@ impl Tables {
     /// Opens the tables, and makes those that are missing.
     pub(super) fn open(env: &Environment) -> lmdb::Result<Self> {
         let mut handles = Vec::with_capacity(Table::ALL.len());
-        for (_, name) in Table::ALL {
-            handles.push(env.create_db(Some(name), DatabaseFlags::empty())?);
+        for (table, name) in Table::ALL {
+            handles.push(env.create_db(Some(name), table.flags())?);
         }
         let handles = <[Database; Table::ALL.len()]>::try_from(handles);
         Ok(Tables {

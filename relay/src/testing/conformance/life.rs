@@ -139,19 +139,13 @@ impl Conformance {
             }
         }
         is_calm &= self.check_faults(relay, before_calls, "HTTP calls", report);
-        let before_information = relay.status(self.name()).faults;
-        relay.information().await;
-        // The core undoes what it must not do, and counts it.
-        let is_whole = relay.status(self.name()).faults == before_information;
-        let wanted = "a nip11 hook may add to what it is given, and must leave what is there";
-        let found = "its nip11 hook changed what is not its own, or failed";
-        report.check(
-            "it only adds to the information document",
-            is_whole,
-            found,
-            wanted,
-        );
-        is_calm &= is_whole;
+        let before_page = relay.status(self.name()).faults;
+        let information = relay.information().await;
+        let is_whole = information["supported_nips"].is_array();
+        let wanted = "a nip11 hook must leave what it does not know as it is";
+        let found = "the information document has lost its supported_nips";
+        report.check("the information document is whole", is_whole, found, wanted);
+        is_calm &= self.check_faults(relay, before_page, "the information document", report);
         let restarts = relay.status(self.name()).restarts - before.restarts;
         if restarts > 0 {
             report.problem(

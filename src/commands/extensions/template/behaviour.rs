@@ -5,6 +5,7 @@ use trellis_relay::testing::{Author, TestRelay, Value, conformance, json};
 use new_extension::NewExtension;
 
 const TABLE: &str = "[extensions.new_extension]";
+const NOTES: &str = "/api/new_extension/notes";
 
 /// A relay with this inside the extension's table.
 async fn start(keys: &str) -> TestRelay {
@@ -32,10 +33,10 @@ async fn notes_are_counted_and_the_count_outlives_a_crash() {
     client.store(&alice.note("one")).await;
     client.store(&alice.note("two")).await;
     let relay = relay.kill_and_restart().await;
-    let path = format!("/api/new_extension/notes/{}", alice.pubkey());
+    let path = format!("{NOTES}/{}", alice.pubkey());
     let counted: Value = relay.get(&path).await.json();
     assert_eq!(counted, json!({ "count": 2 }));
-    let wrong = relay.get("/api/new_extension/notes/alice").await;
+    let wrong = relay.get(&format!("{NOTES}/alice")).await;
     assert_eq!(wrong.status, 400);
     relay.stop().await;
 }
