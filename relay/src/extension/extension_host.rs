@@ -286,7 +286,8 @@ impl ExtensionHost {
         let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
         let hooks = kept.chain(&built.staged);
         let hooks = hooks.flat_map(|running| &running.member.hooks);
-        order::check_claims(hooks, &self.options)
+        let network = self.shared.core.network();
+        order::check_claims(hooks, &self.options, network.relay_url.as_deref())
     }
 
     /// Makes it as if `build` had not been.
