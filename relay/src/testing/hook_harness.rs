@@ -79,6 +79,7 @@ impl HookHarness {
             },
             deadline: Duration::from_secs(1),
             reserved_methods: crate::http::method_names(),
+            reserved_paths: crate::http::own_paths(),
             ..HostOptions::default()
         };
         let tables = tables_of(tables);

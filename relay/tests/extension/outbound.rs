@@ -274,6 +274,32 @@ async fn e1_outbound_takes_no_secret_to_another_origin() {
 }
 
 #[tokio::test]
+async fn e1_outbound_takes_no_body_to_another_origin() {
+    let both = "allow_private = ['127.0.0.0/30']\n";
+    let (relay, client) = start("bodies elsewhere", both).await;
+    let (other, asked) = serve("127.0.0.2", |_| ok("here")).await;
+    let (server, _) = serve("127.0.0.1", move |request| {
+        let status = request.split(['/', ' ']).nth(2).unwrap();
+        redirect(status.parse().unwrap(), &format!("http://{other}/"))
+    })
+    .await;
+    for status in [307, 308] {
+        let request = client.post(&format!("http://{server}/{status}"));
+        let answer = request.body("client_secret=s").send().await;
+        assert!(
+            matches!(answer, Err(OutboundError::BodyElsewhere)),
+            "{answer:?}"
+        );
+        assert_eq!(asked.lock().unwrap().len(), 0);
+    }
+    // Without a body there is nothing to keep.
+    let request = client.delete(&format!("http://{server}/307"));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert!(asked.lock().unwrap()[0].starts_with("DELETE / "));
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
 async fn e1_outbound_ends_a_chain_of_redirects() {
     let (relay, client) = start("chain", &format!("{LOCAL}max_redirects = 2")).await;
     let (server, asked) = serve("127.0.0.1", |_| redirect(302, "/again")).await;

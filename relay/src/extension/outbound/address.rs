@@ -1,4 +1,4 @@
-//! Which addresses are of the public Internet.
+//! Which addresses are of the public Internet, and lead to no cloud's metadata.
 //!
 //! Invariant: an address that leads to an IPv4 one (mapped, translated, tunnelled) is judged by that one as well.
 
@@ -24,13 +24,15 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The registry of special-purpose addresses (RFC 6890), multicast, and what is reserved.
+/// The registry of special-purpose addresses (RFC 6890), multicast, what is reserved, and clouds' own.
 fn is_private_v4(address: Ipv4Addr) -> bool {
     match address.octets() {
         [0 | 10 | 127, ..] => true,
         [100, second, ..] => second & 0xc0 == 64,
         // Link-local, where clouds have their metadata.
         [169, 254, ..] | [192, 168, ..] => true,
+        // The host's own services in Azure, at an address that routes nowhere else.
+        [168, 63, 129, 16] => true,
         [172, second, ..] => second & 0xf0 == 16,
         [192, 0, 0 | 2, _] | [192, 88, 99, _] => true,
         [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => true,
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn e1_outbound_knows_every_kind_of_private_address() {
         let private = "0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.9.9.9 169.254.169.254 \
-            172.16.0.1 172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 \
+            168.63.129.16 ::ffff:168.63.129.16 172.16.0.1 172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 \
             203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 \
             :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:0:0 64:ff9b::10.0.0.1 64:ff9b::a9fe:a9fe \
             64:ff9b:1::1 100::1 2001::1 2001:db8::1 2002:7f00:1::1 2002:c0a8:101:: 3fff::1 5f00::1 fc00::1 fd12::1 \
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn e1_outbound_knows_public_addresses() {
-        let public = "1.1.1.1 9.9.9.9 99.255.255.255 100.63.0.1 100.128.0.1 126.0.0.1 128.0.0.1 169.253.0.1 172.15.0.1 \
+        let public = "1.1.1.1 9.9.9.9 99.255.255.255 100.63.0.1 100.128.0.1 126.0.0.1 128.0.0.1 168.63.129.15 168.63.129.17 169.253.0.1 172.15.0.1 \
             172.32.0.1 192.0.1.1 192.167.0.1 192.169.0.1 198.17.0.1 198.20.0.1 203.0.112.1 223.255.255.255 \
             2606:4700::1111 2a00:1450::1 2001:4860:4860::8888 ::ffff:1.1.1.1 64:ff9b::1.1.1.1 2002:101:101::1";
         let refused: Vec<_> = public

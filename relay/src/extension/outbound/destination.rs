@@ -59,11 +59,8 @@ pub(super) fn keeps_body(status: StatusCode, method: &Method) -> bool {
     matches!(status.as_u16(), 307 | 308) || matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// What goes along to another origin: nothing that could be a secret.
-pub(super) fn headers_for(next: &Url, from: &Url, headers: &mut HeaderMap) {
-    if next.origin() == from.origin() {
-        return;
-    }
+/// Leaves what may go along to another origin: nothing that could be a secret.
+pub(super) fn strip(headers: &mut HeaderMap) {
     let kept: HeaderMap = [ACCEPT, CONTENT_TYPE]
         .into_iter()
         .filter_map(|name| Some((name.clone(), headers.remove(name)?)))

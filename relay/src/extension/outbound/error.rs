@@ -31,6 +31,9 @@ pub enum OutboundError {
     /// A redirect from `https` to `http`.
     #[error("a redirect from https to http")]
     Downgrade,
+    /// A redirect by which another origin would get the body, which is meant for the first.
+    #[error("a redirect that takes the body of the request to another origin")]
+    BodyElsewhere,
     /// It was redirected again and again.
     #[error("more than {0} redirects; outbound.max_redirects can allow more")]
     Redirects(u32),
@@ -96,6 +99,7 @@ impl OutboundError {
             OutboundError::Url(_)
             | OutboundError::Private { .. }
             | OutboundError::Downgrade
+            | OutboundError::BodyElsewhere
             | OutboundError::Redirects(_) => "refused",
             OutboundError::Busy(_) => "busy",
             OutboundError::Timeout(_) => "timeout",

@@ -25,6 +25,8 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn open(settings: Outbound) -> Result<Self, OutboundError> {
+        let max_concurrent = settings.max_concurrent as usize;
+        let names = PublicOnly::new(settings.allow_private.clone(), max_concurrent);
         let client = Client::builder()
             .use_preconfigured_tls(tls()?)
             .user_agent(USER_AGENT)
@@ -34,12 +36,12 @@ impl Line {
             .connect_timeout(settings.connect_timeout.duration())
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE_TIME)
-            .dns_resolver(Arc::new(PublicOnly::new(settings.allow_private.clone())))
+            .dns_resolver(Arc::new(names))
             .build()
             .map_err(OutboundError::of)?;
         Ok(Line {
             client,
-            running: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
+            running: Arc::new(Semaphore::new(max_concurrent)),
             waiting: Semaphore::new(settings.max_waiting as usize),
             settings,
         })

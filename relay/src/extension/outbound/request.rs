@@ -67,7 +67,8 @@ impl HttpRequest {
         self
     }
 
-    /// Sends these bytes.
+    /// Sends these bytes. A redirect that would take them to another origin is [`OutboundError::BodyElsewhere`]: ask that
+    /// one by its own URL if it shall have them.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
@@ -178,7 +179,12 @@ impl Hops {
                 self.body = Bytes::new();
                 self.headers.remove(CONTENT_TYPE);
             }
-            destination::headers_for(&next, &self.url, &mut self.headers);
+            if next.origin() != self.url.origin() {
+                if !self.body.is_empty() {
+                    return Err(OutboundError::BodyElsewhere);
+                }
+                destination::strip(&mut self.headers);
+            }
             self.url = next;
         }
         Err(OutboundError::Redirects(settings.max_redirects))
