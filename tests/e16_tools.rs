@@ -183,6 +183,7 @@ fn e16_coverage_says_what_it_lacks() {
         let path = path_with(programs);
         let run = Command::new(root().join("tests/coverage"))
             .env("PATH", path.path())
+            .env_remove("CARGO_LLVM_COV")
             .output()
             .expect("tests/coverage");
         let said = String::from_utf8_lossy(&run.stderr).into_owned();

@@ -16,7 +16,7 @@ mod ip_range;
 mod limitation;
 mod load;
 mod log;
-mod mask;
+pub(crate) mod mask;
 mod merge;
 mod nearest;
 mod negentropy;

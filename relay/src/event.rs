@@ -29,7 +29,7 @@ pub use kinds::KindClass;
 pub use parse::{EventError, peek_id};
 pub use tags::{Tag, Tags};
 
-/// A well-formed event. Cloning shares the JSON.
+/// A well-formed event. A clone stands alone: it copies the JSON and keeps no other memory alive. To share one, use an `Arc`.
 ///
 /// ```
 /// use trellis_relay::event::Event;
@@ -43,7 +43,6 @@ pub use tags::{Tag, Tags};
 /// assert_eq!(event.tag_values(b't').next().as_deref(), Some("cats"));
 /// # Ok::<(), trellis_relay::event::EventError>(())
 /// ```
-#[derive(Clone)]
 pub struct Event {
     id: EventId,
     pubkey: PublicKey,
@@ -54,6 +53,16 @@ pub struct Event {
     /// Offset of the quote that opens the content.
     content_at: u32,
     json: ByteString,
+}
+
+// The JSON may be a part of a page of events that is being sent; whoever keeps one event must not keep them all.
+impl Clone for Event {
+    fn clone(&self) -> Self {
+        Event {
+            json: ByteString::from(&*self.json),
+            ..*self
+        }
+    }
 }
 
 /// Index keys hold five bytes of `created_at`; 2^40 seconds are the year 36812.

@@ -38,6 +38,7 @@ pub mod prelude;
 mod pubkeys;
 mod rate;
 mod registrar;
+mod replays;
 mod running;
 mod services;
 mod shared;

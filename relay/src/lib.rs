@@ -39,6 +39,7 @@ pub mod moderator;
 pub mod nips;
 pub mod orders;
 pub mod rate_limit;
+mod shares;
 pub mod visibility;
 
 pub mod fanout;

@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use trellis_relay::config::Loaded;
 use trellis_relay::extension::Compiled;
 use trellis_relay::parts::Parts;
@@ -45,9 +45,17 @@ impl Serve {
         trellis_relay::http::install_recorder();
         let parts = Parts::from_config(loaded.config.clone(), extensions)?;
         actix_rt::System::new().block_on(async {
-            let server = Server::start(parts).await?;
+            // Before anybody can know that we are here: a signal that nobody waits for ends the process.
+            let mut signals = Signals::listen()?;
+            let server = tokio::select! {
+                started = Server::start(parts) => started?,
+                () = signals.stop() => {
+                    tracing::info!("stopped before the start was done");
+                    return Ok(());
+                }
+            };
             tracing::info!("listening on http://{}", server.address);
-            self.attend(server, loaded, changes).await
+            self.attend(server, signals, loaded, changes).await
         })
     }
 
@@ -55,18 +63,17 @@ impl Serve {
     async fn attend(
         &self,
         mut server: Server,
+        mut signals: Signals,
         mut loaded: Loaded,
         mut changes: BoxStream<'static, ()>,
     ) -> anyhow::Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
         let mut looks = tokio::time::interval(WRITER_LOOK);
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => {}
+                what = signals.next() => match what {
+                    Asked::ToStop => break,
+                    Asked::ToReload => {}
+                },
                 Some(()) = changes.next() => {}
                 _ = looks.tick() => {
                     logging::tell_suppressed();
@@ -80,8 +87,7 @@ impl Serve {
             }
             // An extension that is long in the building does not keep the relay from stopping.
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                () = signals.stop() => break,
                 () = self.reload(&mut server, &mut loaded) => {}
             }
         }
@@ -126,6 +132,43 @@ impl Serve {
         }
         *loaded = new;
         tracing::info!("the new configuration is in force");
+    }
+}
+
+/// What operators tell a process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+enum Asked {
+    ToStop,
+    ToReload,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
+            hangup: signal(SignalKind::hangup()).context("SIGHUP")?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::ToStop,
+            _ = self.interrupt.recv() => Asked::ToStop,
+            _ = self.hangup.recv() => Asked::ToReload,
+        }
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

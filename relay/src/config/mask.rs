@@ -3,7 +3,7 @@
 //! Invariant: numbers and switches are always shown, text only if neither the key's name nor the text itself hints at a
 //! secret. Better one value too many hidden than one too few.
 
-use super::secret::MASK;
+pub(crate) use super::secret::MASK;
 
 /// Words that mark a key's value as secret wherever they stand in its name.
 const SECRET_PARTS: [&str; 5] = ["secret", "token", "password", "passphrase", "credential"];
@@ -54,6 +54,11 @@ pub(crate) fn masked(key: &str, value: &serde_json::Value) -> serde_json::Value 
             .collect(),
         other => other.clone(),
     }
+}
+
+/// Whether a text must not be shown as it is.
+pub(crate) fn hides(key: &str, text: &str) -> bool {
+    names_secret(key) || masked_text(text) != text
 }
 
 /// True if a key, or a table it stands in, is named like a secret.

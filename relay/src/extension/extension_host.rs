@@ -10,13 +10,13 @@ use super::error::ExtensionError;
 use super::handle::HostHandle;
 use super::host::{Core, Shared};
 use super::loops::Depths;
+use super::replays::ReplayGuards;
 use super::running::Running;
 use super::services::Services;
 use super::table::{self, CoreKeys, Table};
 use super::task::Backoff;
 use super::{Reload, order, panics, watchdog};
 use crate::clock::{Clock, SystemClock};
-use crate::nips::nip98::ReplayGuard;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl ExtensionHost {
             services: Services::default(),
             core,
             depths: Arc::new(Depths::default()),
-            nip98_seen: Arc::new(ReplayGuard::starting(options.clock.now_s())),
+            nip98_guards: ReplayGuards::starting(options.clock.now_s()),
         };
         let mut host = ExtensionHost {
             compiled,
@@ -286,7 +286,8 @@ impl ExtensionHost {
         let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
         let hooks = kept.chain(&built.staged);
         let hooks = hooks.flat_map(|running| &running.member.hooks);
-        order::check_claims(hooks, &self.options)
+        let network = self.shared.core.network();
+        order::check_claims(hooks, &self.options, network.relay_url.as_deref())
     }
 
     /// Makes it as if `build` had not been.

@@ -1,7 +1,7 @@
 //! One registered hook with its author's types erased, and what the core keeps beside it.
 //!
 //! Invariant: an author's code is called through [`Hook::guard`], [`Hook::run`] or [`Hook::contain`] alone: a panic, an
-//! error or an overrun ends there, is counted and logged, and opens the hook's breaker when it repeats.
+//! error or an overrun ends there, is counted and logged, and opens the hook's breaker when it repeats. Routes have none.
 
 mod call;
 
@@ -305,8 +305,10 @@ impl Hook {
         let (extension, hook) = (self.owner.name, self.call.name());
         self.owner.count_fault(hook);
         let now = self.owner.clock.monotonic();
-        let opened = match fault {
-            Fault::Overran(_) => self.breaker.trip(now),
+        let opened = match (&self.call, &fault) {
+            // A mount has many routes and no breaker: one that fails leaves the others in force.
+            (Call::Http(_), _) => None,
+            (_, Fault::Overran(_)) => self.breaker.trip(now),
             _ => self.breaker.bad(now),
         };
         match opened {

@@ -5,6 +5,7 @@ use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
 use super::outbound::HttpClient;
 use super::rate::RateLimiter;
+use super::replays::ReplayGuards;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
 use crate::config::{Mode, Network, Operation, Outbound};
@@ -17,6 +18,7 @@ use futures_util::future::BoxFuture;
 use nostr::event::EventBuilder;
 use nostr::types::Timestamp;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -90,7 +92,7 @@ pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) core: Arc<dyn Core>,
     pub(super) depths: Arc<Depths>,
-    pub(super) nip98_seen: Arc<ReplayGuard>,
+    pub(super) nip98_guards: ReplayGuards,
 }
 
 impl Host {
@@ -109,7 +111,7 @@ impl Host {
                 services: shared.services,
                 core: shared.core,
                 depths: shared.depths,
-                nip98_seen: shared.nip98_seen,
+                nip98_seen: shared.nip98_guards.of(name),
             }),
         }
     }
@@ -310,21 +312,22 @@ impl Host {
             body_sha256: body_sha256.as_ref(),
             window_s: nip98::WINDOW_S,
         };
-        Ok(self.check_signed(header, asked)?.pubkey)
+        Ok(self.check_signed(header, asked, None)?.pubkey)
     }
 
-    /// The same for a request whose address may be written in more ways than one.
+    /// The same for a request whose address may be written in more ways than one, from a client at `ip`.
     pub(super) fn check_signed(
         &self,
         header: &str,
         asked: Asked<'_, impl FnOnce(&str) -> bool>,
+        ip: Option<IpAddr>,
     ) -> Result<Signed, Nip98Error> {
         let now_s = self.inner.clock.now_s();
         let signed = asked.check(header, now_s)?;
         if self.inner.core.is_banned(&signed.pubkey) {
             return Err(Nip98Error::Banned);
         }
-        self.inner.nip98_seen.first_time(&signed, now_s)?;
+        self.inner.nip98_seen.first_time(&signed, ip, now_s)?;
         Ok(signed)
     }
 

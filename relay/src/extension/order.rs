@@ -8,6 +8,7 @@ use super::http::{Mount, Scope};
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
+use url::Url;
 
 /// Puts extensions after those whose services they need; otherwise they keep their order.
 pub(super) fn by_services(on: Vec<Compiled>) -> Result<Vec<Compiled>, ExtensionError> {
@@ -40,11 +41,22 @@ pub(super) fn by_services(on: Vec<Compiled>) -> Result<Vec<Compiled>, ExtensionE
 pub(super) fn check_claims<'h>(
     hooks: impl Iterator<Item = &'h Arc<Hook>>,
     options: &HostOptions,
+    relay_url: Option<&str>,
 ) -> Result<(), ExtensionError> {
+    let relay_url = relay_url.and_then(|url| Url::parse(url).ok());
+    let own_name = relay_url.as_ref().and_then(Url::host_str);
     let mut owners: HashMap<String, &'static str> = HashMap::new();
     for hook in hooks {
         let extension = hook.owner.name;
         let claims = match &hook.call {
+            Call::Http(scope) if own_name.is_some_and(|own| scope.mount == Mount::host(own)) => {
+                let problem = format!(
+                    "its routes at {} would hide the relay's own pages, since network.relay_url has this name; its \
+                     author must mount them under a prefix or at the root",
+                    scope.mount
+                );
+                return Err(ExtensionError::Build { extension, problem });
+            }
             Call::Http(scope) => claims_of(scope, extension, &options.reserved_paths)?,
             Call::Rpc(method, _) if options.reserved_methods.contains(&method.as_str()) => {
                 let method = method.clone();

@@ -123,6 +123,6 @@ fn authorize(request: &HttpRequest, body: &[u8], relay: &Relay) -> Result<(), Re
         return Err(Refusal::NotTheOperator);
     }
     // Only what the operator signs is remembered, or strangers could fill the memory and lock the operator out.
-    relay.nip98_seen.first_time(&signed, now_s)?;
+    relay.nip98_seen.first_time(&signed, None, now_s)?;
     Ok(())
 }

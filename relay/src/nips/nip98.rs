@@ -6,10 +6,12 @@
 pub mod address;
 
 use crate::event::{Event, EventError, EventId, PublicKey};
+use crate::shares::Shares;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 /// The kind of an authorization.
@@ -179,14 +181,47 @@ fn decode(header: &str) -> Result<Vec<u8>, Nip98Error> {
 }
 
 /// Remembers authorizations for as long as they are good, so that each serves one request. Bounded: when it is full of
-/// good ones, new ones are refused. What was signed before its memory begins is refused for as long as it would be good, or
-/// a restart would let everything be used twice.
+/// good ones, new ones are refused, and of what is free an address has a share, since whoever can make a key can sign. What
+/// was signed before its memory begins is refused for as long as it would be good, or a restart would let everything be used
+/// twice.
 #[derive(Debug, Default)]
 pub struct ReplayGuard {
     /// Seconds since 1970 from which it remembers.
     since_s: u64,
-    /// By id, the seconds since 1970 from which it is no longer good.
-    seen: Mutex<HashMap<EventId, u64>>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    seen: HashSet<EventId>,
+    /// The same, by the seconds since 1970 after which they are no longer good.
+    good_until_s: BTreeMap<u64, Vec<(EventId, Option<IpAddr>)>>,
+    places: Shares,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory {
+            seen: HashSet::new(),
+            good_until_s: BTreeMap::new(),
+            places: Shares::of(REMEMBERED),
+        }
+    }
+}
+
+impl Memory {
+    /// What is over is let go of once, so this costs as much as it came to.
+    fn forget_before(&mut self, now_s: u64) {
+        while let Some(oldest) = self.good_until_s.first_entry() {
+            if *oldest.key() >= now_s {
+                return;
+            }
+            for (id, ip) in oldest.remove() {
+                self.seen.remove(&id);
+                self.places.give_back(ip, 1);
+            }
+        }
+    }
 }
 
 impl ReplayGuard {
@@ -198,23 +233,29 @@ impl ReplayGuard {
         }
     }
 
-    /// Whether the authorization comes for the first time.
-    pub fn first_time(&self, signed: &Signed, now_s: u64) -> Result<(), Nip98Error> {
+    /// Whether the authorization comes for the first time. `ip` is the client's, whose share is looked at where it is
+    /// known.
+    pub fn first_time(
+        &self,
+        signed: &Signed,
+        ip: Option<IpAddr>,
+        now_s: u64,
+    ) -> Result<(), Nip98Error> {
         // A clock that was set back since then says nothing about the start.
         if now_s >= self.since_s && signed.created_at < self.since_s {
             return Err(Nip98Error::BeforeStart(self.since_s - signed.created_at));
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= REMEMBERED {
-            seen.retain(|_, until| *until >= now_s);
-        }
-        if seen.contains_key(&signed.id) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.forget_before(now_s);
+        if memory.seen.contains(&signed.id) {
             return Err(Nip98Error::Replayed);
         }
-        if seen.len() >= REMEMBERED {
+        if !memory.places.take(ip, 1) {
             return Err(Nip98Error::Busy);
         }
-        seen.insert(signed.id, signed.good_until_s);
+        memory.seen.insert(signed.id);
+        let until = memory.good_until_s.entry(signed.good_until_s);
+        until.or_default().push((signed.id, ip));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use crate::support::*;
 use actix_web::dev::ServiceResponse;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpRequest, web};
-use trellis_relay::extension::http;
+use trellis_relay::extension::{Health, http};
 
 async fn text(response: ServiceResponse) -> (u16, String) {
     let status = response.status().as_u16();
@@ -101,6 +101,8 @@ async fn e6_a_handler_that_panics_answers_500_and_the_next_request_is_served() {
         assert!(!body.contains("secret"), "{body}");
     }
     assert_eq!(relay.status("gate").faults, 10);
+    // Nothing is skipped, and nothing says so.
+    assert_eq!(relay.status("gate").health, Some(Health::Ok));
     assert_eq!(get!(app, "/api/gate/room"), (200, "g".to_owned()));
     relay.host.shutdown().await;
 }

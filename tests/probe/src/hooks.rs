@@ -31,9 +31,6 @@ impl Probe {
         }
         if self.has("commit") {
             hooks.commit(kinds, |me, event, tx| {
-                if Action::of_event(event, "commit") == Some(Action::Flood) {
-                    nonsense::rows(tx);
-                }
                 // Written first, so that whatever follows has something to take back.
                 tx.put(&row_key(event.id()), event.content().as_bytes())?;
                 for removed in tx.removes().to_vec() {
@@ -43,6 +40,10 @@ impl Probe {
                     match me.sync("commit", Action::of_event(event, "commit"))? {
                         Action::No => Reason::blocked("vetoed by the probe").into(),
                         Action::Nonsense => nonsense::reason().into(),
+                        Action::Flood => {
+                            nonsense::rows(tx);
+                            Commit::Accept
+                        }
                         _ => Commit::Accept,
                     },
                 )

@@ -1,6 +1,7 @@
 //! What the probe has seen, over HTTP, for tests to read.
 
 use crate::Probe;
+use crate::action::Action;
 use actix_web::web::{self, Bytes, Json};
 use actix_web::{HttpResponse, Responder};
 use futures_util::stream::{self, StreamExt as _};
@@ -122,9 +123,11 @@ async fn fall_over(_me: Current<Probe>) -> HttpResponse {
 }
 
 /// Holds the worker's thread.
-async fn block(_me: Current<Probe>) -> HttpResponse {
-    std::thread::sleep(crate::action::HELD);
-    HttpResponse::NoContent().finish()
+async fn block(me: Current<Probe>) -> HttpResponse {
+    match me.sync("http", Some(Action::Block)) {
+        Ok(_) => HttpResponse::NoContent().finish(),
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
 }
 
 /// A body that never ends.
@@ -135,10 +138,12 @@ async fn endless(_me: Current<Probe>) -> HttpResponse {
 
 /// A body that panics after its first chunk.
 async fn stream_and_fall_over(_me: Current<Probe>) -> HttpResponse {
-    let chunks = stream::iter(0..2).map(|number| match number {
-        0 => Ok::<_, Infallible>(Bytes::from_static(b"so far")),
-        _ => panic!("as asked"),
-    });
+    let first = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"so far"))]);
+    let chunks = first.chain(stream::once(async {
+        // What is there is sent meanwhile.
+        tokio::task::yield_now().await;
+        panic!("as asked")
+    }));
     HttpResponse::Ok().streaming(chunks)
 }
 

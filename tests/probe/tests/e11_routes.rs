@@ -48,6 +48,17 @@ async fn e11_the_longest_prefix_wins_and_a_host_name_comes_before_all() {
 }
 
 #[tokio::test]
+async fn e11_the_relays_own_host_name_is_not_to_be_had() {
+    let setup =
+        mounts(&["//Relay.example/"]).env("TRELLIS_NETWORK__RELAY_URL", "wss://relay.EXAMPLE/");
+    let output = setup.serve_to_end().await;
+    output.assert_failure(&[
+        "[extensions.probe]",
+        "//relay.example/ would hide the relay's own pages",
+    ]);
+}
+
+#[tokio::test]
 async fn e11_the_same_mount_twice_stops_the_start() {
     for (twice, says) in [
         (["/a", "/a"], "it asks twice for the routes under /a"),

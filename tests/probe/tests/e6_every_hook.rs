@@ -88,7 +88,7 @@ async fn e6_what_panics_when_it_is_dropped_harms_nobody() {
         client.query(json!({"ids": [event.id]})).await;
     }
     for hook in ["request", "request_async"] {
-        let filter = json!({"kinds": [7100], "#x": [format!("{hook} bomb")]});
+        let filter = json!({"kinds": [7050], "#x": [format!("{hook} bomb")]});
         assert_eq!(client.ask(&[filter]).await, Ok(vec![]), "{hook}");
     }
     let kept = author.draft(7001).probe("guard_removal", "bomb").sign();
@@ -267,13 +267,14 @@ async fn e6_a_method_whose_answer_is_too_much_is_answered_for() {
 #[tokio::test]
 async fn e6_a_command_at_fault_ends_with_an_error() {
     let setup = trellis_probe!().config(&probe::table(&["command"], ""));
+    let config = setup.config_file().display().to_string();
     for (action, words) in [
         ("panic", "the command panicked"),
         ("bomb", "the command panicked"),
         ("error", "as asked"),
         ("no", "refused as asked"),
     ] {
-        let output = setup.run(&["run", "probe-do", action]).await;
+        let output = setup.run(&["run", "-c", &config, "probe-do", action]).await;
         output.assert_failure(&[words]);
         assert_eq!(output.code, Some(1), "{action}");
     }

@@ -145,7 +145,7 @@ impl Describe for ServiceToken {
 
 impl<'de> Deserialize<'de> for ServiceTokens {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let by_name = BTreeMap::<String, Entry>::deserialize(deserializer)?;
+        let by_name = deserializer.deserialize_any(ByName)?;
         for (name, entry) in &by_name {
             let token = entry.token.reveal();
             let found = token.chars().count();
@@ -171,6 +171,25 @@ impl<'de> Deserialize<'de> for ServiceTokens {
         }
         let by_name = Arc::new(by_name);
         Ok(ServiceTokens { by_name })
+    }
+}
+
+/// Says what is wanted and not what was found, which may be a token.
+struct ByName;
+
+impl<'de> Visitor<'de> for ByName {
+    type Value = BTreeMap<String, Entry>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of services, each with its token: backend = \"...\"")
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(E::invalid_type(de::Unexpected::Other("text"), &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(map))
     }
 }
 
@@ -297,8 +316,20 @@ mod tests {
                 "allows nobody",
             ),
             ("a = 7".to_owned(), "a token, or a table"),
+            (format!("tokens = '{TOKEN}'"), "a table of services"),
         ] {
-            let problem = read(&table).unwrap_err();
+            #[derive(Debug, Deserialize)]
+            #[allow(dead_code)]
+            struct AsText {
+                tokens: ServiceTokens,
+            }
+            let problem = match table.starts_with("tokens") {
+                true => toml::from_str::<AsText>(&table)
+                    .unwrap_err()
+                    .message()
+                    .to_owned(),
+                false => read(&table).unwrap_err(),
+            };
             assert!(problem.contains(says), "{problem}");
             assert!(
                 !problem.contains(TOKEN) && !problem.contains("short"),

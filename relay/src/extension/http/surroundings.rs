@@ -85,7 +85,8 @@ impl Surroundings {
             body_sha256,
             window_s: self.settings.nip98_window_s,
         };
-        self.host.check_signed(header, asked)
+        self.host
+            .check_signed(header, asked, self.client_ip(request))
     }
 
     fn below_mount<'p>(&self, path: &'p str) -> Cow<'p, str> {

@@ -97,8 +97,8 @@ fn nip98_a_forged_event_is_refused() {
 fn nip98_a_header_serves_one_request() {
     let guard = ReplayGuard::default();
     let signed = check(&good(), "PUT", URL, None, NOW_S).unwrap();
-    assert!(guard.first_time(&signed, NOW_S).is_ok());
-    let again = guard.first_time(&signed, NOW_S + 60).unwrap_err();
+    assert!(guard.first_time(&signed, None, NOW_S).is_ok());
+    let again = guard.first_time(&signed, None, NOW_S + 60).unwrap_err();
     assert!(matches!(again, Nip98Error::Replayed));
 }
 
@@ -117,12 +117,45 @@ fn nip98_the_guard_is_bounded_and_forgets_what_is_over() {
         }
     };
     for number in 0..REMEMBERED as u64 {
-        guard.first_time(&signed(number, NOW_S), NOW_S).unwrap();
+        guard
+            .first_time(&signed(number, None, NOW_S), NOW_S)
+            .unwrap();
     }
-    let full = guard.first_time(&signed(u64::MAX, NOW_S), NOW_S);
+    let full = guard.first_time(&signed(u64::MAX, None, NOW_S), NOW_S);
     assert!(matches!(full, Err(Nip98Error::Busy)));
     let later = NOW_S + WINDOW_S + 1;
-    assert!(guard.first_time(&signed(u64::MAX, later), later).is_ok());
+    assert!(
+        guard
+            .first_time(&signed(u64::MAX, None, later), later)
+            .is_ok()
+    );
+}
+
+#[test]
+fn e11_one_address_cannot_fill_the_guard() {
+    let guard = ReplayGuard::default();
+    let mut numbers = 0u64..;
+    let mut sign = || {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&numbers.next().unwrap().to_be_bytes());
+        Signed {
+            pubkey: PublicKey::from_byte_array([1; 32]),
+            id: EventId::from_byte_array(id),
+            created_at: NOW_S,
+            good_until_s: NOW_S + WINDOW_S,
+            payload_sha256: None,
+        }
+    };
+    let stranger = Some([192, 0, 2, 1].into());
+    while guard.first_time(&sign(), stranger, NOW_S).is_ok() {}
+    let refused = guard.first_time(&sign(), stranger, NOW_S);
+    assert!(matches!(refused, Err(Nip98Error::Busy)));
+    let user = Some([192, 0, 2, 2].into());
+    for _ in 0..1_000 {
+        guard.first_time(&sign(), user, NOW_S).unwrap();
+    }
+    let later = NOW_S + WINDOW_S + 1;
+    assert!(guard.first_time(&sign(), stranger, later).is_ok());
 }
 
 #[test]
@@ -133,12 +166,15 @@ fn nip98_what_was_signed_before_the_start_is_refused_while_it_is_good() {
         check(&header, "PUT", URL, None, NOW_S).unwrap()
     };
     let old = signed(NOW_S - 5);
-    let refused = guard.first_time(&old, NOW_S + 3).unwrap_err().to_string();
+    let refused = guard
+        .first_time(&old, None, NOW_S + 3)
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("5 s older than the start"), "{refused}");
     for created_at in [NOW_S, NOW_S + 30] {
-        assert!(guard.first_time(&signed(created_at), NOW_S).is_ok());
+        assert!(guard.first_time(&signed(created_at), None, NOW_S).is_ok());
     }
     // A clock that ran ahead at the start and was corrected locks nobody out.
     let guard = ReplayGuard::starting(NOW_S + 3_600);
-    assert!(guard.first_time(&signed(NOW_S), NOW_S).is_ok());
+    assert!(guard.first_time(&signed(NOW_S), None, NOW_S).is_ok());
 }
