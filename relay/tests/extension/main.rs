@@ -16,6 +16,7 @@ mod lifecycle;
 mod outbound;
 mod publish;
 mod request;
+mod routes;
 mod stored;
 mod support;
 mod words;
