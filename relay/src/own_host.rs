@@ -6,6 +6,7 @@
 
 use actix_http::RequestHead;
 use actix_http::header;
+use actix_web::{HttpMessage as _, HttpRequest};
 use std::net::IpAddr;
 
 /// The `Host` that a client asked for, port and all; HTTP/2 has it in the address. Empty where there is none.
@@ -13,6 +14,20 @@ pub(crate) fn named_host(head: &RequestHead) -> &str {
     let header = head.headers.get(header::HOST);
     let header = header.and_then(|host| host.to_str().ok());
     header.or(head.uri.host()).unwrap_or_default()
+}
+
+/// In the data of a connection: the address at which it came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalAddress(pub(crate) IpAddr);
+
+/// The address at which a request came in: that of its connection, where the server has noted it, or the one it listens on.
+pub(crate) fn local_address(request: &HttpRequest) -> IpAddr {
+    let of_connection = request.conn_data::<LocalAddress>().copied();
+    let noted = || request.extensions().get::<LocalAddress>().copied();
+    match of_connection.or_else(noted) {
+        Some(LocalAddress(ip)) => ip,
+        None => request.app_config().local_addr().ip(),
+    }
 }
 
 /// The host, where it is a loopback name or address, or the address `local` at which the connection came in.

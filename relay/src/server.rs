@@ -4,6 +4,7 @@
 
 use crate::admin::socket::AdminSocket;
 use crate::config::Network;
+use crate::own_host::LocalAddress;
 use crate::parts::Parts;
 use crate::relay::Relay;
 use crate::running::{self, RunningRelay};
@@ -136,6 +137,11 @@ fn serve_connections(
         .client_request_timeout(network.handshake_timeout.duration())
         .client_disconnect_timeout(Duration::from_secs(1))
         .tcp_nodelay(true)
+        .on_connect_ext(|stream: &TcpStream, connection| {
+            if let Ok(local) = stream.local_addr() {
+                connection.insert(LocalAddress(local.ip()));
+            }
+        })
         .upgrade(fn_service(move |(request, framed)| {
             ws::upgrade::accept(worker.clone(), request, framed)
         }))

@@ -39,6 +39,9 @@ pub struct Network {
     pub trusted_proxies: Vec<IpRange>,
     /// How long a new connection may take to send its whole request. A time. Default "10s".
     pub handshake_timeout: TimeSpan,
+    /// How long the body of an HTTP request may take to come, where an extension's route takes it whole. A time. Default
+    /// "30s".
+    pub body_timeout: TimeSpan,
     /// A connection from which nothing at all, not even a pong, has come for so long is closed. A time, longer than
     /// `ping_interval`. Default "75s".
     pub idle_timeout: TimeSpan,
@@ -64,6 +67,7 @@ impl Default for Network {
             real_ip_header: None,
             trusted_proxies: Vec::new(),
             handshake_timeout: TimeSpan::from_secs(10),
+            body_timeout: TimeSpan::from_secs(30),
             idle_timeout: TimeSpan::from_secs(75),
             ping_interval: TimeSpan::from_secs(30),
             write_timeout: TimeSpan::from_secs(30),

@@ -85,6 +85,7 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
     let network = &config.network;
     for (key, span) in [
         ("network.handshake_timeout", network.handshake_timeout),
+        ("network.body_timeout", network.body_timeout),
         ("network.ping_interval", network.ping_interval),
         ("network.write_timeout", network.write_timeout),
         ("data.db_query_timeout", config.data.db_query_timeout),

@@ -21,6 +21,7 @@ pub(crate) mod openapi;
 mod operation;
 mod page;
 mod path;
+mod reading;
 mod routes;
 mod scope;
 mod service_token;

@@ -12,7 +12,7 @@ use super::assembly::{Assembly, Data};
 use super::entrance;
 use crate::client_ip::client_ip;
 use crate::http;
-use crate::own_host::own_host;
+use crate::own_host::{LocalAddress, local_address, own_host};
 use crate::reason::Reason;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session};
@@ -69,7 +69,7 @@ pub async fn accept(
         .headers()
         .get(HOST)
         .and_then(|host| host.to_str().ok())
-        .and_then(|host| own_host(host, Some(request.app_config().local_addr().ip())))
+        .and_then(|host| own_host(host, Some(local_address(&request))))
         .unwrap_or_default();
     let session = worker.open(ip, host, place);
     if let Some(KeptSocket(socket)) = request.conn_data() {
@@ -95,10 +95,13 @@ pub async fn accept(
 /// `TCP_USER_TIMEOUT`, as that of [`crate::server::listen`] has on Linux. Memory for it is bounded in any case, by
 /// `network.outbox_bytes` and what actix-web buffers.
 pub fn keep_socket(io: &dyn Any, connection: &mut actix_web::dev::Extensions) {
-    let socket = io
-        .downcast_ref::<actix_rt::net::TcpStream>()
-        .map(|stream| SockRef::from(stream).try_clone());
-    if let Some(Ok(socket)) = socket {
+    let Some(stream) = io.downcast_ref::<actix_rt::net::TcpStream>() else {
+        return;
+    };
+    if let Ok(local) = stream.local_addr() {
+        connection.insert(LocalAddress(local.ip()));
+    }
+    if let Ok(socket) = SockRef::from(stream).try_clone() {
         connection.insert(KeptSocket(Rc::new(socket)));
     }
 }

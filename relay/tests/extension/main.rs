@@ -17,6 +17,7 @@ mod lifecycle;
 mod outbound;
 mod publish;
 mod request;
+mod routes;
 mod stored;
 mod support;
 mod words;

@@ -51,6 +51,10 @@ impl Probe {
             api.get("/service", async |service: ServiceToken| service.name)
                 .summary("Which service asks")
                 .answers_with(200, "text/plain");
+            api.get(
+                "/both",
+                async |_signer: Nip98, _service: ServiceToken| "both",
+            );
             api.get("/caller", async |caller: Caller| named(&caller))
                 .summary("Who asks, with a key or with a token")
                 .answers_with(200, "text/plain");
@@ -89,7 +93,8 @@ impl Probe {
                 None if mount == "/" => Mount::root(),
                 None => Mount::prefix(mount),
             };
-            let (answer, at_all) = (mount.clone(), mount.starts_with("//"));
+            let (answer, at_all) = (mount.clone(), self.any_origin || mount.starts_with("//"));
+            let known_as = self.known_as.clone();
             hooks.api(place, |api| {
                 let where_am_i = move || std::future::ready(answer.clone());
                 api.get("/where", where_am_i)
@@ -98,6 +103,9 @@ impl Probe {
                 api.get("/signer", async |signer: Nip98| signer.pubkey.to_hex());
                 if at_all {
                     api.any_origin();
+                }
+                if let Some(url) = known_as {
+                    api.known_as(url);
                 }
             });
         }

@@ -34,6 +34,8 @@ pub struct Probe {
     host: Host,
     seen: Mutex<Seen>,
     mounts: Vec<String>,
+    any_origin: bool,
+    known_as: Option<String>,
     service_tokens: ServiceTokens,
     limiter: RateLimiter,
 }
@@ -58,6 +60,12 @@ pub struct Config {
     /// Where else it has routes: a path, `//name/` for a Host name, or `/` for the root.
     #[serde(default)]
     mounts: Vec<String>,
+    /// Whether all of these are open to pages of all origins; those for a Host name are anyway.
+    #[serde(default)]
+    any_origin: bool,
+    /// The address under which clients know these.
+    #[serde(default)]
+    known_as: Option<String>,
     /// Services that may call what is for services.
     #[serde(default)]
     service_tokens: ServiceTokens,
@@ -101,6 +109,8 @@ impl Extension for Probe {
             host,
             seen: Mutex::default(),
             mounts: config.mounts,
+            any_origin: config.any_origin,
+            known_as: config.known_as,
             service_tokens: config.service_tokens,
         };
         let built = probe.run("build", None).await;

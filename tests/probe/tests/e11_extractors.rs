@@ -1,5 +1,7 @@
 //! E11: what routes share: signers, services, pages, bodies, addresses and rates.
 
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, TcpStream, UdpSocket};
 use trellis_test_support::http::{self, Response};
 use trellis_test_support::{Author, Relay, json, probe, trellis_probe};
 
@@ -76,6 +78,37 @@ async fn e11_a_signature_for_another_request_is_refused() {
     let query = format!("{path}?a=1&b=2");
     let header = author.authorization("GET", &url(&relay, &query), "");
     assert_eq!(send(&relay, "GET", &query, &header, "").await.status, 200);
+}
+
+/// The address of this machine at which others find it, where it has one.
+fn own_ip() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Sends nothing: only the way there is looked up.
+    socket.connect("198.51.100.1:9").ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
+#[tokio::test]
+async fn e11_a_request_may_be_signed_for_the_address_at_which_it_came_in() {
+    let Some(ip) = own_ip() else {
+        eprintln!("SKIPPED: this machine has no address but the loopback one");
+        return;
+    };
+    let config = format!("[network]\nhost = '0.0.0.0'\n{}", probe::table(&[], ""));
+    let relay = trellis_probe!().config(&config).start().await;
+    let (address, path) = ((ip, relay.address().port()), "/probe/api/whoami");
+    let (host, author) = (format!("{ip}:{}", address.1), Author::new());
+    let header = author.authorization("GET", &format!("http://{host}{path}"), "");
+    let mut socket = TcpStream::connect(address).expect("a connection");
+    write!(
+        socket,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: {header}\r\n\r\n"
+    )
+    .expect("send a request");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.ends_with(&author.pubkey()), "{answer}");
 }
 
 #[tokio::test]
@@ -223,6 +256,10 @@ async fn e11_a_route_may_be_for_people_and_for_services() {
 #[tokio::test]
 async fn e11_a_token_that_can_be_guessed_stops_the_start() {
     let config = probe::table(&[], "service_tokens = { backend = 'too short' }");
+    let as_text = probe::table(&[], &format!("service_tokens = '{TOKEN}'"));
+    let output = trellis_probe!().config(&as_text).serve_to_end().await;
+    output.assert_failure(&["[extensions.probe]", "service_tokens"]);
+    assert!(!output.stderr.contains(TOKEN), "{}", output.stderr);
     let output = trellis_probe!().config(&config).serve_to_end().await;
     output.assert_failure(&[
         "[extensions.probe]",
@@ -338,6 +375,24 @@ async fn e11_what_is_wrong_with_a_body_a_query_or_a_path_is_said() {
         first.body, "the first",
         "a path without parameters comes first"
     );
+}
+
+#[tokio::test]
+async fn e11_a_body_comes_in_time_and_only_after_a_signature() {
+    let config = format!(
+        "[network]\nbody_timeout = '100ms'\n{}",
+        probe::table(&[], "")
+    );
+    let relay = trellis_probe!().config(&config).start().await;
+    let path = "/probe/api/bytes";
+    // Ten bytes are promised and none comes.
+    let promised = [("Content-Length", "10")];
+    let unsigned = http::send(&relay, "POST", path, &promised).await;
+    assert_unauthorized(&unsigned, "Nostr", "Authorization");
+    let good = Author::new().authorization("POST", &url(&relay, path), "0123456789");
+    let headers = [promised[0], ("Authorization", good.as_str())];
+    let late = http::send(&relay, "POST", path, &headers).await;
+    assert_eq!(late.status, 408, "{}", late.body);
 }
 
 #[tokio::test]

@@ -45,6 +45,11 @@ async fn e11_the_document_describes_what_is_mounted() {
     let service = &paths["/probe/api/service"]["get"];
     assert_eq!(service["security"], json!([{ "bearer": [] }]));
 
+    let either = &paths["/probe/api/caller"]["get"]["security"];
+    assert_eq!(*either, json!([{ "nip98": [] }, { "bearer": [] }]));
+    let both = &paths["/probe/api/both"]["get"]["security"];
+    assert_eq!(*both, json!([{ "bearer": [], "nip98": [] }]));
+
     // What the handler takes is read from its signature.
     let note = &paths["/probe/api/notes"]["post"];
     assert_eq!(note["security"], json!([{ "nip98": [] }]));
@@ -104,6 +109,35 @@ async fn e11_what_is_mounted_for_another_host_name_is_not_told() {
     }
     let page = http::get(&relay, "/openapi", &[("Host", "media.example")]).await;
     assert_eq!(page.status, 200);
+}
+
+#[tokio::test]
+async fn e11_what_is_known_under_another_address_is_described_there() {
+    for (mount, url, server, path) in [
+        (
+            "/a",
+            "https://op.example/v1",
+            "https://op.example/v1",
+            "/where",
+        ),
+        (
+            "/a",
+            "https://op.example/v1/a/",
+            "https://op.example/v1",
+            "/a/where",
+        ),
+        (
+            "/",
+            "https://op.example/v1",
+            "https://op.example/v1",
+            "/where",
+        ),
+    ] {
+        let relay = relay("", &format!("mounts = [{mount:?}]\nknown_as = {url:?}")).await;
+        let document = document(&relay).await;
+        let servers = &document["paths"][path]["get"]["servers"];
+        assert_eq!(*servers, json!([{ "url": server }]), "{mount} as {url}");
+    }
 }
 
 #[tokio::test]

@@ -180,6 +180,32 @@ async fn e11_pages_of_other_origins_may_call_what_the_relay_or_the_extension_all
 }
 
 #[tokio::test]
+async fn e11_a_root_mount_opens_no_page_of_the_relay_to_other_origins() {
+    let network = "[network]\nallowed_origins = []\n";
+    let table = probe::table(&[], "mounts = ['/']\nany_origin = true");
+    let setup = trellis_probe!().config(&format!("{network}{table}"));
+    let relay = setup.start().await;
+    for (path, is_open) in [
+        ("/where", true),
+        ("/", false),
+        ("/metrics", false),
+        ("/health", false),
+        ("/openapi.json", false),
+        ("/probe/api/ip", false),
+    ] {
+        for method in ["GET", "OPTIONS"] {
+            let headers = [
+                ("Origin", "https://other.example"),
+                ("Access-Control-Request-Method", "GET"),
+            ];
+            let answer = http::send(&relay, method, path, &headers).await;
+            let origin = answer.header("access-control-allow-origin");
+            assert_eq!(origin.is_some(), is_open, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn e11_a_handler_that_fails_or_panics_answers_500_and_says_nothing() {
     let relay = mounts(&[]).start().await;
     for path in ["/probe/api/fail", "/probe/api/panic", "/probe/panic"] {

@@ -5,15 +5,15 @@ use super::error::ApiError;
 use super::limits;
 use super::nip98::{Nip98, Nip98Json};
 use super::operation::Inputs;
+use super::reading;
 use super::service_token::{ServiceToken, bearer};
 use crate::event::PublicKey;
 use actix_web::dev::Payload;
-use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use std::future::{Ready, ready};
+use std::future::ready;
 
 /// Extractor: who asks: a key that signed the request ([`Nip98`]), or a service ([`ServiceToken`]).
 ///
@@ -36,22 +36,21 @@ pub enum Caller {
 
 impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(match bearer(request) {
-            Some(_) => ServiceToken::read(request).map(|service| Caller::Service(service.name)),
-            None => Nip98::from_request(request, payload)
-                .into_inner()
-                .map(|signer| Caller::Key(signer.pubkey)),
-        })
+        if bearer(request).is_some() {
+            let service = ServiceToken::read(request);
+            return Box::pin(ready(service.map(|service| Caller::Service(service.name))));
+        }
+        let signer = Nip98::from_request(request, payload);
+        Box::pin(async move { Ok(Caller::Key(signer.await?.pubkey)) })
     }
 }
 
 impl Describe for Caller {
     fn describe(inputs: &mut Inputs<'_>) {
-        inputs.nip98();
-        inputs.service_token();
+        inputs.either(|it| it.nip98(), |it| it.service_token());
     }
 }
 
@@ -78,12 +77,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for CallerJson<T> {
             });
         }
         let service = ServiceToken::read(request);
-        let (body, request) = (Bytes::from_request(request, payload), request.clone());
+        let unread = service.map(|service| (service, payload.take(), request.clone()));
         Box::pin(async move {
-            let caller = Caller::Service(service?.name);
-            let body = body.await;
-            let body = body.map_err(|error| limits::explain(&request, &error))?;
-            let body = limits::read_json(&body)?;
+            let (service, payload, request) = unread?;
+            let caller = Caller::Service(service.name);
+            let body = limits::read_json(&reading::read_whole(&request, payload).await?)?;
             Ok(CallerJson { caller, body })
         })
     }
@@ -91,8 +89,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for CallerJson<T> {
 
 impl<T: JsonSchema> Describe for CallerJson<T> {
     fn describe(inputs: &mut Inputs<'_>) {
-        inputs.nip98();
-        inputs.service_token();
+        inputs.either(|it| it.nip98(), |it| it.service_token());
         inputs.body::<T>();
     }
 }

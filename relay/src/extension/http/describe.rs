@@ -86,8 +86,7 @@ impl<T: Describe, E> Describe for Result<T, E> {
 
 impl<L: Describe, R: Describe> Describe for Either<L, R> {
     fn describe(inputs: &mut Inputs<'_>) {
-        L::describe(inputs);
-        R::describe(inputs);
+        inputs.either(L::describe, R::describe);
     }
 }
 

@@ -11,7 +11,7 @@ use super::answer::{self, NOTHING};
 use super::error::UNABLE;
 use super::routes::{Mounted, Routes};
 use super::{Mount, body};
-use crate::own_host::named_host;
+use crate::own_host::{LocalAddress, local_address, named_host};
 use actix_service::boxed::BoxService;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service};
 use actix_web::dev::{AppConfig, Payload, ServiceRequest, ServiceResponse};
@@ -188,6 +188,9 @@ async fn ask(
     };
     let mut inner = Request::with_payload(payload);
     *inner.head_mut() = outer.head().clone();
+    // Another request has no data of the connection.
+    let local = LocalAddress(local_address(outer));
+    outer.extensions_mut().insert(local);
     // What the core noted about the request goes along, and comes back.
     std::mem::swap(&mut *inner.extensions_mut(), &mut *outer.extensions_mut());
     let Some(answer) = Contained::new(hook, async { app.call(inner).await }).await else {

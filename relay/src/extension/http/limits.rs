@@ -3,9 +3,7 @@
 //! Not bounded are bodies that a handler reads as a stream.
 
 use super::error::ApiError;
-use actix_web::error::{
-    JsonPayloadError, PathError, PayloadError, QueryPayloadError, UrlencodedError,
-};
+use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError, UrlencodedError};
 use actix_web::http::StatusCode;
 use actix_web::web::{
     FormConfig, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig,
@@ -16,7 +14,7 @@ use serde::de::DeserializeOwned;
 /// Bodies may have so many bytes where an extension says nothing else.
 pub(super) const DEFAULT_BODY_BYTES: usize = 256 << 10;
 
-/// How long a body may be, for who explains that one is longer.
+/// How long a body may be, for our own extractors.
 struct BodyLimit(usize);
 
 /// For a scope and all its routes.
@@ -59,15 +57,10 @@ pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError>
         .map_err(|error| ApiError::bad_request(format!("the body is not what is wanted: {error}")))
 }
 
-/// Why a body could not be read whole.
-pub(super) fn explain(request: &HttpRequest, error: &actix_web::Error) -> ApiError {
+/// How long the body of a request may be.
+pub(super) fn max_body_bytes(request: &HttpRequest) -> usize {
     let limit = request.app_data::<BodyLimit>();
-    match (error.as_error::<PayloadError>(), limit) {
-        (Some(PayloadError::Overflow), Some(BodyLimit(max_bytes))) => {
-            ApiError::too_large(*max_bytes)
-        }
-        _ => ApiError::bad_request("the body cannot be read"),
-    }
+    limit.map_or(DEFAULT_BODY_BYTES, |BodyLimit(max_bytes)| *max_bytes)
 }
 
 fn json(max_bytes: usize) -> JsonConfig {

@@ -2,12 +2,14 @@
 //!
 //! Invariant: a header serves one request, which it names by method and URL, and whose body it covers: with a body that no
 //! extractor looks at a request is refused. The URL is the one by which clients know the relay, as `network.relay_url`
-//! says, or the Host name of the mount. A banned key has signed nothing. The check itself is in `nips/nip98`.
+//! says, or the Host name of the mount. A banned key has signed nothing, and of what nobody has signed no body is read. The
+//! check itself is in `nips/nip98`.
 
 use super::describe::Describe;
 use super::error::ApiError;
 use super::limits;
 use super::operation::Inputs;
+use super::reading;
 use super::surroundings::Surroundings;
 use crate::event::PublicKey;
 use crate::nips::nip98::{Nip98Error, sha256};
@@ -19,7 +21,6 @@ use futures_util::future::LocalBoxFuture;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::future::{Ready, ready};
 
 /// Extractor: the key that signed a request without a body.
 ///
@@ -66,14 +67,28 @@ impl Nip98 {
 
 impl FromRequest for Nip98 {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match has_body(request) {
-            true => Err(ApiError::bad_request("this route takes no body")),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let signer = match has_body(request) {
+            true => Err(no_body_wanted()),
             false => Self::check(request, &[]).map_err(ApiError::from),
+        };
+        // Only for who signed it the body is another extractor's no more.
+        let unread = signer.is_ok().then(|| (payload.take(), request.clone()));
+        Box::pin(async move {
+            if let Some((payload, request)) = unread
+                && !reading::is_empty(&request, payload).await?
+            {
+                return Err(no_body_wanted());
+            }
+            signer
         })
     }
+}
+
+fn no_body_wanted() -> ApiError {
+    ApiError::bad_request("this route takes no body")
 }
 
 impl Describe for Nip98 {
@@ -96,16 +111,22 @@ impl FromRequest for Nip98Bytes {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (body, request) = (Bytes::from_request(request, payload), request.clone());
+        // What nobody has signed is not read.
+        let signed = Surroundings::of(request)
+            .and_then(|surroundings| Ok(surroundings.check_signed(request, None)?));
+        let unread = signed.map(|signed| (signed, payload.take(), request.clone()));
         Box::pin(async move {
-            if !request.headers().contains_key(header::AUTHORIZATION) {
-                return Err(Nip98Error::Header.into());
+            let (signed, payload, request) = unread?;
+            if has_body(&request) && signed.payload_sha256.is_none() {
+                return Err(Nip98Error::Payload.into());
             }
-            let body = body
-                .await
-                .map_err(|error| limits::explain(&request, &error))?;
-            let Nip98 { pubkey } = Nip98::check(&request, &body)?;
-            Ok(Nip98Bytes { pubkey, body })
+            let body = reading::read_whole(&request, payload).await?;
+            let (sha256, pubkey) = (sha256(&body), signed.pubkey);
+            match signed.payload_sha256 {
+                None if body.is_empty() => Ok(Nip98Bytes { pubkey, body }),
+                Some(covered) if covered == sha256 => Ok(Nip98Bytes { pubkey, body }),
+                _ => Err(Nip98Error::Payload.into()),
+            }
         })
     }
 }

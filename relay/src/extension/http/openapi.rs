@@ -39,15 +39,18 @@ pub(crate) fn describe(hooks: &Hooks, host: &str) -> Mounts {
         }
         let names = mounts.add_schemas(extension, &scope.schemas);
         for operation in scope.operations() {
-            let described = describe_operation(extension, scope, operation);
-            let path = scope.mount.path_of(&operation.template().0);
+            let mut described = describe_operation(extension, scope, operation);
+            let below = operation.template().0;
+            let method = operation.method.as_str().to_lowercase();
+            let path = match server_of(scope, &below) {
+                Some((server, path)) if !mounts.has(&path, &method) => {
+                    described["servers"] = json!([{ "url": server }]);
+                    path
+                }
+                _ => scope.mount.path_of(&below),
+            };
             if !EVERYWHERE.contains(&path.as_str()) {
-                mounts.add(
-                    path,
-                    &operation.method.as_str().to_lowercase(),
-                    described,
-                    &names,
-                );
+                mounts.add(path, &method, described, &names);
             }
         }
     }
@@ -58,7 +61,26 @@ pub(crate) fn describe(hooks: &Hooks, host: &str) -> Mounts {
     mounts
 }
 
+/// Where clients find a route of a scope that they know under another address, and its path there. The mount's own path is
+/// kept where it ends that address; the root of another is left at the mount, since `/` is the relay's.
+fn server_of(scope: &Scope, below: &str) -> Option<(String, String)> {
+    let known_as = scope.settings.known_as.as_deref()?.trim_end_matches('/');
+    let path = scope.mount.path_of(below);
+    match &scope.mount {
+        Mount::Prefix(prefix) => match known_as.strip_suffix(prefix.as_str()) {
+            Some(server) => Some((server.to_owned(), path)),
+            None => (below != "/").then(|| (known_as.to_owned(), below.to_owned())),
+        },
+        Mount::Root | Mount::Host(_) => Some((known_as.to_owned(), path)),
+    }
+}
+
 impl Mounts {
+    fn has(&self, path: &str, method: &str) -> bool {
+        let at_path = self.paths.get(path);
+        at_path.is_some_and(|at_path| at_path.get(method).is_some())
+    }
+
     /// Adds a route, unless one that is asked before has the same place.
     fn add(&mut self, path: String, method: &str, mut described: Value, names: &Names) {
         point_elsewhere(&mut described, names);
@@ -173,9 +195,10 @@ fn describe_operation(extension: &str, scope: &Scope, operation: &Operation) -> 
         described["requestBody"] = body.clone();
     }
     let ways = operation.security.iter();
-    let ways = ways.map(|way| match way {
-        Some(way) => json!({ *way: [] }),
-        None => json!({}),
+    let ways = ways.map(|way| {
+        way.iter()
+            .map(|name| ((*name).to_owned(), json!([])))
+            .collect()
     });
     let ways: Vec<Value> = ways.collect();
     if !ways.is_empty() {

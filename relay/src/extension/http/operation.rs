@@ -8,7 +8,8 @@ use actix_web::dev::ResourceDef;
 use actix_web::http::{Method, StatusCode};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 /// Under which name a way to authenticate stands in the document.
 pub(super) const NIP98: &str = "nip98";
@@ -28,8 +29,8 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
     pub(super) answers: BTreeMap<u16, Value>,
-    /// Ways to authenticate, any of which will do; `None` is none at all.
-    pub(super) security: Vec<Option<&'static str>>,
+    /// Ways to authenticate, any of which will do, each with all that it needs; one that needs nothing is open to all.
+    pub(super) security: Vec<BTreeSet<&'static str>>,
 }
 
 impl Operation {
@@ -166,21 +167,57 @@ impl Inputs<'_> {
 
     /// The request must be signed with a Nostr key (NIP-98).
     pub fn nip98(&mut self) {
-        self.operation.security.push(Some(NIP98));
+        self.needs(vec![BTreeSet::from([NIP98])]);
     }
 
     /// The request must bear a token of a service.
     pub fn service_token(&mut self) {
-        self.operation.security.push(Some(BEARER));
+        self.needs(vec![BTreeSet::from([BEARER])]);
+    }
+
+    /// Either will do, as of two ways to say who asks. Other than what is said one after the other, which is all needed.
+    pub fn either(
+        &mut self,
+        one: impl FnOnce(&mut Inputs<'_>),
+        other: impl FnOnce(&mut Inputs<'_>),
+    ) {
+        let before = mem::take(&mut self.operation.security);
+        one(self);
+        let mut ways = mem::take(&mut self.operation.security);
+        other(self);
+        let others = mem::replace(&mut self.operation.security, before);
+        if ways.is_empty() && others.is_empty() {
+            return;
+        }
+        for mut some in [mem::take(&mut ways), others] {
+            if some.is_empty() {
+                some.push(BTreeSet::new());
+            }
+            ways.extend(some);
+        }
+        self.needs(ways);
+    }
+
+    /// What is needed already is needed as well.
+    fn needs(&mut self, ways: Vec<BTreeSet<&'static str>>) {
+        let mut before = mem::take(&mut self.operation.security);
+        if before.is_empty() {
+            before.push(BTreeSet::new());
+        }
+        for known in &before {
+            for way in &ways {
+                let all = known | way;
+                if !self.operation.security.contains(&all) {
+                    self.operation.security.push(all);
+                }
+            }
+        }
     }
 
     /// What `describe` says of it may be missing.
     pub(super) fn optional(&mut self, describe: impl FnOnce(&mut Inputs<'_>)) {
-        let (had_body, ways) = (self.operation.body.is_some(), self.operation.security.len());
-        describe(self);
-        if self.operation.security.len() > ways {
-            self.operation.security.push(None);
-        }
+        let had_body = self.operation.body.is_some();
+        self.either(describe, |_| {});
         if let (false, Some(body)) = (had_body, &mut self.operation.body) {
             body["required"] = false.into();
         }
@@ -212,6 +249,35 @@ mod tests {
         assert_eq!(template, "/{id}/of/{name}.txt");
         assert_eq!(parameters, [("id", Some("[0-9a-f]{64}")), ("name", None)]);
         assert_eq!(path.nameless_path(), "/{}/of/{}.txt");
+    }
+
+    #[test]
+    fn e11_what_a_handler_needs_is_told_from_what_will_do() {
+        let security = |describe: &dyn Fn(&mut Inputs<'_>)| {
+            let mut operation = operation("/");
+            describe(&mut Inputs {
+                operation: &mut operation,
+                schemas: &mut SchemaGenerator::default(),
+            });
+            operation.security
+        };
+        let (key, token) = (BTreeSet::from([NIP98]), BTreeSet::from([BEARER]));
+        let both = &key | &token;
+        let needs_both = |inputs: &mut Inputs<'_>| {
+            inputs.nip98();
+            inputs.service_token();
+        };
+        assert_eq!(security(&needs_both), [both.clone()]);
+        let any = security(&|inputs| inputs.either(|it| it.nip98(), |it| it.service_token()));
+        assert_eq!(any, [key.clone(), token.clone()]);
+        let more = security(&|inputs| {
+            inputs.service_token();
+            inputs.optional(|it| it.nip98());
+        });
+        assert_eq!(more, [both, token]);
+        let open = security(&|inputs| inputs.optional(|it| it.nip98()));
+        assert_eq!(open, [key, BTreeSet::new()]);
+        assert!(security(&|inputs| inputs.optional(|_| {})).is_empty());
     }
 
     #[test]

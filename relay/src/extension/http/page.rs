@@ -18,6 +18,8 @@ use std::str::FromStr;
 
 /// A cursor in a request has at most so many characters.
 const CURSOR_CHARS_MAX: usize = 1_024;
+/// What fits into one.
+const PLACE_BYTES_MAX: usize = CURSOR_CHARS_MAX / 4 * 3;
 
 /// Extractor: which part of a list is asked for, by the query parameters `limit` and `cursor`. Without a `limit` it is
 /// `DEFAULT` items; more than `MAX` become `MAX`.
@@ -73,7 +75,8 @@ impl<const DEFAULT: usize, const MAX: usize> Page<DEFAULT, MAX> {
         text.parse().map(Some).map_err(|_| bad_cursor())
     }
 
-    /// The page made of what was found, [`Page::fetch`] items at most; `place` names the place of the last item on it.
+    /// The page made of what was found, [`Page::fetch`] items at most; `place` names the place of the last item on it, in
+    /// at most 768 bytes. With a longer one the list ends here, and the log says so: nobody could send such a cursor.
     pub fn of<T, P: AsRef<[u8]>>(
         &self,
         mut found: Vec<T>,
@@ -82,10 +85,8 @@ impl<const DEFAULT: usize, const MAX: usize> Page<DEFAULT, MAX> {
         let goes_on = found.len() > self.limit;
         found.truncate(self.limit);
         let last = found.last().filter(|_| goes_on);
-        PageOf {
-            next: last.map(|last| URL_SAFE_NO_PAD.encode(place(last))),
-            items: found,
-        }
+        let next = last.and_then(|last| cursor(place(last).as_ref()));
+        PageOf { next, items: found }
     }
 
     fn read(query: &str) -> Result<Self, ApiError> {
@@ -112,6 +113,18 @@ impl<const DEFAULT: usize, const MAX: usize> Page<DEFAULT, MAX> {
         }
         Ok(page)
     }
+}
+
+fn cursor(place: &[u8]) -> Option<String> {
+    let bytes = place.len();
+    if bytes > PLACE_BYTES_MAX {
+        tracing::error!(
+            bytes,
+            "a list ends early: the place of an item is too long for a cursor"
+        );
+        return None;
+    }
+    Some(URL_SAFE_NO_PAD.encode(place))
 }
 
 fn bad_cursor() -> ApiError {
@@ -168,6 +181,20 @@ mod tests {
         let next = page(&format!("cursor={}", got.next.unwrap())).unwrap();
         assert_eq!(next.after(), Some(&key[..]));
         assert!(next.after_as::<u64>().is_err());
+    }
+
+    #[test]
+    fn e11_every_cursor_that_is_handed_out_is_taken_back() {
+        let next = |bytes: usize| {
+            let found = page("limit=1")
+                .unwrap()
+                .of(vec![(), ()], |()| vec![7; bytes]);
+            found.next
+        };
+        let longest = next(PLACE_BYTES_MAX).unwrap();
+        let after = page(&format!("cursor={longest}")).unwrap();
+        assert_eq!(after.after().map(<[u8]>::len), Some(PLACE_BYTES_MAX));
+        assert_eq!(next(PLACE_BYTES_MAX + 1), None);
     }
 
     #[test]

@@ -146,8 +146,25 @@ impl Scope {
                 || format!("cannot route {path}: at every Host name that is the relay's own");
             operation.problem().or_else(|| is_own.then(taken))
         });
-        self.mount.problem().into_iter().chain(problems).next()
+        let known_as = self.settings.known_as.as_deref();
+        let unknown = known_as.filter(|url| !is_address(url)).map(|url| {
+            format!(
+                "known_as: found {url:?}, wanted an absolute URL such as \"https://operator.example/api\", without a query"
+            )
+        });
+        let first = self.mount.problem().or(unknown);
+        first.into_iter().chain(problems).next()
     }
+}
+
+fn is_address(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| {
+        ["http", "https"].contains(&url.scheme())
+            && url.has_host()
+            && url.username().is_empty()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
 }
 
 impl fmt::Debug for Scope {

@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::limits::DEFAULT_BODY_BYTES;
 use crate::client_ip::client_ip;
 use crate::nips::nip98::{self, Asked, Nip98Error, Signed, address};
-use crate::own_host::named_host;
+use crate::own_host::{local_address, named_host};
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use std::borrow::Cow;
@@ -69,7 +69,7 @@ impl Surroundings {
         let path = uri.path_and_query().map_or("/", |it| it.as_str());
         let host = named_host(request.head());
         let network = self.host.network();
-        let local = request.app_config().local_addr().ip();
+        let local = local_address(request);
         let relay_url = network.relay_url.as_deref();
         let (known_as, path) = match &self.settings.known_as {
             Some(url) => (Some(url.as_str()), self.below_mount(path)),

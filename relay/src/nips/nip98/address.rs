@@ -41,7 +41,9 @@ pub fn is_url_of(signed: &str, address: &str, path_and_query: &str) -> bool {
     let Some(path) = signed_path.strip_prefix(base.trim_end_matches('/')) else {
         return false;
     };
-    path == path_and_query || (path.is_empty() && path_and_query == "/")
+    // An empty path is `/`, whatever the query.
+    let is_bare = path.is_empty() || path.starts_with('?');
+    path == path_and_query || (is_bare && path_and_query.strip_prefix('/') == Some(path))
 }
 
 /// The host with its port, and what follows.
@@ -94,6 +96,10 @@ mod tests {
         let is = |signed: &str, path: &str| is_url_of(signed, "wss://host.example/relay/", path);
         assert!(is("https://host.example/relay/api", "/api"));
         assert!(is("https://host.example/relay", "/"));
+        assert!(is("https://host.example/relay?limit=5", "/?limit=5"));
+        assert!(is("https://host.example/relay/?limit=5", "/?limit=5"));
+        assert!(!is("https://host.example/relay?limit=5", "/"));
+        assert!(!is("https://host.example/relay?limit=5", "/api?limit=5"));
         assert!(!is("https://host.example/api", "/api"));
         assert!(!is("https://host.example/relayapi", "/api"));
     }
