@@ -14,7 +14,7 @@ async fn e10_a_good_extension_passes() {
     let said = report.to_string();
     for passed in [
         "it is given another table while it runs",
-        "its routes answer 404 while it is off",
+        "GET /api/guests answers 200, and 404 while it is off",
         "it comes back after a crash",
     ] {
         assert!(said.contains(&format!("ok      {passed}")), "{said}");
@@ -76,6 +76,11 @@ impl Extension for Bad {
         }
         if self.config.does == "panic late" {
             hooks.stored(1, StartAt::Beginning, async |_me, _page| panic!("as asked"));
+        }
+        if self.config.does == "describe a route" {
+            hooks.api(Mount::prefix("/api/bad"), |api| {
+                api.get("/things/{id}", async || "here");
+            });
         }
         if self.config.does == "answer 500" {
             hooks.http(Mount::prefix("/api/bad"), |config| {
@@ -142,6 +147,11 @@ async fn e10_what_is_wrong_is_named_with_what_would_be_right() {
     }
     let fine = Conformance::of::<Bad>("does = 'nothing wrong'").run().await;
     assert_eq!(fine.problems(), [], "{fine}");
+    // The prefix itself has nothing, on or off.
+    let described = Conformance::of::<Bad>("does = 'describe a route'");
+    let said = described.run().await.to_string();
+    let asked = "ok      GET /api/bad/things/1 answers 200, and 404 while it is off";
+    assert!(said.contains(asked), "{said}");
     let advice = fine.advice();
     assert!(
         advice.iter().any(|it| it.contains("Conformance::changed")),

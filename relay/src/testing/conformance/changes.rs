@@ -39,12 +39,12 @@ impl Conformance {
                 "end `start` and what `Host::spawn` runs when `stop.stopped()`, and keep `shutdown` \
                  short; the relay cuts it off after 2 s",
             );
-            for (method, path) in routes {
+            for (method, path, before) in routes {
                 let status = relay.request(&method, &path).await.status;
+                let what = format!("{method} {path} answers {before}, and 404 while it is off");
                 let found = format!("{method} {path} answers {status} while it is off");
                 let wanted = "this is the relay's fault: tell its authors";
-                let what = "its routes answer 404 while it is off";
-                report.check(what, status == 404, &found, wanted);
+                report.check(&what, status == 404, &found, wanted);
             }
             let has_hooks = !self.hooks(relay).is_empty();
             let found = "hooks of it are in force while it is off";
@@ -85,8 +85,8 @@ impl Conformance {
         report.check("it is well after that", !is_down, found, "");
     }
 
-    /// Routes of it that answer anything but 404 while it is on.
-    async fn routes(&self, relay: &TestRelay, report: &mut Report) -> Vec<(String, String)> {
+    /// Routes of it that answer anything but 404 while it is on, and with what.
+    async fn routes(&self, relay: &TestRelay, report: &mut Report) -> Vec<(String, String, u16)> {
         let hooks = self.hooks(relay);
         let mounts = hooks.iter().filter(|hook| hook.hook == "http");
         let mounts: Vec<&str> = mounts.filter_map(|hook| hook.target.as_deref()).collect();
@@ -98,8 +98,9 @@ impl Conformance {
         tried.extend(prefixes.map(|prefix| ("GET".to_owned(), (*prefix).to_owned())));
         let mut found = Vec::new();
         for (method, path) in tried {
-            if relay.request(&method, &path).await.status != 404 {
-                found.push((method, path));
+            match relay.request(&method, &path).await.status {
+                404 => {}
+                status => found.push((method, path, status)),
             }
         }
         if found.is_empty() && !mounts.is_empty() {
