@@ -53,6 +53,7 @@ use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::sync::Arc;
 
+pub use crate::config::Pubkey;
 pub use crate::kinds::Kinds;
 pub use audience::Audience;
 pub use breaker::BreakerSettings;

@@ -2,6 +2,9 @@
 //!
 //! Modules stand in the order in which data meets them; `ARCHITECTURE.md` draws the two flows.
 
+/// The crate whose builders, keys and tags the API takes, in the version that it takes.
+pub use nostr;
+
 pub mod config;
 pub mod reload;
 

@@ -13,7 +13,7 @@ use std::str::FromStr;
 /// What a public key may look like; error messages and the JSON Schema quote it.
 pub(crate) const ALLOWED: &str = "a public key, as npub1... or 64 hex digits";
 
-/// A public key that was written as npub or hex.
+/// A public key that was written as npub or hex; extensions have it for a key of their tables as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pubkey(PublicKey);
 

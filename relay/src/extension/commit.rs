@@ -95,6 +95,12 @@ impl<'t> CommitTx<'t> {
         Err(problem)
     }
 
+    /// The relay's time in seconds since 1970. It stands still for the whole batch and is the same when a store runs the
+    /// batch again, so an answer may depend on it.
+    pub fn now_s(&self) -> u64 {
+        self.txn.now_s()
+    }
+
     /// What this event replaces or deletes.
     pub fn removes(&self) -> &[Arc<Event>] {
         self.removes

@@ -12,6 +12,7 @@ use crate::store::Store;
 use crate::store::{Change, Changes, StoreError, Write};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -78,7 +79,9 @@ impl Follower {
     {
         let mut wait = WAIT_MIN;
         loop {
-            match attempt().await {
+            let attempted = attempt().await;
+            self.hook.is_stuck.store(attempted.is_err(), Relaxed);
+            match attempted {
                 Ok(done) => return Some(done),
                 Err(error) => tracing::warn!(
                     extension = self.hook.owner.name,

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -152,6 +152,8 @@ pub(super) struct Hook {
     pub(super) kinds: Kinds,
     pub(super) call: Call,
     pub(super) breaker: Breaker,
+    /// A `stored` hook has failed and goes no further before it has succeeded with the same page.
+    pub(super) is_stuck: AtomicBool,
     /// Under which the watchdog knows it.
     number: u32,
     calls: Counter,
@@ -180,6 +182,7 @@ impl Hook {
             kinds: registration.kinds,
             call: registration.call,
             breaker,
+            is_stuck: AtomicBool::new(false),
             number: watchdog::next_number(),
         });
         watchdog::watch(hook.number, Arc::downgrade(&hook));

@@ -1,4 +1,4 @@
-//! What an extension's author needs in almost every file.
+//! What an extension's author needs in almost every file. Builders of events are in [`crate::nostr`].
 
 pub use super::http::{
     Api, ApiError, Caller, CallerJson, ClientIp, Current, Mount, Nip98, Nip98Bytes, Nip98Json,
@@ -6,8 +6,8 @@ pub use super::http::{
 };
 pub use super::{
     Access, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx, Extension,
-    Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkeys, Registrar, Reload, Removal,
-    ServiceRef, SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
+    Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkey, Pubkeys, Registrar, Reload,
+    Removal, ServiceRef, SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
 };
 pub use crate::event::{Event, EventId, PublicKey};
 pub use crate::filter::Filter;

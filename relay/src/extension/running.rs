@@ -15,7 +15,7 @@ use super::table::{CoreKeys, Table};
 use super::task::{Backoff, StopToken, supervise};
 use super::{Health, Reload, panics, registrar, watchdog};
 use std::any::TypeId;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -201,7 +201,17 @@ impl Member {
             let skipped = skipped.join(", ");
             return Health::Degraded(format!("at fault and skipped for a while: {skipped}"));
         }
-        self.checkup.ask(&self.owner, &self.instance)
+        match self.checkup.ask(&self.owner, &self.instance) {
+            Health::Ok if self.is_stuck() => Health::Degraded(
+                "`stored` failed and is tried again with the same page; the log says why"
+                    .to_owned(),
+            ),
+            health => health,
+        }
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.hooks.iter().any(|hook| hook.is_stuck.load(Relaxed))
     }
 
     /// Names of its hooks whose breaker is open.

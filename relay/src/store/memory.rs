@@ -10,7 +10,7 @@ mod vanishing;
 use super::{
     Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, Found, FoundPage,
     KvRow, KvWrites, MAX_KEY_BYTES, Order, Outcome, Page, Position, PositionPage, Scan, Store,
-    StoreError, StoreStats, Stored, TxnRead, Vanishing, Watch, Write,
+    StoreError, StoreStats, Stored, Vanishing, Watch, Write,
 };
 use crate::event::{Address, EventId, PublicKey};
 use crate::kinds::Kinds;
@@ -360,9 +360,7 @@ impl State {
         matching.sort_unstable_by(|a, b| compare(scan.order, &position_of(a), &position_of(b)));
         matching
     }
-}
 
-impl TxnRead for State {
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         check_length(key)?;
         Ok(self

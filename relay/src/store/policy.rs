@@ -59,6 +59,9 @@ impl CommitPolicy for NoPolicy {
 
 /// Reads of an open write transaction; sees earlier writes of the batch.
 pub trait TxnRead {
+    /// The time of the batch in seconds since 1970: the `now` of [`super::Store::commit`], however often it is tried.
+    fn now_s(&self) -> u64;
+
     /// A value of an extension's key space.
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 }

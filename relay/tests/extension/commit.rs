@@ -100,6 +100,10 @@ struct Trouble {
 }
 
 impl TxnRead for Trouble {
+    fn now_s(&self) -> u64 {
+        0
+    }
+
     fn kv_get(&self, _: &str, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         if self.is_away {
             return Err(StoreError::Unavailable("gone".to_owned()));

@@ -12,6 +12,7 @@ pub(crate) struct Gate {
     config: Config,
     seen: Mutex<Vec<String>>,
     failed: Mutex<bool>,
+    relents: Mutex<bool>,
     host: Host,
 }
 
@@ -24,6 +25,9 @@ pub(crate) struct Config {
     prefix: String,
     #[serde(default)]
     fail_stored_once: bool,
+    /// `stored` fails until `gate_relents` is called.
+    #[serde(default)]
+    refuses_stored: bool,
     #[serde(default)]
     task: String,
 }
@@ -52,6 +56,7 @@ impl Extension for Gate {
             config,
             seen: Mutex::default(),
             failed: Mutex::default(),
+            relents: Mutex::default(),
             host,
         })
     }
@@ -95,6 +100,10 @@ impl Extension for Gate {
             })
             .rpc("gate_seen", async |me: Arc<Self>, _params| {
                 me.seen().map(Into::into)
+            })
+            .rpc("gate_relents", async |me: Arc<Self>, _params| {
+                *me.relents.lock().map_err(|_| "poisoned")? = true;
+                Ok(true.into())
             })
             .rpc("gate_fails", async |_me, params| match params.len() {
                 0 => Err("gate_fails takes a parameter".to_owned()),
@@ -191,6 +200,9 @@ impl Gate {
                 Change::Gap { .. } => "gap".to_owned(),
             };
             self.seen.lock().map_err(|_| "poisoned")?.push(said);
+        }
+        if self.config.refuses_stored && !*self.relents.lock().map_err(|_| "poisoned")? {
+            return Err("not before it is told to".into());
         }
         let mut failed = self.failed.lock().map_err(|_| "poisoned")?;
         if self.config.fail_stored_once && !std::mem::replace(&mut failed, true) {

@@ -64,7 +64,7 @@ async fn e1_rpc_methods_are_listed_and_called() {
     let hooks = relay.hooks();
     assert_eq!(
         hooks.rpc_methods(),
-        ["gate_seen", "gate_fails", "gate_rows"]
+        ["gate_seen", "gate_relents", "gate_fails", "gate_rows"]
     );
     assert!(hooks.call_rpc("nobody", Vec::new()).is_none());
     let refused = hooks.call_rpc("gate_fails", Vec::new()).unwrap().await;

@@ -448,7 +448,10 @@ async fn e1_outbound_errors_name_the_cause_and_no_path() {
     let answers = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let (server, _) = serve("127.0.0.1", |_| answers.to_owned()).await;
     let answer = client.get(&format!("http://{server}/")).send().await;
-    assert_eq!(answer.unwrap().status(), 404, "an answer all the same");
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 404, "an answer all the same");
+    let refusal = answer.error_for_status().unwrap_err();
+    assert!(matches!(refusal, OutboundError::Status(404)), "{refusal}");
     let (relay_host, url) = (relay.host, format!("http://{server}/"));
     relay_host.shutdown().await;
     let stopped = text_of(&client, &url).await;

@@ -3,6 +3,7 @@
 use crate::support::*;
 use serde_json::json;
 use std::sync::Arc;
+use trellis_relay::extension::Health;
 use trellis_relay::store::memory::MemoryStore;
 use trellis_relay::store::{Cause, Write};
 
@@ -28,6 +29,20 @@ async fn e4_a_page_that_failed_comes_again_before_the_cursor_moves() {
     until("again", async || relay.rpc("gate_seen").await == twice).await;
     until("the cursor", async || cursor(&relay) == Some(1)).await;
     assert_eq!(relay.status("gate").faults, 1);
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e4_a_page_that_is_tried_again_shows_in_health() {
+    let relay = start(&format!("{GATE}refuses_stored = true")).await;
+    assert_eq!(relay.status("gate").health, Some(Health::Ok));
+    relay.core.put(&[event(450, "1")]);
+    let stuck = |health| matches!(health, Some(Health::Degraded(text)) if text.contains("stored"));
+    until("it shows", async || stuck(relay.status("gate").health)).await;
+    relay.rpc("gate_relents").await;
+    let is_well = async || relay.status("gate").health == Some(Health::Ok);
+    until("it is over", is_well).await;
+    until("the cursor", async || cursor(&relay) == Some(1)).await;
     relay.host.shutdown().await;
 }
 

@@ -9,17 +9,19 @@ mod faults;
 )]
 mod first;
 mod http;
+mod outbound;
 mod people;
 mod survive;
 mod time;
 
 const GUIDE: &str = include_str!("../../../docs/extensions/testing.md");
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("alone.rs"),
     include_str!("clients.rs"),
     include_str!("faults.rs"),
     include_str!("first.rs"),
     include_str!("http.rs"),
+    include_str!("outbound.rs"),
     include_str!("people.rs"),
     include_str!("survive.rs"),
     include_str!("time.rs"),
@@ -36,5 +38,5 @@ fn e14_the_guide_to_testing_shows_what_is_run() {
         assert!(is_run, "in no file of relay/tests/guide:\n{block}");
         shown += 1;
     }
-    assert_eq!(shown, 9, "examples of the guide");
+    assert_eq!(shown, 10, "examples of the guide");
 }

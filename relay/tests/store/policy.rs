@@ -39,6 +39,7 @@ impl CommitPolicy for Counting {
         txn: &dyn TxnRead,
     ) -> Result<KvWrites, Reason> {
         assert_ne!(event.kind(), 7, "not wanted");
+        assert_eq!(txn.now_s(), NOW, "the time of the batch");
         let removes = removes.iter().map(|event| *event.id()).collect();
         self.saw.borrow_mut().push((*event.id(), removes));
         let key = event.pubkey().as_bytes().to_vec();

@@ -6,7 +6,8 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Why a request to another server brought no answer. An answer with a status of 400 or more is an answer.
+/// Why a request to another server brought no answer. An answer with a status of 400 or more is an answer, unless
+/// [`super::HttpResponse::error_for_status`] is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
     /// The URL, or one that a redirect named, is not one to ask.
@@ -61,6 +62,9 @@ pub enum OutboundError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The answer was there, and its status was not one of 200 to 299.
+    #[error("the answer has status {0}")]
+    Status(u16),
     /// The extension is being stopped.
     #[error("the extension is being stopped")]
     Stopped,
@@ -105,9 +109,10 @@ impl OutboundError {
             OutboundError::Timeout(_) => "timeout",
             OutboundError::TooLarge(_) => "too_large",
             OutboundError::Stopped => "dropped",
-            OutboundError::Header | OutboundError::Json(_) | OutboundError::Failed { .. } => {
-                "failed"
-            }
+            OutboundError::Header
+            | OutboundError::Json(_)
+            | OutboundError::Status(_)
+            | OutboundError::Failed { .. } => "failed",
         }
     }
 }

@@ -7,7 +7,9 @@ use bytes::{Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
-/// An answer, whatever its status. It holds its place among the extension's requests until it is read or dropped.
+/// An answer, whatever its status: see [`HttpResponse::error_for_status`]. It holds its place among the extension's
+/// requests until it is read or dropped.
+#[must_use = "an answer may be a refusal: look at its status"]
 pub struct HttpResponse {
     answer: reqwest::Response,
     terms: Terms,
@@ -33,6 +35,14 @@ impl HttpResponse {
     /// Whether the status is one of 200 to 299.
     pub fn is_success(&self) -> bool {
         self.answer.status().is_success()
+    }
+
+    /// The answer if its status is one of 200 to 299, else [`OutboundError::Status`].
+    pub fn error_for_status(self) -> Result<Self, OutboundError> {
+        match self.is_success() {
+            true => Ok(self),
+            false => Err(OutboundError::Status(self.status())),
+        }
     }
 
     /// The first header of this name, if it is plain text.

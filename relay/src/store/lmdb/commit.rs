@@ -111,6 +111,7 @@ impl Mapped {
             hash: &self.hash,
             records: RefCell::new(Records::new(txn, &self.tables)?),
             overlay: Overlay::after(meta::last_row(txn, &self.tables)?),
+            now_s: now,
         };
         batch::decide(planner, batch, policy, now, admission)
     }

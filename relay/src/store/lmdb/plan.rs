@@ -29,6 +29,7 @@ pub(super) struct Planner<'t> {
     pub(super) hash: &'t KeyedHash,
     pub(super) records: RefCell<Records<'t>>,
     pub(super) overlay: Overlay,
+    pub(super) now_s: u64,
 }
 
 /// What storing an event entails.
@@ -335,6 +336,10 @@ impl Planner<'_> {
 }
 
 impl TxnRead for Planner<'_> {
+    fn now_s(&self) -> u64 {
+        self.now_s
+    }
+
     fn kv_get(
         &self,
         extension: &str,

@@ -3,10 +3,27 @@
 use super::State;
 use crate::event::{Address, Event, EventId, PublicKey, lowercase_hex};
 use crate::store::{
-    Cause, Change, CommitPolicy, KvWrites, MAX_KEY_BYTES, Outcome, Stored, refusal,
+    Cause, Change, CommitPolicy, KvWrites, MAX_KEY_BYTES, Outcome, StoreError, Stored, TxnRead,
+    refusal,
 };
 use std::cmp::Ordering;
 use std::sync::Arc;
+
+/// A batch under way.
+struct Open<'s> {
+    state: &'s State,
+    now: u64,
+}
+
+impl TxnRead for Open<'_> {
+    fn now_s(&self) -> u64 {
+        self.now
+    }
+
+    fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.state.kv_get(extension, key)
+    }
+}
 
 const DELETION: u16 = 5;
 /// NIP-09 and NIP-62: nobody's to delete.
@@ -57,9 +74,10 @@ impl State {
         }
         if policy.wants_commit(event.kind()) && vanishes {
             // NIP-62: nobody has a veto. Rows that cannot be written are left out as a whole.
-            self.put_kv(policy.on_vanish(event, self));
+            let rows = policy.on_vanish(event, &Open { state: self, now });
+            self.put_kv(rows);
         } else if policy.wants_commit(event.kind()) {
-            let rows = match policy.on_commit(event, &removes, self) {
+            let rows = match policy.on_commit(event, &removes, &Open { state: self, now }) {
                 Ok(rows) => rows,
                 Err(reason) => return Outcome::Refused(reason),
             };
