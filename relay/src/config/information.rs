@@ -31,7 +31,7 @@ pub struct Information {
     pub icon: Option<String>,
     /// Web address of a wide picture. Default none.
     pub banner: Option<String>,
-    /// Web address of the software. Default none: the relay names its own.
+    /// Web address of the software. Default none: the relay gives that of its package, or its name.
     pub software: Option<String>,
     /// Web address of the terms of service. Default none.
     pub terms_of_service: Option<String>,

@@ -69,7 +69,13 @@ pub fn document(
     Value::Object(document)
 }
 
-const SOFTWARE: &str = "https://github.com/trellis-relay/trellis";
+/// The address in Cargo.toml; the program's name where it has none.
+const SOFTWARE: &str = if REPOSITORY.is_empty() {
+    "trellis"
+} else {
+    REPOSITORY
+};
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// NIPs that need no code of a relay (2, 10, 17, 44, 51, 59, 65, 78) are always listed.
 pub(super) fn supported_nips(config: &Config) -> Vec<u16> {

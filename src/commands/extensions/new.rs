@@ -23,7 +23,7 @@ pub(in crate::commands) struct New {
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
     /// Where the relay comes from: a checkout of its repository, or a git URL. By default the checkout in which, or beside
-    /// which, the folder is; else the repository.
+    /// which, the folder is; where there is none, this has to be given.
     #[arg(long, value_name = "SOURCE")]
     relay: Option<String>,
 }
@@ -46,7 +46,7 @@ impl New {
         let folder = self.path.unwrap_or_else(|| PathBuf::from(&self.name));
         let source = match &self.relay {
             Some(named) => Source::named(named).map_err(WrongArguments)?,
-            None => Source::near(&std::path::absolute(&folder)?),
+            None => Source::near(&std::path::absolute(&folder)?).map_err(WrongArguments)?,
         };
         write(&folder, &name, &source)?;
         let shown = folder.display();

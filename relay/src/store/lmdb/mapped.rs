@@ -3,7 +3,7 @@
 use super::fault::{self, Result};
 use super::keys::KeyedHash;
 use super::meta::{self, Migration};
-use super::moving;
+use super::moving::{Move, Steps};
 use super::room::Room;
 use super::tables::{Table, Tables};
 use super::{LmdbOptions, opening};
@@ -26,12 +26,24 @@ pub(super) struct Mapped {
 impl Mapped {
     /// Opens the file of a locked directory.
     pub(super) fn open(directory: &Path, options: &LmdbOptions) -> Result<Self> {
+        Self::open_moving(directory, options, Steps::default())
+    }
+
+    /// As [`Mapped::open`]; records that have to be moved go by these steps.
+    pub(super) fn open_moving(
+        directory: &Path,
+        options: &LmdbOptions,
+        steps: Steps,
+    ) -> Result<Self> {
         let env = opening::environment(directory, options)?;
-        let tables = Tables::open(&env)?;
-        let prepared = meta::prepare(&env, &tables)?;
-        moving::move_records(&env, &tables)?;
-        let hash = KeyedHash::new(prepared.hash_key);
         let room = Room::new(&env, directory, options.quota_bytes, options.ballast_bytes)?;
+        let tables = room.with_ballast(|| Ok(Tables::open(&env)?))?;
+        let records = Move::plan(&env, &room, steps)?;
+        let prepared = room.with_ballast(|| meta::prepare(&env, &tables))?;
+        if let Some(records) = records {
+            records.run(&env, &tables, &room)?;
+        }
+        let hash = KeyedHash::new(prepared.hash_key);
         Ok(Mapped {
             env,
             tables,

@@ -7,44 +7,109 @@
 use super::cursor::{Pen, Walk};
 use super::fault::{Fault, Result};
 use super::keys;
+use super::room::Room;
 use super::tables::{Table, Tables};
 use lmdb::{Database, Environment, Error, RwTransaction, Transaction};
+use std::time::{Duration, Instant};
 
 /// The table before schema version 3: `row5 . chunk1` -> a piece of the record.
 pub(super) const NAME_BEFORE: &str = "data";
-const TRANSACTION_BYTES: usize = 8 << 20;
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
-/// Does nothing where all records stand where they should.
-pub(super) fn move_records(env: &Environment, tables: &Tables) -> Result<()> {
-    let before = match env.open_db(Some(NAME_BEFORE)) {
-        Ok(before) => before,
-        Err(Error::NotFound) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let mut moved = 0;
-    loop {
-        let mut txn = env.begin_rw_txn()?;
-        let chunks = move_some(&mut txn, before, tables)?;
-        if chunks == 0 {
-            break;
-        }
-        txn.commit()?;
-        moved += chunks;
-    }
-    if moved > 0 {
-        tracing::info!(moved, "the records were moved to their new table");
-    }
-    Ok(())
+/// How a move goes on; tests have smaller ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    /// Records of about so many bytes move in one transaction.
+    pub(super) transaction_bytes: usize,
+    /// Without this much room nothing is begun: a transaction writes the records anew, and copies the pages of both
+    /// tables that it changes, before those of earlier transactions are free.
+    pub(super) room_bytes: u64,
 }
 
-/// Says how many chunks it moved; none where none are left.
-fn move_some(txn: &mut RwTransaction<'_>, before: Database, tables: &Tables) -> Result<usize> {
+impl Default for Steps {
+    fn default() -> Self {
+        Steps {
+            transaction_bytes: 8 << 20,
+            room_bytes: 32 << 20,
+        }
+    }
+}
+
+/// What is left to move, and of how much.
+#[derive(Debug)]
+pub(super) struct Move {
+    before: Database,
+    chunks: usize,
+    steps: Steps,
+}
+
+impl Move {
+    /// Looks whether there is anything to move, and room for it. Done before the schema version is noted, so that a
+    /// directory that cannot be moved still belongs to the version that wrote it.
+    pub(super) fn plan(env: &Environment, room: &Room, steps: Steps) -> Result<Option<Move>> {
+        let before = match env.open_db(Some(NAME_BEFORE)) {
+            Ok(before) => before,
+            Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let chunks = env.begin_ro_txn()?.stat(before)?.entries();
+        if chunks == 0 {
+            return Ok(None);
+        }
+        room.demand(env, steps.room_bytes)?;
+        Ok(Some(Move {
+            before,
+            chunks,
+            steps,
+        }))
+    }
+
+    /// Moves everything, and says in the log how far it is.
+    pub(super) fn run(self, env: &Environment, tables: &Tables, room: &Room) -> Result<()> {
+        let of = self.chunks;
+        tracing::info!(
+            of,
+            "the records move to a new table; the store opens when all have moved"
+        );
+        let (mut moved, mut told) = (0, Instant::now());
+        loop {
+            let chunks = room.with_ballast(|| self.commit_some(env, tables))?;
+            if chunks == 0 {
+                break;
+            }
+            moved += chunks;
+            if told.elapsed() >= PROGRESS_EVERY {
+                tracing::info!(moved, of, "the records are moving to their new table");
+                told = Instant::now();
+            }
+        }
+        tracing::info!(moved, "the records were moved to their new table");
+        Ok(())
+    }
+
+    /// Says how many chunks it moved; none where none are left.
+    fn commit_some(&self, env: &Environment, tables: &Tables) -> Result<usize> {
+        let mut txn = env.begin_rw_txn()?;
+        let chunks = move_some(&mut txn, self.before, tables, self.steps.transaction_bytes)?;
+        if chunks > 0 {
+            txn.commit()?;
+        }
+        Ok(chunks)
+    }
+}
+
+fn move_some(
+    txn: &mut RwTransaction<'_>,
+    before: Database,
+    tables: &Tables,
+    bytes_max: usize,
+) -> Result<usize> {
     let mut chunks = Vec::new();
     let mut bytes = 0;
     let mut walk = Walk::new(txn, before)?;
     let mut found = walk.first()?;
     while let Some((key, chunk)) = found
-        && bytes < TRANSACTION_BYTES
+        && bytes < bytes_max
     {
         bytes += chunk.len();
         chunks.push((key.to_vec(), chunk.to_vec()));

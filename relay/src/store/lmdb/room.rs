@@ -113,6 +113,44 @@ impl Room {
         })
     }
 
+    /// Refuses where the disk and the file's free pages together have less; throws the ballast out before it does.
+    pub(super) fn demand(&self, env: &Environment, bytes: u64) -> Result<()> {
+        let page_bytes = self.page_bytes;
+        let free_bytes = env.freelist()? as u64 * page_bytes;
+        if free_bytes + self.disk_free_bytes()? >= bytes {
+            return Ok(());
+        }
+        self.throw_ballast_out();
+        let room_bytes = free_bytes + self.disk_free_bytes()?;
+        if room_bytes >= bytes {
+            return Ok(());
+        }
+        let needed = format!(
+            "its records have to be moved before it opens, which takes {bytes} bytes of free disk, and there are \
+             {room_bytes}; none was moved and the schema version is as it was"
+        );
+        Err(StoreError::Full(needed).into())
+    }
+
+    /// Writes, and once more without the ballast where the disk is full.
+    pub(super) fn with_ballast<T>(&self, write: impl Fn() -> Result<T>) -> Result<T> {
+        match write() {
+            Err(fault) if self.is_disk_full(&fault) => {
+                tracing::error!("the disk is full");
+                self.throw_ballast_out();
+                write()
+            }
+            done => done,
+        }
+    }
+
+    fn throw_ballast_out(&self) {
+        if let Err(error) = self.ballast.drop_overboard() {
+            tracing::error!(%error, "the ballast file cannot be removed");
+        }
+        self.state().lacks_ballast = true;
+    }
+
     /// Judges why a commit failed, and throws the ballast out where that helps.
     pub(super) fn judge(&self, fault: Fault) -> Verdict {
         match fault {
@@ -120,11 +158,8 @@ impl Room {
             fault if self.is_disk_full(&fault) => {
                 let disk_bytes = self.disk_free_bytes().unwrap_or(0);
                 tracing::error!(disk_bytes, "the disk is full");
-                if let Err(error) = self.ballast.drop_overboard() {
-                    tracing::error!(%error, "the ballast file cannot be removed");
-                }
+                self.throw_ballast_out();
                 self.is_full.store(true, Relaxed);
-                self.state().lacks_ballast = true;
                 Verdict::DiskFull
             }
             Fault::Lmdb(

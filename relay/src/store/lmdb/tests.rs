@@ -1,14 +1,17 @@
-//! What only shows from inside: damage that a check must find, and directories of other versions.
+//! What only shows from inside: damage that a check must find, and directories of newer versions. Those of earlier ones
+//! are in `moving`.
 #![allow(clippy::unwrap_used)]
+
+mod moving;
 
 use super::cursor::{Pen, Walk};
 use super::mapped::Mapped;
 use super::tables::Table;
-use super::{LmdbOptions, LmdbStore, Migration};
+use super::{LmdbOptions, LmdbStore};
 use crate::event::{Event, EventParts};
 use crate::filter::Filter;
 use crate::store::{Budget, CheckReport, NoPolicy, Order, Scan, Store, StoreError, Write};
-use lmdb::{DatabaseFlags, Environment, Transaction, WriteFlags};
+use lmdb::{Transaction, WriteFlags};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -219,116 +222,6 @@ fn c19_a_newer_schema_is_refused() {
         matches!(refused, StoreError::Schema { found: 4, known: 3 }),
         "{refused:?}"
     );
-}
-
-/// Lays a store's tables out as version 1 had them: without that of vanishings, and with bytes as the keys of records.
-fn copy_as_version_1(from: &Mapped, directory: &TempDir) {
-    let env = Environment::new()
-        .set_max_dbs(Table::ALL.len() as u32)
-        .set_map_size(1 << 24)
-        .open(directory.path())
-        .unwrap();
-    let source = from.env.begin_ro_txn().unwrap();
-    for (table, name) in Table::ALL {
-        if table == Table::Vanishing {
-            continue;
-        }
-        let name = match table {
-            Table::Data => super::moving::NAME_BEFORE,
-            _ => name,
-        };
-        let copy = env.create_db(Some(name), DatabaseFlags::empty()).unwrap();
-        let mut txn = env.begin_rw_txn().unwrap();
-        let mut walk = Walk::new(&source, from.tables.of(table)).unwrap();
-        let mut found = walk.first().unwrap();
-        while let Some((key, value)) = found {
-            let key = match table {
-                Table::Data => key_of_version_2(key),
-                _ => key.to_vec(),
-            };
-            txn.put(copy, &key, &value, WriteFlags::empty()).unwrap();
-            found = walk.next().unwrap();
-        }
-        if table == Table::Meta {
-            txn.put(copy, b"schema", &1u32.to_be_bytes(), WriteFlags::empty())
-                .unwrap();
-        }
-        txn.commit().unwrap();
-    }
-}
-
-/// `row5 . chunk1`
-fn key_of_version_2(key: &[u8]) -> Vec<u8> {
-    let (row, chunk) = super::keys::read_data(key).unwrap();
-    [&super::keys::five(row)[..], &[chunk]].concat()
-}
-
-#[test]
-fn c19_a_directory_of_version_1_is_migrated_and_its_events_stay() {
-    let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let filled = filled(&current);
-    within(&filled, |mapped| copy_as_version_1(mapped, &old));
-    for migration in [Some(Migration { from: 1, to: 3 }), None] {
-        let store = LmdbStore::open(old.path(), options()).unwrap();
-        assert_eq!(store.migration(), migration);
-        within(&store, |mapped| {
-            let txn = mapped.env.begin_ro_txn().unwrap();
-            let schema = mapped.tables.get(&txn, Table::Meta, b"schema").unwrap();
-            assert_eq!(schema, Some(&super::meta::SCHEMA.to_be_bytes()[..]));
-        });
-        let report = store.check().unwrap();
-        assert!(report.is_sound() && report.events == 3, "{report:?}");
-        let all = store.changes(0, 10).unwrap().changes;
-        assert_eq!(all, filled.changes(0, 10).unwrap().changes);
-    }
-    let store = LmdbStore::open(old.path(), options()).unwrap();
-    let Write::Put(request) = event(9, 62, r#"[["relay","ALL_RELAYS"]]"#) else {
-        return;
-    };
-    store
-        .commit(&[Write::Vanish(request)], &NoPolicy, 0)
-        .unwrap();
-    assert_eq!(store.vanishings(10).unwrap().len(), 1);
-    assert!(store.check().unwrap().is_sound());
-}
-
-/// As if the program had ended between two transactions of the move.
-#[test]
-fn c19_records_that_were_left_behind_are_moved_by_the_next_opening() {
-    let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let filled = filled(&current);
-    within(&filled, |mapped| copy_as_version_1(mapped, &old));
-    {
-        let env = Environment::new()
-            .set_max_dbs(Table::MOST_OPEN)
-            .set_map_size(1 << 24)
-            .open(old.path())
-            .unwrap();
-        let before = env.open_db(Some(super::moving::NAME_BEFORE)).unwrap();
-        let (_, name) = Table::ALL[Table::Data as usize];
-        let now = env
-            .create_db(Some(name), DatabaseFlags::INTEGER_KEY)
-            .unwrap();
-        let meta = env.open_db(Some("meta")).unwrap();
-        let mut txn = env.begin_rw_txn().unwrap();
-        let (key, chunk) = {
-            let (key, chunk) = Walk::new(&txn, before).unwrap().first().unwrap().unwrap();
-            (key.to_vec(), chunk.to_vec())
-        };
-        let moved = super::keys::data_from_version_2(&key).unwrap();
-        txn.put(now, &&*moved, &chunk, WriteFlags::empty()).unwrap();
-        txn.del(before, &key, None).unwrap();
-        let schema = super::meta::SCHEMA.to_be_bytes();
-        txn.put(meta, b"schema", &schema, WriteFlags::empty())
-            .unwrap();
-        txn.commit().unwrap();
-    }
-    let store = LmdbStore::open(old.path(), options()).unwrap();
-    assert_eq!(store.migration(), None);
-    let report = store.check().unwrap();
-    assert!(report.is_sound() && report.events == 3, "{report:?}");
-    let all = store.changes(0, 10).unwrap().changes;
-    assert_eq!(all, filled.changes(0, 10).unwrap().changes);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a new extension is called, as a crate, as a table and as a type.
 
+use super::FILES;
 use std::str::FromStr;
 
 /// A name that Cargo, Rust and the relay take.
@@ -80,6 +81,104 @@ const TAKEN: [&str; 64] = [
     "while",
 ];
 
+/// Types that every file of an extension sees, from the relay's prelude and Rust's own: the extension's would hide them.
+/// Those that the template names besides are read from it.
+const TAKEN_TYPES: [&str; 93] = [
+    "Access",
+    "AccessRequest",
+    "Admit",
+    "AdmitRequest",
+    "Api",
+    "ApiError",
+    "AsMut",
+    "AsRef",
+    "Audience",
+    "Box",
+    "BuildError",
+    "Caller",
+    "CallerJson",
+    "Cause",
+    "Change",
+    "ClientIp",
+    "Clone",
+    "Commit",
+    "CommitTx",
+    "Copy",
+    "Current",
+    "Debug",
+    "Default",
+    "Deserialize",
+    "DoubleEndedIterator",
+    "Drop",
+    "Eq",
+    "Err",
+    "Event",
+    "EventId",
+    "ExactSizeIterator",
+    "Extend",
+    "Extension",
+    "Filter",
+    "Fn",
+    "FnMut",
+    "FnOnce",
+    "From",
+    "FromIterator",
+    "Hash",
+    "Health",
+    "HookError",
+    "Host",
+    "Into",
+    "IntoIterator",
+    "Iterator",
+    "JsonSchema",
+    "Kinds",
+    "Mount",
+    "Narrow",
+    "Needs",
+    "Nip98",
+    "Nip98Bytes",
+    "Nip98Json",
+    "Nip98Stream",
+    "None",
+    "Ok",
+    "Option",
+    "Ord",
+    "Page",
+    "PageOf",
+    "PartialEq",
+    "PartialOrd",
+    "Phase",
+    "Pubkeys",
+    "PublicKey",
+    "Reason",
+    "Registrar",
+    "Reload",
+    "Removal",
+    "Result",
+    "Self",
+    "Send",
+    "Serialize",
+    "ServiceRef",
+    "ServiceToken",
+    "ServiceTokens",
+    "SessionNote",
+    "Sized",
+    "Some",
+    "StartAt",
+    "StopToken",
+    "String",
+    "Sync",
+    "TaskError",
+    "ToOwned",
+    "ToString",
+    "TryFrom",
+    "TryInto",
+    "Unpin",
+    "Vec",
+    "Verb",
+    "Viewer",
+];
+
 impl Name {
     /// The table, and the crate as Rust code calls it: `short_notes`.
     pub(super) fn snake(&self) -> String {
@@ -129,9 +228,87 @@ impl FromStr for Name {
             return refuse("_ and - stand between words, one at a time");
         }
         let name = Name { words };
-        match TAKEN.contains(&name.snake().as_str()) {
-            true => refuse("it means something else to Rust or Cargo"),
-            false => Ok(name),
+        if TAKEN.contains(&name.snake().as_str()) {
+            return refuse("it means something else to Rust or Cargo");
+        }
+        let camel = name.camel();
+        if TAKEN_TYPES.contains(&camel.as_str()) || in_template().any(|word| word == camel) {
+            return refuse(&format!(
+                "its type would be {camel}, which is another type already"
+            ));
+        }
+        Ok(name)
+    }
+}
+
+/// Every word in the code that is written, but for the type's placeholder.
+fn in_template() -> impl Iterator<Item = &'static str> {
+    let code = FILES.iter().filter(|(file, _)| file.ends_with(".rs"));
+    let lines = code.flat_map(|(_, text)| text.lines());
+    lines
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
+        .filter(|word| *word != "NewExtension")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn refusal(name: &str) -> Option<String> {
+        name.parse::<Name>().err()
+    }
+
+    /// The name that makes this type: `admit-request` of `AdmitRequest`.
+    fn name_of(camel: &str) -> String {
+        let mut name = String::new();
+        for letter in camel.chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+
+    #[test]
+    fn e9_a_name_whose_type_is_there_already_is_refused() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let prelude = std::fs::read_to_string(root.join("relay/src/extension/prelude.rs")).unwrap();
+        let code = prelude.lines().filter(|line| !line.starts_with("//"));
+        let words = code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()));
+        let types: Vec<&str> = words
+            .filter(|word| word.starts_with(|first: char| first.is_ascii_uppercase()))
+            .collect();
+        assert!(
+            types.contains(&"Registrar") && types.len() > 40,
+            "{types:?}"
+        );
+        let template = [
+            "Notes", "Config", "Counter", "Me", "Path", "Author", "Compiled",
+        ];
+        let rust = ["Option", "Result", "String", "Vec"];
+        for camel in types.into_iter().chain(template).chain(rust) {
+            let why = refusal(&name_of(camel)).unwrap_or_default();
+            assert!(
+                why.contains("another type") || camel == "Self",
+                "{camel}: {why}"
+            );
+        }
+    }
+
+    #[test]
+    fn e9_other_names_are_taken() {
+        for name in [
+            "new_extension",
+            "short-notes",
+            "invites",
+            "paid",
+            "my_config",
+            "a",
+        ] {
+            assert_eq!(refusal(name), None);
         }
     }
 }

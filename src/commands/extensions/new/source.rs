@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// The repository, for a crate that is nowhere near a checkout.
-const REPOSITORY: &str = "https://github.com/trellis-relay/trellis";
-
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Checkout(PathBuf),
@@ -26,11 +23,11 @@ impl Source {
         }
     }
 
-    /// The checkout that this folder is in or beside, as seen from it; else the repository. The folder need not be there.
-    pub(super) fn near(folder: &Path) -> Self {
+    /// The checkout that this folder is in or beside, as seen from it. The folder need not be there.
+    pub(super) fn near(folder: &Path) -> Result<Self, String> {
         for (depth, ancestor) in folder.ancestors().enumerate().skip(1) {
             if is_checkout(ancestor) {
-                return Source::Checkout((0..depth).map(|_| "..").collect());
+                return Ok(Source::Checkout((0..depth).map(|_| "..").collect()));
             }
         }
         let beside = folder.parent().and_then(|parent| {
@@ -39,8 +36,12 @@ impl Source {
             checkouts.next()
         });
         match beside {
-            Some(checkout) => Source::Checkout(Path::new("..").join(checkout.file_name())),
-            None => Source::Git(REPOSITORY.to_owned()),
+            Some(checkout) => Ok(Source::Checkout(Path::new("..").join(checkout.file_name()))),
+            None => Err(format!(
+                "{} is neither in a checkout of Trellis nor beside one; say where the relay comes from: --relay with \
+                 the path of a checkout, or the URL of a git repository",
+                folder.display()
+            )),
         }
     }
 
@@ -78,18 +79,22 @@ mod tests {
     fn e9_a_crate_near_a_checkout_takes_it_from_there() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let near = Source::near(&root.join("extensions/mine"));
-        assert_eq!(near, Source::Checkout("../..".into()));
-        let filled = near.fill_in("trellis = { SOURCE }\nrelay = { RELAY_SOURCE }");
+        assert_eq!(near, Ok(Source::Checkout("../..".into())));
+        let filled = near
+            .unwrap()
+            .fill_in("trellis = { SOURCE }\nrelay = { RELAY_SOURCE }");
         let wanted = "trellis = { path = \"../..\" }\nrelay = { path = \"../../relay\" }";
         assert_eq!(filled, wanted);
         let beside = root.with_file_name("mine");
-        assert!(matches!(Source::near(&beside), Source::Checkout(path) if path.starts_with("..")));
+        assert!(
+            matches!(Source::near(&beside), Ok(Source::Checkout(path)) if path.starts_with(".."))
+        );
     }
 
     #[test]
-    fn e9_a_crate_far_from_any_takes_the_repository() {
+    fn e9_a_crate_far_from_any_has_to_be_told() {
         let far = Source::near(Path::new("/proc/nowhere/mine"));
-        assert_eq!(far, Source::Git(REPOSITORY.to_owned()));
+        assert!(far.is_err_and(|why| why.contains("--relay")));
         assert!(Source::named("/proc").is_err());
         let mine = "https://example.org/trellis";
         assert_eq!(Source::named(mine), Ok(Source::Git(mine.to_owned())));
