@@ -19,7 +19,9 @@ def groups_of(keys):
 def publish(question):
     event = question["event"]
     own = groups_of([event["pubkey"]])
-    if any(tag[:1] == ["h"] and tag[1] in own for tag in event["tags"]):
+    # Every group that it names, and one at least. A tag may lack its value.
+    named = [tag[1:2] for tag in event["tags"] if tag[:1] == ["h"]]
+    if named and all(name and name[0] in own for name in named):
         return {"action": "accept"}
     return {"action": "reject", "msg": "restricted: you are not in this group"}
 

@@ -51,7 +51,7 @@ pub use crate::kinds::Kinds;
 pub use auth::{Auth, EventAccess, ReqAccess};
 pub use byte_size::ByteSize;
 pub use data::Data;
-pub use environment::{Environment, process_environment};
+pub use environment::{Environment, is_setting, process_environment};
 pub use explain::{Effective, Explanation, Outgoing};
 pub use information::Information;
 pub use ip_range::IpRange;

@@ -72,6 +72,7 @@ pub const TABLE: &[Described] = &[
     counter("trellis_events_accepted_total", &["how"], "Events answered OK: `stored`, `ephemeral`, or `silent` (taken by an extension and not stored)."),
     counter("trellis_events_duplicate_total", &[], "Events that were stored already."),
     counter("trellis_events_rejected_total", &["reason"], "Events answered OK false, by the prefix of the reason."),
+    counter("trellis_extension_busy_total", &["extension", "hook"], "Calls that were refused because `max_concurrent` others were under way for as long as their timeout."),
     counter("trellis_extension_faults_total", &["extension", "hook"], "Calls of a hook that panicked, failed, hung, overran, or answered more than may leave the relay. `hook` is also `reload`, `health`, `shutdown` or `drop` where those of an instance are at fault."),
     gauge("trellis_extension_health", &["extension", "state"], "1 for the state that the extension is in: `ok`, `degraded`, `down` or `off`; 0 for the others."),
     counter("trellis_extension_hook_calls_total", &["extension", "hook"], "Calls of a hook."),

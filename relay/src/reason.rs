@@ -126,6 +126,16 @@ impl Reason {
     pub fn internal() -> Self {
         Self::error("the relay could not do this now; try again later")
     }
+
+    /// For what has waited in vain for its turn.
+    pub fn busy() -> Self {
+        Self::error("the relay has too much to do; try again later")
+    }
+
+    /// For what cannot be judged any more.
+    pub fn stopping() -> Self {
+        Self::error("the relay is stopping")
+    }
 }
 
 /// A text of others has at most so many characters when it is shown to clients.

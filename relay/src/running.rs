@@ -123,9 +123,6 @@ impl RunningRelay {
             .unwrap_or_else(PoisonError::into_inner)
             .reconfigure(&config);
         moderator::reconfigure(relay, Some(config));
-        if !applied.is_empty() {
-            relay.tell_workers(|| WorkerMessage::HooksChanged);
-        }
         Ok(())
     }
 

@@ -266,6 +266,12 @@ fn readmit(hooks: &Hooks, orders: &Orders, submission: &Submission) -> Readmitte
     {
         return Readmitted::Answer(Outcome::Refused(reason));
     }
+    if let (Write::Put(event), Origin::Operator(_)) = (&submission.write, &submission.origin)
+        && hooks.plan(event.kind()).refuses_all()
+    {
+        // Who would have had a say in the commit is gone.
+        return Readmitted::Answer(Outcome::Refused(Reason::stopping()));
+    }
     let (
         Write::Put(event) | Write::Vanish(event),
         Origin::Session {

@@ -113,6 +113,11 @@ impl InviteOnly {
         for change in page {
             match change {
                 Change::Stored(stored) => {
+                    // A request from before the extension was on has redeemed nothing.
+                    let (pubkey, id) = (stored.event.pubkey(), stored.event.id());
+                    if !rows::has_joined_by(&self.host, pubkey, id).await? {
+                        continue;
+                    }
                     if self.change(|members| members.insert(*stored.event.pubkey())) {
                         self.redemptions.increment(1);
                     }

@@ -84,6 +84,16 @@ impl Invite {
     }
 }
 
+/// Whether somebody is a member by this join request.
+pub(crate) async fn has_joined_by(
+    host: &Host,
+    pubkey: &PublicKey,
+    request: &EventId,
+) -> Result<bool, StoreError> {
+    let row = host.kv_get(&member_key(pubkey)).await?;
+    Ok(row.is_some_and(|joined_by| joined_by == request.as_bytes()))
+}
+
 /// Forgets somebody whose join request is gone, unless they have joined again by another; whether they are no member now.
 pub(crate) async fn forget_member(
     host: &Host,

@@ -6,8 +6,9 @@
 use crate::lines::Lines;
 use crate::process::{Process, ending};
 use crate::program::{Program, Stage};
-use crate::protocol::{Question, Reply};
-use crate::queue::{Asked, Unanswered};
+use crate::protocol::Reply;
+use crate::queue::{Asked, Readiness, Taken, Unanswered};
+use crate::version::Version;
 use bytes::{Buf as _, BytesMut};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -42,8 +43,8 @@ struct Open {
 /// Why a conversation paused or ended.
 #[derive(Debug)]
 pub(crate) enum Pause {
-    /// The program's file is another one by now, and there is a question for it.
-    Outdated,
+    /// The program's file is of this version by now, and there is a question for it.
+    Outdated(Version),
     /// No question is left, and none will come.
     Finished,
     /// It cannot go on; in words that follow "it".
@@ -68,18 +69,22 @@ impl Conversation {
     /// Asks and listens until there is a reason to pause. Where `is_last` nothing more is taken from the queue.
     pub(crate) async fn go_on(&mut self, program: &Program, is_last: bool) -> Pause {
         loop {
-            let mut has_room = !is_last && self.open.len() < program.config.in_flight;
+            let mut has_room = !is_last && self.has_room(program);
             while has_room && !program.queue.is_empty() {
-                if program.has_newer(self.process.version) {
-                    return Pause::Outdated;
+                if let Some(version) = program.newer(self.process.version) {
+                    return Pause::Outdated(version);
                 }
-                // An id that is open already would be answered twice: it waits for its turn.
-                let may_put = |question: &Question| !self.by_id.contains_key(&question.id);
-                match program.queue.take(may_put) {
-                    Some(asked) => self.put(asked),
-                    None => break,
+                match program.queue.take(|asked| self.readiness(asked)) {
+                    Taken::One(asked) => self.put(asked),
+                    Taken::None => break,
+                    Taken::Alone => {
+                        // It is for whoever has nothing else to do.
+                        program.queue.wake();
+                        has_room = false;
+                        break;
+                    }
                 }
-                has_room = self.open.len() < program.config.in_flight;
+                has_room = self.has_room(program);
             }
             let is_over = *self.stage.borrow_and_update() == Stage::Over;
             if is_over || self.open.is_empty() && (is_last || program.is_drained()) {
@@ -149,6 +154,23 @@ impl Conversation {
             }
         }
         why
+    }
+
+    /// A question over which a process has ended is asked alone, so that it takes no other with it.
+    fn has_room(&self, program: &Program) -> bool {
+        let mut open = self.open.values();
+        self.open.len() < program.config.in_flight && !open.any(|open| open.asked.is_second_try)
+    }
+
+    fn readiness(&self, asked: &Asked) -> Readiness {
+        if asked.is_second_try && !self.open.is_empty() {
+            Readiness::Alone
+        } else if self.by_id.contains_key(&asked.question.id) {
+            // It would be answered twice.
+            Readiness::Later
+        } else {
+            Readiness::Now
+        }
     }
 
     fn put(&mut self, asked: Asked) {

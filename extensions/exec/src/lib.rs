@@ -107,14 +107,14 @@ impl Extension for Exec {
         let programs = self.guards.iter().map(|guard| &guard.program);
         let workers = programs.flat_map(|program| {
             let workers = 0..program.config.workers;
-            workers.map(|_| tokio::spawn(worker::work(program.clone())))
+            workers.map(|_| worker::keep(program.clone()))
         });
         let workers = join_all(workers.collect::<Vec<_>>());
         tokio::pin!(workers);
         tokio::select! {
-            // A worker ends by itself when it panics only.
+            // Each goes on until its program is told to stop.
             _ = &mut workers, if !self.guards.is_empty() => return Err("its workers are gone".into()),
-            () = self.renew() => {}
+            _ = join_all(self.guards.iter().map(|guard| self.renew(guard))), if !self.guards.is_empty() => {}
             () = stop.stopped() => {}
         }
         self.enter(Stage::Draining);
@@ -143,21 +143,20 @@ impl Exec {
             .for_each(|guard| guard.program.enter(stage));
     }
 
-    /// Asks again about viewers whose answer will not be good for long, as long as they are connected. Never ends.
-    async fn renew(&self) {
+    /// Asks again about viewers whose answer will not be good for long, as long as they are connected. Never ends; each
+    /// program has its own, so that one that hangs keeps no other waiting.
+    async fn renew(&self, guard: &Guard) {
         loop {
             tokio::time::sleep(RENEWAL).await;
-            let now_s = self.host.clock().now_s();
-            for guard in &self.guards {
-                let due = futures_util::stream::iter(guard.sight.due(now_s));
-                due.for_each_concurrent(RENEWALS_AT_ONCE, |viewer| async move {
-                    // What fails is logged below, and shows nothing once its time is over.
-                    if let Err(error) = guard.look(viewer, self.host.clock().now_s()).await {
-                        guard.program.complain(&error.0);
-                    }
-                })
-                .await;
-            }
+            let due = guard.sight.due(self.host.clock().now_s());
+            let due = futures_util::stream::iter(due);
+            due.for_each_concurrent(RENEWALS_AT_ONCE, |viewer| async move {
+                // What fails is logged below, and shows nothing once its time is over.
+                if let Err(error) = guard.look(viewer, self.host.clock().now_s()).await {
+                    guard.program.complain(&error.0);
+                }
+            })
+            .await;
         }
     }
 }
@@ -190,7 +189,7 @@ impl Guard {
         } = request;
         let id = self.program.new_id();
         let question = Question::request(id, *verb, filter, viewer);
-        self.access(question).await.map(|shown| match shown {
+        self.access(question).await.map(|answer| match answer {
             Ok(_) => Access::Allow,
             Err(reason) => reason.into(),
         })
@@ -230,13 +229,16 @@ impl Guard {
 
     /// Asks what a viewer may see, and keeps the answer.
     async fn look(&self, viewer: Arc<Viewer>, now_s: u64) -> Result<Access, HookError> {
-        let full = |Full| Access::Close(busy());
+        let full = |Full| Access::Close(Reason::busy());
         if let Err(refusal) = self.sight.room(&viewer).map_err(full) {
             return Ok(refusal);
         }
         let question = Question::viewer(self.program.new_id(), &viewer);
         let shown = match self.access(question).await? {
-            Ok(shown) => shown,
+            Ok(offer) => offer.shown().map_err(|wrong| {
+                self.program.counts.unanswered.increment(1);
+                self.fault(&wrong)
+            })?,
             Err(reason) => {
                 self.sight.forget(&viewer);
                 self.gauge();
@@ -255,13 +257,13 @@ impl Guard {
         gauge.increment(viewers as f64 - before as f64);
     }
 
-    /// The answer to a request: what is shown, or why nothing is.
+    /// The answer to a request: what goes with its yes, or why it is refused.
     async fn access(
         &self,
         question: Question,
-    ) -> Result<Result<protocol::Shown, Reason>, HookError> {
+    ) -> Result<Result<protocol::Offer, Reason>, HookError> {
         Ok(match self.ask(question).await? {
-            Verdict::Accept(shown) => Ok(shown),
+            Verdict::Accept(offer) => Ok(offer),
             Verdict::Reject(reason) => Err(reason),
             Verdict::ShadowReject => {
                 return Err(self.fault("it answered shadowReject to what is no event"));
@@ -274,7 +276,7 @@ impl Guard {
     async fn ask(&self, question: Question) -> Result<Verdict, HookError> {
         match self.program.ask(question).await {
             Ok(verdict) => Ok(verdict),
-            Err(Unanswered::Busy) => Ok(Verdict::Reject(busy())),
+            Err(Unanswered::Busy) => Ok(Verdict::Reject(Reason::busy())),
             Err(error) => Err(self.fault(&error.to_string())),
         }
     }
@@ -289,10 +291,6 @@ impl Drop for Guard {
         let viewers = self.gauged.load(Relaxed);
         self.program.counts.viewers.decrement(viewers as f64);
     }
-}
-
-fn busy() -> Reason {
-    Reason::error("the relay has too much to do; try again later")
 }
 
 impl std::fmt::Debug for Exec {

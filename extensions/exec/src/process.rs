@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
+use trellis_relay::config;
 
 /// How long a process may take to end once its input is closed, and once more after SIGTERM.
 const GOODBYE: Duration = Duration::from_millis(400);
@@ -126,18 +127,18 @@ fn shell(arguments: &[&str]) -> Command {
     command
 }
 
-fn spawn(mut command: Command, config: &ProgramConfig) -> io::Result<Child> {
+fn spawn(mut command: Command, program: &ProgramConfig) -> io::Result<Child> {
     // The relay's configuration may hold its secrets.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TRELLIS_") {
+        if config::is_setting(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
-    if let Some(cwd) = &config.cwd {
+    if let Some(cwd) = &program.cwd {
         command.current_dir(cwd);
     }
     command
-        .envs(&config.env)
+        .envs(&program.env)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

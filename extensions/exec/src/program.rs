@@ -12,7 +12,7 @@ use crate::version::Version;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use trellis_relay::extension::{Host, RateLimiter};
 
@@ -21,6 +21,8 @@ const DOWN_AFTER: u32 = 3;
 /// The wait before the first start after a failure; it doubles up to the longest while nothing works.
 const WAIT_MIN: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_secs(30);
+/// A version that could not be started is tried again after this.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// So many lines of a program's standard error, and so many complaints about it, are logged in [`LOG_WINDOW`].
 const LOG_LINES_MAX: u32 = 50;
 const LOG_WINDOW: Duration = Duration::from_secs(10);
@@ -53,8 +55,25 @@ struct State {
     failures_in_a_row: u32,
     /// How the last process ended, in words that follow "it".
     last_failure: String,
-    /// A version that could not be started is not tried again for each question.
-    bad_version: Option<Version>,
+    refused: Option<Refused>,
+}
+
+/// A version that could not be started: not tried again for each question, but after a while.
+struct Refused {
+    version: Version,
+    /// In words that follow "cannot be started: ".
+    why: String,
+    since: Instant,
+}
+
+/// Counts as a process that runs.
+pub(crate) struct RunningProcess<'p>(&'p Program);
+
+impl Drop for RunningProcess<'_> {
+    fn drop(&mut self) {
+        self.0.counts.processes.decrement(1);
+        self.0.state().running -= 1;
+    }
 }
 
 impl Program {
@@ -94,18 +113,35 @@ impl Program {
         format!("q{}", self.next_id.fetch_add(1, Relaxed))
     }
 
-    /// Whether the file is there in another version than this.
-    pub(crate) fn has_newer(&self, running: Option<Version>) -> bool {
-        let (Some(file), Some(running)) = (&self.file, running) else {
-            return false;
-        };
-        let found = Version::of(file);
-        found.is_some() && found != Some(running) && found != self.state().bad_version
+    /// The version of the file that is to take the place of this one.
+    pub(crate) fn newer(&self, running: Option<Version>) -> Option<Version> {
+        let (file, running) = (self.file.as_deref()?, running?);
+        let found = Version::of(file)?;
+        let mut state = self.state();
+        if found == running {
+            // It is as it was before.
+            state.refused = None;
+            return None;
+        }
+        let is_refused =
+            |refused: &Refused| refused.version == found && refused.since.elapsed() < REFUSED_FOR;
+        let is_refused = state.refused.as_ref().is_some_and(is_refused);
+        (!is_refused).then_some(found)
     }
 
-    /// The version that is there cannot be started; the running one goes on.
-    pub(crate) fn refuse_version(&self) {
-        self.state().bad_version = self.file.as_deref().and_then(Version::of);
+    /// This version cannot be started; the running one goes on.
+    pub(crate) fn refuse_version(&self, version: Version, why: String) {
+        let since = Instant::now();
+        self.state().refused = Some(Refused {
+            version,
+            why,
+            since,
+        });
+    }
+
+    /// A version that was there a moment ago runs.
+    pub(crate) fn take_version(&self) {
+        self.state().refused = None;
     }
 
     /// It wrote something that answers nothing.
@@ -121,18 +157,13 @@ impl Program {
         }
     }
 
-    /// One more process runs.
-    pub(crate) fn started(&self) {
+    /// One more process runs, until what is returned is dropped.
+    pub(crate) fn started(&self) -> RunningProcess<'_> {
         self.counts.processes.increment(1);
         let mut state = self.state();
         state.running += 1;
         self.queue.open();
-    }
-
-    /// A process that ran does not any more.
-    pub(crate) fn stopped(&self) {
-        self.counts.processes.decrement(1);
-        self.state().running -= 1;
+        RunningProcess(self)
     }
 
     /// A process failed, or could not be started: how long to wait before the next. Where none is left and this repeats,
@@ -158,9 +189,13 @@ impl Program {
     pub(crate) fn complaint(&self) -> Option<String> {
         let state = self.state();
         let (name, wanted) = (self.name(), self.config.workers);
-        match (state.running, state.failures_in_a_row) {
-            (_, 0) => None,
-            (running, _) => Some(format!(
+        match (state.running, state.failures_in_a_row, &state.refused) {
+            (_, 0, None) => None,
+            (_, 0, Some(refused)) => Some(format!(
+                "{name}: its file changed, but cannot be started: {}; the old version goes on",
+                refused.why
+            )),
+            (running, ..) => Some(format!(
                 "{name}: {running} of {wanted} processes run, it {}",
                 state.last_failure
             )),

@@ -41,15 +41,22 @@ pub(crate) struct Reply {
 /// What a program wants.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verdict {
-    Accept(Shown),
+    Accept(Offer),
     Reject(Reason),
     ShadowReject,
 }
 
-/// What goes with `accept`; of use in answers about viewers alone.
+/// What goes with `accept`, as it was written: it is read in answers about viewers alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Offer {
+    show: Option<Value>,
+    ttl: Option<Value>,
+}
+
+/// What a viewer may see.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Shown {
-    /// Events that fit one of these; absent for all.
+    /// Events that fit one of these; `None` for all.
     pub(crate) show: Option<Vec<Filter>>,
     /// For so many seconds.
     pub(crate) ttl_s: u64,
@@ -176,7 +183,7 @@ fn filter_json(filter: &Filter) -> Value {
 impl Reply {
     /// Reads one line. Keys that are not known are left alone.
     pub(crate) fn read(line: &[u8]) -> Result<Reply, BadLine> {
-        let Ok(Value::Object(reply)) = serde_json::from_slice(line) else {
+        let Ok(Value::Object(mut reply)) = serde_json::from_slice(line) else {
             return Err(BadLine::NotAnObject);
         };
         let id = match reply.get("id") {
@@ -184,7 +191,10 @@ impl Reply {
             _ => return Err(BadLine::NoId),
         };
         let verdict = match reply.get("action").and_then(Value::as_str) {
-            Some("accept") => shown(&reply).map(Verdict::Accept),
+            Some("accept") => Ok(Verdict::Accept(Offer {
+                show: reply.remove("show"),
+                ttl: reply.remove("ttl"),
+            })),
             Some("reject") => {
                 let msg = reply.get("msg").and_then(Value::as_str);
                 Ok(Verdict::Reject(reason(msg.unwrap_or_default())))
@@ -197,34 +207,48 @@ impl Reply {
     }
 }
 
-fn shown(reply: &Map<String, Value>) -> Result<Shown, String> {
-    let ttl_s = match reply.get("ttl") {
-        None | Some(Value::Null) => TTL_S,
-        Some(ttl) => ttl
-            .as_u64()
-            .filter(|ttl| *ttl > 0)
-            .ok_or("its `ttl` is no number of seconds")?,
+impl Offer {
+    /// What it shows to a viewer. To show all takes a word, so that nobody does by mistake.
+    pub(crate) fn shown(self) -> Result<Shown, String> {
+        let ttl_s = match &self.ttl {
+            None | Some(Value::Null) => TTL_S,
+            Some(ttl) => whole(ttl)
+                .filter(|ttl| *ttl > 0)
+                .ok_or("its `ttl` is no number of seconds")?,
+        };
+        let wrong = || {
+            let max = SHOW_FILTERS_MAX;
+            format!("its `show` is neither \"all\" nor a list of at most {max} filters")
+        };
+        let show = match self.show.ok_or("its answer about a viewer has no `show`")? {
+            Value::String(word) if word == "all" => None,
+            Value::Array(filters) if filters.len() <= SHOW_FILTERS_MAX => {
+                let limits = FilterLimits {
+                    values: SHOW_VALUES_MAX,
+                };
+                let read = |filter: &Value| Filter::parse(&filter.to_string(), &limits);
+                let filters: Result<Vec<_>, _> = filters.iter().map(read).collect();
+                Some(filters.map_err(|error| format!("a filter in its `show` is wrong: {error}"))?)
+            }
+            _ => return Err(wrong()),
+        };
+        Ok(Shown {
+            show,
+            ttl_s: ttl_s.min(TTL_S_MAX),
+        })
+    }
+}
+
+/// A whole number, also one that is written as `60.0`, as some languages do.
+fn whole(number: &Value) -> Option<u64> {
+    let float = || {
+        number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0 && *float >= 0.0)
     };
-    let show = match reply.get("show") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(filters)) if filters.len() <= SHOW_FILTERS_MAX => {
-            let limits = FilterLimits {
-                values: SHOW_VALUES_MAX,
-            };
-            let read = |filter: &Value| Filter::parse(&filter.to_string(), &limits);
-            let filters: Result<Vec<_>, _> = filters.iter().map(read).collect();
-            Some(filters.map_err(|error| format!("a filter in its `show` is wrong: {error}"))?)
-        }
-        Some(_) => {
-            return Err(format!(
-                "its `show` is no list of at most {SHOW_FILTERS_MAX} filters"
-            ));
-        }
-    };
-    Ok(Shown {
-        show,
-        ttl_s: ttl_s.min(TTL_S_MAX),
-    })
+    number
+        .as_u64()
+        .or_else(|| float().map(|float| float as u64))
 }
 
 /// A program's words as a client may see them: with a prefix of NIP-01, which is `blocked` where they have none, in one

@@ -40,6 +40,25 @@ pub(crate) struct Asked {
     pub(crate) is_second_try: bool,
 }
 
+/// Whether a process can be asked a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Now,
+    /// Others may be asked before.
+    Later,
+    /// Once it has no other question; until then it is asked nothing.
+    Alone,
+}
+
+/// What there is to ask a process.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    One(Asked),
+    /// A question waits until the process has no other.
+    Alone,
+    None,
+}
+
 /// Who waits.
 #[derive(Debug)]
 pub(crate) struct Waiter {
@@ -97,7 +116,7 @@ impl Queue {
     }
 
     /// The first question that somebody waits for and that may be put now.
-    pub(crate) fn take(&self, may_put: impl Fn(&Question) -> bool) -> Option<Asked> {
+    pub(crate) fn take(&self, readiness: impl Fn(&Asked) -> Readiness) -> Taken {
         let mut waiting = self.lock();
         let wanted = |asked: &Asked| !asked.answer.is_closed();
         while waiting
@@ -107,11 +126,28 @@ impl Queue {
         {
             waiting.questions.pop_front();
         }
-        let mut questions = waiting.questions.iter();
-        let at = questions.position(|asked| wanted(asked) && may_put(&asked.question))?;
-        let asked = waiting.questions.remove(at)?;
-        asked.taken.store(true, Relaxed);
-        Some(asked)
+        let mut questions = waiting.questions.iter().enumerate();
+        let found = questions.find_map(|(at, asked)| match readiness(asked) {
+            _ if !wanted(asked) => None,
+            Readiness::Later => None,
+            ready => Some((at, ready)),
+        });
+        match found {
+            Some((_, Readiness::Alone)) => Taken::Alone,
+            Some((at, _)) => match waiting.questions.remove(at) {
+                Some(asked) => {
+                    asked.taken.store(true, Relaxed);
+                    Taken::One(asked)
+                }
+                None => Taken::None,
+            },
+            None => Taken::None,
+        }
+    }
+
+    /// Lets another process see whether there is something to take.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
     }
 
     /// Whether nothing waits.
@@ -196,7 +232,35 @@ mod tests {
     }
 
     fn take(queue: &Queue) -> Asked {
-        queue.take(|_| true).unwrap()
+        taken(queue.take(|_| Readiness::Now)).unwrap()
+    }
+
+    fn taken(taken: Taken) -> Option<Asked> {
+        match taken {
+            Taken::One(asked) => Some(asked),
+            Taken::Alone | Taken::None => None,
+        }
+    }
+
+    fn unless_a(asked: &Asked) -> Readiness {
+        match asked.question.id == "a" {
+            true => Readiness::Later,
+            false => Readiness::Now,
+        }
+    }
+
+    #[tokio::test]
+    async fn e12_nothing_is_taken_past_a_question_that_is_to_be_asked_alone() {
+        let queue = Queue::default();
+        let _waiters = ["a", "b"].map(|id| queue.ask(question(id)));
+        queue.put_back(take(&queue));
+        let busy = |asked: &Asked| match asked.is_second_try {
+            true => Readiness::Alone,
+            false => Readiness::Now,
+        };
+        assert!(matches!(queue.take(busy), Taken::Alone));
+        assert_eq!(take(&queue).question.id, "a");
+        assert_eq!(taken(queue.take(busy)).unwrap().question.id, "b");
     }
 
     #[tokio::test]
@@ -217,9 +281,8 @@ mod tests {
     async fn e12_a_question_that_may_not_be_put_now_keeps_its_place() {
         let queue = Queue::default();
         let _waiters = ["a", "b", "a"].map(|id| queue.ask(question(id)));
-        let asked = queue.take(|question| question.id != "a").unwrap();
-        assert_eq!(asked.question.id, "b");
-        assert!(queue.take(|question| question.id != "a").is_none());
+        assert_eq!(taken(queue.take(unless_a)).unwrap().question.id, "b");
+        assert!(taken(queue.take(unless_a)).is_none());
         assert_eq!(take(&queue).question.id, "a");
     }
 

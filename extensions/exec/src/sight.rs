@@ -79,6 +79,9 @@ impl Sight {
         let Some(view) = views.of.get_mut(&viewer.session()) else {
             return Ok(());
         };
+        if is_superseded(view.as_ref(), &viewer) {
+            return Ok(());
+        }
         let is_first = view.is_none();
         *view = Some(View {
             show: shown.show,
@@ -93,8 +96,10 @@ impl Sight {
     /// Forgets what was answered about a viewer.
     pub(crate) fn forget(&self, viewer: &Viewer) {
         let mut views = self.write();
-        let view = views.of.get_mut(&viewer.session());
-        if view.and_then(Option::take).is_some() {
+        let Some(view) = views.of.get_mut(&viewer.session()) else {
+            return;
+        };
+        if !is_superseded(view.as_ref(), viewer) && view.take().is_some() {
             views.kept -= 1;
         }
     }
@@ -145,6 +150,11 @@ impl Views {
             false => Err(Full),
         }
     }
+}
+
+/// Whether the answer about this viewer comes too late: it has authenticated with more keys since, and was asked about anew.
+fn is_superseded(kept: Option<&View>, viewer: &Viewer) -> bool {
+    kept.is_some_and(|kept| kept.viewer.pubkeys().len() > viewer.pubkeys().len())
 }
 
 impl View {
@@ -200,6 +210,24 @@ mod tests {
         assert_eq!(sight.keep(Arc::new(alice.clone()), late, 0), Ok(()));
         assert!(!sight.knows(&alice, 0), "the connection is gone");
         assert_eq!(sight.len(), 0);
+    }
+
+    #[test]
+    fn e12_a_late_answer_about_a_stranger_leaves_alone_who_has_authenticated() {
+        let keys = Keys::generate();
+        let event = sign(EventBuilder::new(Kind::from(445), "hello"), &keys);
+        let (sight, stranger) = (Sight::new(10), viewer(1));
+        let alice = stranger.with_pubkey(keys.public_key());
+        sight.connected(1);
+        let kinds = shown(r#"{"kinds":[445]}"#, 60);
+        sight.keep(Arc::new(alice.clone()), kinds, 0).unwrap();
+        let nothing = shown(r#"{"kinds":[446]}"#, 60);
+        sight.keep(Arc::new(stranger.clone()), nothing, 0).unwrap();
+        assert!(sight.shows(&event, &alice, 0));
+        sight.forget(&stranger);
+        assert!(sight.shows(&event, &alice, 0));
+        sight.forget(&alice);
+        assert!(!sight.shows(&event, &alice, 0));
     }
 
     #[test]

@@ -43,6 +43,12 @@ const PLAIN_NAMES: [(&str, &[&str]); 9] = [
     ),
 ];
 
+/// Whether a variable of this name configures the relay, and so may hold a secret of its operator: one of our own names, or
+/// a name that deployments already use.
+pub fn is_setting(name: &str) -> bool {
+    name.starts_with(PREFIX) || PLAIN_NAMES.iter().any(|(plain, _)| *plain == name)
+}
+
 /// The value of a variable, if it is set and not empty.
 pub(crate) fn text<'e>(environment: &'e Environment, name: &str) -> Option<&'e str> {
     environment

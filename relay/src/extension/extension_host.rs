@@ -206,12 +206,21 @@ impl ExtensionHost {
         if !retired.is_empty() || !fresh.is_empty() {
             self.publish();
         }
+        for name in &fresh {
+            if let Some(running) = self.running.get_mut(name) {
+                running.launch(self.options.backoff);
+            }
+        }
+        if !applied.is_empty() {
+            // What the new hooks have not been asked about is hidden meanwhile, and those that go may take seconds.
+            self.shared.core.hooks_changed();
+        }
 
         // The old `stored` hooks end before the new ones go on from their cursors.
         self.retire(retired).await;
         for name in fresh {
             if let Some(running) = self.running.get_mut(name) {
-                running.launch(&self.shared, self.handle.bell(), self.options.backoff);
+                running.follow(&self.shared, self.handle.bell());
             }
         }
         Ok(applied)
@@ -228,7 +237,7 @@ impl ExtensionHost {
         for extension in ordered.iter().rev() {
             retired.extend(self.running.remove(extension.name()));
         }
-        self.publish();
+        self.close();
         for running in retired {
             self.retire(vec![running]).await;
         }
@@ -238,7 +247,7 @@ impl ExtensionHost {
     #[cfg(feature = "testing")]
     pub(crate) fn abandon(mut self) {
         self.running.clear();
-        self.publish();
+        self.close();
     }
 
     /// Reloads what can take its new table over in place, and builds the rest of what is new or changed.
@@ -316,6 +325,12 @@ impl ExtensionHost {
         self.offer_services(&[]);
         let members: Vec<_> = self.running.values().map(|it| it.member.clone()).collect();
         self.handle.publish(members);
+    }
+
+    /// Takes everything out of force: what could not be judged from here on is refused.
+    fn close(&mut self) {
+        self.offer_services(&[]);
+        self.handle.close();
     }
 
     /// The services of what runs, and of what is about to.

@@ -130,6 +130,14 @@ impl HostHandle {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
     }
 
+    /// Takes all hooks out of force for good.
+    pub(super) fn close(&self) {
+        let hooks = self.hooks.load();
+        self.hooks.publish(hooks.closed(hooks.generation() + 1));
+        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
+        members.clear();
+    }
+
     pub(super) fn bell(&self) -> &watch::Sender<u64> {
         &self.committed
     }

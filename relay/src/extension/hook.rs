@@ -144,6 +144,9 @@ pub(super) enum Fault {
     Skipped,
     #[error("its extension was stopped")]
     CutOff,
+    /// No fault of the hook's: refused, whatever `on_fault` says.
+    #[error("too many calls of its extension were under way")]
+    Busy,
 }
 
 pub(super) struct Hook {
@@ -232,7 +235,7 @@ impl Hook {
     }
 
     /// Runs an author's future on the extension's own runtime, so that one that blocks its thread stalls no worker. The
-    /// timeout is the waiter's: it includes the wait for a permit.
+    /// timeout bounds the wait for a permit, which ends in [`Fault::Busy`], and then the hook's own time.
     pub(super) async fn run<R, F>(
         &self,
         timeout: Duration,
@@ -273,12 +276,22 @@ impl Hook {
         if self.is_skipped() {
             return Err(Fault::Skipped);
         }
+        let permit = match permits {
+            None => None,
+            Some(permits) => match tokio::time::timeout(timeout, permits.acquire_owned()).await {
+                Ok(Ok(permit)) => Some(permit),
+                // Closed, with its instance.
+                Ok(Err(_)) => return Err(Fault::CutOff),
+                Err(_) => return Err(self.busy()),
+            },
+        };
+        // Others may have failed meanwhile.
+        if self.is_skipped() {
+            return Err(Fault::Skipped);
+        }
         let mut task = AbortOnDrop(self.owner.runtime.spawn(async move {
             // The task holds the permit, not the waiter: one that blocks its thread goes on holding it.
-            let _permit = match permits {
-                Some(permits) => Some(permits.acquire_owned().await),
-                None => None,
-            };
+            let _permit = permit;
             // Called here, since an author's function may panic before it returns its future.
             call().await
         }));
@@ -300,6 +313,14 @@ impl Hook {
         if self.breaker.is_troubled() {
             self.breaker.good(self.owner.clock.monotonic());
         }
+    }
+
+    /// Nobody's fault, or a flood would open the door of those who fail open, and shut that of the others.
+    #[cold]
+    fn busy(&self) -> Fault {
+        let labels = [("extension", self.owner.name), ("hook", self.call.name())];
+        metrics::counter!("trellis_extension_busy_total", &labels).increment(1);
+        Fault::Busy
     }
 
     /// Counts and logs a fault.

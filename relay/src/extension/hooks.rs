@@ -2,7 +2,7 @@
 //!
 //! Invariant: a table never changes. A new one is published with a higher generation ([`super::SharedHooks`]).
 
-use super::hook::{Call, Hook};
+use super::hook::{Call, Fault, Hook};
 use super::narrow::{Narrow, Narrowed};
 use super::panics::{self, Ended};
 use super::plan::Plan;
@@ -30,8 +30,11 @@ pub struct Hooks {
     ordered: Box<[Arc<Hook>]>,
     request: Box<[Arc<Hook>]>,
     request_async: Arc<[Arc<Hook>]>,
-    deliver: Box<[Arc<Hook>]>,
+    /// The kinds of each `deliver` hook.
+    deliver: Box<[Kinds]>,
     session: Box<[Arc<Hook>]>,
+    /// Hooks that had a say in requests are gone.
+    closes_requests: bool,
 }
 
 impl Hooks {
@@ -55,9 +58,31 @@ impl Hooks {
             plans,
             request: pick(|call| matches!(call, Call::Request(_))).into(),
             request_async: pick(|call| matches!(call, Call::RequestAsync(..))).into(),
-            deliver: pick(|call| matches!(call, Call::Deliver(_))).into(),
+            deliver: pick(|call| matches!(call, Call::Deliver(_)))
+                .iter()
+                .map(|hook| hook.kinds.clone())
+                .collect(),
             session: pick(|call| matches!(call, Call::Session(_))).into(),
             ordered: hooks.into(),
+            closes_requests: false,
+        }
+    }
+
+    /// For the end of the relay, when nobody of this table can be asked any more: it refuses what they would have judged,
+    /// shows nothing that they guarded and lets go of nothing. What extensions publish themselves passes.
+    pub(super) fn closed(&self, generation: u64) -> Self {
+        Hooks {
+            generation,
+            slots: self.slots.clone(),
+            plans: self.plans.iter().map(Plan::closed).collect(),
+            ordered: Box::default(),
+            request: Box::default(),
+            request_async: Arc::new([]),
+            deliver: self.deliver.clone(),
+            session: Box::default(),
+            closes_requests: self.closes_requests
+                || !self.request.is_empty()
+                || !self.request_async.is_empty(),
         }
     }
 
@@ -75,18 +100,21 @@ impl Hooks {
     /// Whether a `deliver` hook may hide something from what a filter with these `kinds` asks for. If none does, a
     /// count need not look at single events.
     pub fn any_deliver_overlaps(&self, kinds: Option<&[u16]>) -> bool {
-        self.deliver.iter().any(|hook| hook.kinds.overlaps(kinds))
+        self.deliver.iter().any(|guarded| guarded.overlaps(kinds))
     }
 
     /// Kinds of which a `deliver` hook may hide events.
     pub fn delivered_kinds(&self) -> Kinds {
-        let kinds = self.deliver.iter().map(|hook| hook.kinds.clone());
+        let kinds = self.deliver.iter().cloned();
         kinds.fold(Kinds::none(), |all, kinds| all | kinds)
     }
 
     /// Asks the `request` hooks about the client's own filter: what is left of it, or why the request is closed. Every
     /// hook whose kinds the client asks for is heard, whatever earlier hooks took away.
     pub fn request(&self, viewer: &Viewer, verb: Verb, filter: Filter) -> Result<Narrowed, Reason> {
+        if self.closes_requests {
+            return Err(Reason::stopping());
+        }
         let mut narrowed = Narrowed::new(filter);
         if self.request.is_empty() {
             return Ok(narrowed);
@@ -142,6 +170,7 @@ impl Hooks {
                 match hook.run(timeout, move || call(request)).await {
                     Ok(Access::Allow) => {}
                     Ok(close) => return close,
+                    Err(Fault::Busy) => return Access::Close(Reason::busy()),
                     Err(_) if hook.fails_open() => {}
                     Err(_) => return Access::Close(Reason::internal()),
                 }

@@ -53,6 +53,9 @@ pub trait Core: Send + Sync + 'static {
 
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;
+
+    /// Other hooks are in force: whoever is connected has to be introduced to them. Must not block.
+    fn hooks_changed(&self) {}
 }
 
 /// A job for a thread that may read the store.

@@ -23,6 +23,15 @@ pub struct Plan {
     commit: Box<[Arc<Hook>]>,
     guard_removal: Box<[Arc<Hook>]>,
     deliver: Box<[Arc<Hook>]>,
+    gone: Gone,
+}
+
+/// What hooks had a say in that are gone with the end of the relay.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gone {
+    publishing: bool,
+    removal: bool,
+    delivery: bool,
 }
 
 impl Plan {
@@ -38,12 +47,34 @@ impl Plan {
             commit: pick(hooks, |call| matches!(call, Call::Commit(_))),
             guard_removal: pick(hooks, |call| matches!(call, Call::GuardRemoval(_))),
             deliver: pick(hooks, |call| matches!(call, Call::Deliver(_))),
+            gone: Gone::default(),
         }
+    }
+
+    /// The same without its hooks: what they would have judged is refused, hidden and kept.
+    pub(super) fn closed(&self) -> Self {
+        let judges = !self.admit.is_empty() || self.wants_async() || self.wants_commit();
+        Plan {
+            gone: Gone {
+                publishing: self.gone.publishing || judges,
+                removal: self.guards_removal(),
+                delivery: self.has_deliver(),
+            },
+            ..Plan::default()
+        }
+    }
+
+    /// Whether hooks that would have judged an event of this kind are gone with the end of the relay.
+    pub(crate) fn refuses_all(&self) -> bool {
+        self.gone.publishing
     }
 
     /// Asks the `admit` hooks; the first that does not accept decides.
     #[inline]
     pub fn admit(&self, event: &Event, viewer: &Viewer) -> Admit {
+        if self.gone.publishing && !viewer.is_relay() {
+            return Admit::Reject(Reason::stopping());
+        }
         for hook in &self.admit {
             let Call::Admit(call) = &hook.call else {
                 continue;
@@ -91,6 +122,7 @@ impl Plan {
                 match answer {
                     Ok(Admit::Accept) => {}
                     Ok(verdict) => return verdict,
+                    Err(Fault::Busy) => return Admit::Reject(Reason::busy()),
                     Err(_) if hook.fails_open() => {}
                     Err(_) => return Admit::Reject(Reason::internal()),
                 }
@@ -144,30 +176,34 @@ impl Plan {
 
     /// Whether [`Plan::may_remove`] has anybody to ask.
     pub fn guards_removal(&self) -> bool {
-        !self.guard_removal.is_empty()
+        !self.guard_removal.is_empty() || self.gone.removal
     }
 
     /// Whether every `guard_removal` hook lets the event go. A fault keeps it, whatever `on_fault` says: nothing is lost
     /// by mistake.
     pub fn may_remove(&self, event: &Event, cause: Cause) -> bool {
-        self.guard_removal.iter().all(|hook| match &hook.call {
-            Call::GuardRemoval(call) => {
-                hook.guard(|| call(event, cause)) == Ok::<_, Fault>(Removal::Allow)
-            }
-            _ => true,
-        })
+        !self.gone.removal
+            && self.guard_removal.iter().all(|hook| match &hook.call {
+                Call::GuardRemoval(call) => {
+                    hook.guard(|| call(event, cause)) == Ok::<_, Fault>(Removal::Allow)
+                }
+                _ => true,
+            })
     }
 
     /// Whether any `deliver` hook guards the kind.
     #[inline]
     pub fn has_deliver(&self) -> bool {
-        !self.deliver.is_empty()
+        !self.deliver.is_empty() || self.gone.delivery
     }
 
     /// Asks the `deliver` hooks which viewers may see the event: `show[i]` becomes false where `viewers[i]` may not. They
     /// can only hide: a `false` stays false. A fault hides from all, whatever `on_fault` says: nothing leaks by mistake.
     #[inline]
     pub fn visible(&self, event: &Event, viewers: &[&Viewer], show: &mut [bool]) {
+        if self.gone.delivery {
+            show.fill(false);
+        }
         for hook in &self.deliver {
             let Call::Deliver(call) = &hook.call else {
                 continue;

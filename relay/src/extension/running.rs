@@ -135,17 +135,16 @@ impl Running {
         }
     }
 
-    /// Starts its task and its `stored` hooks; its other hooks are in force by now.
-    pub(super) fn launch(
-        &mut self,
-        shared: &Shared,
-        committed: &watch::Sender<u64>,
-        backoff: Backoff,
-    ) {
+    /// Starts its task; its hooks are in force by now, but for `stored` ones.
+    pub(super) fn launch(&mut self, backoff: Backoff) {
         let stop = StopToken::new(self.stop.subscribe());
-        let task = supervise(self.member.clone(), stop.clone(), backoff);
+        let task = supervise(self.member.clone(), stop, backoff);
         self.tasks.push(self.threads.handle().spawn(task));
+    }
 
+    /// Starts its `stored` hooks.
+    pub(super) fn follow(&mut self, shared: &Shared, committed: &watch::Sender<u64>) {
+        let stop = StopToken::new(self.stop.subscribe());
         let hooks = self.member.hooks.iter();
         let stored = hooks.filter(|hook| matches!(hook.call, Call::Stored(..)));
         for (place, hook) in stored.enumerate() {
@@ -182,6 +181,8 @@ impl Running {
         if tokio::time::timeout_at(until, under_way).await.is_err() {
             tracing::warn!(extension, "async hooks did not end in time and are cut off");
         }
+        // Who waits for a permit yet is to ask others.
+        self.member.owner.permits.close();
         let goodbye = self.threads.handle().spawn(self.member.instance.shutdown());
         // Some time for that, even if the tasks have used it up.
         let until = until.max(tokio::time::Instant::now() + deadline / 4);

@@ -147,7 +147,7 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
                 permit: Some(candidate.permit),
             };
             if session.worker.relay.writer.submit(submission).is_err() {
-                refuse(session, &id, &Reason::error("the relay is stopping"));
+                refuse(session, &id, &Reason::stopping());
             }
         }
         Admit::Shadow => {

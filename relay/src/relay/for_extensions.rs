@@ -7,6 +7,7 @@ use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
+use crate::worker::WorkerMessage;
 use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
 use nostr::event::{EventBuilder, FinalizeEvent as _};
@@ -78,6 +79,10 @@ impl Core for ForExtensions {
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
         self.0.moderation().banned_pubkeys.contains(pubkey)
+    }
+
+    fn hooks_changed(&self) {
+        self.0.tell_workers(|| WorkerMessage::HooksChanged);
     }
 
     fn pubkey(&self) -> PublicKey {

@@ -5,7 +5,9 @@ use crate::words::RELEASED;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use trellis_relay::extension::{Admit, Health};
+use trellis_relay::extension::{Access, AccessRequest, Admit, Health, Verb};
+use trellis_relay::filter::Filter;
+use trellis_relay::reason::Reason;
 
 #[tokio::test]
 async fn e6_panics_and_errors_are_counted_and_refuse_by_default() {
@@ -93,6 +95,33 @@ async fn e6_a_fault_of_an_async_hook_passes_where_on_fault_is_open() {
     let relay = start(&format!("{GATE}on_fault = 'open'\ntimeout_ms = 5")).await;
     assert_eq!(relay.admit_async(&event(450, "sleep")).await, "accept");
     assert_eq!(relay.status("gate").faults, 1);
+    relay.host.shutdown().await;
+}
+
+/// Or a flood would open the door, and shut it where `on_fault` is closed.
+#[tokio::test]
+async fn e6_who_waits_in_vain_for_a_place_is_refused_and_no_fault_is_counted() {
+    let more = "on_fault = 'open'\ntimeout_ms = 50\nmax_concurrent = 1";
+    let relay = start(&format!("{GATE}{more}")).await;
+    // It fails and passes, and goes on holding the only place.
+    assert_eq!(relay.admit_async(&event(450, "block")).await, "accept");
+    assert_eq!(relay.status("gate").faults, 1);
+    let busy = "error: the relay has too much to do; try again later";
+    for _ in 0..6 {
+        assert_eq!(relay.admit_async(&event(450, "1")).await, busy);
+    }
+    let request = AccessRequest {
+        viewer: Arc::new(stranger()),
+        verb: Verb::Req,
+        filter: Arc::new(Filter {
+            kinds: Some(vec![460]),
+            ..Filter::default()
+        }),
+    };
+    let answer = relay.hooks().request_async(request).await;
+    assert_eq!(answer, Access::Close(Reason::busy()));
+    let status = relay.status("gate");
+    assert_eq!((status.faults, status.skipped), (1, vec![]));
     relay.host.shutdown().await;
 }
 

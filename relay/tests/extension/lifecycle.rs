@@ -1,7 +1,10 @@
 //! E7: on, off, changed, and refused.
 
 use crate::support::*;
-use trellis_relay::extension::Applied;
+use trellis_relay::extension::{Admit, Applied, Verb};
+use trellis_relay::filter::Filter;
+use trellis_relay::reason::Reason;
+use trellis_relay::store::Cause;
 
 #[tokio::test]
 async fn e7_a_table_is_taken_over_in_place_or_rebuilds_its_extension_alone() {
@@ -99,4 +102,31 @@ async fn e7_shutdown_switches_everything_off() {
     relay.host.shutdown().await;
     assert!(handle.status().iter().all(|it| it.health.is_none()));
     assert!(handle.explain().is_empty());
+}
+
+/// Whoever was asked when the relay ended is gone, and with it what it would have said.
+#[tokio::test]
+async fn e6_what_nobody_can_judge_any_more_is_refused_hidden_and_kept() {
+    let relay = start(&format!("{WORDS}{GATE}")).await;
+    let handle = relay.handle.clone();
+    relay.host.shutdown().await;
+    let hooks = handle.hooks().load();
+    let admit = |kind| hooks.plan(kind).admit(&event(kind, "fine"), &stranger());
+    for judged in [1, 450] {
+        assert_eq!(admit(judged), Admit::Reject(Reason::stopping()), "{judged}");
+        assert!(!hooks.plan(judged).wants_async());
+    }
+    assert_eq!(admit(2), Admit::Accept, "nobody was asked about it before");
+    assert!(
+        !hooks
+            .plan(30_000)
+            .may_remove(&event(30_000, "x"), Cause::Expiry)
+    );
+    let mut show = [true];
+    let guarded = tagged(445, "x", &[&["h", "g"]]);
+    assert!(hooks.plan(445).has_deliver());
+    hooks.plan(445).visible(&guarded, &[&member()], &mut show);
+    assert_eq!(show, [false]);
+    let closed = hooks.request(&member(), Verb::Req, Filter::default());
+    assert_eq!(closed, Err(Reason::stopping()));
 }

@@ -138,27 +138,43 @@ fn e12_messages_get_a_prefix_of_nip_01() {
 
 #[test]
 fn e12_what_a_viewer_may_see_is_a_list_of_filters() {
-    let answer =
-        read(r##"{"id":"v","action":"accept","show":[{"kinds":[445],"#h":["a"]}],"ttl":7}"##);
-    let Verdict::Accept(Shown {
-        show: Some(show),
-        ttl_s: 7,
-    }) = answer
-    else {
-        panic!("{answer:?}");
-    };
-    assert_eq!(show[0].kinds, Some(vec![445]));
+    let answer = shown(r##""show":[{"kinds":[445],"#h":["a"]}],"ttl":7"##).unwrap();
+    assert_eq!(answer.show.unwrap()[0].kinds, Some(vec![445]));
+    assert_eq!(answer.ttl_s, 7);
+    let all = shown(r#""show":"all","ttl":60.0"#).unwrap();
+    assert_eq!((all.show, all.ttl_s), (None, 60));
     for bad in [
+        r#""ttl":60"#,
+        r#""show":null"#,
+        r#""show":"none""#,
         r#""show":{}"#,
         r#""show":[1]"#,
         r#""show":[{"kinds":"x"}]"#,
-        r#""ttl":-1"#,
+        r#""show":[],"ttl":-1"#,
+        r#""show":[],"ttl":0.5"#,
+        r#""show":[],"ttl":"60""#,
     ] {
-        let line = format!(r#"{{"id":"v","action":"accept",{bad}}}"#);
-        assert!(
-            Reply::read(line.as_bytes()).unwrap().verdict.is_err(),
-            "{bad}"
-        );
+        assert!(shown(bad).is_err(), "{bad}");
+    }
+}
+
+fn shown(keys: &str) -> Result<Shown, String> {
+    let line = format!(r#"{{"id":"v","action":"accept",{keys}}}"#);
+    match read(&line) {
+        Verdict::Accept(offer) => offer.shown(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn e12_what_is_meant_for_viewers_is_left_alone_in_answers_about_events() {
+    for keys in [
+        r#""show":true"#,
+        r#""ttl":"soon""#,
+        r#""show":null,"ttl":60.0"#,
+    ] {
+        let line = format!(r#"{{"id":"a","action":"accept",{keys}}}"#);
+        assert!(matches!(read(&line), Verdict::Accept(_)), "{keys}");
     }
 }
 
