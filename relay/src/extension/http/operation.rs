@@ -63,12 +63,16 @@ impl Operation {
         compiled.is_err().then(wrong)
     }
 
-    /// The path with `{}` for each parameter.
+    /// The path without the names of parameters, but with their patterns: what it matches.
     pub(super) fn nameless_path(&self) -> String {
         let parts = parts(&self.path).into_iter();
         let parts = parts.map(|part| match part {
-            Part::Text(text) => text,
-            Part::Parameter { .. } => "{}",
+            Part::Text(text) => text.to_owned(),
+            Part::Parameter { pattern: None, .. } => "{}".to_owned(),
+            Part::Parameter {
+                pattern: Some(pattern),
+                ..
+            } => format!("{{:{pattern}}}"),
         });
         parts.collect()
     }
@@ -248,7 +252,7 @@ mod tests {
         let (template, parameters) = path.template();
         assert_eq!(template, "/{id}/of/{name}.txt");
         assert_eq!(parameters, [("id", Some("[0-9a-f]{64}")), ("name", None)]);
-        assert_eq!(path.nameless_path(), "/{}/of/{}.txt");
+        assert_eq!(path.nameless_path(), "/{:[0-9a-f]{64}}/of/{}.txt");
     }
 
     #[test]
