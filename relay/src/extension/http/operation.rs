@@ -271,7 +271,7 @@ mod tests {
             inputs.nip98();
             inputs.service_token();
         };
-        assert_eq!(security(&needs_both), [both.clone()]);
+        assert_eq!(security(&needs_both), std::slice::from_ref(&both));
         let any = security(&|inputs| inputs.either(|it| it.nip98(), |it| it.service_token()));
         assert_eq!(any, [key.clone(), token.clone()]);
         let more = security(&|inputs| {
