@@ -63,12 +63,16 @@ impl Operation {
         compiled.is_err().then(wrong)
     }
 
-    /// The path with `{}` for each parameter.
+    /// The path without the names of parameters, but with their patterns: what it matches.
     pub(super) fn nameless_path(&self) -> String {
         let parts = parts(&self.path).into_iter();
         let parts = parts.map(|part| match part {
-            Part::Text(text) => text,
-            Part::Parameter { .. } => "{}",
+            Part::Text(text) => text.to_owned(),
+            Part::Parameter { pattern: None, .. } => "{}".to_owned(),
+            Part::Parameter {
+                pattern: Some(pattern),
+                ..
+            } => format!("{{:{pattern}}}"),
         });
         parts.collect()
     }
@@ -248,7 +252,7 @@ mod tests {
         let (template, parameters) = path.template();
         assert_eq!(template, "/{id}/of/{name}.txt");
         assert_eq!(parameters, [("id", Some("[0-9a-f]{64}")), ("name", None)]);
-        assert_eq!(path.nameless_path(), "/{}/of/{}.txt");
+        assert_eq!(path.nameless_path(), "/{:[0-9a-f]{64}}/of/{}.txt");
     }
 
     #[test]
@@ -267,7 +271,7 @@ mod tests {
             inputs.nip98();
             inputs.service_token();
         };
-        assert_eq!(security(&needs_both), [both.clone()]);
+        assert_eq!(security(&needs_both), std::slice::from_ref(&both));
         let any = security(&|inputs| inputs.either(|it| it.nip98(), |it| it.service_token()));
         assert_eq!(any, [key.clone(), token.clone()]);
         let more = security(&|inputs| {
