@@ -44,6 +44,17 @@ impl Source {
         }
     }
 
+    /// What people should know of it, as the end of a sentence.
+    pub(super) fn told(&self, is_named: bool) -> String {
+        match self {
+            Source::Checkout(path) => format!("the checkout {}", path.display()),
+            Source::Git(url) if is_named => format!("{url}, which cargo fetches"),
+            Source::Git(url) => format!(
+                "{url}, which cargo fetches: no checkout is near (--relay PATH names one, --relay URL another repository)"
+            ),
+        }
+    }
+
     /// The manifest with its sources.
     pub(super) fn fill_in(&self, template: &str) -> String {
         let (own, relay) = match self {
@@ -90,6 +101,7 @@ mod tests {
     fn e9_a_crate_far_from_any_takes_the_repository() {
         let far = Source::near(Path::new("/proc/nowhere/mine"));
         assert_eq!(far, Source::Git(REPOSITORY.to_owned()));
+        assert!(far.told(false).contains("--relay PATH"));
         assert!(Source::named("/proc").is_err());
         let mine = "https://example.org/trellis";
         assert_eq!(Source::named(mine), Ok(Source::Git(mine.to_owned())));
