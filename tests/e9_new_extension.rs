@@ -75,7 +75,11 @@ fn profile() -> Vec<String> {
 async fn e9_what_is_written_is_tidy_passes_its_tests_and_is_a_relay() {
     let parent = TempDir::new().expect("a temporary directory");
     let folder = parent.path().join("crate");
-    assert_success(&new(NAME, &folder));
+    let written = new(NAME, &folder);
+    assert_success(&written);
+    let hint = String::from_utf8_lossy(&written.stdout).into_owned();
+    let source = format!("the checkout {}", root().display());
+    assert!(hint.contains(&source), "{hint}");
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
 
     cargo(&folder, ["fmt", "--check"]);
@@ -102,7 +106,7 @@ async fn e9_what_is_written_is_tidy_passes_its_tests_and_is_a_relay() {
     let refused = client.publish(&alice.note(&"too long ".repeat(40))).await;
     assert_eq!(
         refused.message,
-        "blocked: notes have at most 280 characters here"
+        "blocked: notes have at most 20 characters here"
     );
 }
 

@@ -150,14 +150,11 @@ async fn e12_a_program_that_does_not_read_holds_up_nobody() {
 #[tokio::test]
 async fn e12_a_program_that_cannot_run_is_named_and_the_relay_goes_on() {
     for (file, text) in [
-        ("absent", None),
-        ("dies", Some("#!/bin/sh\nexit 7\n")),
-        ("no-interpreter", Some("#!/no/such/program\n")),
+        ("dies", "#!/bin/sh\nexit 7\n"),
+        ("no-interpreter", "#!/no/such/program\n"),
     ] {
         let setup = trellis!().front(Front::Server);
-        if let Some(text) = text {
-            put(setup.home(), file, text);
-        }
+        put(setup.home(), file, text);
         let config = table(&format!("./{file}"), "");
         let relay = setup.config(&config).start().await;
         let mut client = Client::connect(&relay).await;
@@ -169,7 +166,7 @@ async fn e12_a_program_that_cannot_run_is_named_and_the_relay_goes_on() {
         .await;
         assert_internal(&client.publish(&told("anything")).await);
         assert_eq!(client.query(json!({"kinds": [1]})).await, []);
-        // Once it is there and right, it is used.
+        // Once it is right, it is used.
         put(relay.setup().home(), file, crate::programs::PLUGIN);
         assert_recovers(&mut client).await;
     }
@@ -178,9 +175,10 @@ async fn e12_a_program_that_cannot_run_is_named_and_the_relay_goes_on() {
 #[tokio::test]
 async fn e12_open_on_fault_lets_pass_what_a_program_does_not_answer() {
     let setup = trellis!().front(Front::Server);
+    put(setup.home(), "no-interpreter", "#!/no/such/program\n");
     let config = format!(
         "[extensions.exec]\non_fault = \"open\"\n{}",
-        table("./absent", "")
+        table("./no-interpreter", "")
     );
     let relay = setup.config(&config).start().await;
     let mut client = Client::connect(&relay).await;

@@ -17,6 +17,7 @@ mod config;
 mod conversation;
 mod counts;
 mod lines;
+mod preflight;
 mod process;
 mod program;
 mod protocol;
@@ -66,6 +67,7 @@ impl Extension for Exec {
     type Config = Config;
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
+        config.programs.iter().try_for_each(preflight::check)?;
         let guard = |program| {
             Arc::new(Guard {
                 program: Program::new(program, &host),

@@ -153,14 +153,19 @@ pub(crate) fn file_of(config: &ProgramConfig) -> Option<PathBuf> {
     if command.contains(char::is_whitespace) {
         return None;
     }
-    let folder = match &config.cwd {
-        Some(cwd) => cwd.clone(),
-        None => std::env::current_dir().unwrap_or_default(),
-    };
-    let file = folder.join(command);
+    let file = folder_of(config).join(command);
     match command.contains('/') || file.exists() {
         true => Some(std::path::absolute(&file).unwrap_or(file)),
         false => Some(Path::new(command).to_owned()),
+    }
+}
+
+/// Where a program runs.
+pub(crate) fn folder_of(config: &ProgramConfig) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    match &config.cwd {
+        Some(cwd) => here.join(cwd),
+        None => here,
     }
 }
 

@@ -4,7 +4,7 @@
 //! Invariant: a new version is started before the old one is let go, which answers what it was asked.
 
 use crate::conversation::{Conversation, Pause};
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::program::{Program, Stage};
 use std::future::Future;
 use std::sync::Arc;
@@ -61,6 +61,7 @@ async fn work(program: Arc<Program>) {
         let wait_ms = wait.as_millis() as u64;
         tracing::warn!(
             program = program.name(),
+            file = ?process::file_of(&program.config),
             wait_ms,
             "it {why}; starting it again"
         );

@@ -26,4 +26,5 @@ pages! {
     rpc = "rpc.md",
     session = "session.md",
     stored = "stored.md",
+    types = "types.md",
 }

@@ -44,12 +44,12 @@ impl Extension for Judged {
 /// A server that answers everything so; its address.
 fn serve(status: u16, text: &'static str) -> std::net::SocketAddr {
     let answer = move || async move {
-        let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+        let status = actix_web::http::StatusCode::from_u16(status).expect("a status");
         HttpResponse::build(status).body(text)
     };
     let app = move || App::new().default_service(web::to(answer));
     let server = HttpServer::new(app).workers(1).disable_signals();
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = server.bind("127.0.0.1:0").expect("a free port");
     let address = server.addrs()[0];
     tokio::spawn(server.run());
     address

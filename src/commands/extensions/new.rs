@@ -52,8 +52,9 @@ impl New {
         let shown = folder.display();
         let next = format!(
             "{shown} holds the extension {table}, and a relay with it:\n\n  cd {shown}\n  cargo test\n  cargo run -- serve \
-             -c trellis.toml\n\nsrc/lib.rs is the place to begin.\n",
-            table = name.snake()
+             -c trellis.toml\n\nsrc/lib.rs is the place to begin. The relay comes from {source}.\n",
+            table = name.snake(),
+            source = source.told()
         );
         io::stdout().lock().write_all(next.as_bytes())?;
         Ok(())

@@ -45,6 +45,14 @@ impl Source {
         }
     }
 
+    /// What people should know of it, as the end of a sentence.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Source::Checkout(path) => format!("the checkout {}", path.display()),
+            Source::Git(url) => format!("{url}, which cargo fetches"),
+        }
+    }
+
     /// The manifest with its sources.
     pub(super) fn fill_in(&self, template: &str) -> String {
         let (own, relay) = match self {
