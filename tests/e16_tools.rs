@@ -104,6 +104,32 @@ fn e16_hooks_before_a_commit_run_what_is_there_and_fetch_nothing() {
 }
 
 #[test]
+fn e16_the_hook_for_whitespace_looks_at_what_was_committed_before() {
+    let file = YamlLoader::load_from_str(&read(".pre-commit-config.yaml")).expect("YAML");
+    let hooks = file[0]["repos"][0]["hooks"].as_vec().expect("hooks");
+    let hook = hooks
+        .iter()
+        .find(|hook| hook["id"].as_str() == Some("whitespace"));
+    let entry = hook.and_then(|hook| hook["entry"].as_str());
+    let entry: Vec<&str> = entry.expect("its entry").split_whitespace().collect();
+    for (text, is_good) in [("good\n", true), ("bad \n", false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.current_dir(folder.path()).args(arguments);
+            git.output().expect("git").status.success()
+        };
+        fs::write(folder.path().join("file"), text).expect("a file");
+        assert!(run(&["init", "--quiet"]) && run(&["add", "file"]));
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+        let commit = ["commit", "--quiet", "--no-verify", "--message", "a"];
+        assert!(run(&[who.as_slice(), &commit].concat()));
+        assert_eq!(entry[0], "git");
+        assert_eq!(run(&entry[1..]), is_good, "{text:?}");
+    }
+}
+
+#[test]
 fn e16_crates_come_from_one_place_under_known_licenses() {
     let deny: toml::Table = read("deny.toml").parse().expect("TOML");
     let allowed = deny["licenses"]["allow"].as_array().expect("a list");
@@ -155,6 +181,7 @@ fn e16_ci_uses_the_tools_that_are_installed_and_names_the_others() {
             "{tool}"
         );
     }
+    assert!(script.contains("skipped+=(\"coverage: run tests/coverage"));
     let installs = |line: &&str| line.contains("cargo install") && !line.contains("skipped+=");
     assert_eq!(script.lines().find(installs), None);
 }
