@@ -7,6 +7,8 @@ use super::hook::{Call, Fault, Hook, StartAt};
 use super::host::Core;
 use super::loops::{self, Depths};
 use super::task::StopToken;
+#[cfg(feature = "testing")]
+use crate::store::Store;
 use crate::store::{Change, Changes, StoreError, Write};
 use std::future::Future;
 use std::sync::Arc;
@@ -101,12 +103,9 @@ impl Follower {
     }
 
     fn wanted(&self, changes: Vec<Change>) -> Arc<[Change]> {
-        let kinds = &self.hook.kinds;
-        let wanted = changes.into_iter().filter(|change| match change {
-            Change::Stored(stored) => kinds.contains(stored.event.kind()),
-            Change::Removed { kind, .. } => kinds.contains(*kind),
-            Change::Gap { .. } => true,
-        });
+        let wanted = changes
+            .into_iter()
+            .filter(|change| wants(&self.hook, change));
         wanted.collect()
     }
 
@@ -138,8 +137,8 @@ impl Follower {
     }
 
     async fn load(&self) -> Result<u64, String> {
-        let (space, key) = (self.space(), self.key());
-        let starts_now = matches!(self.hook.call, Call::Stored(StartAt::Now, _));
+        let (space, key) = (space(&self.hook), key(self.place));
+        let starts_now = starts_now(&self.hook);
         let loaded = self.core.ask(move |store| {
             Ok(match store.kv_get(&space, &key)? {
                 Some(cursor) => (decode(&cursor)?, true),
@@ -157,20 +156,52 @@ impl Follower {
 
     async fn save(&self, cursor: u64) -> Result<(), StoreError> {
         let write = Write::Kv {
-            extension: self.space(),
-            key: self.key(),
+            extension: space(&self.hook),
+            key: key(self.place),
             value: Some(cursor.to_be_bytes().to_vec()),
         };
         self.core.submit(vec![write]).await.map(drop)
     }
+}
 
-    fn space(&self) -> String {
-        format!("{}@stored", self.hook.owner.name)
+/// Whether a `stored` hook has not come yet to a change that it wants, as far as its cursor says.
+#[cfg(feature = "testing")]
+pub(super) fn is_behind(hook: &Hook, place: usize, store: &dyn Store) -> Result<bool, StoreError> {
+    let mut cursor = match store.kv_get(&space(hook), &key(place))? {
+        Some(cursor) => decode(&cursor)?,
+        None if starts_now(hook) => return Ok(true),
+        None => 0,
+    };
+    loop {
+        let page = store.changes(cursor, PAGE_CHANGES)?;
+        if page.changes.iter().any(|change| wants(hook, change)) {
+            return Ok(true);
+        }
+        if page.next == cursor {
+            return Ok(false);
+        }
+        cursor = page.next;
     }
+}
 
-    fn key(&self) -> Vec<u8> {
-        self.place.to_string().into_bytes()
+fn wants(hook: &Hook, change: &Change) -> bool {
+    match change {
+        Change::Stored(stored) => hook.kinds.contains(stored.event.kind()),
+        Change::Removed { kind, .. } => hook.kinds.contains(*kind),
+        Change::Gap { .. } => true,
     }
+}
+
+fn starts_now(hook: &Hook) -> bool {
+    matches!(hook.call, Call::Stored(StartAt::Now, _))
+}
+
+fn space(hook: &Hook) -> String {
+    format!("{}@stored", hook.owner.name)
+}
+
+fn key(place: usize) -> Vec<u8> {
+    place.to_string().into_bytes()
 }
 
 fn decode(cursor: &[u8]) -> Result<u64, StoreError> {

@@ -2,11 +2,17 @@
 
 use super::Health;
 use super::compiled::Compiled;
+#[cfg(feature = "testing")]
+use super::follow;
 use super::hook::{Call, Hook, Phase};
 use super::hooks::Hooks;
 use super::running::Member;
 use super::shared::{Local, SharedHooks};
 use crate::kinds::Kinds;
+#[cfg(feature = "testing")]
+use crate::store::{Store, StoreError};
+#[cfg(feature = "testing")]
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -83,6 +89,36 @@ impl HostHandle {
     pub fn explain(&self) -> Vec<ExplainedHook> {
         let hooks = self.hooks.load();
         hooks.ordered().iter().map(|hook| explain(hook)).collect()
+    }
+
+    /// Faults of an extension since it was built, by what was at fault.
+    #[cfg(feature = "testing")]
+    pub(crate) fn faults_by_hook(&self, extension: &str) -> BTreeMap<&'static str, u64> {
+        let members = self.members();
+        let member = members.iter().find(|it| it.owner.name == extension);
+        member.map_or_else(BTreeMap::new, |member| member.owner.faults())
+    }
+
+    /// Whether a `stored` hook of an extension has not come to the end of what it wants; with `is_patient`, whether or not
+    /// it is at fault.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_behind(
+        &self,
+        extension: &str,
+        store: &dyn Store,
+        is_patient: bool,
+    ) -> Result<bool, StoreError> {
+        let members = self.members();
+        let own = members.iter().filter(|it| it.owner.name == extension);
+        let hooks = own.flat_map(|member| &member.hooks);
+        let stored = hooks.filter(|hook| matches!(hook.call, Call::Stored(..)));
+        for (place, hook) in stored.enumerate() {
+            let is_awaited = is_patient || !hook.breaker.is_troubled();
+            if is_awaited && follow::is_behind(hook, place, store)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Puts the hooks of these members in force.

@@ -19,9 +19,10 @@ use crate::kinds::Kinds;
 use metrics::{Counter, Histogram};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -97,7 +98,8 @@ pub(super) struct Owner {
     pub(super) permits: Arc<Semaphore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) depths: Arc<Depths>,
-    pub(super) faults: AtomicU64,
+    /// By what was at fault.
+    pub(super) faults: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Owner {
@@ -108,8 +110,16 @@ impl Owner {
 
     /// Counts a fault that has no breaker: of what the core calls beside the hooks.
     pub(super) fn count_fault(&self, what: &'static str) {
-        self.faults.fetch_add(1, Relaxed);
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        *faults.entry(what).or_default() += 1;
+        drop(faults);
         count_fault(self.name, what);
+    }
+
+    /// So far, by what was at fault.
+    pub(super) fn faults(&self) -> BTreeMap<&'static str, u64> {
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.clone()
     }
 }
 

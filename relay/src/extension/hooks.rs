@@ -268,15 +268,18 @@ impl Hooks {
     ) -> Option<impl Future<Output = Result<String, String>> + Send + 'static> {
         let hook = self.ordered.iter().find_map(|hook| match &hook.call {
             Call::Command(command, _, call) if command == name => {
-                Some((hook.owner.runtime.clone(), call.clone()))
+                Some((hook.owner.clone(), call.clone()))
             }
             _ => None,
         });
-        let (runtime, call) = hook?;
+        let (owner, call) = hook?;
         Some(async move {
-            let task = runtime.spawn(async move { call(args).await });
+            let task = owner.runtime.spawn(async move { call(args).await });
             panics::joined(task.await).unwrap_or_else(|ended| match ended {
-                Ended::Panicked => Err("the command panicked; the log says where".to_owned()),
+                Ended::Panicked => {
+                    owner.count_fault("command");
+                    Err("the command panicked; the log says where".to_owned())
+                }
                 Ended::CutOff => Err("the command was cut off".to_owned()),
             })
         })

@@ -15,8 +15,8 @@ use super::table::{CoreKeys, Table};
 use super::task::{Backoff, StopToken, supervise};
 use super::{Health, Reload, panics, registrar, watchdog};
 use std::any::TypeId;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
@@ -90,7 +90,7 @@ impl Running {
             permits: Arc::new(Semaphore::new(keys.max_concurrent as usize)),
             clock: shared.clock.clone(),
             depths: shared.depths.clone(),
-            faults: AtomicU64::new(0),
+            faults: Mutex::default(),
         });
         let hooks = registrations
             .into_iter()
@@ -212,7 +212,7 @@ impl Member {
     }
 
     pub(super) fn faults(&self) -> u64 {
-        self.owner.faults.load(Relaxed)
+        self.owner.faults().values().sum()
     }
 }
 

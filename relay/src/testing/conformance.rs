@@ -3,10 +3,13 @@
 //! Not here: whether an extension does what it is for, which its own tests show.
 
 mod calls;
+mod changes;
+mod harm;
 mod life;
 mod paper;
 mod report;
 mod storm;
+mod surface;
 
 pub use report::{Problem, Report};
 
@@ -19,7 +22,8 @@ use crate::extension::{Compiled, Extension, Table};
 /// - its schema is generated; an unknown key is refused, and the nearest one named
 /// - it is built, reloaded, rebuilt, switched off (its routes answer 404, its hooks are gone, it stops in time) and on
 /// - random events of its kinds, requests and HTTP calls, by strangers and by those who have logged in, bring no hook to
-///   fault, with `on_fault` closed and open
+///   fault, with `on_fault` closed and open; `stored` hooks come to the last row
+/// - its management methods and subcommands answer odd parameters, in time
 /// - it is called for the kinds that it named and for no other
 /// - it comes through a store that fails for a while, and through a crash
 ///
@@ -54,12 +58,14 @@ pub async fn conformance<E: Extension>(table: &str) -> Report {
     report
 }
 
-/// The same in steps, for an extension that needs others beside it, or for who wants to read the report.
+/// The same in steps, for an extension that takes another table over, for one that needs others beside it, or for who wants
+/// to read the report.
 #[derive(Debug)]
 #[must_use = "run it"]
 pub struct Conformance {
     extension: Compiled,
     table: Table,
+    changed: Option<Table>,
     beside: Vec<Compiled>,
     config: toml::Table,
 }
@@ -70,9 +76,17 @@ impl Conformance {
         Conformance {
             extension: Compiled::of::<E>(),
             table: parse(table),
+            changed: None,
             beside: Vec::new(),
             config: toml::Table::new(),
         }
+    }
+
+    /// With another right table of it as TOML, which it is given while it runs: what its `reload` does with that is checked.
+    /// Keys that are the core's stay as they are.
+    pub fn changed(mut self, table: &str) -> Self {
+        self.changed = Some(parse(table));
+        self
     }
 
     /// With another extension beside it, such as the one whose services it needs, and the inside of that one's table.
@@ -92,6 +106,18 @@ impl Conformance {
             self.check_life(&mut report).await;
         }
         report
+    }
+
+    /// The table that [`Conformance::changed`] gave, with the core's keys as they are.
+    fn changed_table(&self) -> Option<Table> {
+        let mut table = self.changed.clone()?;
+        for key in paper::CORE_KEYS {
+            table.remove(key);
+            if let Some(value) = self.table.get(key) {
+                table.insert(key.to_owned(), value.clone());
+            }
+        }
+        Some(table)
     }
 
     fn name(&self) -> &'static str {

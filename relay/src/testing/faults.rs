@@ -5,6 +5,7 @@
 
 use super::wait;
 use crate::store::{StoreError, Write};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Why the store fails.
@@ -45,10 +46,12 @@ struct Orders {
     rows: Countdown,
     queries: Countdown,
     reads: Option<Failure>,
-    is_held: bool,
-    /// Commits that stand before the gate.
+    /// Numbers of those who hold the gate shut.
+    holders: BTreeSet<u64>,
+    next_holder: u64,
+    /// Commits that count and stand before the gate.
     waiting: usize,
-    /// Commits that went through.
+    /// Commits that count and went through.
     committed: u64,
     is_cut: bool,
 }
@@ -95,13 +98,17 @@ impl Faults {
         orders.reads = None;
     }
 
-    /// No commit goes through until the answer is dropped. Reading goes on.
+    /// No commit goes through until the answer is dropped, and every other answer to the same. Reading goes on.
     pub fn hold_commits(&self) -> HeldCommits {
-        self.orders().is_held = true;
-        HeldCommits(self.clone())
+        let mut orders = self.orders();
+        let holder = orders.next_holder;
+        orders.next_holder += 1;
+        orders.holders.insert(holder);
+        drop(orders);
+        HeldCommits(self.clone(), holder)
     }
 
-    /// Batches that were committed since the relay was made, restarts included.
+    /// Batches with an event or a row of an extension that were committed since the relay was made, restarts included.
     pub fn committed(&self) -> u64 {
         self.orders().committed
     }
@@ -110,7 +117,7 @@ impl Faults {
     pub(super) fn cut(&self) {
         let mut orders = self.orders();
         orders.is_cut = true;
-        orders.is_held = false;
+        orders.holders.clear();
         self.inner.changed.notify_all();
     }
 
@@ -120,17 +127,18 @@ impl Faults {
     }
 
     pub(super) fn before_commit(&self, batch: &[Write]) -> Result<(), StoreError> {
+        let counts = usize::from(counts(batch));
         let mut orders = self.orders();
-        orders.waiting += 1;
-        while orders.is_held {
+        orders.waiting += counts;
+        while !orders.holders.is_empty() {
             let waited = self.inner.changed.wait(orders);
             orders = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        orders.waiting -= 1;
+        orders.waiting -= counts;
         if orders.is_cut {
             return Err(Failure::Unavailable.error());
         }
-        if batch.iter().any(|write| write.event().is_some()) {
+        if batch.iter().any(has_event) {
             orders.commits.take()?;
         }
         if batch.iter().any(is_row_of_extension) {
@@ -139,8 +147,8 @@ impl Faults {
         Ok(())
     }
 
-    pub(super) fn after_commit(&self) {
-        self.orders().committed += 1;
+    pub(super) fn after_commit(&self, batch: &[Write]) {
+        self.orders().committed += u64::from(counts(batch));
     }
 
     pub(super) fn before_read(&self) -> Result<(), StoreError> {
@@ -165,6 +173,17 @@ fn countdown(count: usize, failure: Failure) -> Countdown {
     Countdown((count > 0).then_some((count, failure)))
 }
 
+/// Whether a batch is one that a test can tell of: not a cursor alone.
+fn counts(batch: &[Write]) -> bool {
+    batch
+        .iter()
+        .any(|write| has_event(write) || is_row_of_extension(write))
+}
+
+fn has_event(write: &Write) -> bool {
+    write.event().is_some()
+}
+
 /// What the relay keeps for itself stands in spaces such as `name@stored` and `core/moderation`.
 fn is_row_of_extension(write: &Write) -> bool {
     matches!(write, Write::Kv { extension, .. } if !extension.contains(['@', '/']))
@@ -173,7 +192,7 @@ fn is_row_of_extension(write: &Write) -> bool {
 /// Commits that wait until this is dropped.
 #[derive(Debug)]
 #[must_use = "dropped at once, it holds nothing"]
-pub struct HeldCommits(Faults);
+pub struct HeldCommits(Faults, u64);
 
 impl HeldCommits {
     /// Waits until a commit is under way and stands here.
@@ -190,7 +209,44 @@ impl HeldCommits {
 
 impl Drop for HeldCommits {
     fn drop(&mut self) {
-        self.0.orders().is_held = false;
+        self.0.orders().holders.remove(&self.1);
         self.0.inner.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn row(extension: &str) -> Vec<Write> {
+        vec![Write::Kv {
+            extension: extension.to_owned(),
+            key: vec![1],
+            value: None,
+        }]
+    }
+
+    #[test]
+    fn e10_rows_of_the_relay_itself_are_not_counted() {
+        let faults = Faults::default();
+        for (space, committed) in [("toy@stored", 0), ("core/moderation", 0), ("toy", 1)] {
+            faults.after_commit(&row(space));
+            assert_eq!(faults.committed(), committed, "{space}");
+        }
+    }
+
+    #[tokio::test]
+    async fn e10_commits_are_held_until_the_last_holder_lets_go() {
+        let faults = Faults::default();
+        let (first, second) = (faults.hold_commits(), faults.hold_commits());
+        first.release();
+        let (passed, passing) = channel();
+        let gate = faults.clone();
+        std::thread::spawn(move || passed.send(gate.before_commit(&row("toy")).is_ok()));
+        second.until_one_waits().await;
+        assert!(passing.try_recv().is_err(), "the second holds it still");
+        second.release();
+        assert_eq!(passing.recv(), Ok(true));
     }
 }

@@ -59,7 +59,7 @@ impl Store for FaultyStore {
     ) -> Result<Vec<Outcome>, StoreError> {
         self.faults.before_commit(batch)?;
         let outcomes = self.store.commit(batch, policy, now)?;
-        self.faults.after_commit();
+        self.faults.after_commit(batch);
         Ok(outcomes)
     }
 

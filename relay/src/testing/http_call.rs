@@ -26,6 +26,7 @@ pub struct HttpCall {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     signer: Option<Author>,
+    signed_url: Option<String>,
 }
 
 /// An HTTP answer.
@@ -57,6 +58,7 @@ impl HttpCall {
             headers: Vec::new(),
             body: Vec::new(),
             signer: None,
+            signed_url: None,
         }
     }
 
@@ -81,10 +83,18 @@ impl HttpCall {
         self.header("Content-Type", "application/json").body(body)
     }
 
-    /// Signed by this author (NIP-98), the body included, by the relay's clock when it is sent.
+    /// Signed by this author (NIP-98), the body included, by the relay's clock when it is sent. What is signed for is the
+    /// path below the `Host` header where one is given, and else below the relay's address.
     #[must_use]
     pub fn nip98(mut self, author: &Author) -> Self {
         self.signer = Some(author.clone());
+        self
+    }
+
+    /// With a signature for this URL instead, as behind a proxy that has an address of its own, or as a forger has it.
+    #[must_use]
+    pub fn signed_url(mut self, url: &str) -> Self {
+        self.signed_url = Some(url.to_owned());
         self
     }
 
@@ -99,16 +109,20 @@ impl HttpCall {
     }
 
     fn request(&self) -> Vec<u8> {
-        let has_host = self.headers.iter().any(|(name, _)| is(name, "host"));
+        let host = self.headers.iter().find(|(name, _)| is(name, "host"));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
-        if !has_host {
+        if host.is_none() {
             head.push_str(&format!("Host: {}\r\n", self.authority));
         }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         if let Some(author) = &self.signer {
-            let url = format!("{}{}", self.base_url, self.path);
+            let url = match (&self.signed_url, host) {
+                (Some(url), _) => url.clone(),
+                (None, Some((_, host))) => format!("http://{host}{}", self.path),
+                (None, None) => format!("{}{}", self.base_url, self.path),
+            };
             let event = author.nip98_at(self.clock.now_s(), &self.method, &url, &self.body);
             let token = STANDARD.encode(event.json());
             head.push_str(&format!("Authorization: Nostr {token}\r\n"));

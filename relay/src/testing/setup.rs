@@ -59,7 +59,7 @@ pub enum SetupError {
 pub(super) struct Ground {
     pub(super) compiled: &'static [Compiled],
     on: Vec<&'static str>,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) faults: Faults,
     pub(super) clock: Arc<FakeClock>,
     keys: Keys,

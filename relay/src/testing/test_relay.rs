@@ -6,7 +6,7 @@ use super::setup::Ground;
 use super::{Author, Client, Faults, HttpCall, Setup, SetupError, Value};
 use crate::clock::FakeClock;
 use crate::config::Config;
-use crate::extension::{ExplainedHook, Extension, ExtensionStatus};
+use crate::extension::{ExplainedHook, Extension, ExtensionStatus, HostHandle};
 use crate::server::StartError;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -169,6 +169,18 @@ impl TestRelay {
     /// Every hook in force, in the order in which they run.
     pub fn hooks(&self) -> Vec<ExplainedHook> {
         self.thread.extensions.explain()
+    }
+
+    /// For the kit's own checks.
+    pub(super) fn extensions(&self) -> &HostHandle {
+        &self.thread.extensions
+    }
+
+    /// Whether a `stored` hook of an extension has changes before it; with `is_patient`, whether or not it is at fault.
+    pub(super) fn is_behind(&self, extension: &str, is_patient: bool) -> bool {
+        let store = &*self.ground.store;
+        let asked = self.extensions().is_behind(extension, store, is_patient);
+        asked.unwrap_or_else(|error| panic!("the store under the test failed: {error}"))
     }
 
     /// A metric as `/metrics` tells it: the sum of all series of that name which have these labels; 0 where there is none.

@@ -90,10 +90,13 @@ async fn c10_a_method_that_two_want_stops_the_start() {
 }
 
 #[tokio::test]
-async fn c10_a_method_of_the_relay_itself_is_not_to_be_had() {
+async fn c10_a_method_or_path_of_the_relay_itself_is_not_to_be_had() {
     let said = problem("[second]\nmethods = ['mine', 'banpubkey']").await;
     let says =
         "[extensions.second] wants the management method banpubkey, which is the relay's own";
+    assert!(said.starts_with(says), "{said}");
+    let said = problem("[second]\nroutes = [' /health']").await;
+    let says = "[extensions.second] wants the path /health, which is the relay's own";
     assert!(said.starts_with(says), "{said}");
     let relay = HookHarness::start(
         CLAIMANTS,

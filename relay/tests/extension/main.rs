@@ -10,6 +10,7 @@ mod config;
 mod deliver;
 mod faults;
 mod gate;
+mod health;
 mod hooks;
 mod hostile;
 mod http;

@@ -8,12 +8,17 @@ use trellis_relay::testing::{Conformance, conformance};
 
 #[tokio::test]
 async fn e10_a_good_extension_passes() {
-    let report = conformance::<Guests>("admins = []").await;
+    let kit = Conformance::of::<Guests>("admins = []").changed("admins = []\nper_minute = 5");
+    let report = kit.run().await;
+    report.assert_passed();
     let said = report.to_string();
-    assert!(
-        said.contains("ok      it comes back after a crash"),
-        "{said}"
-    );
+    for passed in [
+        "it is given another table while it runs",
+        "its routes answer 404 while it is off",
+        "it comes back after a crash",
+    ] {
+        assert!(said.contains(&format!("ok      {passed}")), "{said}");
+    }
     assert_eq!(report.advice(), [""; 0]);
 }
 
@@ -63,11 +68,33 @@ impl Extension for Bad {
                 Ok(())
             });
         }
+        if self.config.does == "panic on words" {
+            hooks.rpc("bad", async |_me, params| {
+                Ok(params[0].as_str().unwrap().into())
+            });
+            hooks.command("bad", "", async |_me, words| Ok(words[0].clone()));
+        }
+        if self.config.does == "panic late" {
+            hooks.stored(1, StartAt::Beginning, async |_me, _page| panic!("as asked"));
+        }
         if self.config.does == "answer 500" {
             hooks.http(Mount::prefix("/api/bad"), |config| {
                 let answer = async || actix_web::HttpResponse::InternalServerError().finish();
                 config.default_service(actix_web::web::to(answer));
             });
+        }
+    }
+
+    fn reload(&self, _new: &Config) -> Reload {
+        match &*self.config.does {
+            "panic in reload" => panic!("as asked"),
+            _ => Reload::Rebuild,
+        }
+    }
+
+    async fn shutdown(&self) {
+        if self.config.does == "panic at the end" {
+            panic!("as asked");
         }
     }
 
@@ -82,7 +109,15 @@ impl Extension for Bad {
 #[tokio::test]
 async fn e10_what_is_wrong_is_named_with_what_would_be_right() {
     for (does, found) in [
-        ("panic", "random events brought its hooks to fault"),
+        ("panic", "random events brought its hooks to fault: admit"),
+        (
+            "panic late",
+            "random events brought its hooks to fault: stored",
+        ),
+        ("panic on words", "its rpc bad is at fault, given [null]"),
+        ("panic on words", "its command bad is at fault, given []"),
+        ("panic in reload", "its `reload` panicked"),
+        ("panic at the end", "its `shutdown` failed"),
         (
             "fail on limit 0",
             "REQ, COUNT and NEG-OPEN brought its hooks to fault",
@@ -92,17 +127,26 @@ async fn e10_what_is_wrong_is_named_with_what_would_be_right() {
         ("go on for ever", "ms to stop"),
         ("build once", "it cannot be changed while it runs"),
     ] {
-        let report = Conformance::of::<Bad>(&format!("does = '{does}'"));
-        let report = report.run().await;
+        let kit = Conformance::of::<Bad>(&format!("does = '{does}'"));
+        let report = kit.changed("does = 'something else'").run().await;
         let problems = report.problems();
         let named = problems.iter().find(|it| it.found.contains(found));
         let named = named.unwrap_or_else(|| panic!("{does}: {report}"));
         assert!(!named.wanted.is_empty(), "{does}: {named:?}");
+        if does == "panic late" {
+            // Told once, and with what caused it.
+            assert_eq!(problems.len(), 1, "{report}");
+        }
         // A Config without doc comments gets advice and passes.
         assert_eq!(report.advice().len(), 1, "{report}");
     }
     let fine = Conformance::of::<Bad>("does = 'nothing wrong'").run().await;
     assert_eq!(fine.problems(), [], "{fine}");
+    let advice = fine.advice();
+    assert!(
+        advice.iter().any(|it| it.contains("Conformance::changed")),
+        "{fine}"
+    );
 }
 
 /// Its Config takes anything.

@@ -35,6 +35,24 @@ async fn e10_routes_of_an_extension_are_called_with_and_without_a_signature() {
 }
 
 #[tokio::test]
+async fn e10_a_signature_is_for_the_host_that_is_asked_or_for_the_url_that_is_given() {
+    let (admin, guest) = (Author::new(1), Author::new(2).pubkey().to_hex());
+    let relay = start(&admin).await;
+    let invite = || {
+        let invite = relay.post("/api/guests").body(guest.clone());
+        invite.header("Host", "guests.example").nip98(&admin)
+    };
+    assert_eq!(invite().await.status, 201);
+    relay.clock().advance(Duration::from_secs(1));
+    let signed = |url| invite().signed_url(url);
+    let right = "http://guests.example/api/guests";
+    assert_eq!(signed(right).await.status, 201);
+    relay.clock().advance(Duration::from_secs(1));
+    let elsewhere = "http://other.example/api/guests";
+    assert_eq!(signed(elsewhere).await.status, 401);
+}
+
+#[tokio::test]
 async fn e10_the_clock_of_the_relay_is_that_of_its_extensions() {
     let (admin, guest) = (Author::new(1), Author::new(2));
     let relay = start(&admin).await;

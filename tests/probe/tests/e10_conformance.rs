@@ -31,20 +31,48 @@ async fn e10_every_hook_is_called_and_passes() {
 
 #[tokio::test]
 async fn e10_every_hook_that_fails_is_found_out() {
-    for hook in [
-        "admit",
-        "admit_async",
-        "commit",
-        "deliver",
-        "request",
-        "request_async",
+    for (hook, found) in [
+        ("admit", "hooks to fault: admit"),
+        ("admit_async", "hooks to fault: admit_async"),
+        ("commit", "hooks to fault: commit"),
+        ("guard_removal", "hooks to fault: guard_removal"),
+        ("stored", "hooks to fault: stored"),
+        ("deliver", "hooks to fault: deliver"),
+        ("deliver_many", "hooks to fault: deliver"),
+        ("request", "hooks to fault: request"),
+        ("request_async", "hooks to fault: request_async"),
+        ("session", "hooks to fault: session"),
+        (
+            "nip11",
+            "the information document brought its hooks to fault: nip11",
+        ),
+        ("start", "its task failed"),
     ] {
         for action in ["panic", "error"] {
             let table = format!("{HOOKS}always = {{ {hook} = '{action}' }}");
             let report = Conformance::of::<Probe>(&table).run().await;
             let mut problems = report.problems().iter();
-            let is_found = problems.any(|it| it.found.contains("brought its hooks to fault"));
+            let is_found = problems.any(|it| it.found.contains(found));
             assert!(is_found, "{hook} {action}: {report}");
         }
+    }
+}
+
+#[tokio::test]
+async fn e10_what_operators_call_is_found_out() {
+    for (target, action) in [
+        ("rpc probe", "panic"),
+        ("rpc probe", "hang"),
+        ("command probe-do", "panic"),
+    ] {
+        let (hook, _) = target.split_once(' ').unwrap_or_default();
+        let table = format!("timeout_ms = 300\n{HOOKS}always = {{ {hook} = '{action}' }}");
+        let report = Conformance::of::<Probe>(&table).run().await;
+        let found = format!("its {target} is at fault");
+        let mut problems = report.problems().iter();
+        assert!(
+            problems.any(|it| it.found.contains(&found)),
+            "{target} {action}: {report}"
+        );
     }
 }

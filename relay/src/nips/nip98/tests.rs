@@ -118,15 +118,15 @@ fn nip98_the_guard_is_bounded_and_forgets_what_is_over() {
     };
     for number in 0..REMEMBERED as u64 {
         guard
-            .first_time(&signed(number, None, NOW_S), NOW_S)
+            .first_time(&signed(number, NOW_S), None, NOW_S)
             .unwrap();
     }
-    let full = guard.first_time(&signed(u64::MAX, None, NOW_S), NOW_S);
+    let full = guard.first_time(&signed(u64::MAX, NOW_S), None, NOW_S);
     assert!(matches!(full, Err(Nip98Error::Busy)));
     let later = NOW_S + WINDOW_S + 1;
     assert!(
         guard
-            .first_time(&signed(u64::MAX, None, later), later)
+            .first_time(&signed(u64::MAX, later), None, later)
             .is_ok()
     );
 }

@@ -4,7 +4,7 @@ use super::{Conformance, Report};
 use crate::extension::Table;
 
 /// Keys of every table that are the core's.
-const CORE_KEYS: [&str; 5] = [
+pub(super) const CORE_KEYS: [&str; 5] = [
     "enabled",
     "on_fault",
     "priority",
@@ -21,14 +21,25 @@ impl Conformance {
         for key in misspelled.chain(["enabled"]) {
             self.check_misspelled(key, &own_keys, report);
         }
-        match self.extension.check(self.table.clone()) {
-            Ok(()) => true,
-            Err(problem) => {
-                let wanted = "the table that is given to the conformance kit must be a right one";
+        if self.changed.is_none() && !own_keys.is_empty() {
+            report.advise(
+                "nobody has seen its `reload`: give the kit a second table (Conformance::changed)",
+            );
+        }
+        let tables = [Some(self.table.clone()), self.changed_table()];
+        for table in tables.into_iter().flatten() {
+            if let Err(problem) = self.extension.check(table) {
+                let wanted = "the tables that are given to the conformance kit must be right ones";
                 report.problem(format!("its table is refused: {problem}"), wanted);
-                false
+                return false;
             }
         }
+        if self.changed_table().as_ref() == Some(&self.table) {
+            let wanted = "the second table must differ from the first in a key of its own";
+            report.problem("its second table is the first", wanted);
+            return false;
+        }
+        true
     }
 
     /// The author's keys.
