@@ -68,6 +68,42 @@ async fn e12_a_question_that_a_dying_program_leaves_is_asked_once_more() {
 }
 
 #[tokio::test]
+async fn e12_what_ends_a_program_takes_no_other_question_with_it() {
+    let (relay, mut client) = start("in_flight = 8").await;
+    let others: Vec<_> = (0..3).map(|i| told(&format!("later {i}"))).collect();
+    for event in &others {
+        client.send_event(event).await;
+    }
+    wait::until_true("three questions", || lines(&relay, "asked").len() == 3).await;
+    let poison = told("poison");
+    client.send_event(&poison).await;
+    for event in &others {
+        client.verdict(&event.id.to_hex()).await.assert_accepted();
+    }
+    assert_internal(&client.verdict(&poison.id.to_hex()).await);
+}
+
+/// A flood opens no door, wherever its events have to wait.
+#[tokio::test]
+async fn e12_what_waits_in_the_core_in_vain_is_refused_and_does_not_pass() {
+    let setup = trellis!().front(Front::Server);
+    put(setup.home(), "plugin.py", crate::programs::PLUGIN);
+    let core = "on_fault = \"open\"\nmax_concurrent = 1\ntimeout_ms = 1000";
+    let program = table("./plugin.py", "");
+    let config = format!("[extensions.exec]\n{core}\n{program}");
+    let relay = setup.config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    // The program has started.
+    client.store(&told("fine")).await;
+    let events: Vec<_> = (0..20).map(|_| told("slow")).collect();
+    let verdicts = client.publish_all(&events).await;
+    assert!(verdicts.iter().all(|verdict| !verdict.accepted));
+    let is_busy = |verdict: &&Verdict| verdict.message.contains("too much to do");
+    assert!(verdicts.iter().filter(is_busy).count() > 5, "{verdicts:?}");
+    assert_eq!(health(&relay, "exec").await["faults"], 0);
+}
+
+#[tokio::test]
 async fn e12_what_a_program_says_before_it_ends_counts() {
     let (relay, mut client) = start("").await;
     for _ in 0..3 {

@@ -1,8 +1,10 @@
 //! Programs that change, and relays that end: no question is lost, and no process stays behind.
 
 use crate::programs::{PLUGIN, gone, lines, nth_pid, pids, put, start, start_with, table, told};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use trellis_test_support::probe::health;
-use trellis_test_support::{Client, Front, trellis, wait};
+use trellis_test_support::{Client, Front, json, trellis, wait};
 
 #[tokio::test]
 async fn e12_a_program_whose_file_changed_is_asked_in_its_new_version() {
@@ -83,6 +85,67 @@ async fn e12_no_process_stays_behind_a_relay_that_stops() {
         let (status, _) = relay.stop().await;
         assert!(status.success(), "{command}: {status}");
         gone(&pids).await;
+    }
+}
+
+/// Whoever was asked is gone, so nobody can let it in.
+#[tokio::test]
+async fn e12_what_a_program_has_not_judged_when_the_relay_stops_is_not_stored() {
+    for on_fault in ["closed", "open"] {
+        let setup = trellis!().front(Front::Server);
+        put(setup.home(), "plugin.py", PLUGIN);
+        let program = table("./plugin.py", "in_flight = 8\nanswer_timeout_ms = 30000");
+        let config = format!("[extensions.exec]\non_fault = \"{on_fault}\"\n{program}");
+        let relay = setup.config(&config).start().await;
+        let mut client = Client::connect(&relay).await;
+        // More than one connection may have under way, so that some have not been asked about at all.
+        for _ in 0..40 {
+            client.send_event(&told("hang")).await;
+        }
+        wait::until_true("a question", || !lines(&relay, "asked").is_empty()).await;
+        let (status, setup) = relay.stop().await;
+        assert!(status.success());
+        let relay = setup.config("").start().await;
+        let mut client = Client::connect(&relay).await;
+        assert_eq!(client.query(json!({"kinds": [1]})).await, [], "{on_fault}");
+    }
+}
+
+#[tokio::test]
+async fn e12_a_new_version_that_is_made_executable_later_is_noticed() {
+    let (relay, mut client) = start("").await;
+    client.store(&told("fine")).await;
+    let file = relay.setup().home().join("plugin.py");
+    let new = file.with_extension("new");
+    std::fs::write(&new, PLUGIN).expect("write a program");
+    std::fs::rename(&new, &file).expect("put it in place");
+    client.store(&told("by the old one")).await;
+    let told_of = health(&relay, "exec").await.to_string();
+    assert!(
+        told_of.contains("its file changed, but cannot be started"),
+        "{told_of}"
+    );
+    std::fs::set_permissions(&file, Permissions::from_mode(0o755)).expect("make it executable");
+    client.store(&told("by the new one")).await;
+    assert_eq!(pids(&relay).len(), 2);
+    assert_eq!(health(&relay, "exec").await["status"], "ok");
+}
+
+#[tokio::test]
+async fn e12_programs_do_not_see_how_the_relay_is_configured() {
+    let setup = trellis!().front(Front::Server);
+    put(setup.home(), "plugin.py", PLUGIN);
+    let setup = setup
+        .env("TRELLIS_LOG__FILTER", "info")
+        .env("METRICS_AUTH_KEY", "a-secret-of-the-operator")
+        .env("AUX_DB_URL", "postgres://user:password@db")
+        .env("MINE", "for the program");
+    let relay = setup.config(&table("./plugin.py", "")).start().await;
+    let mut client = Client::connect(&relay).await;
+    let seen = client.publish(&told("environment")).await.message;
+    assert!(seen.contains("MINE"), "{seen}");
+    for name in ["TRELLIS_", "METRICS_AUTH_KEY", "AUX_DB_URL"] {
+        assert!(!seen.contains(name), "{seen}");
     }
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 VERDICT = "accept"
@@ -25,6 +26,8 @@ def answer(event_id, action, msg=""):
 
 
 note("pids", str(os.getpid()))
+with open("pids", encoding="utf-8") as pids:
+    first = len(pids.readlines()) == 1
 held = []
 for line in sys.stdin:
     note("asked", line.rstrip("\n"))
@@ -34,6 +37,17 @@ for line in sys.stdin:
         time.sleep(60)
     elif word == "exit":
         sys.exit(3)
+    elif word == "slow":
+        time.sleep(0.3)
+        answer(event_id, "reject", "blocked: thought about")
+    elif word == "later" and first:
+        pass
+    elif word == "later":
+        threading.Timer(0.3, answer, [event_id, "accept"]).start()
+    elif word == "poison":
+        os._exit(6)
+    elif word == "environment":
+        answer(event_id, "reject", " ".join(sorted(os.environ)))
     elif word == "half":
         say('{"id":"' + event_id)
         sys.exit(4)

@@ -1,6 +1,6 @@
 //! Programs that decide who may ask for what, and who sees what: a plugin that keeps groups.
 
-use crate::programs::{kill, pids, put, table};
+use crate::programs::{kill, lines, pids, put, table};
 use std::fs;
 use trellis_test_support::{Author, Client, Event, Front, Relay, json, trellis, wait};
 
@@ -64,9 +64,20 @@ async fn e12_a_program_decides_who_may_ask() {
     );
     client.login(&groups.bob).await;
     assert_eq!(client.query(asked).await, [groups.in_b]);
-    let stranger = groups.alice.draft(445).tag(&["h", "c"]).sign();
-    let verdict = client.publish(&stranger).await;
-    verdict.assert_refused("restricted:", "not in this group");
+    let tags: [&[&[&str]]; 4] = [
+        &[&["h", "c"]],
+        &[],
+        &[&["h"]],
+        // He is in the second alone.
+        &[&["h", "a"], &["h", "b"]],
+    ];
+    for tags in tags {
+        let draft = groups.bob.draft(445);
+        let event = tags.iter().fold(draft, |draft, tag| draft.tag(tag)).sign();
+        let verdict = client.publish(&event).await;
+        verdict.assert_refused("restricted:", "not in this group");
+    }
+    assert_eq!(pids(&groups.relay).len(), 1, "no event ends the program");
 }
 
 #[tokio::test]
@@ -213,4 +224,45 @@ async fn e12_without_its_program_nothing_is_shown_whatever_on_fault_says() {
         (answer == Ok(vec![])).then_some(())
     })
     .await;
+}
+
+/// Shows all for a second. It notes that it was asked, and hangs when it is told to.
+const GUARD: &str = r#"#!/usr/bin/env python3
+import json, os, sys, time
+
+name = sys.argv[1]
+for line in sys.stdin:
+    with open(name, "a") as notes:
+        notes.write("asked\n")
+    while os.path.exists(name + ".hang"):
+        time.sleep(0.05)
+    print(json.dumps({"id": json.loads(line)["id"], "action": "accept", "show": "all", "ttl": 1}), flush=True)
+"#;
+
+#[tokio::test]
+async fn e12_a_program_that_hangs_leaves_alone_what_another_shows() {
+    let setup = trellis!().front(Front::Server);
+    put(setup.home(), "guard.py", GUARD);
+    let program = |name: &str, kind: u16| {
+        let keys = "asks = [\"viewer\"]\nanswer_timeout_ms = 60000";
+        let keys = format!("{keys}\nkinds = [{kind}]");
+        let program = table(&format!("./guard.py {name}"), &keys);
+        program.replace("name = \"plugin\"", &format!("name = \"{name}\""))
+    };
+    let config = format!("{}{}", program("hanging", 446), program("working", 445));
+    let relay = setup.config(&config).start().await;
+    let mut client = Client::connect(&relay).await;
+    let asked = [json!({"kinds": [445, 446]})];
+    assert_eq!(client.ask(&asked).await, Ok(vec![]));
+    let hanging = relay.setup().home().join("hanging.hang");
+    fs::write(&hanging, "").expect("let it hang");
+    let times = |name| lines(&relay, name).len();
+    let before = times("hanging");
+    wait::until_true("the one to hang", || times("hanging") > before).await;
+    let before = times("working");
+    wait::until_true("the other to be asked again and again", || {
+        times("working") > before + 3
+    })
+    .await;
+    fs::remove_file(&hanging).expect("let it go on");
 }

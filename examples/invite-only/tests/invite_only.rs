@@ -2,6 +2,7 @@
 
 use invite_only::InviteOnly;
 use trellis_relay::event::Event;
+use trellis_relay::extension::Compiled;
 use trellis_relay::testing::{Author, Client, TestRelay, Value, conformance, json, until};
 
 const UNKNOWN: &str = "restricted: this invite is unknown or used up; ask for another";
@@ -174,4 +175,21 @@ async fn c10_the_operator_makes_invites_through_the_management_api() {
 async fn e10_it_passes_what_every_extension_should() {
     let admin = Author::new(1).pubkey();
     conformance::<InviteOnly>(&format!("admins = [\"{admin}\"]")).await;
+}
+
+#[tokio::test]
+async fn e9_a_request_from_before_the_extension_was_on_makes_no_member() {
+    const EXTENSIONS: &[Compiled] = &[Compiled::of::<InviteOnly>()];
+    let (admin, alice, bob) = (Author::new(1), Author::new(2), Author::new(3));
+    let mut relay = TestRelay::setup().extensions(EXTENSIONS).start().await;
+    let mut client = relay.connect().await;
+    client.store(&request(&alice, "made up")).await;
+    relay.reconfigure(&table(&admin)).await.expect("it is on");
+    // Once Bob is a member the older request has been looked at.
+    let code = invite(&relay, &admin, 1).await;
+    client.store(&request(&bob, &code)).await;
+    store_soon(&mut client, &bob.note("hello")).await;
+    let verdict = client.publish(&alice.note("hello")).await;
+    verdict.assert_refused(FOR_MEMBERS);
+    relay.stop().await;
 }

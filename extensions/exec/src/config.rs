@@ -67,7 +67,7 @@ pub(crate) struct ProgramConfig {
     pub(crate) max_reply_bytes: usize,
     /// Where it runs; the relay's working directory unless it is set. A relative `command` is looked up there.
     pub(crate) cwd: Option<PathBuf>,
-    /// Variables on top of the relay's environment, of which it sees everything but `TRELLIS_*`.
+    /// Variables on top of the relay's environment, of which it sees what does not configure the relay.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
 }

@@ -25,10 +25,11 @@ pub(super) struct CoreKeys {
     pub(super) on_fault: OnFault,
     /// Hooks of one phase run by this number, the smallest first.
     pub(super) priority: i64,
-    /// How long async hooks may take, in milliseconds, instead of what their author set.
+    /// How long async hooks may take, in milliseconds, instead of what their author set; as long again may they wait for
+    /// one of the places of `max_concurrent`.
     #[schemars(range(min = 1))]
     pub(super) timeout_ms: Option<u64>,
-    /// So many async hooks of the extension run at a time.
+    /// So many async hooks of the extension run at a time. Who finds no place in time is refused, whatever `on_fault` says.
     #[schemars(range(min = 1, max = 100_000))]
     pub(super) max_concurrent: u32,
 }
