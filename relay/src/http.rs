@@ -14,6 +14,7 @@ mod openapi;
 mod status;
 mod timing;
 
+pub(crate) use crate::extension::http::error;
 pub(crate) use blocked::BLOCKED;
 pub use blocked::keep_out;
 pub use cors::allow_origins;
@@ -25,8 +26,7 @@ pub use timing::record_times;
 use crate::extension::http as extensions;
 use crate::relay::Relay;
 use crate::ws;
-use actix_web::http::header::HeaderValue;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use std::sync::Arc;
 
@@ -105,18 +105,8 @@ fn get() -> actix_web::Route {
 
 /// A path that knows GET and HEAD, and says so where it is asked with another method.
 fn page(path: &str, route: actix_web::Route) -> actix_web::Resource {
-    let others = web::route().to(async |method: Method| {
-        let mut response = match method {
-            Method::OPTIONS => HttpResponse::NoContent().finish(),
-            method => {
-                let text = format!("{method} is not to be had here");
-                error(StatusCode::METHOD_NOT_ALLOWED, &text)
-            }
-        };
-        let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
-        response.headers_mut().insert(header::ALLOW, allow);
-        response
-    });
+    let others =
+        web::route().to(async |method: Method| extensions::refuse_method(&method, &[&Method::GET]));
     web::resource(path).route(route).route(others)
 }
 
@@ -134,14 +124,10 @@ async fn root(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpRespons
     landing::page(&relay)
 }
 
-/// An error as every page of the core answers it.
-pub(crate) fn error(status: StatusCode, text: &str) -> HttpResponse {
-    HttpResponse::build(status).json(serde_json::json!({"error": text, "code": status.as_u16()}))
-}
-
-/// Paths at which the relay itself answers, beside `/`.
+/// Paths at which the relay itself answers; at `/` to GET, HEAD and calls of the management API.
 pub fn own_paths() -> Vec<&'static str> {
     vec![
+        "/",
         "/livez",
         "/health",
         "/status",

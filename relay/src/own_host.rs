@@ -4,7 +4,16 @@
 //! in here as them: their answers name that relay, and it would write its own name into `Host`. So without
 //! `network.relay_url` only names that cannot be anybody else's count.
 
+use actix_http::RequestHead;
+use actix_http::header;
 use std::net::IpAddr;
+
+/// The `Host` that a client asked for, port and all; HTTP/2 has it in the address. Empty where there is none.
+pub(crate) fn named_host(head: &RequestHead) -> &str {
+    let header = head.headers.get(header::HOST);
+    let header = header.and_then(|host| host.to_str().ok());
+    header.or(head.uri.host()).unwrap_or_default()
+}
 
 /// The host, where it is a loopback name or address, or the address `local` at which the connection came in.
 pub fn own_host(host: &str, local: Option<IpAddr>) -> Option<&str> {

@@ -95,7 +95,12 @@ fn claims_of(
         return Err(ExtensionError::Build { extension, problem });
     }
     let routes = scope.claimed_routes();
-    let paths = routes.iter().map(|(_, path)| path.as_str());
+    // At `/` the relay answers who only looks.
+    let is_free = |method: &str, path: &str| path == "/" && !["GET", "HEAD"].contains(&method);
+    let paths = routes
+        .iter()
+        .filter(|(method, path)| !is_free(method, path));
+    let paths = paths.map(|(_, path)| path.as_str());
     let mounted = match &scope.mount {
         Mount::Prefix(prefix) => Some(prefix.as_str()),
         Mount::Root | Mount::Host(_) => None,

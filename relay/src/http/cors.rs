@@ -1,13 +1,14 @@
 //! CORS for every page, preflight and errors included (`network.allowed_origins`).
 
-use crate::extension::http as extensions;
+use crate::extension::http::{self as extensions, OpenToAll};
+use crate::own_host::named_host;
 use crate::relay::Relay;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{Error, HttpMessage as _, HttpResponse, web};
 use std::sync::Arc;
 
 /// Middleware: answers preflight requests itself and marks every response with the origins that may read it.
@@ -20,19 +21,23 @@ pub async fn allow_origins<B: MessageBody>(
         .map(|relay| relay.config().network.allowed_origins.clone())
         .unwrap_or_default();
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let answer = answer_for(origin.as_ref(), &allowed)
-        .or_else(|| is_open_to_all(&request).then(|| HeaderValue::from_static("*")));
     let preflight = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight {
-        request
-            .into_response(HttpResponse::NoContent().finish())
-            .map_into_right_body()
+    let (mut response, is_open) = if preflight {
+        let is_open = will_be_open(&request);
+        let response = request.into_response(HttpResponse::NoContent().finish());
+        (response.map_into_right_body(), is_open)
     } else {
-        next.call(request).await?.map_into_left_body()
+        let response = next.call(request).await?.map_into_left_body();
+        let notes = response.request().extensions();
+        let is_open = notes.contains::<OpenToAll>();
+        drop(notes);
+        (response, is_open)
     };
+    let answer = answer_for(origin.as_ref(), &allowed)
+        .or_else(|| is_open.then(|| HeaderValue::from_static("*")));
     let headers = response.headers_mut();
     if let Some(origin) = answer {
         let mut set = |name: HeaderName, value: &'static str| {
@@ -52,14 +57,19 @@ pub async fn allow_origins<B: MessageBody>(
     Ok(response)
 }
 
-/// Whether an extension has opened its routes to pages of all origins.
-fn is_open_to_all(request: &ServiceRequest) -> bool {
+/// Whether the routes that a page wants to call are open to pages of all origins.
+fn will_be_open(request: &ServiceRequest) -> bool {
     let Some(relay) = request.app_data::<web::Data<Arc<Relay>>>() else {
         return false;
     };
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    extensions::is_open_to_all(&relay.hooks.load(), host, request.path())
+    let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let wanted = wanted.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+    let asked = (
+        &wanted.unwrap_or(Method::GET),
+        named_host(request.head()),
+        request.match_info().as_str(),
+    );
+    extensions::is_open_to_all(&relay.hooks.load(), asked, &super::own_paths())
 }
 
 /// `*` where everybody may, the origin itself where it is listed, nothing where it is not.

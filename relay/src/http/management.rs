@@ -14,6 +14,7 @@ pub use methods::method_names;
 
 use super::error;
 use crate::nips::nip98::{self, Asked, Nip98Error, address};
+use crate::own_host::named_host;
 use crate::relay::Relay;
 use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::header::HeaderMap;
@@ -106,7 +107,7 @@ fn authorize(request: &HttpRequest, body: &[u8], relay: &Relay) -> Result<(), Re
     let config = relay.config();
     let text = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
     let header = text(header::AUTHORIZATION).ok_or(Nip98Error::Header)?;
-    let host = text(header::HOST).unwrap_or_default();
+    let host = named_host(request.head());
     let local = request.app_config().local_addr().ip();
     let relay_url = config.network.relay_url.as_deref();
     let known_as = address::known_as(relay_url, host, Some(local)).ok_or(Nip98Error::NoAddress)?;

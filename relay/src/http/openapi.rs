@@ -8,6 +8,7 @@ mod own;
 
 use super::error;
 use crate::extension::http::openapi as extensions;
+use crate::own_host::named_host;
 use crate::relay::Relay;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -21,12 +22,9 @@ pub(super) async fn document(request: HttpRequest, relay: web::Data<Arc<Relay>>)
     if !relay.config().network.openapi {
         return switched_off();
     }
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok());
-    let host = host.or(request.uri().host()).unwrap_or_default();
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .json(describe(&relay, host))
+        .json(describe(&relay, named_host(request.head())))
 }
 
 pub(super) async fn page(relay: web::Data<Arc<Relay>>) -> HttpResponse {
@@ -57,8 +55,17 @@ fn describe(relay: &Relay, host: &str) -> Value {
         paths.extend(own::paths(config.information.pubkey.is_some()));
     }
     for (path, operations) in mounts.paths {
-        // What is asked before the relay's own pages, or cannot be reached behind them, was refused at the start.
-        paths.entry(path).or_insert(operations);
+        // What cannot be reached behind the relay's own pages was refused at the start.
+        match (paths.get_mut(&path), operations) {
+            (Some(Value::Object(own)), Value::Object(operations)) => {
+                for (method, operation) in operations {
+                    own.entry(method).or_insert(operation);
+                }
+            }
+            (_, operations) => {
+                paths.insert(path, operations);
+            }
+        }
     }
     let mut schemas = mounts.schemas;
     schemas.insert("Error".to_owned(), own::error_schema());

@@ -3,8 +3,8 @@
 use super::error::{ApiError, UNABLE};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
 /// An error that is plain text or nothing becomes `{error, code}`; other bodies are the author's affair. What a 5xx says
@@ -46,8 +46,35 @@ pub(super) fn finish(extension: &'static str, response: HttpResponse) -> HttpRes
 pub(super) const NOTHING: &str = "there is nothing here";
 
 /// `{error, code}`, as all errors over HTTP are.
-pub(super) fn error(status: StatusCode, text: &str) -> HttpResponse {
+pub(crate) fn error(status: StatusCode, text: &str) -> HttpResponse {
     HttpResponse::build(status).json(json!({ "error": text, "code": status.as_u16() }))
+}
+
+/// For a path that is there, asked with a method that it has not; GET is answered as HEAD, too.
+pub(crate) fn refuse_method(method: &Method, has: &[&Method]) -> HttpResponse {
+    let mut names: Vec<&str> = Vec::new();
+    for name in has.iter().map(|method| method.as_str()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.contains(&"GET") && !names.contains(&"HEAD") {
+        names.push("HEAD");
+    }
+    if !names.contains(&"OPTIONS") {
+        names.push("OPTIONS");
+    }
+    let mut response = match *method {
+        Method::OPTIONS => HttpResponse::NoContent().finish(),
+        _ => {
+            let text = format!("{method} is not to be had here");
+            error(StatusCode::METHOD_NOT_ALLOWED, &text)
+        }
+    };
+    if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
 }
 
 fn log(extension: &'static str, response: &HttpResponse) {

@@ -1,15 +1,14 @@
 //! Routes that describe themselves: one declaration makes the route and its description in `/openapi.json`.
 
-use super::answer;
 use super::describe::Describe;
 use super::limits;
 use super::operation::{Inputs, Operation};
+use super::path::openness;
 use super::service_token::ServiceTokens;
 use super::surroundings::Settings;
-use actix_web::http::header::HeaderValue;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
-use actix_web::{FromRequest, Handler, HttpResponse, Responder, guard, web};
+use actix_web::{FromRequest, Handler, Responder, guard, web};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -19,8 +18,9 @@ use std::time::Duration;
 /// Collects the routes of one mount.
 ///
 /// What a handler takes is read from its signature ([`Describe`]); what it answers is said with [`Route::answers`]. GET
-/// routes answer HEAD as well. A path that is there answers other methods with 405, and OPTIONS with what it allows.
-/// Paths without parameters come before those with some, whatever the order in which they are declared.
+/// routes answer HEAD as well. A path that is there answers methods that no mount takes with 405, and OPTIONS with what it
+/// allows. Segment by segment, text comes before a parameter and that before one that may match slashes, whatever the order
+/// in which they are declared; otherwise that order counts.
 ///
 /// ```
 /// use actix_web::{HttpResponse, web::{Json, Path}};
@@ -313,67 +313,37 @@ impl fmt::Debug for Declared {
     }
 }
 
-/// Adds routes to an actix scope. Under a prefix `/` is the prefix itself as well.
+/// Adds routes to an actix scope, those that are more open after those that are less. What they do not take, they leave to
+/// the next mount.
 pub(super) fn add_routes(config: &mut ServiceConfig, declared: &[Declared], is_prefix: bool) {
-    let patterns = |path: &str| match path {
+    let mut in_order: Vec<&Declared> = declared.iter().collect();
+    in_order.sort_by_cached_key(|it| openness(&it.operation.path));
+    for route in in_order {
+        let (method, path) = (&route.operation.method, route.operation.nameless_path());
+        let has_own_head = || {
+            declared.iter().any(|it| {
+                it.operation.method == Method::HEAD && it.operation.nameless_path() == path
+            })
+        };
+        let with_head = *method == Method::GET && !has_own_head();
+        let method = method.clone();
+        let takes = guard::fn_guard(move |context| {
+            let asked = &context.head().method;
+            *asked == method || (with_head && *asked == Method::HEAD)
+        });
+        let mut resource =
+            web::resource(patterns_of(&route.operation.path, is_prefix)).guard(takes);
+        if let Some(max_bytes) = route.max_body_bytes {
+            resource = limits::set_for(resource, max_bytes);
+        }
+        config.service(resource.route((route.make)()));
+    }
+}
+
+/// As actix is told. Under a prefix `/` is the prefix itself as well.
+pub(super) fn patterns_of(path: &str, is_prefix: bool) -> Vec<String> {
+    match path {
         "/" if is_prefix => vec![String::new(), "/".to_owned()],
         path => vec![path.to_owned()],
-    };
-    let mut paths: Vec<&str> = Vec::new();
-    for declared in declared {
-        if !paths.contains(&declared.operation.path.as_str()) {
-            paths.push(&declared.operation.path);
-        }
     }
-    paths.sort_by_key(|path| {
-        let is_open = |segment: &str| segment.contains('{');
-        path.split('/').map(is_open).collect::<Vec<_>>()
-    });
-    for path in paths {
-        let at_path = || declared.iter().filter(|it| it.operation.path == path);
-        let methods: Vec<&Method> = at_path().map(|it| &it.operation.method).collect();
-        for declared in at_path() {
-            let method = declared.operation.method.clone();
-            let with_head = method == Method::GET && !methods.contains(&&Method::HEAD);
-            let takes = guard::fn_guard(move |context| {
-                let asked = &context.head().method;
-                *asked == method || (with_head && *asked == Method::HEAD)
-            });
-            let mut resource = web::resource(patterns(path)).guard(takes);
-            if let Some(max_bytes) = declared.max_body_bytes {
-                resource = limits::set_for(resource, max_bytes);
-            }
-            config.service(resource.route((declared.make)()));
-        }
-        let allow = allowed(&methods);
-        let others = web::route().to(move |method: Method| refuse_method(method, allow.clone()));
-        config.service(web::resource(patterns(path)).route(others));
-    }
-}
-
-/// What stands in `Allow`.
-fn allowed(methods: &[&Method]) -> String {
-    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
-    if names.contains(&"GET") && !names.contains(&"HEAD") {
-        names.push("HEAD");
-    }
-    if !names.contains(&"OPTIONS") {
-        names.push("OPTIONS");
-    }
-    names.join(", ")
-}
-
-/// For a path that is there, asked with a method that it has not.
-async fn refuse_method(method: Method, allow: String) -> HttpResponse {
-    let mut response = match method {
-        Method::OPTIONS => HttpResponse::NoContent().finish(),
-        method => {
-            let text = format!("{method} is not to be had here");
-            answer::error(StatusCode::METHOD_NOT_ALLOWED, &text)
-        }
-    };
-    if let Ok(allow) = HeaderValue::from_str(&allow) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
 }

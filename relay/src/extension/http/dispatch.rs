@@ -11,11 +11,12 @@ use super::answer::{self, NOTHING};
 use super::error::UNABLE;
 use super::routes::{Mounted, Routes};
 use super::{Mount, body};
+use crate::own_host::named_host;
 use actix_service::boxed::BoxService;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service};
-use actix_web::dev::{AppConfig, Payload, RequestHead, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Payload, ServiceRequest, ServiceResponse};
 use actix_web::guard::GuardContext;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 use std::cell::RefCell;
@@ -99,16 +100,18 @@ impl Dispatcher {
 
     fn claims(&self, context: &GuardContext<'_>) -> bool {
         let head = context.head();
-        self.routes().claims(host_of(head), head.uri.path())
+        self.routes().claims(named_host(head), head.uri.path())
     }
 
-    /// Asks one mount after the other; the first that has a route answers.
+    /// Asks one mount after the other; the first that has a route answers. Only where none has one it is said what there is
+    /// instead: another may have what the one before has not.
     async fn serve(self: Rc<Self>, request: ServiceRequest) -> Result<ServiceResponse, Error> {
         let (request, mut payload) = request.into_parts();
         let routes = self.routes();
-        let candidates = routes.candidates(host_of(request.head()), request.path());
-        for mounted in candidates.cloned().collect::<Vec<_>>() {
-            let mut response = match ask(&mounted, &request, payload).await {
+        let candidates = routes.candidates(named_host(request.head()), request.path());
+        let candidates: Vec<_> = candidates.cloned().collect();
+        for mounted in &candidates {
+            let mut response = match ask(mounted, &request, payload).await {
                 Ok(Some(response)) => response,
                 Ok(None) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, UNABLE),
                 Err(error) => HttpResponse::from_error(error),
@@ -117,25 +120,51 @@ impl Dispatcher {
             match unrouted {
                 Some(Unrouted(unread)) => payload = unread,
                 None => {
-                    let scope = mounted.scope();
-                    let mount = scope.map_or_else(String::new, |scope| scope.mount.to_string());
-                    request.extensions_mut().insert(MountedAt(mount));
+                    note_answer(&request, mounted);
                     let response = answer::finish(mounted.hook.owner.name, response);
                     return Ok(ServiceResponse::new(request, response));
                 }
             }
         }
-        let not_found = answer::error(StatusCode::NOT_FOUND, NOTHING);
-        Ok(ServiceResponse::new(request, not_found))
+        let response = say_what_there_is(&request, &candidates);
+        Ok(ServiceResponse::new(request, response))
     }
 }
 
-/// The Host that the client named, port and all.
-fn host_of(head: &RequestHead) -> &str {
-    let header = head.headers.get(header::HOST);
-    let header = header.and_then(|host| host.to_str().ok());
-    header.or(head.uri.host()).unwrap_or_default()
+/// The methods of a path that is there, or that nothing is.
+fn say_what_there_is(request: &HttpRequest, candidates: &[Rc<Mounted>]) -> HttpResponse {
+    let path = request.match_info().as_str();
+    let scopes = candidates.iter().filter_map(|mounted| mounted.scope());
+    let methods: Vec<&Method> = scopes.flat_map(|scope| scope.methods_at(path)).collect();
+    let has_path = |mounted: &&Rc<Mounted>| {
+        let scope = mounted.scope();
+        scope.is_some_and(|scope| !scope.methods_at(path).is_empty())
+    };
+    if let Some(mounted) = candidates.iter().find(has_path) {
+        note_answer(request, mounted);
+        return answer::refuse_method(request.method(), &methods);
+    }
+    let first = candidates.first().and_then(|mounted| mounted.scope());
+    if first.is_some_and(|scope| scope.mount != Mount::Root && scope.settings.any_origin) {
+        request.extensions_mut().insert(OpenToAll);
+    }
+    answer::error(StatusCode::NOT_FOUND, NOTHING)
 }
+
+/// Leaves behind for the core who answered.
+fn note_answer(request: &HttpRequest, mounted: &Mounted) {
+    let Some(scope) = mounted.scope() else {
+        return;
+    };
+    let mut notes = request.extensions_mut();
+    notes.insert(MountedAt(scope.mount.to_string()));
+    if scope.settings.any_origin {
+        notes.insert(OpenToAll);
+    }
+}
+
+/// In the extensions of a request: web pages of all origins may read the answer.
+pub(crate) struct OpenToAll;
 
 /// In the extensions of a request that an extension answered: where it is mounted.
 pub(crate) struct MountedAt(pub(crate) String);

@@ -2,12 +2,13 @@
 //!
 //! Invariant: what went wrong inside goes to the log, with the extension's name, and never to the client.
 
+use super::answer;
 use crate::nips::nip98::Nip98Error;
 use crate::reason::{Prefix, Reason};
 use crate::store::StoreError;
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -142,14 +143,18 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
+        let mut response = answer::error(self.status, &self.text);
         if let Some(seconds) = self.retry_after_s {
-            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         if let Some(scheme) = self.challenge {
-            response.insert_header((header::WWW_AUTHENTICATE, scheme));
+            let scheme = HeaderValue::from_static(scheme);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
         }
-        response.json(json!({ "error": self.text, "code": self.status.as_u16() }))
+        response
     }
 }
 

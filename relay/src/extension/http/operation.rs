@@ -2,6 +2,9 @@
 //!
 //! OpenAPI 3.1 takes JSON Schema as it is, so what schemars says of a type is all there is to know.
 
+use super::super::panics;
+use super::path::{Part, braces_match, parts};
+use actix_web::dev::ResourceDef;
 use actix_web::http::{Method, StatusCode};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -47,12 +50,16 @@ impl Operation {
     /// What is wrong with its path, if anything.
     pub(super) fn problem(&self) -> Option<String> {
         let is_good = self.path.starts_with('/') && braces_match(&self.path);
-        (!is_good).then(|| {
-            format!(
+        if !is_good {
+            return Some(format!(
                 "cannot route {:?}: a path begins with a slash, and its parameters are {{named}}",
                 self.path
-            )
-        })
+            ));
+        }
+        // actix panics where an expression is none.
+        let compiled = panics::contain(|| drop(ResourceDef::new(self.path.as_str())));
+        let wrong = || format!("cannot route {:?}: a pattern is none", self.path);
+        compiled.is_err().then(wrong)
     }
 
     /// The path with `{}` for each parameter.
@@ -80,62 +87,6 @@ impl Operation {
         }
         (path, parameters)
     }
-}
-
-/// A piece of a path.
-enum Part<'p> {
-    Text(&'p str),
-    Parameter {
-        name: &'p str,
-        pattern: Option<&'p str>,
-    },
-}
-
-/// A pattern may have braces of its own, which are in pairs.
-fn parts(path: &str) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = path;
-    while let Some(open) = rest.find('{') {
-        parts.push(Part::Text(&rest[..open]));
-        let mut depth = 0;
-        let close = rest[open..].find(|char| {
-            depth += match char {
-                '{' => 1,
-                '}' => -1,
-                _ => 0,
-            };
-            depth == 0
-        });
-        let Some(close) = close else {
-            return parts;
-        };
-        let inside = &rest[open + 1..open + close];
-        let (name, pattern) = match inside.split_once(':') {
-            Some((name, pattern)) => (name, Some(pattern)),
-            None => (inside, None),
-        };
-        parts.push(Part::Parameter { name, pattern });
-        rest = &rest[open + close + 1..];
-    }
-    parts.push(Part::Text(rest));
-    parts
-}
-
-fn braces_match(path: &str) -> bool {
-    let mut depth = 0;
-    for char in path.chars() {
-        depth += match char {
-            '{' => 1,
-            '}' => -1,
-            _ => 0,
-        };
-        if depth < 0 {
-            return false;
-        }
-    }
-    let is_named =
-        |part: &Part<'_>| !matches!(part, Part::Parameter { name, .. } if name.is_empty());
-    depth == 0 && parts(path).iter().all(is_named)
 }
 
 /// What a route takes, while it is put together.
@@ -265,10 +216,10 @@ mod tests {
 
     #[test]
     fn e11_a_path_that_is_none_is_refused() {
-        for good in ["/", "/a", "/{id}", "/{id:[0-9]{3}}"] {
+        for good in ["/", "/a", "/{id}", "/{id:[0-9]{3}}", "/{tail:.*}"] {
             assert_eq!(operation(good).problem(), None);
         }
-        for bad in ["", "a", "/{id", "/id}", "/{}", "/}{"] {
+        for bad in ["", "a", "/{id", "/id}", "/{}", "/}{", "/{id:(}"] {
             assert!(operation(bad).problem().is_some(), "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use super::super::panics;
 use super::dispatch::MountedApp;
 use super::scope::Scope;
 use super::{EVERYWHERE, Mount};
+use actix_web::http::Method;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -76,13 +77,28 @@ impl Routes {
     }
 }
 
-/// Whether the scope that is asked first about a request is open to web pages of all origins.
-pub(crate) fn is_open_to_all(hooks: &Hooks, host: &str, path: &str) -> bool {
-    let mounting = mounting(hooks);
-    let first = mounting
-        .iter()
-        .find(|(_, scope)| scope.mount.takes(host, path));
-    first.is_some_and(|(_, scope)| scope.settings.any_origin)
+/// Whether the scope that will answer a request is open to web pages of all origins, as far as can be told before. Of
+/// `own_paths` the core answers those that only a root mount could take.
+pub(crate) fn is_open_to_all(
+    hooks: &Hooks,
+    (method, host, path): (&Method, &str, &str),
+    own_paths: &[&str],
+) -> bool {
+    if EVERYWHERE.contains(&path) {
+        return false;
+    }
+    let mut mounting = mounting(hooks);
+    mounting.retain(|(_, scope)| {
+        let is_root = scope.mount == Mount::Root;
+        scope.mount.takes(host, path) && !(is_root && own_paths.contains(&path))
+    });
+    let answers = |(_, scope): &&(&Arc<Hook>, &Scope)| scope.may_route(method, path);
+    let refuses = |(_, scope): &&(&Arc<Hook>, &Scope)| scope.mount != Mount::Root;
+    let mounting = mounting.iter();
+    let answers = mounting.clone().find(answers);
+    answers
+        .or_else(|| mounting.clone().find(refuses))
+        .is_some_and(|(_, scope)| scope.settings.any_origin)
 }
 
 /// The hooks that have routes, in the order in which they are asked.

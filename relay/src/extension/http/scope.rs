@@ -6,9 +6,12 @@ use super::limits;
 use super::operation::Operation;
 use super::surroundings::{Settings, Surroundings};
 use super::{EVERYWHERE, Mount};
+use actix_web::dev::ResourceDef;
+use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
 use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::OnceLock;
 
 type Configure = dyn Fn(&mut ServiceConfig) + Send + Sync;
 
@@ -23,6 +26,8 @@ pub(in super::super) struct Scope {
     /// What the descriptions refer to, by name.
     pub(super) schemas: Map<String, Value>,
     configure: Box<Configure>,
+    /// Of the routes that are described, in their order; made when they are first needed.
+    patterns: OnceLock<Vec<ResourceDef>>,
 }
 
 impl Scope {
@@ -37,6 +42,7 @@ impl Scope {
             declared: None,
             schemas: Map::new(),
             configure: Box::new(configure),
+            patterns: OnceLock::new(),
         }
     }
 
@@ -63,6 +69,7 @@ impl Scope {
                     config.app_data(tokens.clone());
                 }
             }),
+            patterns: OnceLock::new(),
         }
     }
 
@@ -79,6 +86,34 @@ impl Scope {
             let is_prefix = matches!(self.mount, Mount::Prefix(_));
             super::api::add_routes(config, declared, is_prefix);
         }
+    }
+
+    /// The methods of routes that are described at a path.
+    pub(super) fn methods_at(&self, path: &str) -> Vec<&Method> {
+        let prefix = match &self.mount {
+            Mount::Prefix(prefix) => Some(prefix.as_str()),
+            Mount::Root | Mount::Host(_) => None,
+        };
+        let below = prefix.and_then(|prefix| path.strip_prefix(prefix));
+        let below = below.unwrap_or(path);
+        let patterns = self.patterns.get_or_init(|| {
+            let made = self.operations().map(|operation| {
+                ResourceDef::new(super::api::patterns_of(&operation.path, prefix.is_some()))
+            });
+            made.collect()
+        });
+        let routes = patterns.iter().zip(self.operations());
+        let found = routes.filter(|(pattern, _)| pattern.is_match(below));
+        found.map(|(_, operation)| &operation.method).collect()
+    }
+
+    /// Whether it may have a route for a request; of routes that nothing describes nobody knows.
+    pub(super) fn may_route(&self, method: &Method, path: &str) -> bool {
+        self.declared.is_none()
+            || self
+                .methods_at(path)
+                .into_iter()
+                .any(|has| has == method || (*has == Method::GET && *method == Method::HEAD))
     }
 
     /// The routes that are described.

@@ -5,6 +5,7 @@ use super::error::ApiError;
 use super::limits::DEFAULT_BODY_BYTES;
 use crate::client_ip::client_ip;
 use crate::nips::nip98::{self, Asked, Nip98Error, Signed, address};
+use crate::own_host::named_host;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use std::borrow::Cow;
@@ -66,7 +67,7 @@ impl Surroundings {
         let header = text(header::AUTHORIZATION).ok_or(Nip98Error::Header)?;
         let uri = request.uri();
         let path = uri.path_and_query().map_or("/", |it| it.as_str());
-        let host = text(header::HOST).or(uri.host()).unwrap_or_default();
+        let host = named_host(request.head());
         let network = self.host.network();
         let local = request.app_config().local_addr().ip();
         let relay_url = network.relay_url.as_deref();
