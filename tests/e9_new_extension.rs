@@ -1,16 +1,18 @@
 //! E9: `trellis extensions new` writes a crate that is well-formed, passes its own tests, and is a relay at once.
 //!
-//! The crate is built against this checkout with the dependencies that were built for these tests: same lock file, same
-//! target directory, same profile.
+//! The crate is built as a member of this workspace, which stands beside it as links, in the target directory of these
+//! tests: what they were built with serves it too, and only the crate itself is compiled.
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 use trellis_test_support::{Author, Client, Setup, json};
 
 const NAME: &str = "e9-second_thoughts";
+const PACKAGE: &str = "e9-second-thoughts";
 /// The shortest and the longest there are: the form must not depend on the length.
 const EXTREMES: [&str; 2] = ["a", "a_name_that_is_as_long_as_may_be"];
 
@@ -41,7 +43,7 @@ fn target() -> PathBuf {
     target.expect("target/PROFILE/trellis").to_owned()
 }
 
-/// Runs cargo in a folder, as the workspace would build what is in it.
+/// Runs cargo in a folder.
 #[track_caller]
 fn cargo<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Output {
     let mut command = Command::new(env!("CARGO"));
@@ -52,42 +54,73 @@ fn cargo<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>)
     output
 }
 
-/// Arguments for the profile of the workspace, whose members are dependencies here.
-fn profile() -> Vec<String> {
-    let own = ["trellis", "trellis-relay", "trellis-exec", "members-only"];
-    let own = own.iter().flat_map(|package| {
-        [
-            format!("profile.dev.package.{package}.opt-level=0"),
-            format!("profile.dev.package.{package}.debug=\"line-tables-only\""),
-        ]
-    });
-    let all = [
-        "profile.dev.debug=\"line-tables-only\"",
-        "profile.dev.package.\"*\".opt-level=2",
-        "profile.dev.package.\"*\".debug=false",
-    ];
-    let all = all.into_iter().map(str::to_owned).chain(own);
-    all.flat_map(|value| ["--config".to_owned(), value])
-        .collect()
+/// This workspace as links in a folder, with the crates of `members` beside its own. Cargo names what it builds by the
+/// place in the workspace, wherever that is, and so finds what there is.
+fn link_workspace(folder: &Path, members: &[&str]) {
+    for entry in fs::read_dir(root()).expect("this workspace").flatten() {
+        let name = entry.file_name();
+        // Cargo changes the lock file, and looks for its target directory where it is told.
+        if !["Cargo.toml", "Cargo.lock", "target", ".git"].contains(&&*name.to_string_lossy()) {
+            symlink(entry.path(), folder.join(name)).expect("a link");
+        }
+    }
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let mut manifest: toml::Table = manifest.parse().expect("TOML");
+    let all = manifest["workspace"]["members"].as_array_mut();
+    all.expect("members")
+        .extend(members.iter().map(|it| (*it).into()));
+    fs::write(folder.join("Cargo.toml"), manifest.to_string()).expect("Cargo.toml");
+}
+
+/// A program for cargo to call instead of rustc: it has clippy compile the new crate, strictly, and rustc all others.
+fn strict_compiler(folder: &Path) -> PathBuf {
+    let clippy = Path::new(env!("CARGO")).with_file_name("clippy-driver");
+    let script = format!(
+        "#!/bin/sh\ncase \"$CARGO_PKG_NAME\" in\n{PACKAGE}) exec {clippy:?} \"$@\" -D warnings ;;\n*) exec \"$@\" ;;\nesac\n"
+    );
+    let path = folder.join("strict-compiler");
+    fs::write(&path, script).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("an executable");
+    path
 }
 
 #[tokio::test]
 async fn e9_what_is_written_is_tidy_passes_its_tests_and_is_a_relay() {
-    let parent = TempDir::new().expect("a temporary directory");
-    let folder = parent.path().join("crate");
-    let written = new(NAME, &folder);
+    let workspace = TempDir::new().expect("a temporary directory");
+    link_workspace(workspace.path(), &["mine"]);
+    let folder = workspace.path().join("mine");
+    let mut new = Command::new(env!("CARGO_BIN_EXE_trellis"));
+    new.args(["extensions", "new", NAME, "--path"]).arg(&folder);
+    let written = new.output().expect("the command runs");
     assert_success(&written);
     let hint = String::from_utf8_lossy(&written.stdout).into_owned();
-    let source = format!("the checkout {}", root().display());
-    assert!(hint.contains(&source), "{hint}");
-    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
-
+    assert!(hint.contains("the checkout .."), "{hint}");
     cargo(&folder, ["fmt", "--check"]);
-    let clippy = ["clippy", "--offline", "--all-targets"].map(str::to_owned);
-    let strict = ["--", "-D", "warnings"].map(str::to_owned);
-    cargo(&folder, clippy.into_iter().chain(profile()).chain(strict));
-    let test = ["test", "--offline"].map(str::to_owned);
-    let tested = cargo(&folder, test.into_iter().chain(profile()));
+
+    // Its manifest holds for a workspace of its own.
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
+    cargo(&folder, ["metadata", "--offline", "--format-version=1"]);
+    // As its comment says for a member of another workspace.
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("its manifest");
+    let manifest = manifest.replace("\n[workspace]\n", "\n");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("its manifest");
+    let mut test = Command::new(env!("CARGO"));
+    // The whole workspace, so that dependencies have the features that they were built with.
+    test.args(["test", "--offline", "--workspace", "--test", "behaviour"]);
+    test.current_dir(&folder)
+        .env("CARGO_TARGET_DIR", target())
+        .env("RUSTC_WRAPPER", strict_compiler(workspace.path()))
+        .env("CARGO_CACHE_RUSTC_INFO", "0");
+    // Cargo's words about this package to its tests; build scripts would run again for them.
+    for (key, _) in std::env::vars_os() {
+        let text = key.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            test.env_remove(&key);
+        }
+    }
+    let tested = test.output().expect("cargo runs");
+    assert_success(&tested);
     let tested = String::from_utf8_lossy(&tested.stdout).into_owned();
     assert!(
         tested.contains("it_passes_what_every_extension_should ... ok"),
@@ -95,7 +128,7 @@ async fn e9_what_is_written_is_tidy_passes_its_tests_and_is_a_relay() {
     );
 
     let config = fs::read_to_string(folder.join("trellis.toml")).expect("its configuration");
-    let program = target().join("debug/e9-second-thoughts");
+    let program = target().join("debug").join(PACKAGE);
     let relay = Setup::of(&program.to_string_lossy());
     let relay = relay.config(&config).start().await;
     let mut client = Client::connect(&relay).await;
@@ -139,6 +172,14 @@ fn e9_nothing_is_overwritten_and_no_bad_name_is_taken() {
     assert_eq!(fs::read_dir(parent.path()).expect("a folder").count(), 0);
 
     let folder = parent.path().join("crate");
+    let mut far = Command::new(env!("CARGO_BIN_EXE_trellis"));
+    far.args(["extensions", "new", "mine", "--path"])
+        .arg(&folder);
+    let far = far.output().expect("the command runs");
+    assert_eq!(far.status.code(), Some(2));
+    assert!(says(&far).contains("--relay"), "{}", says(&far));
+    assert!(!folder.exists());
+
     for (name, why) in [
         ("Mine", "lower case"),
         ("mine!", "lower case"),
@@ -147,6 +188,8 @@ fn e9_nothing_is_overwritten_and_no_bad_name_is_taken() {
         ("mine-", "between words"),
         ("match", "something else"),
         ("trellis-relay", "something else"),
+        ("notes", "another type"),
+        ("admit-request", "another type"),
         ("a_name_that_is_as_long_as_may_be_", "at most 32"),
     ] {
         let refused = new(name, &folder);

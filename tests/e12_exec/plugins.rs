@@ -1,6 +1,8 @@
 //! Plugins as people write them for strfry, on events that come over a socket.
 
 use crate::programs::{PLUGIN, lines, pids, put, start, start_with, table, told};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use trellis_test_support::{Author, Client, Event, Front, Relay, Value, json, trellis};
 
 const WHITELIST_PY: &str = include_str!("../../examples/plugins/whitelist.py");
@@ -47,6 +49,52 @@ async fn e12_a_rate_limit_remembers_what_came_before() {
         verdicts[4].message,
         "rate-limited: at most 3 events a minute"
     );
+}
+
+#[test]
+fn e12_a_rate_limit_takes_a_network_for_one_client_and_forgets() {
+    // One event a minute, and no more than two clients in mind.
+    let script = ["-c", RATE_LIMIT, "1", "2"];
+    let mut command = Command::new("python3");
+    command
+        .args(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut plugin = command.spawn().expect("python3");
+    let mut asked = plugin.stdin.take().expect("its input");
+    let asks = [
+        (100, "2001:db8::1", "accept"),
+        (101, "2001:db8::2", "reject"),
+        (102, "2001:db8:0:1::1", "accept"),
+        (103, "2001:db8:0:1::2", "reject"),
+        (160, "2001:db8::3", "accept"),
+        (161, "192.0.2.1", "accept"),
+        (161, "::ffff:192.0.2.1", "reject"),
+        // The third client pushed the second out.
+        (161, "2001:db8:0:1::1", "accept"),
+        (161, "2001:db8::3", "accept"),
+    ];
+    for (at, address, _) in asks {
+        let question = json!({
+            "type": "new",
+            "event": { "id": address },
+            "receivedAt": at,
+            "sourceType": "IP6",
+            "sourceInfo": address,
+        });
+        writeln!(asked, "{question}").expect("asked");
+    }
+    drop(asked);
+    let answers = plugin.wait_with_output().expect("its answers").stdout;
+    let answers = String::from_utf8(answers).expect("UTF-8");
+    let answers: Vec<Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON a line"))
+        .collect();
+    assert_eq!(answers.len(), asks.len());
+    for ((at, address, action), answer) in asks.iter().zip(answers) {
+        assert_eq!(answer["action"], *action, "{address} at {at}");
+    }
 }
 
 #[tokio::test]

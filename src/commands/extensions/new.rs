@@ -5,6 +5,7 @@
 
 mod name;
 mod source;
+mod taken;
 
 use super::super::WrongArguments;
 use anyhow::Context as _;

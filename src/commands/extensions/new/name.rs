@@ -1,6 +1,6 @@
 //! What a new extension is called, as a crate, as a table and as a type.
 
-use super::FILES;
+use super::taken;
 use std::str::FromStr;
 
 /// A name that Cargo, Rust and the relay take.
@@ -12,172 +12,6 @@ pub(super) struct Name {
 
 /// So long a name at most, so that what is written keeps to the width of a line.
 const CHARACTERS_MAX: usize = 32;
-
-/// What Cargo or Rust has taken for itself, or the new crate depends on.
-const TAKEN: [&str; 64] = [
-    "abstract",
-    "actix_web",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "build",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "deps",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "examples",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "incremental",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "metrics",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "schemars",
-    "self",
-    "serde",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "tokio",
-    "trait",
-    "trellis",
-    "trellis_relay",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "use",
-    "where",
-    "while",
-];
-
-/// Types that every file of an extension sees, from the relay's prelude and Rust's own: the extension's would hide them.
-/// Those that the template names besides are read from it.
-const TAKEN_TYPES: [&str; 93] = [
-    "Access",
-    "AccessRequest",
-    "Admit",
-    "AdmitRequest",
-    "Api",
-    "ApiError",
-    "AsMut",
-    "AsRef",
-    "Audience",
-    "Box",
-    "BuildError",
-    "Caller",
-    "CallerJson",
-    "Cause",
-    "Change",
-    "ClientIp",
-    "Clone",
-    "Commit",
-    "CommitTx",
-    "Copy",
-    "Current",
-    "Debug",
-    "Default",
-    "Deserialize",
-    "DoubleEndedIterator",
-    "Drop",
-    "Eq",
-    "Err",
-    "Event",
-    "EventId",
-    "ExactSizeIterator",
-    "Extend",
-    "Extension",
-    "Filter",
-    "Fn",
-    "FnMut",
-    "FnOnce",
-    "From",
-    "FromIterator",
-    "Hash",
-    "Health",
-    "HookError",
-    "Host",
-    "Into",
-    "IntoIterator",
-    "Iterator",
-    "JsonSchema",
-    "Kinds",
-    "Mount",
-    "Narrow",
-    "Needs",
-    "Nip98",
-    "Nip98Bytes",
-    "Nip98Json",
-    "Nip98Stream",
-    "None",
-    "Ok",
-    "Option",
-    "Ord",
-    "Page",
-    "PageOf",
-    "PartialEq",
-    "PartialOrd",
-    "Phase",
-    "Pubkeys",
-    "PublicKey",
-    "Reason",
-    "Registrar",
-    "Reload",
-    "Removal",
-    "Result",
-    "Self",
-    "Send",
-    "Serialize",
-    "ServiceRef",
-    "ServiceToken",
-    "ServiceTokens",
-    "SessionNote",
-    "Sized",
-    "Some",
-    "StartAt",
-    "StopToken",
-    "String",
-    "Sync",
-    "TaskError",
-    "ToOwned",
-    "ToString",
-    "TryFrom",
-    "TryInto",
-    "Unpin",
-    "Vec",
-    "Verb",
-    "Viewer",
-];
 
 impl Name {
     /// The table, and the crate as Rust code calls it: `short_notes`.
@@ -228,27 +62,17 @@ impl FromStr for Name {
             return refuse("_ and - stand between words, one at a time");
         }
         let name = Name { words };
-        if TAKEN.contains(&name.snake().as_str()) {
+        if taken::as_crate(&name.snake()) {
             return refuse("it means something else to Rust or Cargo");
         }
         let camel = name.camel();
-        if TAKEN_TYPES.contains(&camel.as_str()) || in_template().any(|word| word == camel) {
+        if taken::as_type(&camel) {
             return refuse(&format!(
                 "its type would be {camel}, which is another type already"
             ));
         }
         Ok(name)
     }
-}
-
-/// Every word in the code that is written, but for the type's placeholder.
-fn in_template() -> impl Iterator<Item = &'static str> {
-    let code = FILES.iter().filter(|(file, _)| file.ends_with(".rs"));
-    let lines = code.flat_map(|(_, text)| text.lines());
-    lines
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
-        .filter(|word| *word != "NewExtension")
 }
 
 #[cfg(test)]
