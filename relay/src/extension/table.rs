@@ -132,10 +132,8 @@ const TELLTALE_BYTES: usize = 6;
 
 fn collect_secrets(key: &str, value: &toml::Value, texts: &mut Vec<String>) {
     match value {
-        toml::Value::String(text) => {
-            if !text.is_empty() && mask::hides(key, text) {
-                texts.push(text.clone());
-            }
+        toml::Value::String(text) if !text.is_empty() && mask::hides(key, text) => {
+            texts.push(text.clone());
         }
         toml::Value::Array(items) => {
             for item in items {

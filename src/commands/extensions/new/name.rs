@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn e9_a_name_whose_type_is_there_already_is_refused() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let prelude = std::fs::read_to_string(root.join("relay/src/extension/prelude.rs")).unwrap();
+        let prelude = std::fs::read_to_string(root.join("relay/src/extension/prelude.rs"))
+            .expect("the prelude");
         let code = prelude.lines().filter(|line| !line.starts_with("//"));
         let words = code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()));
         let types: Vec<&str> = words

@@ -81,7 +81,7 @@ mod tests {
         let near = Source::near(&root.join("extensions/mine"));
         assert_eq!(near, Ok(Source::Checkout("../..".into())));
         let filled = near
-            .unwrap()
+            .expect("a checkout")
             .fill_in("trellis = { SOURCE }\nrelay = { RELAY_SOURCE }");
         let wanted = "trellis = { path = \"../..\" }\nrelay = { path = \"../../relay\" }";
         assert_eq!(filled, wanted);
