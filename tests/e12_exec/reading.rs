@@ -228,14 +228,14 @@ async fn e12_without_its_program_nothing_is_shown_whatever_on_fault_says() {
 
 /// Shows all for a second. It notes that it was asked, and hangs when it is told to.
 const GUARD: &str = r#"#!/usr/bin/env python3
-import json, os, sys, time
+import json, os, sys, threading
 
 name = sys.argv[1]
 for line in sys.stdin:
     with open(name, "a") as notes:
         notes.write("asked\n")
     while os.path.exists(name + ".hang"):
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
     print(json.dumps({"id": json.loads(line)["id"], "action": "accept", "show": "all", "ttl": 1}), flush=True)
 "#;
 
