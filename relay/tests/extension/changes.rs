@@ -1,7 +1,6 @@
 //! E7: what happens in which order when an instance takes the place of another.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::testing::{TestRelay, until};
 
@@ -53,12 +52,10 @@ impl Extension for Stubborn {
         });
     }
 
-    async fn start(self: std::sync::Arc<Self>, _stop: StopToken) -> Result<(), TaskError> {
+    async fn start(self: Arc<Self>, _stop: StopToken) -> Result<(), TaskError> {
         note("started", &self.name);
         let _ended = Ended(self.name.clone());
-        loop {
-            tokio::time::sleep(Duration::from_secs(60)).await;
-        }
+        std::future::pending().await
     }
 }
 
