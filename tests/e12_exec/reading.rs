@@ -5,6 +5,8 @@ use std::fs;
 use trellis_test_support::{Author, Client, Event, Front, Relay, json, trellis, wait};
 
 const GROUPS: &str = include_str!("../../examples/plugins/groups.py");
+/// Shows everything for a second, and hangs when it is told to.
+const GUARD: &str = include_str!("guard.py");
 
 /// A relay where Alice is in the groups `a` and `b`, and Bob in `b`; with the events that are there.
 struct Groups {
@@ -225,19 +227,6 @@ async fn e12_without_its_program_nothing_is_shown_whatever_on_fault_says() {
     })
     .await;
 }
-
-/// Shows all for a second. It notes that it was asked, and hangs when it is told to.
-const GUARD: &str = r#"#!/usr/bin/env python3
-import json, os, sys, threading
-
-name = sys.argv[1]
-for line in sys.stdin:
-    with open(name, "a") as notes:
-        notes.write("asked\n")
-    while os.path.exists(name + ".hang"):
-        threading.Event().wait(0.05)
-    print(json.dumps({"id": json.loads(line)["id"], "action": "accept", "show": "all", "ttl": 1}), flush=True)
-"#;
 
 #[tokio::test]
 async fn e12_a_program_that_hangs_leaves_alone_what_another_shows() {

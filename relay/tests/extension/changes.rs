@@ -1,6 +1,6 @@
 //! E7: what happens in which order when an instance takes the place of another.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::testing::{TestRelay, until};
 
@@ -52,7 +52,7 @@ impl Extension for Stubborn {
         });
     }
 
-    async fn start(self: std::sync::Arc<Self>, _stop: StopToken) -> Result<(), TaskError> {
+    async fn start(self: Arc<Self>, _stop: StopToken) -> Result<(), TaskError> {
         note("started", &self.name);
         let _ended = Ended(self.name.clone());
         std::future::pending().await
