@@ -92,7 +92,7 @@ const CRATES: [&str; 64] = [
 
 /// Types that every file of an extension sees, from the relay's prelude and Rust's own: the extension's would hide them.
 /// Those that the template names besides are read from it.
-const TYPES: [&str; 93] = [
+const TYPES: [&str; 94] = [
     "Access",
     "AccessRequest",
     "Admit",
@@ -157,6 +157,7 @@ const TYPES: [&str; 93] = [
     "PartialEq",
     "PartialOrd",
     "Phase",
+    "Pubkey",
     "Pubkeys",
     "PublicKey",
     "Reason",
