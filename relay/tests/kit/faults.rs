@@ -57,16 +57,17 @@ async fn e10_reads_fail_and_the_health_says_so() {
     assert_eq!(relay.get("/ready").await.status, 200);
 }
 
+/// A relay whose guests this author invites.
+async fn guests_of(admin: &Author) -> TestRelay {
+    let admin = admin.pubkey().to_hex();
+    let table = format!("[extensions.guests]\nadmins = ['{admin}']");
+    TestRelay::of::<Guests>().config(&table).start().await
+}
+
 #[tokio::test]
 async fn e10_rows_of_an_extension_fail_and_its_route_says_so() {
     let admin = Author::new(1);
-    let relay = TestRelay::of::<Guests>()
-        .config(&format!(
-            "[extensions.guests]\nadmins = ['{}']",
-            admin.pubkey().to_hex()
-        ))
-        .start()
-        .await;
+    let relay = guests_of(&admin).await;
     relay.faults().fail_rows(1, Failure::Full);
     let guest = Author::new(2).pubkey().to_hex();
     let invite = || relay.post("/api/guests").body(guest.clone()).nip98(&admin);
@@ -77,13 +78,7 @@ async fn e10_rows_of_an_extension_fail_and_its_route_says_so() {
 #[tokio::test]
 async fn e10_a_hook_at_fault_shows_in_the_status() {
     let admin = Author::new(1);
-    let relay = TestRelay::of::<Guests>()
-        .config(&format!(
-            "[extensions.guests]\nadmins = ['{}']",
-            admin.pubkey().to_hex()
-        ))
-        .start()
-        .await;
+    let relay = guests_of(&admin).await;
     assert_eq!(relay.status("guests").faults, 0);
     relay.faults().fail_rows(1, Failure::Unavailable);
     relay.connect().await.store(&admin.note("counted")).await;

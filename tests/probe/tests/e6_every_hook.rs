@@ -4,7 +4,7 @@
 use trellis_test_support::http::{self, relay_information};
 use trellis_test_support::management::problem;
 use trellis_test_support::probe::{self, calls, health, wait_for_calls};
-use trellis_test_support::{Author, Client, Relay, json, process, trellis_probe, wait};
+use trellis_test_support::{Author, Client, RawSocket, Relay, json, process, trellis_probe, wait};
 
 const INTERNAL: &str = "error: the relay could not do this now; try again later";
 /// Of a reason, its prefix not included.
@@ -280,6 +280,15 @@ async fn e6_a_command_at_fault_ends_with_an_error() {
     }
 }
 
+/// Sends a GET, and leaves the answer in the socket.
+async fn ask_raw(relay: &Relay, path: &str, headers: &str) -> RawSocket {
+    let mut reader = RawSocket::open(relay).await;
+    let host = relay.address();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
+    assert!(reader.send(request.as_bytes()).await);
+    reader
+}
+
 #[tokio::test]
 async fn e6_a_body_that_panics_ends_its_own_response() {
     let (relay, mut client) = start(&[], "").await;
@@ -292,14 +301,8 @@ async fn e6_a_body_that_panics_ends_its_own_response() {
 
 #[tokio::test]
 async fn e6_a_body_that_never_ends_is_its_readers_affair() {
-    use trellis_test_support::RawSocket;
     let (relay, mut client) = start(&[], "").await;
-    let mut reader = RawSocket::open(&relay).await;
-    let request = format!(
-        "GET /probe/endless HTTP/1.1\r\nHost: {}\r\n\r\n",
-        relay.address()
-    );
-    assert!(reader.send(request.as_bytes()).await);
+    let mut reader = ask_raw(&relay, "/probe/endless", "").await;
     let head = reader.read_head().await.expect("a head");
     assert!(head.contains("200 OK"), "{head}");
     client.store(&Author::new().note("others go on")).await;
@@ -322,14 +325,8 @@ async fn e6_a_handler_that_holds_its_thread_is_named() {
 
 #[tokio::test]
 async fn e6_a_response_that_contradicts_itself_harms_its_reader_alone() {
-    use trellis_test_support::RawSocket;
     let (relay, mut client) = start(&[], "").await;
-    let mut reader = RawSocket::open(&relay).await;
-    let request = format!(
-        "GET /probe/nonsense HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-        relay.address()
-    );
-    assert!(reader.send(request.as_bytes()).await);
+    let mut reader = ask_raw(&relay, "/probe/nonsense", "Connection: close\r\n").await;
     reader.read_to_end().await;
     client.store(&Author::new().note("others go on")).await;
     assert!(!relay.log().contains("panicked"), "{}", relay.log());
