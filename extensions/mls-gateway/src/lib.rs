@@ -1,1 +1,77 @@
-//! Private groups and direct messages: MLS over Nostr.
+//! Private groups and direct messages over Nostr: MLS groups with rosters, Noise messages, KeyPackages, mailboxes and an
+//! archive for members who were offline.
+//!
+//! The relay never decrypts: every payload is opaque. `docs/extensions/mls-gateway.md` is for operators and for authors of
+//! clients.
+//!
+//! Invariant: what is for members or for a recipient leaves the relay to nobody else, by any way out; where the gateway
+//! cannot tell who belongs, nothing is shown.
+
+mod archive;
+mod asking;
+mod commands;
+mod config;
+mod consumption;
+mod delivery;
+mod directory;
+mod kinds;
+mod publishing;
+mod refill;
+mod rest;
+mod roster;
+mod storage;
+mod sweep;
+mod watch;
+
+pub use config::Config;
+
+use config::Settings;
+use directory::Directory;
+use std::sync::Arc;
+use storage::Storage;
+use trellis_relay::extension::prelude::*;
+
+/// The extension.
+pub struct MlsGateway {
+    host: Host,
+    settings: Settings,
+    storage: Arc<dyn Storage>,
+    directory: Directory,
+}
+
+impl Extension for MlsGateway {
+    const NAME: &'static str = "mls_gateway";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    type Config = Config;
+
+    async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
+        let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
+        let storage = storage::open(&settings).await?;
+        let directory = Directory::new(&settings);
+        Ok(MlsGateway {
+            host,
+            settings,
+            storage,
+            directory,
+        })
+    }
+
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        publishing::register(&self.settings, hooks);
+        consumption::register(&self.settings, hooks);
+        asking::register(&self.settings, hooks);
+        delivery::register(&self.settings, hooks);
+        archive::register(&self.settings, hooks);
+        rest::register(&self.settings, hooks);
+        commands::register(hooks);
+    }
+
+    async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
+        refill::refill(&self).await?;
+        tokio::select! {
+            result = directory::keep_in_step(&self) => result,
+            result = sweep::sweep_forever(&self) => result,
+            () = stop.stopped() => Ok(()),
+        }
+    }
+}

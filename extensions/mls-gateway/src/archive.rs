@@ -1,0 +1,8 @@
+//! Keeps copies of messages for members who were offline.
+
+use crate::MlsGateway;
+use crate::config::Settings;
+use trellis_relay::extension::prelude::*;
+
+/// Registers the hooks.
+pub(crate) fn register(_settings: &Settings, _hooks: &mut Registrar<MlsGateway>) {}

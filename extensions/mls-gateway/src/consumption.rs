@@ -1,0 +1,8 @@
+//! KeyPackages that are used up by being read.
+
+use crate::MlsGateway;
+use crate::config::Settings;
+use trellis_relay::extension::prelude::*;
+
+/// Registers the hooks.
+pub(crate) fn register(_settings: &Settings, _hooks: &mut Registrar<MlsGateway>) {}

@@ -1,0 +1,164 @@
+//! The gateway's own data: groups, rosters, stock of KeyPackages, mailboxes, the archive.
+//!
+//! Invariant: every method is one transaction, whole or not at all, and right while other instances of the relay write to
+//! the same database. Nothing in here decides: what may be written was decided before, and a write that was decided on old
+//! data is refused by its revision. Contents are opaque.
+//!
+//! `sqlite`, `postgres` and `firestore` are three ways to keep the same promises; `conformance` shows that they do.
+
+mod error;
+mod rows;
+
+pub(crate) use error::StorageError;
+pub(crate) use rows::{
+    ArchiveQuery, Archived, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage, PutRoster,
+    Seen, Stock, VersionedRoster,
+};
+
+use crate::config::Settings;
+use crate::roster::Roster;
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+use trellis_relay::event::{EventId, PublicKey};
+
+/// What a call comes to.
+pub(crate) type Result<T> = std::result::Result<T, StorageError>;
+
+/// Opens the database that the settings name, and brings its tables up to date.
+pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
+    match &settings.database {
+        crate::config::Database::Sqlite { .. } => Err(StorageError::NotBuilt("SQLite")),
+        crate::config::Database::Postgres { .. } => Err(StorageError::NotBuilt("PostgreSQL")),
+        crate::config::Database::Firestore { .. } => Err(StorageError::NotBuilt(
+            "Firestore (feature `mls_gateway_firestore`)",
+        )),
+    }
+}
+
+/// A place for the gateway's data. Seconds are since 1970, by the relay's clock, which the caller gives; ids of groups and of
+/// letters are text of at most 256 bytes.
+#[async_trait]
+pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
+    // Groups. A group is known once it has a roster, or once a message of it was seen.
+
+    /// What is known of a group.
+    async fn group(&self, group_id: &str) -> Result<Option<Group>>;
+
+    /// Groups by id, from after `after` on; only those that `member` belongs to, if it is given.
+    async fn groups(&self, member: Option<&PublicKey>, page: Page<'_>) -> Result<Vec<Group>>;
+
+    /// Sets the words about a group, and makes it known. `None` leaves what is there.
+    async fn describe_group(
+        &self,
+        group_id: &str,
+        display_name: Option<&str>,
+        avatar_url: Option<&str>,
+        now_s: u64,
+    ) -> Result<()>;
+
+    /// Notes messages that were stored: epoch and time only rise.
+    async fn note_messages(&self, seen: &[Seen], now_s: u64) -> Result<()>;
+
+    /// Writes a group as it was elsewhere: all of its fields but the roster and the count of members.
+    async fn import_group(&self, group: &Group) -> Result<()>;
+
+    // Rosters.
+
+    /// The rosters of these groups; those without one are left out.
+    async fn rosters(&self, group_ids: &[String]) -> Result<Vec<(String, VersionedRoster)>>;
+
+    /// Groups with a roster in which this key is.
+    async fn groups_of(&self, pubkey: &PublicKey) -> Result<Vec<String>>;
+
+    /// Writes a roster in the place of the one with the revision `replaces`, or where there is none (`None`).
+    async fn put_roster(
+        &self,
+        group_id: &str,
+        roster: &Roster,
+        replaces: Option<u64>,
+        now_s: u64,
+    ) -> Result<PutRoster>;
+
+    /// Groups whose roster was written after `cursor`, and the cursor to go on with. May name a group again, never misses
+    /// one that another instance wrote. Gives at most `max` groups; a cursor of 0 begins with the oldest.
+    async fn roster_changes(&self, cursor: u64, max: usize) -> Result<(Vec<String>, u64)>;
+
+    /// The cursor at which [`Storage::roster_changes`] has nothing to tell.
+    async fn roster_cursor(&self) -> Result<u64>;
+
+    // Stock of KeyPackages: what is known of the events 443, which are in the relay's store.
+
+    /// Takes one into stock.
+    async fn put_package(&self, package: &Package) -> Result<PutPackage>;
+
+    /// The live ones of an owner, oldest first. Those that are reserved are left out.
+    async fn packages(&self, owner: &PublicKey, now_s: u64, max: usize) -> Result<Vec<Package>>;
+
+    /// Reserves the oldest live ones of an owner for one reader, at most `max`, and never the last live one. Whoever asks at
+    /// the same time gets others.
+    async fn reserve_packages(
+        &self,
+        owner: &PublicKey,
+        max: usize,
+        now_s: u64,
+    ) -> Result<Vec<EventId>>;
+
+    /// Forgets some, whatever their state; says how many there were.
+    async fn remove_packages(&self, ids: &[EventId]) -> Result<usize>;
+
+    /// The oldest live ones of an owner beyond the `keep` newest.
+    async fn surplus_packages(
+        &self,
+        owner: &PublicKey,
+        keep: usize,
+        now_s: u64,
+    ) -> Result<Vec<EventId>>;
+
+    /// How many live ones owners have, by owner, from after `after` (64 hex digits) on.
+    async fn stock(&self, now_s: u64, page: Page<'_>) -> Result<Vec<Stock>>;
+
+    // Mailboxes.
+
+    /// Puts a letter into a box. A letter that is there already, acknowledged or not, stays as it is: false.
+    async fn deposit(&self, letter_box: LetterBox, letter: &Letter) -> Result<bool>;
+
+    /// Live letters of a recipient, oldest first, which counts as picked up from `now_s` on. A picked-up letter stays.
+    async fn pick_up(
+        &self,
+        letter_box: LetterBox,
+        recipient: &PublicKey,
+        max: usize,
+        now_s: u64,
+    ) -> Result<Vec<Letter>>;
+
+    /// One letter, acknowledged or not.
+    async fn letter(&self, letter_box: LetterBox, id: &str) -> Result<Option<Letter>>;
+
+    /// Takes a letter's content out of a box and remembers until its end that it was acknowledged. False if it is not there.
+    async fn acknowledge(&self, letter_box: LetterBox, id: &str, now_s: u64) -> Result<bool>;
+
+    /// All letters of a box by id, from after `after` on, acknowledged ones left out.
+    async fn letters(&self, letter_box: LetterBox, page: Page<'_>) -> Result<Vec<Letter>>;
+
+    // The archive.
+
+    /// Takes events into the archive and gives them rising positions; those that are there are left as they are. Says how
+    /// many are new.
+    async fn archive(&self, events: &[Archived]) -> Result<usize>;
+
+    /// Archived events that fit, by position.
+    async fn archived(&self, query: &ArchiveQuery<'_>) -> Result<Vec<Archived>>;
+
+    /// Removes events from the archive; says how many there were.
+    async fn forget(&self, ids: &[EventId]) -> Result<usize>;
+
+    // Sweeping.
+
+    /// Removes what has expired: letters and packages at `now_s`, archived events stored before `archived_before_s`. At most
+    /// `max` of each; call again while something was removed.
+    async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<()>;
+}
