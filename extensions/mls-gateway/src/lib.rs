@@ -37,6 +37,7 @@ pub struct MlsGateway {
     settings: Settings,
     storage: Arc<dyn Storage>,
     directory: Directory,
+    deposit_rates: rest::DepositRates,
 }
 
 impl Extension for MlsGateway {
@@ -48,7 +49,9 @@ impl Extension for MlsGateway {
         let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
         let storage = storage::open(&settings).await?;
         let directory = Directory::new(&settings);
+        let deposit_rates = rest::DepositRates::new(&settings, &host);
         Ok(MlsGateway {
+            deposit_rates,
             host,
             settings,
             storage,
