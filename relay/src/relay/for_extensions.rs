@@ -168,7 +168,7 @@ async fn admit(relay: &Relay, event: &Arc<Event>) -> Admit {
         let hooks = relay.hooks.load();
         let plan = hooks.plan(event.kind());
         let mut verdict = plan.admit(event, &viewer);
-        if verdict == Admit::Accept && plan.wants_async() {
+        if verdict == Admit::Accept && plan.wants_async(event, &viewer) {
             let (event, viewer) = (event.clone(), viewer.clone());
             verdict = plan.admit_async(AdmitRequest { event, viewer }).await;
         }
