@@ -33,11 +33,7 @@ fn relay_admins() -> Pubkeys {
     [key(9)].into_iter().collect()
 }
 
-fn put(
-    roster: Option<&Roster>,
-    by: u8,
-    change: &RosterChange,
-) -> Result<Roster, RosterRefusal> {
+fn put(roster: Option<&Roster>, by: u8, change: &RosterChange) -> Result<Roster, RosterRefusal> {
     let admins = relay_admins();
     let authority = Authority {
         admins: &admins,
@@ -117,7 +113,10 @@ fn m17_replace_keeps_the_roles_of_those_who_stay() {
 #[test]
 fn m17_owners_are_made_and_unmade_by_owners_alone() {
     let promote = change(3, RosterOp::Promote(keys(&[3]), Role::Owner));
-    assert_eq!(put(Some(&group()), 2, &promote), Err(RosterRefusal::NotOwner));
+    assert_eq!(
+        put(Some(&group()), 2, &promote),
+        Err(RosterRefusal::NotOwner)
+    );
     let two_owners = put(Some(&group()), 9, &promote).unwrap();
     for op in [
         RosterOp::Remove(keys(&[9])),
@@ -125,9 +124,15 @@ fn m17_owners_are_made_and_unmade_by_owners_alone() {
         RosterOp::Replace(keys(&[2, 3])),
     ] {
         let change = change(4, op);
-        assert_eq!(put(Some(&two_owners), 2, &change), Err(RosterRefusal::NotOwner));
+        assert_eq!(
+            put(Some(&two_owners), 2, &change),
+            Err(RosterRefusal::NotOwner)
+        );
         assert!(put(Some(&two_owners), 3, &change).is_ok(), "{change:?}");
-        assert_eq!(put(Some(&group()), 9, &change), Err(RosterRefusal::NoOwnerLeft));
+        assert_eq!(
+            put(Some(&group()), 9, &change),
+            Err(RosterRefusal::NoOwnerLeft)
+        );
     }
 }
 
