@@ -7,6 +7,7 @@
 //! Invariant: what is for members or for a recipient leaves the relay to nobody else, by any way out; where the gateway
 //! cannot tell who belongs, nothing is shown.
 
+mod acl;
 mod archive;
 mod asking;
 mod commands;
@@ -19,6 +20,7 @@ mod publishing;
 mod refill;
 mod rest;
 mod roster;
+mod shorten;
 mod storage;
 mod sweep;
 mod watch;
