@@ -20,6 +20,7 @@ mod publishing;
 mod refill;
 mod rest;
 mod roster;
+mod rules;
 mod shorten;
 mod storage;
 mod sweep;
@@ -38,7 +39,9 @@ pub struct MlsGateway {
     host: Host,
     settings: Settings,
     storage: Arc<dyn Storage>,
-    directory: Directory,
+    directory: Arc<Directory>,
+    limits: publishing::Limits,
+    turns: publishing::Turns,
     deposit_rates: rest::DepositRates,
 }
 
@@ -50,7 +53,8 @@ impl Extension for MlsGateway {
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
         let storage = storage::open(&settings).await?;
-        let directory = Directory::new(&settings);
+        let directory = Arc::new(Directory::new(&settings, &host));
+        let limits = publishing::Limits::new(&settings, &host);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
         Ok(MlsGateway {
             deposit_rates,
@@ -58,6 +62,8 @@ impl Extension for MlsGateway {
             settings,
             storage,
             directory,
+            limits,
+            turns: publishing::Turns::default(),
         })
     }
 
@@ -65,7 +71,7 @@ impl Extension for MlsGateway {
         publishing::register(&self.settings, hooks);
         consumption::register(&self.settings, hooks);
         asking::register(&self.settings, hooks);
-        delivery::register(&self.settings, hooks);
+        delivery::register(hooks);
         archive::register(&self.settings, hooks);
         rest::register(&self.settings, hooks);
         commands::register(hooks);
