@@ -13,6 +13,8 @@ mod messages;
 mod rates;
 mod signature;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod welcomes;
 mod wire;
 
