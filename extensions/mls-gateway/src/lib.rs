@@ -39,7 +39,9 @@ pub struct MlsGateway {
     host: Host,
     settings: Settings,
     storage: Arc<dyn Storage>,
-    directory: Directory,
+    directory: Arc<Directory>,
+    limits: publishing::Limits,
+    turns: publishing::Turns,
     deposit_rates: rest::DepositRates,
     looked: archive::Looked,
     refill: refill::Refill,
@@ -53,7 +55,8 @@ impl Extension for MlsGateway {
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
         let storage = storage::open(&settings).await?;
-        let directory = Directory::new(&settings);
+        let directory = Arc::new(Directory::new(&settings, &host));
+        let limits = publishing::Limits::new(&settings, &host);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
         let refill = refill::Refill::plan(&host, &settings).await?;
         watch::describe();
@@ -65,6 +68,8 @@ impl Extension for MlsGateway {
             settings,
             storage,
             directory,
+            limits,
+            turns: publishing::Turns::default(),
         })
     }
 
@@ -72,7 +77,7 @@ impl Extension for MlsGateway {
         publishing::register(&self.settings, hooks);
         consumption::register(&self.settings, hooks);
         asking::register(&self.settings, hooks);
-        delivery::register(&self.settings, hooks);
+        delivery::register(hooks);
         archive::register(hooks);
         refill::register(hooks);
         rest::register(&self.settings, hooks);
