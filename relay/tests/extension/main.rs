@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod capabilities;
 mod changes;
 mod chat;
 mod claims;
@@ -15,6 +16,7 @@ mod hooks;
 mod hostile;
 mod http;
 mod lifecycle;
+mod needs;
 mod outbound;
 mod publish;
 mod request;

@@ -14,8 +14,8 @@ mod rosters;
 
 use super::failure::{connecting, operating};
 use super::{
-    ArchiveQuery, Archived, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage, PutRoster,
-    Result, Seen, Stock, Storage, VersionedRoster,
+    ArchiveQuery, Archived, BoxLoad, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage,
+    PutRoster, Result, Seen, Stock, Storage, VersionedRoster,
 };
 use crate::roster::Roster;
 use crate::watch;
@@ -204,6 +204,17 @@ impl Storage for PostgresStorage {
             letters::deposit(&self.pool, letter_box, letter)
         })
         .await
+    }
+
+    async fn box_load(
+        &self,
+        letter_box: LetterBox,
+        recipient: &PublicKey,
+        sender: &PublicKey,
+        now_s: u64,
+    ) -> Result<BoxLoad> {
+        let work = || letters::load(&self.pool, letter_box, recipient, sender, now_s);
+        self.run("box_load", work).await
     }
 
     async fn pick_up(

@@ -16,8 +16,8 @@ mod rosters;
 
 use super::failure::{connecting, operating};
 use super::{
-    ArchiveQuery, Archived, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage, PutRoster,
-    Result, Seen, Stock, Storage, StorageError, VersionedRoster,
+    ArchiveQuery, Archived, BoxLoad, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage,
+    PutRoster, Result, Seen, Stock, Storage, StorageError, VersionedRoster,
 };
 use crate::roster::Roster;
 use crate::watch;
@@ -259,6 +259,17 @@ impl Storage for SqliteStorage {
             letters::deposit(&self.writer, letter_box, letter),
         )
         .await
+    }
+
+    async fn box_load(
+        &self,
+        letter_box: LetterBox,
+        recipient: &PublicKey,
+        sender: &PublicKey,
+        now_s: u64,
+    ) -> Result<BoxLoad> {
+        let work = letters::load(&self.readers, letter_box, recipient, sender, now_s);
+        self.run("box_load", work).await
     }
 
     async fn pick_up(

@@ -1,8 +1,8 @@
 //! The two mailboxes, a table each.
 
 use super::begin;
-use crate::storage::columns::{LetterRow, all, limit, signed, stored};
-use crate::storage::{Letter, LetterBox, Page};
+use crate::storage::columns::{LetterRow, LoadRow, all, limit, signed, stored};
+use crate::storage::{BoxLoad, Letter, LetterBox, Page};
 use sqlx::sqlite::SqlitePool;
 use trellis_relay::event::PublicKey;
 
@@ -10,6 +10,7 @@ use trellis_relay::event::PublicKey;
 struct Statements {
     one: &'static str,
     page: &'static str,
+    load: &'static str,
     live: &'static str,
     mark: &'static str,
     acknowledge: &'static str,
@@ -19,6 +20,12 @@ const KEY_PACKAGES: Statements = Statements {
     one: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages WHERE id = ?1",
     page: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages \
            WHERE id > ?1 AND acknowledged_at IS NULL ORDER BY id LIMIT ?2",
+    load: "SELECT count(*) AS letters, coalesce(sum(size), 0) AS bytes, \
+           count(*) FILTER (WHERE sender_pubkey = ?2) AS letters_of_sender, \
+           coalesce(sum(size) FILTER (WHERE sender_pubkey = ?2), 0) AS bytes_of_sender \
+           FROM (SELECT sender_pubkey, octet_length(content_b64) + coalesce(octet_length(tags), 0) AS size \
+           FROM mail_keypackages \
+           WHERE recipient_pubkey = ?1 AND expires_at > ?3 AND acknowledged_at IS NULL) AS lying",
     live: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages \
            WHERE recipient_pubkey = ?1 AND expires_at > ?2 AND acknowledged_at IS NULL \
            ORDER BY created_at, id LIMIT ?3",
@@ -31,6 +38,12 @@ const WELCOMES: Statements = Statements {
     one: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes WHERE id = ?1",
     page: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes \
            WHERE id > ?1 AND acknowledged_at IS NULL ORDER BY id LIMIT ?2",
+    load: "SELECT count(*) AS letters, coalesce(sum(size), 0) AS bytes, \
+           count(*) FILTER (WHERE sender_pubkey = ?2) AS letters_of_sender, \
+           coalesce(sum(size) FILTER (WHERE sender_pubkey = ?2), 0) AS bytes_of_sender \
+           FROM (SELECT sender_pubkey, octet_length(welcome_b64) + coalesce(octet_length(ratchet_tree_b64), 0) AS size \
+           FROM mail_welcomes \
+           WHERE recipient_pubkey = ?1 AND expires_at > ?3 AND acknowledged_at IS NULL) AS lying",
     live: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes \
            WHERE recipient_pubkey = ?1 AND expires_at > ?2 AND acknowledged_at IS NULL \
            ORDER BY created_at, id LIMIT ?3",
@@ -79,6 +92,22 @@ pub(super) async fn deposit(
             .bind(stored(letter.group_id.as_deref().unwrap_or_default())),
     };
     Ok(query.execute(writer).await?.rows_affected() > 0)
+}
+
+pub(super) async fn load(
+    pool: &SqlitePool,
+    letter_box: LetterBox,
+    recipient: &PublicKey,
+    sender: &PublicKey,
+    now_s: u64,
+) -> sqlx::Result<BoxLoad> {
+    let row: LoadRow = sqlx::query_as(of(letter_box).load)
+        .bind(recipient.to_hex())
+        .bind(sender.to_hex())
+        .bind(signed(now_s))
+        .fetch_one(pool)
+        .await?;
+    Ok(row.into())
 }
 
 pub(super) async fn pick_up(
