@@ -43,6 +43,8 @@ pub struct MlsGateway {
     limits: publishing::Limits,
     turns: publishing::Turns,
     deposit_rates: rest::DepositRates,
+    looked: archive::Looked,
+    refill: refill::Refill,
 }
 
 impl Extension for MlsGateway {
@@ -56,8 +58,12 @@ impl Extension for MlsGateway {
         let directory = Arc::new(Directory::new(&settings, &host));
         let limits = publishing::Limits::new(&settings, &host);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
+        let refill = refill::Refill::plan(&host, &settings).await?;
+        watch::describe();
         Ok(MlsGateway {
             deposit_rates,
+            looked: archive::Looked::default(),
+            refill,
             host,
             settings,
             storage,
@@ -72,16 +78,20 @@ impl Extension for MlsGateway {
         consumption::register(&self.settings, hooks);
         asking::register(&self.settings, hooks);
         delivery::register(hooks);
-        archive::register(&self.settings, hooks);
+        archive::register(hooks);
+        refill::register(hooks);
         rest::register(&self.settings, hooks);
         commands::register(hooks);
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
-        refill::refill(&self).await?;
+        let refill_and_sweep = async {
+            refill::refill(&self).await?;
+            sweep::sweep_forever(&self).await
+        };
         tokio::select! {
             result = directory::keep_in_step(&self) => result,
-            result = sweep::sweep_forever(&self) => result,
+            result = refill_and_sweep => result,
             () = stop.stopped() => Ok(()),
         }
     }
