@@ -3,7 +3,7 @@
 use super::failed;
 use crate::MlsGateway;
 use crate::kinds::KEY_PACKAGE;
-use crate::rules::key_package;
+use crate::rules::key_package::{self, KeyPackage};
 use crate::storage::{Package, PutPackage};
 use crate::watch;
 use trellis_relay::extension::prelude::*;
@@ -21,15 +21,7 @@ impl MlsGateway {
         {
             watch::ciphersuite_unknown();
         }
-        let package = Package {
-            id: *event.id(),
-            owner: *event.pubkey(),
-            reference: package.reference,
-            ciphersuite: package.ciphersuite,
-            created_at_s: event.created_at(),
-            // Every 443 has an end.
-            expires_at_s: package.expires_at_s.unwrap_or(event.created_at()),
-        };
+        let package = Package::of(event, package);
         let put = watch::database("put_package", self.storage.put_package(&package)).await;
         Ok(match put {
             Ok(PutPackage::Stored) => {
@@ -42,5 +34,20 @@ impl MlsGateway {
             }
             Err(error) => failed(KEY_PACKAGE, &error),
         })
+    }
+}
+
+impl Package {
+    /// What is noted of an event.
+    pub(crate) fn of(event: &Event, package: KeyPackage) -> Self {
+        Package {
+            id: *event.id(),
+            owner: *event.pubkey(),
+            reference: package.reference,
+            ciphersuite: package.ciphersuite,
+            created_at_s: event.created_at(),
+            // Every 443 has an end.
+            expires_at_s: package.expires_at_s.unwrap_or(event.created_at()),
+        }
     }
 }
