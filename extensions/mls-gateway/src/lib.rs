@@ -26,6 +26,9 @@ mod storage;
 mod sweep;
 mod watch;
 
+#[cfg(test)]
+mod upkeep_tests;
+
 pub use config::Config;
 
 use config::Settings;
