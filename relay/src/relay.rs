@@ -7,6 +7,7 @@ mod for_extensions;
 
 pub(crate) use for_extensions::ForExtensions;
 
+use crate::access_changes::AccessChanges;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::Connections;
@@ -66,6 +67,8 @@ pub struct Relay {
     pub(crate) metrics: CoreMetrics,
     writer_may_stop: AtomicBool,
     workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
+    /// What extensions said has changed of who may see what.
+    pub access_changes: AccessChanges,
     recent_ephemerals: Mutex<RecentIds>,
     /// The rules of `[rate_limiter]` with their counts, shared by all workers; locked only where there are rules.
     pub limits: Mutex<Limits>,
@@ -115,6 +118,7 @@ impl Relay {
             metrics: CoreMetrics::new(),
             writer_may_stop: AtomicBool::new(false),
             workers: RwLock::default(),
+            access_changes: AccessChanges::default(),
             recent_ephemerals: Mutex::default(),
             limits,
         }
@@ -149,6 +153,7 @@ impl Relay {
             }
         };
         *workers = Arc::new(list);
+        self.access_changes.add_worker(index);
         (index, inbox)
     }
 

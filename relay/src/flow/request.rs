@@ -9,6 +9,20 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// One look at the filters of a message. Looks are in the order in which they were begun, and each filter in each look has
+/// a number of its own in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Look(u64);
+
+impl Look {
+    /// Begins one.
+    pub(crate) fn at(filters: &[Filter]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Look(NEXT.fetch_add(filters.len().max(1) as u64, Relaxed))
+    }
+}
 
 /// Reads the filters of a message.
 pub(super) fn read_filters(session: &Session, raw: &[&RawValue]) -> Result<Rc<[Filter]>, Reason> {
@@ -41,6 +55,7 @@ pub(super) fn narrow(
     session: &Session,
     verb: Verb,
     original: &[Filter],
+    _look: Look,
 ) -> Result<Arc<[Narrowed]>, Reason> {
     let config = session.worker.config();
     let viewer = session.viewer();
@@ -105,10 +120,18 @@ pub(super) fn load(session: &Rc<Session>, verb: Verb, filters: &Rc<[Filter]>) ->
             }
             match ask(&session, verb, &filters) {
                 Some(again) => (generation, answer) = again,
-                None => return Ok(()),
+                None => return (Look::at(&filters), Ok(())),
             }
         }
     }))
+}
+
+/// What came of [`load`], whether or not there was anybody to ask.
+pub(super) async fn loaded(loading: Option<Loading>, filters: &[Filter]) -> Loaded {
+    match loading {
+        Some(loading) => loading.await,
+        None => (Look::at(filters), Ok(())),
+    }
 }
 
 /// Asks the async hooks in force now, and says which generation they are of.
@@ -124,6 +147,7 @@ fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loadin
     }
     let viewer = session.viewer();
     let generation = hooks.generation();
+    let look = Look::at(filters);
     let answer = async move {
         for filter in asked {
             let request = AccessRequest {
@@ -132,13 +156,16 @@ fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loadin
                 filter: Arc::new(filter),
             };
             if let Access::Close(reason) = hooks.request_async(request).await {
-                return Err(reason);
+                return (look, Err(reason));
             }
         }
-        Ok(())
+        (look, Ok(()))
     };
     Some((generation, Box::pin(answer)))
 }
 
 /// What [`load`] waits for.
-pub(super) type Loading = LocalBoxFuture<'static, Result<(), Reason>>;
+pub(super) type Loading = LocalBoxFuture<'static, Loaded>;
+
+/// The look that is to be gone on with, unless it was refused.
+pub(super) type Loaded = (Look, Result<(), Reason>);

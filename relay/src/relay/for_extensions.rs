@@ -1,9 +1,11 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
+use crate::access_changes::AccessChange;
 use crate::config::{Network, Operation, Outbound};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
+use crate::kinds::Kinds;
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
@@ -61,6 +63,15 @@ impl Core for ForExtensions {
 
     fn hooks_changed(&self) {
         self.0.tell_workers(|| WorkerMessage::HooksChanged);
+    }
+
+    fn access_changed(&self, pubkeys: Vec<PublicKey>, kinds: Kinds) {
+        let changes = &self.0.access_changes;
+        changes.push(&AccessChange::new(pubkeys, kinds));
+        for worker in self.0.workers().iter() {
+            // One whose inbox is full looks at them before the messages that are in it.
+            let _ = worker.try_send(WorkerMessage::AccessChanged);
+        }
     }
 
     fn pubkey(&self) -> PublicKey {
