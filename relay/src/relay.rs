@@ -24,6 +24,7 @@ use crate::store::Store;
 use crate::worker::WorkerMessage;
 use crate::writer::Writer;
 use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -39,6 +40,8 @@ pub struct Relay {
     pub moderator: Moderator,
     /// Where events live.
     pub store: Arc<dyn Store>,
+    /// `[data] path` at the start.
+    pub data_dir: PathBuf,
     /// The extensions' hooks in force.
     pub hooks: Arc<SharedHooks>,
     /// The way to the writer thread.
@@ -95,6 +98,7 @@ impl Relay {
     ) -> Self {
         let moderator = Moderator::new(moderation, config.clone());
         let config = moderator.overrule(&config);
+        let data_dir = config.data.path.clone();
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
         let limits = Mutex::new(Limits::from_config(&config));
         let nip98_seen = ReplayGuard::starting(clock.now_s());
@@ -102,6 +106,7 @@ impl Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
             config: RwLock::new(config),
+            data_dir,
             moderator,
             store,
             writer,

@@ -25,6 +25,7 @@ use nostr::event::EventBuilder;
 use nostr::types::Timestamp;
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +137,20 @@ impl Host {
     /// How long what is running may go on once a maintenance begins (`operation.drain_timeout`).
     pub fn drain_timeout(&self) -> Duration {
         self.inner.core.operation().drain_timeout.duration()
+    }
+
+    /// The relay's data directory (`data.path`), which the extension shares with the store and with other extensions:
+    /// whatever it puts there should have a name that begins with its own. The directory is there, unless somebody embeds
+    /// a relay over a store of another kind.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn database(host: &Host) -> std::path::PathBuf {
+    ///     host.data_dir().join("greeter.db")
+    /// }
+    /// ```
+    pub fn data_dir(&self) -> &Path {
+        self.inner.core.data_dir()
     }
 
     /// A service of another extension, resolved whenever it is used.

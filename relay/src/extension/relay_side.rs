@@ -9,6 +9,7 @@ use crate::reason::Reason;
 use crate::store::{Outcome, Store, StoreError, Write};
 use futures_util::future::BoxFuture;
 use nostr::event::EventBuilder;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -48,6 +49,9 @@ pub trait Core: Send + Sync + 'static {
 
     /// `[outbound]` as it is in force.
     fn outbound(&self) -> Outbound;
+
+    /// Where the relay keeps its files.
+    fn data_dir(&self) -> &Path;
 
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;

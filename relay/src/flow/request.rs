@@ -1,7 +1,7 @@
 //! What stands before every look at events, whatever the verb: reading the filters, limits, access, `request` hooks.
 
 use crate::config::Config;
-use crate::extension::{Access, AccessRequest, Hooks, Narrowed, Verb, Viewer};
+use crate::extension::{Access, AccessRequest, Narrowed, Verb, Viewer};
 use crate::filter::{Filter, FilterLimits};
 use crate::reason::Reason;
 use crate::session::Session;
@@ -21,6 +21,11 @@ impl Look {
     pub(crate) fn at(filters: &[Filter]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Look(NEXT.fetch_add(filters.len().max(1) as u64, Relaxed))
+    }
+
+    /// The number under which hooks are asked about the filter at this place of the message.
+    fn request_id(self, place: usize) -> u64 {
+        self.0 + place as u64
     }
 }
 
@@ -55,7 +60,7 @@ pub(super) fn narrow(
     session: &Session,
     verb: Verb,
     original: &[Filter],
-    _look: Look,
+    look: Look,
 ) -> Result<Arc<[Narrowed]>, Reason> {
     let config = session.worker.config();
     let viewer = session.viewer();
@@ -68,20 +73,13 @@ pub(super) fn narrow(
     let hooks = session.worker.hooks();
     original
         .iter()
-        .map(|filter| narrow_one(filter, &config, &hooks, &viewer, verb))
+        .enumerate()
+        .map(|(place, filter)| {
+            let mut filter = filter.clone();
+            protect(&mut filter, &config, &viewer)?;
+            hooks.request_again(look.request_id(place), &viewer, verb, filter)
+        })
         .collect()
-}
-
-fn narrow_one(
-    filter: &Filter,
-    config: &Config,
-    hooks: &Hooks,
-    viewer: &Viewer,
-    verb: Verb,
-) -> Result<Narrowed, Reason> {
-    let mut filter = filter.clone();
-    protect(&mut filter, config, viewer)?;
-    hooks.request(viewer, verb, filter)
 }
 
 /// Private kinds (`[protection]`): a filter for nothing else needs a key, and finds what is addressed to it.
@@ -137,10 +135,11 @@ pub(super) async fn loaded(loading: Option<Loading>, filters: &[Filter]) -> Load
 /// Asks the async hooks in force now, and says which generation they are of.
 fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loading)> {
     let hooks = session.worker.hooks();
-    let asked: Vec<Filter> = filters
+    let asked: Vec<(usize, Filter)> = filters
         .iter()
-        .filter(|filter| hooks.wants_request_async(filter))
-        .cloned()
+        .enumerate()
+        .filter(|(_, filter)| hooks.wants_request_async(filter))
+        .map(|(place, filter)| (place, filter.clone()))
         .collect();
     if asked.is_empty() {
         return None;
@@ -149,8 +148,9 @@ fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loadin
     let generation = hooks.generation();
     let look = Look::at(filters);
     let answer = async move {
-        for filter in asked {
+        for (place, filter) in asked {
             let request = AccessRequest {
+                request_id: look.request_id(place),
                 viewer: viewer.clone(),
                 verb,
                 filter: Arc::new(filter),

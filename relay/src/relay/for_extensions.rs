@@ -14,6 +14,7 @@ use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
 use nostr::event::{EventBuilder, FinalizeEvent as _};
 use std::future::ready;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -55,6 +56,10 @@ impl Core for ForExtensions {
 
     fn outbound(&self) -> Outbound {
         self.0.config().outbound.clone()
+    }
+
+    fn data_dir(&self) -> &Path {
+        &self.0.data_dir
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
