@@ -51,12 +51,8 @@ async fn m24_a_key_package_waits_for_its_recipient_until_it_is_acknowledged() {
     let id = deposited["id"].as_str().unwrap();
 
     ground.relay.clock().advance(Duration::from_secs(60));
-    let list = || {
-        ground.get(
-            &"/keypackages?recipient=".replace("=", &format!("={}", hex(&bob))),
-            As::Key(&bob),
-        )
-    };
+    let path = of("/keypackages", &bob);
+    let list = || ground.get(&path, As::Key(&bob));
     let wanted = json!({"ok": true, "items": [{
         "id": id,
         "recipient_pubkey": hex(&bob),
