@@ -91,12 +91,12 @@ macro_rules! suite {
             letters {
                 a_letter_is_picked_up_again_until_it_is_acknowledged,
                 a_letter_is_deposited_once,
-                a_box_says_how_full_it_is,
                 an_acknowledged_letter_is_remembered_without_its_content,
                 an_expired_letter_is_not_picked_up,
                 letters_come_oldest_first_and_for_their_recipient,
                 the_boxes_are_apart,
                 letters_are_listed_in_pages,
+                the_load_of_a_box_is_counted,
                 of_fifty_deposits_of_one_letter_one_counts,
             }
             archive {

@@ -201,43 +201,6 @@ pub(in crate::storage) async fn letters_are_listed_in_pages(at: Handles) {
     }
 }
 
-pub(in crate::storage) async fn a_box_says_how_full_it_is(at: Handles) {
-    for (letter_box, sample) in BOXES {
-        let load = async |sender, now_s| {
-            at.other
-                .box_load(letter_box, &key(1), &key(sender), now_s)
-                .await
-                .unwrap()
-        };
-        assert_eq!(load(5, NOW_S).await, BoxLoad::default());
-        let mut wanted = BoxLoad::default();
-        for (number, id) in ["a", "b", "c"].into_iter().enumerate() {
-            let letter = Letter {
-                id: id.to_owned(),
-                sender: key(5 + u64::from(number == 2)),
-                ..sample(id, 1)
-            };
-            let optional = [&letter.ratchet_tree_b64, &letter.tags_json];
-            let optional = optional.into_iter().flatten().map(String::len);
-            let bytes = (letter.content_b64.len() + optional.sum::<usize>()) as u64;
-            wanted.letters += 1;
-            wanted.bytes += bytes;
-            if number < 2 {
-                wanted.letters_of_sender += 1;
-                wanted.bytes_of_sender += bytes;
-            }
-            assert!(at.one.deposit(letter_box, &letter).await.unwrap());
-        }
-        // For somebody else.
-        at.one.deposit(letter_box, &sample("d", 2)).await.unwrap();
-        assert_eq!(load(5, NOW_S).await, wanted);
-        at.one.acknowledge(letter_box, "c", NOW_S).await.unwrap();
-        assert_eq!(load(6, NOW_S).await.letters_of_sender, 0);
-        assert_eq!(load(5, NOW_S).await.letters, 2);
-        assert_eq!(load(5, u64::MAX).await, BoxLoad::default());
-    }
-}
-
 pub(in crate::storage) async fn of_fifty_deposits_of_one_letter_one_counts(at: Handles) {
     let tasks = (0..50).map(|n| {
         let handle = [&at.one, &at.other][n % 2].clone();
@@ -251,4 +214,46 @@ pub(in crate::storage) async fn of_fifty_deposits_of_one_letter_one_counts(at: H
         new += usize::from(task.await.unwrap());
     }
     assert_eq!(new, 1);
+}
+
+pub(in crate::storage) async fn the_load_of_a_box_is_counted(at: Handles) {
+    for (letter_box, sample) in BOXES {
+        let load = async || {
+            let (recipient, sender) = (key(1), key(7));
+            let load = at.other.box_load(letter_box, &recipient, &sender, NOW_S);
+            load.await.unwrap()
+        };
+        assert_eq!(load().await, BoxLoad::default());
+        let size = |letter: &Letter| {
+            let rest = [&letter.ratchet_tree_b64, &letter.tags_json];
+            let rest = rest.into_iter().flatten().map(String::len).sum::<usize>();
+            (letter.content_b64.len() + rest) as u64
+        };
+        let mut wanted = BoxLoad::default();
+        for (name, sender) in [("a", 7), ("b", 8), ("c", 7)] {
+            let letter = Letter {
+                sender: key(sender),
+                content_b64: name.repeat(1000 * sender as usize),
+                ..sample(name, 1)
+            };
+            at.one.deposit(letter_box, &letter).await.unwrap();
+            wanted.letters += 1;
+            wanted.bytes += size(&letter);
+            if sender == 7 {
+                wanted.letters_of_sender += 1;
+                wanted.bytes_of_sender += size(&letter);
+            }
+        }
+        let expired = Letter {
+            expires_at_s: NOW_S,
+            ..sample("expired", 1)
+        };
+        for letter in [expired, sample("acknowledged", 1), sample("for another", 2)] {
+            at.one.deposit(letter_box, &letter).await.unwrap();
+        }
+        let acknowledged = at.one.acknowledge(letter_box, "acknowledged", NOW_S);
+        assert!(acknowledged.await.unwrap());
+        at.one.pick_up(letter_box, &key(1), 1, NOW_S).await.unwrap();
+        assert_eq!(load().await, wanted);
+    }
 }
