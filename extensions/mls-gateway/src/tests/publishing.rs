@@ -68,8 +68,9 @@ async fn m21_groups_without_a_roster_are_what_the_operator_makes_of_them() {
     ] {
         let ground = Ground::start(&format!("unmanaged_groups = '{knob}'")).await;
         let clients = [ground.relay.connect().await, ground.client(STRANGER).await];
-        for (mut client, expected) in clients.into_iter().zip([unauthenticated, authenticated]) {
-            let words = format!("{knob} {expected:?}");
+        let expected = [("nobody", unauthenticated), ("somebody", authenticated)];
+        for (mut client, (who, expected)) in clients.into_iter().zip(expected) {
+            let words = format!("{knob}, {who}");
             let message = ground.message(OPEN_GROUP, &words);
             let verdict = client.publish(&message).await;
             assert_eq!(verdict.reason(), expected.unwrap_or_default(), "{words}");
