@@ -159,7 +159,7 @@ async fn m27_reading_goes_on_where_it_ended() {
     // The cursor stays good, to ask for what is new.
     let nothing = missed(&ground, &bob, json!({"cursor": cursor})).await;
     assert_eq!((ids(&nothing).len(), &nothing["cursor"]), (0, &cursor));
-    let new = archive(&ground, in_group(&alice, "team")).await;
+    let new = archive(&ground, in_group(&alice, "team").content("AAAA")).await;
     let answer = missed(&ground, &bob, json!({"cursor": cursor})).await;
     assert_eq!(ids(&answer), [&new]);
 
