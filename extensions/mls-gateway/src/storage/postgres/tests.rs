@@ -5,8 +5,9 @@ use super::*;
 use crate::storage::StorageError;
 use crate::storage::conformance::{Scratch, suite};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::sync::Arc;
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 
 /// A database of the test's own.
 struct Database {
@@ -14,12 +15,14 @@ struct Database {
     url: Secret,
 }
 
+/// The server; where there is none that is said once, past the capture of output.
 fn server() -> Option<Secret> {
+    static SAID: Once = Once::new();
     let url = std::env::var("TRELLIS_TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        eprintln!(
-            "SKIPPED: TRELLIS_TEST_POSTGRES_URL names no PostgreSQL server; see tests/postgres"
-        );
+        let words =
+            b"SKIPPED: PostgreSQL: TRELLIS_TEST_POSTGRES_URL names no server; see tests/postgres\n";
+        SAID.call_once(|| std::io::stderr().write_all(words).unwrap());
     }
     Some(url?.as_str().into())
 }
