@@ -38,7 +38,10 @@ fn m33_rules_name_metrics_that_there_are_and_look_at_rates() {
             .collect();
         assert!(!metrics.is_empty(), "{name}: {expression}");
         for metric in metrics {
-            assert!(page.contains(&format!("| `{metric}` |")), "{name}: {metric}");
+            assert!(
+                page.contains(&format!("| `{metric}` |")),
+                "{name}: {metric}"
+            );
         }
     }
 }
@@ -51,10 +54,17 @@ fn m33_rules_fire_when_errors_are_many_and_the_database_is_slow() {
         return;
     }
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/m33_alerts.yaml");
-    for (words, file) in [(["check", "rules"], rules_file()), (["test", "rules"], cases)] {
+    for (words, file) in [
+        (["check", "rules"], rules_file()),
+        (["test", "rules"], cases),
+    ] {
         let done = Command::new("promtool").args(words).arg(&file).output();
         let done = done.expect("promtool");
         let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{words:?} {}: {said}", file.display());
+        assert!(
+            done.status.success(),
+            "{words:?} {}: {said}",
+            file.display()
+        );
     }
 }

@@ -29,9 +29,9 @@ impl Extension for Keeper {
             Ok(Reason::blocked("nobody publishes here").into())
         });
         hooks.rpc("restore", async |me, params: Vec<Value>| {
-            let events = params.iter().map(|event| {
-                Arc::new(Event::parse(event.to_string().as_bytes()).unwrap())
-            });
+            let events = params
+                .iter()
+                .map(|event| Arc::new(Event::parse(event.to_string().as_bytes()).unwrap()));
             let restored = me.host.restore(events.collect()).await;
             let restored = restored.map_err(|error| error.to_string())?;
             let words = restored.into_iter().map(|restored| match restored {
@@ -71,7 +71,10 @@ async fn e4_what_others_signed_is_restored_once_and_heard() {
     assert_eq!(said, ["Stored", "Stored", "Known"]);
     let again = restore(&relay, &operator, &[&two]).await;
     assert_eq!(again, ["Known"]);
-    let heard = [reader.next_event("live").await, reader.next_event("live").await];
+    let heard = [
+        reader.next_event("live").await,
+        reader.next_event("live").await,
+    ];
     assert_eq!(heard, [one, two]);
     reader.assert_no_event("live").await;
 }
@@ -82,7 +85,11 @@ async fn e4_nothing_is_restored_that_is_forged_deleted_expired_or_unwanted() {
     let relay = started(&operator).await;
     let alice = relay.author(1);
     let deleted = alice.note("deleted");
-    relay.connect().await.store(&alice.deletion([&deleted])).await;
+    relay
+        .connect()
+        .await
+        .store(&alice.deletion([&deleted]))
+        .await;
     let banned = relay.author(2);
     let key = banned.pubkey().to_hex();
     let ban = relay.manage(&operator, "banpubkey", json!([key])).await;
@@ -93,13 +100,23 @@ async fn e4_nothing_is_restored_that_is_forged_deleted_expired_or_unwanted() {
     let forged = alice.draft(1).content("forged").forge();
     let vanish = alice.draft(62).tag(["relay", "ALL_RELAYS"]).sign();
     let good = alice.note("good");
-    let events = [&deleted, &banned.note("banned"), &expired, &ephemeral, &forged, &vanish, &good];
+    let events = [
+        &deleted,
+        &banned.note("banned"),
+        &expired,
+        &ephemeral,
+        &forged,
+        &vanish,
+        &good,
+    ];
     let said = restore(&relay, &operator, &events).await;
     let prefixes: Vec<&str> = said
         .iter()
         .map(|said| said.split(':').next().unwrap_or_default())
         .collect();
-    let wanted = ["Deleted", "blocked", "invalid", "invalid", "invalid", "invalid", "Stored"];
+    let wanted = [
+        "Deleted", "blocked", "invalid", "invalid", "invalid", "invalid", "Stored",
+    ];
     assert_eq!(prefixes, wanted, "{said:?}");
     let mut reader = relay.connect().await;
     assert_eq!(reader.query(json!({"kinds": [1]})).await, Ok(vec![good]));

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::storage::StorageError;
-use crate::storage::conformance::{Scratch, suite};
+use crate::storage::conformance::{Scratch, agreement, suite};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -58,6 +58,11 @@ impl Scratch for Database {
 }
 
 suite!(m28_postgres, super::super::Database);
+
+#[test]
+fn m28_postgres_agrees_with_the_plain_model() {
+    agreement::agrees_with_the_model::<Database>(12);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn m28_relays_that_open_a_new_database_at_once_all_find_it_whole() {
