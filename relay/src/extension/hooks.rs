@@ -2,7 +2,7 @@
 //!
 //! Invariant: a table never changes. A new one is published with a higher generation ([`super::SharedHooks`]).
 
-use super::hook::{Call, Fault, Hook};
+use super::hook::{AbortOnDrop, Call, Fault, Hook};
 use super::narrow::{Narrow, Narrowed};
 use super::panics::{self, Ended};
 use super::plan::Plan;
@@ -271,7 +271,7 @@ impl Hooks {
     }
 
     /// Runs a subcommand on its extension's runtime, without a timeout: what it prints, or what went wrong. `None` if no
-    /// extension has it.
+    /// extension has it. Dropping the future ends the command.
     pub fn call_command(
         &self,
         name: &str,
@@ -286,7 +286,8 @@ impl Hooks {
         let (owner, call) = hook?;
         Some(async move {
             let task = owner.runtime.spawn(async move { call(args).await });
-            panics::joined(task.await).unwrap_or_else(|ended| match ended {
+            let mut task = AbortOnDrop(task);
+            panics::joined((&mut task.0).await).unwrap_or_else(|ended| match ended {
                 Ended::Panicked => {
                     owner.count_fault("command");
                     Err("the command panicked; the log says where".to_owned())
