@@ -65,7 +65,7 @@ pub use failure::{BuildError, HookError, TaskError};
 pub use handle::{ExplainedHook, ExtensionStatus, HostHandle};
 pub use hook::{OnFault, Phase, StartAt};
 pub use hooks::Hooks;
-pub use host::{Core, Host, ReadJob};
+pub use host::{Core, Host, ReadJob, Restored};
 pub use http::{Current, Mount};
 pub use metrics::ExtensionMetrics;
 pub use narrow::{Narrow, Narrowed};

@@ -56,6 +56,13 @@ pub struct Config {
     /// Seconds for which a Welcome in a mailbox is kept: 60 to 2592000. Default: 604800.
     #[schemars(range(min = 60, max = 2_592_000))]
     pub(crate) welcome_ttl: Option<u64>,
+    /// Letters in one recipient's mailbox for KeyPackages, and as many in that for Welcomes; one sender may put a tenth
+    /// of them there. Default: 1000.
+    #[schemars(range(min = 10, max = 100_000))]
+    pub(crate) max_mailbox_letters: Option<u64>,
+    /// Bytes of one such mailbox; one sender may fill a quarter of it. Default: 16777216.
+    #[schemars(range(min = 4_194_304, max = 1_073_741_824))]
+    pub(crate) max_mailbox_bytes: Option<u64>,
     /// Whether messages are archived for members who were offline. Default: true.
     pub(crate) enable_message_archive: Option<bool>,
     /// Days for which the archive keeps a message. Default: 30.
@@ -183,6 +190,8 @@ pub(crate) struct Settings {
     pub(crate) service_token_ips: Vec<IpRange>,
     pub(crate) keypackage_ttl_s: u64,
     pub(crate) welcome_ttl_s: u64,
+    pub(crate) max_mailbox_letters: u64,
+    pub(crate) max_mailbox_bytes: u64,
     pub(crate) enable_message_archive: bool,
     pub(crate) message_archive_ttl_s: u64,
     pub(crate) keypackage_request_ttl_s: u64,
@@ -252,6 +261,8 @@ impl Config {
             service_token_ips: self.service_token_ips.clone(),
             keypackage_ttl_s: self.keypackage_ttl.unwrap_or(WEEK_S),
             welcome_ttl_s: self.welcome_ttl.unwrap_or(WEEK_S),
+            max_mailbox_letters: self.max_mailbox_letters.unwrap_or(1000),
+            max_mailbox_bytes: self.max_mailbox_bytes.unwrap_or(16 << 20),
             enable_message_archive: self.enable_message_archive.unwrap_or(true),
             message_archive_ttl_s: self.message_archive_ttl_days.unwrap_or(30) * DAY_S,
             keypackage_request_ttl_s: self.keypackage_request_ttl.unwrap_or(WEEK_S),
@@ -387,6 +398,13 @@ impl Config {
         let bounds = [
             ("keypackage_ttl", self.keypackage_ttl, 60, month_s),
             ("welcome_ttl", self.welcome_ttl, 60, month_s),
+            ("max_mailbox_letters", self.max_mailbox_letters, 10, 100_000),
+            (
+                "max_mailbox_bytes",
+                self.max_mailbox_bytes,
+                4 << 20,
+                1 << 30,
+            ),
             (
                 "message_archive_ttl_days",
                 self.message_archive_ttl_days,

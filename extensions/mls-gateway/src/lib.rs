@@ -7,6 +7,7 @@
 //! Invariant: what is for members or for a recipient leaves the relay to nobody else, by any way out; where the gateway
 //! cannot tell who belongs, nothing is shown.
 
+mod acl;
 mod archive;
 mod asking;
 mod commands;
@@ -19,6 +20,7 @@ mod publishing;
 mod refill;
 mod rest;
 mod roster;
+mod shorten;
 mod storage;
 mod sweep;
 mod watch;
@@ -37,6 +39,7 @@ pub struct MlsGateway {
     settings: Settings,
     storage: Arc<dyn Storage>,
     directory: Directory,
+    deposit_rates: rest::DepositRates,
 }
 
 impl Extension for MlsGateway {
@@ -48,7 +51,9 @@ impl Extension for MlsGateway {
         let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
         let storage = storage::open(&settings).await?;
         let directory = Directory::new(&settings);
+        let deposit_rates = rest::DepositRates::new(&settings, &host);
         Ok(MlsGateway {
+            deposit_rates,
             host,
             settings,
             storage,

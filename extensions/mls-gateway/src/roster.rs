@@ -1,6 +1,13 @@
 //! Who belongs to a group, and what a change makes of it.
 //!
-//! Pure: no clock, no I/O. A roster has at least one owner for as long as it is.
+//! Pure: no clock, no I/O. A roster has at least one owner for as long as it is, and the same changes in the same order make
+//! the same roster wherever they are applied.
+
+mod change;
+mod refusal;
+
+pub(crate) use change::{Authority, RosterChange, RosterOp, apply};
+pub(crate) use refusal::RosterRefusal;
 
 use std::collections::BTreeMap;
 use trellis_relay::event::{EventId, PublicKey};
@@ -54,6 +61,11 @@ impl Roster {
         }
     }
 
+    /// What this key is, if it is a member.
+    pub(crate) fn role(&self, pubkey: &PublicKey) -> Option<Role> {
+        self.members.get(pubkey).copied()
+    }
+
     /// Whether any of these keys is a member.
     pub(crate) fn has_any(&self, pubkeys: &[PublicKey]) -> bool {
         pubkeys.iter().any(|key| self.members.contains_key(key))
@@ -61,7 +73,11 @@ impl Roster {
 
     /// Whether any of these keys is an admin or an owner.
     pub(crate) fn is_admin_any(&self, pubkeys: &[PublicKey]) -> bool {
-        let role = |key| self.members.get(key).copied();
-        pubkeys.iter().any(|key| role(key) >= Some(Role::Admin))
+        pubkeys
+            .iter()
+            .any(|key| self.role(key) >= Some(Role::Admin))
     }
 }
+
+#[cfg(test)]
+mod tests;

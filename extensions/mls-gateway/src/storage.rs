@@ -11,8 +11,8 @@ mod rows;
 
 pub(crate) use error::StorageError;
 pub(crate) use rows::{
-    ArchiveQuery, Archived, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage, PutRoster,
-    Seen, Stock, VersionedRoster,
+    ArchiveQuery, Archived, BoxLoad, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage,
+    PutRoster, Seen, Stock, VersionedRoster,
 };
 
 use crate::config::Settings;
@@ -122,6 +122,16 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Puts a letter into a box. A letter that is there already, acknowledged or not, stays as it is: false.
     async fn deposit(&self, letter_box: LetterBox, letter: &Letter) -> Result<bool>;
+
+    /// How much lies in a recipient's box, and how much of that is one sender's. Letters that were acknowledged or have
+    /// expired do not count.
+    async fn box_load(
+        &self,
+        letter_box: LetterBox,
+        recipient: &PublicKey,
+        sender: &PublicKey,
+        now_s: u64,
+    ) -> Result<BoxLoad>;
 
     /// Live letters of a recipient, oldest first, which counts as picked up from `now_s` on. A picked-up letter stays.
     async fn pick_up(

@@ -5,7 +5,7 @@
 
 mod call;
 
-pub(super) use call::{Answer, Call};
+pub(super) use call::{AdmitLater, Answer, Call};
 
 use super::answer::Checked;
 use super::breaker::Breaker;
@@ -216,7 +216,7 @@ impl Hook {
         }
     }
 
-    /// Runs an author's code on a worker's thread under the watchdog's eyes, and stops a panic; counts nothing.
+    /// Runs an author's code on a worker's thread, and stops a panic; counts the call, and no fault.
     #[inline]
     pub(super) fn contain<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
         self.calls.increment(1);
@@ -225,13 +225,37 @@ impl Hook {
             .fetch_add(1, Relaxed)
             .is_multiple_of(TIMED_EVERY);
         let started = is_timed.then(Instant::now);
-        let before = watchdog::enter(self.number);
-        let outcome = panics::contain(call);
-        watchdog::leave(before);
+        let outcome = self.contain_uncounted(call);
         if let Some(started) = started {
             self.seconds.record(started.elapsed().as_secs_f64());
         }
         outcome
+    }
+
+    /// The same under the watchdog's eyes alone.
+    #[inline]
+    fn contain_uncounted<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
+        let before = watchdog::enter(self.number);
+        let outcome = panics::contain(call);
+        watchdog::leave(before);
+        outcome
+    }
+
+    /// Asks an author's predicate whether the hook has to be called. Whatever keeps it from answering means yes: what
+    /// becomes of the event is then the hook's own matter. A good answer does not speak for the hook, so its breaker
+    /// hears of faults alone.
+    #[inline]
+    pub(super) fn is_needed(&self, needs: impl FnOnce() -> bool) -> bool {
+        if self.is_skipped() {
+            return true;
+        }
+        match self.contain_uncounted(needs) {
+            Ok(is_needed) => is_needed,
+            Err(Panicked) => {
+                self.fault(Fault::Panicked);
+                true
+            }
+        }
     }
 
     /// Runs an author's future on the extension's own runtime, so that one that blocks its thread stalls no worker. The

@@ -1,5 +1,9 @@
 //! What the relay offers to an extension, and what it needs from the core for that.
 
+mod restore;
+
+pub use restore::Restored;
+
 use super::commit::COMMIT_BYTES_MAX;
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
@@ -30,6 +34,15 @@ pub trait Core: Send + Sync + 'static {
 
     /// Hands writes to the writer: the outcomes once they are durable, or why nothing was committed.
     fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
+
+    /// Stores events that are verified and not ephemeral, as the operator's import does: whatever the mode, but for what
+    /// the operator's lists exclude.
+    fn restore(
+        &self,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        self.submit(restore::writes_of(events))
+    }
 
     /// Sends a signed event through the whole pipeline, as [`super::Viewer::relay`]. `Ok` means durable.
     fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>>;

@@ -9,7 +9,7 @@ mod surface;
 use super::Extension;
 use super::commit::CommitTx;
 use super::failure::HookError;
-use super::hook::{Call, Phase, Registration, StartAt};
+use super::hook::{AdmitLater, Call, Phase, Registration, StartAt};
 use super::services::Offer;
 use super::verdict::{Admit, AdmitRequest, Commit, Removal};
 use super::viewer::Viewer;
@@ -157,8 +157,52 @@ impl<E: Extension> Registrar<E> {
         Fut: Future<Output = Result<Admit, HookError>> + Send + 'static,
     {
         let me = self.instance.clone();
-        let call = Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ });
-        self.add(kinds.into(), Call::AdmitAsync(timeout, call))
+        let later = AdmitLater {
+            timeout,
+            needs: None,
+            call: Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ }),
+        };
+        self.add(kinds.into(), Call::AdmitAsync(later))
+    }
+
+    /// As [`Registrar::admit_async`], for hooks that few events need: `needs` is asked first, from memory only, and where
+    /// it says no, the hook accepts without being called. It costs what [`Registrar::admit`] costs, may be asked more
+    /// than once about an event, and where it panics the hook is asked.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Groups { known: std::collections::HashSet<String> }
+    /// fn register<E: Extension + AsRef<Groups>>(hooks: &mut Registrar<E>) {
+    ///     let is_unknown = |me: &E, event: &Event, _viewer: &Viewer| {
+    ///         let group = event.first_tag_value("h");
+    ///         group.is_some_and(|group| !me.as_ref().known.contains(&*group))
+    ///     };
+    ///     hooks.admit_async_if(445, Duration::from_secs(1), is_unknown, async |_me, _request| {
+    ///         tokio::task::yield_now().await; // ask a database
+    ///         Ok(Reason::restricted("unknown group").into())
+    ///     });
+    /// }
+    /// ```
+    pub fn admit_async_if<N, F, Fut>(
+        &mut self,
+        kinds: impl Into<Kinds>,
+        timeout: Duration,
+        needs: N,
+        hook: F,
+    ) -> &mut Self
+    where
+        N: Fn(&E, &Event, &Viewer) -> bool + Send + Sync + 'static,
+        F: Fn(Arc<E>, AdmitRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Admit, HookError>> + Send + 'static,
+    {
+        let (me, asking) = (self.instance.clone(), self.instance.clone());
+        let later = AdmitLater {
+            timeout,
+            needs: Some(Box::new(move |event, viewer| needs(&asking, event, viewer))),
+            call: Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ }),
+        };
+        self.add(kinds.into(), Call::AdmitAsync(later))
     }
 
     /// The last word, inside the write transaction: sees what the event replaces or deletes, may refuse it, and writes

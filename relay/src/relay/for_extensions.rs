@@ -27,37 +27,15 @@ impl Core for ForExtensions {
     }
 
     fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
-        if writer::is_this_thread() {
-            let problem = "a commit hook cannot write through its host".to_owned();
-            return Box::pin(ready(Err(StoreError::Unavailable(problem))));
-        }
-        let gone = || StoreError::Unavailable("the writer has stopped".into());
-        let answers: Result<Vec<_>, _> = writes
-            .into_iter()
-            .map(|write| {
-                let (reply, answer) = oneshot::channel();
-                // Nobody is asked about rows and removals: where one is refused, nothing was committed.
-                let may_be_refused = write.event().is_some();
-                let submission = Submission {
-                    write,
-                    origin: Origin::Internal(Some(reply)),
-                    permit: None,
-                };
-                let submitted = self.0.writer.submit(submission);
-                submitted.map(|()| (answer, may_be_refused))
-            })
-            .collect();
-        Box::pin(async move {
-            let mut outcomes = Vec::new();
-            for (answer, may_be_refused) in answers.map_err(|_| gone())? {
-                let outcome = answer.await.map_err(|_| gone())?;
-                if let (Outcome::Refused(reason), false) = (&outcome, may_be_refused) {
-                    return Err(StoreError::Unavailable(reason.text.to_string()));
-                }
-                outcomes.push(outcome);
-            }
-            Ok(outcomes)
-        })
+        hand_in(&self.0, writes, |reply| Origin::Internal(Some(reply)))
+    }
+
+    fn restore(
+        &self,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let writes = events.into_iter().map(Write::Put).collect();
+        hand_in(&self.0, writes, Origin::Operator)
     }
 
     fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>> {
@@ -99,6 +77,48 @@ impl Core for ForExtensions {
             Reason::internal()
         })
     }
+}
+
+/// Gives writes to the writer at once, and waits for what became of them.
+fn hand_in(
+    relay: &Relay,
+    writes: Vec<Write>,
+    origin: impl Fn(oneshot::Sender<Outcome>) -> Origin,
+) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+    if writer::is_this_thread() {
+        let problem = "a commit hook cannot write through its host".to_owned();
+        return Box::pin(ready(Err(StoreError::Unavailable(problem))));
+    }
+    let gone = || StoreError::Unavailable("the writer has stopped".into());
+    // So that the writer takes several as a whole.
+    let approach = (writes.len() > 1).then(|| relay.writer.approach());
+    let answers: Result<Vec<_>, _> = writes
+        .into_iter()
+        .map(|write| {
+            let (reply, answer) = oneshot::channel();
+            // Nobody is asked about rows and removals: where one is refused, nothing was committed.
+            let may_be_refused = write.event().is_some();
+            let submission = Submission {
+                write,
+                origin: origin(reply),
+                permit: None,
+            };
+            let submitted = relay.writer.submit(submission);
+            submitted.map(|()| (answer, may_be_refused))
+        })
+        .collect();
+    drop(approach);
+    Box::pin(async move {
+        let mut outcomes = Vec::new();
+        for (answer, may_be_refused) in answers.map_err(|_| gone())? {
+            let outcome = answer.await.map_err(|_| gone())?;
+            if let (Outcome::Refused(reason), false) = (&outcome, may_be_refused) {
+                return Err(StoreError::Unavailable(reason.text.to_string()));
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    })
 }
 
 /// The flow of an EVENT for the relay itself: the extensions are asked as for anybody else.
@@ -148,7 +168,7 @@ async fn admit(relay: &Relay, event: &Arc<Event>) -> Admit {
         let hooks = relay.hooks.load();
         let plan = hooks.plan(event.kind());
         let mut verdict = plan.admit(event, &viewer);
-        if verdict == Admit::Accept && plan.wants_async() {
+        if verdict == Admit::Accept && plan.wants_async(event, &viewer) {
             let (event, viewer) = (event.clone(), viewer.clone());
             verdict = plan.admit_async(AdmitRequest { event, viewer }).await;
         }

@@ -15,6 +15,7 @@ mod hooks;
 mod hostile;
 mod http;
 mod lifecycle;
+mod needs;
 mod outbound;
 mod publish;
 mod request;

@@ -109,6 +109,16 @@ pub(crate) struct Letter {
     pub(crate) acknowledged_at_s: Option<u64>,
 }
 
+/// How much lies in a mailbox of one recipient. Bytes are those of contents, ratchet trees and tags as they are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BoxLoad {
+    pub(crate) letters: u64,
+    pub(crate) bytes: u64,
+    /// Of these, so many are from one sender.
+    pub(crate) letters_of_sender: u64,
+    pub(crate) bytes_of_sender: u64,
+}
+
 /// An event in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Archived {

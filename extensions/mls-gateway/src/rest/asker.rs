@@ -1,0 +1,118 @@
+//! Extractors: who asks, and for whom.
+//!
+//! Invariant: a service is one only from the addresses that all services must come from (`service_token_ips`), on top of
+//! what the table says of its own token. No body is read before that is known.
+
+use crate::MlsGateway;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use trellis_relay::extension::http::{Describe, Inputs};
+use trellis_relay::extension::prelude::*;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    caller: Caller,
+    /// Where the request comes from.
+    pub(super) address: ClientIp,
+}
+
+/// Who asks, and a body of JSON. What the body has beside the fields of `T` is ignored.
+#[derive(Clone, Debug)]
+pub(super) struct AskerJson<T> {
+    pub(super) asker: Asker,
+    pub(super) body: T,
+}
+
+impl Asker {
+    /// Whether a service asks, which may ask for anybody.
+    pub(super) fn is_service(&self) -> bool {
+        matches!(self.caller, Caller::Service(_))
+    }
+
+    /// The key that signed; none where a service asks.
+    pub(super) fn signer(&self) -> Option<&PublicKey> {
+        match &self.caller {
+            Caller::Key(signer) => Some(signer),
+            Caller::Service(_) => None,
+        }
+    }
+
+    /// For whom a request is made: the key that signed it, or whom a service names in `field`. A key that names another
+    /// is refused.
+    pub(super) fn acting_for(
+        &self,
+        named: Option<&Pubkey>,
+        field: &str,
+    ) -> Result<PublicKey, ApiError> {
+        match (self.signer(), named) {
+            (Some(signer), Some(named)) if named.key() != signer => Err(ApiError::forbidden(
+                format!("{field} is not the key that signed this request"),
+            )),
+            (Some(signer), _) => Ok(*signer),
+            (None, Some(named)) => Ok(*named.key()),
+            (None, None) => Err(ApiError::bad_request(format!(
+                "a service must say for whom it asks: {field}"
+            ))),
+        }
+    }
+}
+
+/// Where a request comes from, unless it bears a service's token and must not come from there.
+fn check_address(request: &HttpRequest) -> Result<ClientIp, ApiError> {
+    let me = Current::<MlsGateway>::extract(request).into_inner()?;
+    let address = ClientIp::extract(request).into_inner()?;
+    let allowed = &me.settings.service_token_ips;
+    let is_allowed = allowed.is_empty() || allowed.iter().any(|range| range.contains(address.0));
+    if !is_allowed && ServiceToken::extract(request).into_inner().is_ok() {
+        return Err(ApiError::forbidden(
+            "services may not call from your address",
+        ));
+    }
+    Ok(address)
+}
+
+impl FromRequest for Asker {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller =
+            check_address(request).map(|address| (address, Caller::from_request(request, payload)));
+        Box::pin(async move {
+            let (address, caller) = caller?;
+            let caller = caller.await?;
+            Ok(Asker { caller, address })
+        })
+    }
+}
+
+impl Describe for Asker {
+    fn describe(inputs: &mut Inputs<'_>) {
+        Caller::describe(inputs);
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for AskerJson<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let read = check_address(request)
+            .map(|address| (address, CallerJson::<T>::from_request(request, payload)));
+        Box::pin(async move {
+            let (address, read) = read?;
+            let CallerJson { caller, body } = read.await?;
+            let asker = Asker { caller, address };
+            Ok(AskerJson { asker, body })
+        })
+    }
+}
+
+impl<T: JsonSchema> Describe for AskerJson<T> {
+    fn describe(inputs: &mut Inputs<'_>) {
+        CallerJson::<T>::describe(inputs);
+    }
+}
