@@ -7,6 +7,8 @@
 //! `sqlite`, `postgres` and `firestore` are three ways to keep the same promises; `conformance` shows that they do.
 
 mod error;
+#[cfg(feature = "firestore")]
+mod firestore;
 mod rows;
 
 pub(crate) use error::StorageError;
@@ -30,6 +32,15 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
     match &settings.database {
         crate::config::Database::Sqlite { .. } => Err(StorageError::NotBuilt("SQLite")),
         crate::config::Database::Postgres { .. } => Err(StorageError::NotBuilt("PostgreSQL")),
+        #[cfg(feature = "firestore")]
+        crate::config::Database::Firestore {
+            project_id,
+            batch_size,
+        } => {
+            let storage = firestore::FirestoreStorage::open(project_id, *batch_size).await?;
+            Ok(Arc::new(storage))
+        }
+        #[cfg(not(feature = "firestore"))]
         crate::config::Database::Firestore { .. } => Err(StorageError::NotBuilt(
             "Firestore (feature `mls_gateway_firestore`)",
         )),

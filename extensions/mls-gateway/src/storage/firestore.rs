@@ -24,8 +24,8 @@ mod tests;
 mod turns;
 
 use super::{
-    ArchiveQuery, Archived, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage, PutRoster,
-    Result, Seen, Stock, Storage, StorageError, VersionedRoster,
+    ArchiveQuery, Archived, BoxLoad, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage,
+    PutRoster, Result, Seen, Stock, Storage, StorageError, VersionedRoster,
 };
 use crate::roster::Roster;
 use crate::watch;
@@ -212,6 +212,17 @@ impl Storage for FirestoreStorage {
     async fn deposit(&self, letter_box: LetterBox, letter: &Letter) -> Result<bool> {
         let work = letters::deposit(&self.database, letter_box, letter);
         timed("deposit", work).await
+    }
+
+    async fn box_load(
+        &self,
+        letter_box: LetterBox,
+        recipient: &PublicKey,
+        sender: &PublicKey,
+        now_s: u64,
+    ) -> Result<BoxLoad> {
+        let work = letters::load(&self.database, letter_box, recipient, sender, now_s);
+        timed("box_load", work).await
     }
 
     async fn pick_up(

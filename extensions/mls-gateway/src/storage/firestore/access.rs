@@ -50,6 +50,10 @@ impl Source for Nobody {
         let end = firestore::timestamp_utils::from_timestamp(end)
             .map_err(|_| gcloud_sdk::error::ErrorKind::TokenData)?;
         // What emulators take for somebody whom no rules bind.
-        Ok(Token::new("Bearer".to_owned(), SecretValue::from("owner"), end))
+        Ok(Token::new(
+            "Bearer".to_owned(),
+            SecretValue::from("owner"),
+            end,
+        ))
     }
 }

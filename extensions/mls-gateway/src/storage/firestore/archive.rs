@@ -57,7 +57,11 @@ async fn put_some(
     events: &[Archived],
 ) -> Result<Decision<usize>> {
     let ids = events.iter().map(|event| event.id.to_hex());
-    let mut known: Vec<String> = database.documents(ARCHIVE, ids).await?.into_keys().collect();
+    let mut known: Vec<String> = database
+        .documents(ARCHIVE, ids)
+        .await?
+        .into_keys()
+        .collect();
     let mut writes = Vec::new();
     let mut position = number;
     for event in events {

@@ -4,15 +4,15 @@
 //! its first write. The others have none, or may be written in part and again. So a commit does what it should where it is
 //! atomic, as on the service, and where writes are applied one after another up to the first that fails, as emulators do.
 
-use super::document::{Fields, list, signed};
+use super::document::{Fields, Reading, list, signed};
 use super::failure::{Failure, Result};
 use super::pause::Pause;
 use super::turns::WRITES_OF_A_TURN;
 use firestore::{
     FirestoreAggregatedQueryParams, FirestoreAggregatedQuerySupport, FirestoreAggregation,
-    FirestoreAggregationOperator, FirestoreAggregationOperatorCount, FirestoreDb,
-    FirestoreGetByIdSupport, FirestoreQueryDirection, FirestoreQueryFilter,
-    FirestoreQueryFilterCompare, FirestoreQueryFilterComposite,
+    FirestoreAggregationOperator, FirestoreAggregationOperatorCount,
+    FirestoreAggregationOperatorSum, FirestoreDb, FirestoreGetByIdSupport, FirestoreQueryDirection,
+    FirestoreQueryFilter, FirestoreQueryFilterCompare, FirestoreQueryFilterComposite,
     FirestoreQueryFilterCompositeOperator, FirestoreQueryOrder, FirestoreQueryParams,
     FirestoreQuerySupport, FirestoreValue,
 };
@@ -87,19 +87,24 @@ impl Database {
         Ok(self.client.query_doc(question.into()).await?)
     }
 
-    /// How many documents a question finds.
-    pub(super) async fn count(&self, question: Question) -> Result<u64> {
+    /// How many documents a question finds, and the sum of a field of theirs, if one is named.
+    pub(super) async fn count(&self, question: Question, sum: Option<&str>) -> Result<(u64, u64)> {
+        let aggregation = |alias: &str, operator| FirestoreAggregation {
+            alias: alias.to_owned(),
+            operator: Some(operator),
+        };
         let count = FirestoreAggregationOperatorCount { up_to: None };
-        let asked = FirestoreAggregatedQueryParams::new(
-            question.into(),
-            vec![FirestoreAggregation {
-                alias: "count".to_owned(),
-                operator: Some(FirestoreAggregationOperator::Count(count)),
-            }],
-        );
+        let count = FirestoreAggregationOperator::Count(count);
+        let mut aggregations = vec![aggregation("count", count)];
+        if let Some(field) = sum {
+            let sum = FirestoreAggregationOperatorSum::new(field.to_owned());
+            aggregations.push(aggregation("sum", FirestoreAggregationOperator::Sum(sum)));
+        }
+        let asked = FirestoreAggregatedQueryParams::new(question.into(), aggregations);
         let answer = self.client.aggregated_query_doc(asked).await?;
-        let answer = answer.first().ok_or(Failure::Corrupt("count"))?;
-        super::document::Reading(answer).number("count")
+        let answer = Reading(answer.first().ok_or(Failure::Corrupt("count"))?);
+        let sum = answer.maybe_number("sum")?;
+        Ok((answer.number("count")?, sum.unwrap_or(0)))
     }
 
     /// Writes all of it or, where the condition of the first write does not hold, nothing. What only collided with other
@@ -316,8 +321,9 @@ impl From<Question> for FirestoreQueryParams {
                 ),
             )),
         };
-        let ascending =
-            |field: &str| FirestoreQueryOrder::new(field.to_owned(), FirestoreQueryDirection::Ascending);
+        let ascending = |field: &str| {
+            FirestoreQueryOrder::new(field.to_owned(), FirestoreQueryDirection::Ascending)
+        };
         if !question.order.is_empty() {
             params.order_by = Some(question.order.into_iter().map(ascending).collect());
         }

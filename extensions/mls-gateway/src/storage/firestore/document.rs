@@ -77,10 +77,12 @@ pub(super) fn list(texts: impl IntoIterator<Item = String>) -> ValueType {
 /// The name of a document about something of any name: group ids hold slashes, dots and whatever else clients like.
 pub(super) fn document_id(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
-    digest.iter().fold(String::with_capacity(64), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
-    })
+    digest
+        .iter()
+        .fold(String::with_capacity(64), |mut id, byte| {
+            let _ = write!(id, "{byte:02x}");
+            id
+        })
 }
 
 /// A document that was read.

@@ -91,7 +91,7 @@ pub(super) async fn note(
             let decide = |_| raise(database, some, now_s);
             turns.take(database, turn, decide).await?;
         }
-        Ok(())
+        Result::Ok(())
     });
     futures_util::future::try_join_all(turns_of).await?;
     Ok(())
@@ -169,7 +169,9 @@ pub(super) fn touched(there: Option<&Document>, group_id: &str, now_s: u64) -> R
             let before_s = Reading(there).number("last_updated")?;
             fields.number("last_updated", before_s.max(now_s))
         }
-        None => fields.number("last_updated", now_s).number("created_at", now_s),
+        None => fields
+            .number("last_updated", now_s)
+            .number("created_at", now_s),
     })
 }
 

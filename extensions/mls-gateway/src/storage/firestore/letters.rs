@@ -6,7 +6,7 @@ use super::failure::Result;
 use super::long_text::LongText;
 use super::pause::Pause;
 use super::{KEY_PACKAGE_LETTERS, WELCOMES};
-use crate::storage::{Letter, LetterBox, Page};
+use crate::storage::{BoxLoad, Letter, LetterBox, Page};
 use gcloud_sdk::google::firestore::v1::{Document, Write};
 use trellis_relay::event::PublicKey;
 
@@ -53,12 +53,40 @@ pub(super) async fn deposit(
         letter.ratchet_tree_b64.as_deref(),
         letter.tags_json.as_deref(),
     ];
+    let bytes: usize = texts.iter().flatten().map(|text| text.len()).sum();
+    fields = fields.number("bytes", bytes as u64);
     for (long, text) in LONG_TEXTS.into_iter().zip(texts) {
         fields = long.write(database, &id, text, fields, &mut parts);
     }
     let mut writes = vec![database.create(collection(letter_box), &id, fields)];
     writes.extend(parts);
     Ok(database.commit(writes).await? == Committed::Done)
+}
+
+pub(super) async fn load(
+    database: &Database,
+    letter_box: LetterBox,
+    recipient: &PublicKey,
+    sender: &PublicKey,
+    now_s: u64,
+) -> Result<BoxLoad> {
+    let all = live(letter_box, recipient, now_s);
+    let of_sender = all.clone().is("sender", sender.to_hex());
+    let (letters, bytes) = database.count(all, Some("bytes")).await?;
+    let (letters_of_sender, bytes_of_sender) = database.count(of_sender, Some("bytes")).await?;
+    Ok(BoxLoad {
+        letters,
+        bytes,
+        letters_of_sender,
+        bytes_of_sender,
+    })
+}
+
+fn live(letter_box: LetterBox, recipient: &PublicKey, now_s: u64) -> Question {
+    Question::to(collection(letter_box))
+        .is("recipient", recipient.to_hex())
+        .is_flag("acknowledged", false)
+        .above("expires_at", now_s)
 }
 
 pub(super) async fn pick_up(
@@ -68,10 +96,7 @@ pub(super) async fn pick_up(
     max: usize,
     now_s: u64,
 ) -> Result<Vec<Letter>> {
-    let question = Question::to(collection(letter_box))
-        .is("recipient", recipient.to_hex())
-        .is_flag("acknowledged", false)
-        .above("expires_at", now_s)
+    let question = live(letter_box, recipient, now_s)
         .in_order_of(["created_at", "id"])
         .at_most_documents(max);
     let mut pause = Pause::default();
@@ -103,10 +128,11 @@ pub(super) async fn one(
     letter_box: LetterBox,
     id: &str,
 ) -> Result<Option<Letter>> {
+    let collection = collection(letter_box);
+    let id = document_id(id);
     let mut pause = Pause::default();
     loop {
-        let found = database.document(collection(letter_box), &document_id(id));
-        let Some(document) = found.await? else {
+        let Some(document) = database.document(collection, &id).await? else {
             return Ok(None);
         };
         // Between document and parts it may have been acknowledged.
@@ -186,7 +212,7 @@ async fn read(database: &Database, document: &Document) -> Result<Option<Letter>
     let Some(tags) = TAGS.read(database, document).await? else {
         return Ok(None);
     };
-    let has = |long: LongText| Ok(letter.maybe_text(long.field)?.is_some());
+    let has = |long: LongText| letter.maybe_text(long.field).map(|text| text.is_some());
     Ok(Some(Letter {
         id: letter.text("id")?.to_owned(),
         recipient: letter.key("recipient")?,

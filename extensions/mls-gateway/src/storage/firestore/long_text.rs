@@ -46,7 +46,9 @@ impl LongText {
 
     /// How many parts there are of a text.
     pub(super) fn parts_of(self, text: &str) -> usize {
-        text.len().saturating_sub(INLINE_BYTES).div_ceil(PART_BYTES - 3)
+        text.len()
+            .saturating_sub(INLINE_BYTES)
+            .div_ceil(PART_BYTES - 3)
     }
 
     /// The whole text, or none if the document went away meanwhile.
@@ -56,7 +58,10 @@ impl LongText {
         document: &Document,
     ) -> Result<Option<String>> {
         let reading = Reading(document);
-        let mut text = reading.maybe_text(self.field)?.unwrap_or_default().to_owned();
+        let mut text = reading
+            .maybe_text(self.field)?
+            .unwrap_or_default()
+            .to_owned();
         let names = self.parts(reading)?;
         if names.is_empty() {
             return Ok(Some(text));
@@ -85,7 +90,9 @@ impl LongText {
 
     fn parts(self, document: Reading<'_>) -> Result<Vec<String>> {
         let count = document.number(self.count_field)?;
-        Ok((0..count).map(|part| self.part(document.id(), part)).collect())
+        Ok((0..count)
+            .map(|part| self.part(document.id(), part))
+            .collect())
     }
 
     fn part(self, id: &str, number: u64) -> String {

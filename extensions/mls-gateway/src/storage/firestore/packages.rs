@@ -157,7 +157,7 @@ pub(super) async fn stock(database: &Database, now_s: u64, page: Page<'_>) -> Re
                 .is("owner", owner.to_hex())
                 .is_flag("reserved", false)
                 .above("expires_at", now_s);
-            *count = database.count(of_one).await?;
+            (*count, _) = database.count(of_one, None).await?;
         }
         let Some((last, _)) = live.last_key_value() else {
             break;

@@ -46,7 +46,9 @@ pub(super) async fn put(
     let id = &id;
     let decide = |number| async move {
         let there = database.document(ROSTERS, id).await?;
-        let there = there.map(|it| Reading(&it).number("revision")).transpose()?;
+        let there = there
+            .map(|it| Reading(&it).number("revision"))
+            .transpose()?;
         if there != replaces {
             return Ok(Decision::Leave(PutRoster::Conflict));
         }
