@@ -6,10 +6,15 @@
 //!
 //! `sqlite`, `postgres` and `firestore` are three ways to keep the same promises; `conformance` shows that they do.
 
+mod columns;
+#[cfg(test)]
+mod conformance;
 mod error;
+mod failure;
 #[cfg(feature = "firestore")]
 mod firestore;
 mod rows;
+mod sqlite;
 
 pub(crate) use error::StorageError;
 pub(crate) use rows::{
@@ -17,7 +22,7 @@ pub(crate) use rows::{
     PutRoster, Seen, Stock, VersionedRoster,
 };
 
-use crate::config::Settings;
+use crate::config::{Database, Settings};
 use crate::roster::Roster;
 use async_trait::async_trait;
 use std::fmt;
@@ -30,10 +35,13 @@ pub(crate) type Result<T> = std::result::Result<T, StorageError>;
 /// Opens the database that the settings name, and brings its tables up to date.
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
     match &settings.database {
-        crate::config::Database::Sqlite { .. } => Err(StorageError::NotBuilt("SQLite")),
-        crate::config::Database::Postgres { .. } => Err(StorageError::NotBuilt("PostgreSQL")),
+        Database::Sqlite { url } => {
+            let storage = sqlite::SqliteStorage::open(url, settings.max_connections).await?;
+            Ok(Arc::new(storage))
+        }
+        Database::Postgres { .. } => Err(StorageError::NotBuilt("PostgreSQL")),
         #[cfg(feature = "firestore")]
-        crate::config::Database::Firestore {
+        Database::Firestore {
             project_id,
             batch_size,
         } => {
@@ -41,14 +49,14 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
             Ok(Arc::new(storage))
         }
         #[cfg(not(feature = "firestore"))]
-        crate::config::Database::Firestore { .. } => Err(StorageError::NotBuilt(
+        Database::Firestore { .. } => Err(StorageError::NotBuilt(
             "Firestore (feature `mls_gateway_firestore`)",
         )),
     }
 }
 
 /// A place for the gateway's data. Seconds are since 1970, by the relay's clock, which the caller gives; ids of groups and of
-/// letters are text of at most 256 bytes.
+/// letters are text of at most 256 bytes, with any characters. Numbers above 2^63 - 1 may be kept as that.
 #[async_trait]
 pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     // Groups. A group is known once it has a roster, or once a message of it was seen.
@@ -71,7 +79,8 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Notes messages that were stored: epoch and time only rise.
     async fn note_messages(&self, seen: &[Seen], now_s: u64) -> Result<()>;
 
-    /// Writes a group as it was elsewhere: all of its fields but the roster and the count of members.
+    /// Writes a group as it was elsewhere: all of its fields but the count of members, and the owner unless there is a
+    /// roster, which knows better. Epoch and time only rise.
     async fn import_group(&self, group: &Group) -> Result<()>;
 
     // Rosters.
@@ -98,12 +107,13 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The cursor at which [`Storage::roster_changes`] has nothing to tell.
     async fn roster_cursor(&self) -> Result<u64>;
 
-    // Stock of KeyPackages: what is known of the events 443, which are in the relay's store.
+    // Stock of KeyPackages: what is known of the events 443, which are in the relay's store. Live are those that are
+    // reserved for nobody and expire after `now_s`.
 
-    /// Takes one into stock.
+    /// Takes one into stock. One that has expired, or is reserved, is known and has its reference until it is removed.
     async fn put_package(&self, package: &Package) -> Result<PutPackage>;
 
-    /// The live ones of an owner, oldest first. Those that are reserved are left out.
+    /// The live ones of an owner, oldest first.
     async fn packages(&self, owner: &PublicKey, now_s: u64, max: usize) -> Result<Vec<Package>>;
 
     /// Reserves the oldest live ones of an owner for one reader, at most `max`, and never the last live one. Whoever asks at
@@ -118,7 +128,7 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Forgets some, whatever their state; says how many there were.
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize>;
 
-    /// The oldest live ones of an owner beyond the `keep` newest.
+    /// The oldest live ones of an owner beyond the `keep` newest, oldest first.
     async fn surplus_packages(
         &self,
         owner: &PublicKey,
@@ -126,10 +136,10 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
         now_s: u64,
     ) -> Result<Vec<EventId>>;
 
-    /// How many live ones owners have, by owner, from after `after` (64 hex digits) on.
+    /// How many live ones owners have, by owner, from after `after` (64 hex digits) on; who has none is left out.
     async fn stock(&self, now_s: u64, page: Page<'_>) -> Result<Vec<Stock>>;
 
-    // Mailboxes.
+    // Mailboxes. Live are letters that were not acknowledged and expire after `now_s`.
 
     /// Puts a letter into a box. A letter that is there already, acknowledged or not, stays as it is: false.
     async fn deposit(&self, letter_box: LetterBox, letter: &Letter) -> Result<bool>;
@@ -144,7 +154,8 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
         now_s: u64,
     ) -> Result<BoxLoad>;
 
-    /// Live letters of a recipient, oldest first, which counts as picked up from `now_s` on. A picked-up letter stays.
+    /// Live letters of a recipient, oldest first, which counts as picked up from `now_s` on unless it was before. A
+    /// picked-up letter stays.
     async fn pick_up(
         &self,
         letter_box: LetterBox,
@@ -156,16 +167,17 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// One letter, acknowledged or not.
     async fn letter(&self, letter_box: LetterBox, id: &str) -> Result<Option<Letter>>;
 
-    /// Takes a letter's content out of a box and remembers until its end that it was acknowledged. False if it is not there.
+    /// Takes a letter's content, tree and tags out of a box and remembers until its end that, and first when, it was
+    /// acknowledged. False if it is not there.
     async fn acknowledge(&self, letter_box: LetterBox, id: &str, now_s: u64) -> Result<bool>;
 
-    /// All letters of a box by id, from after `after` on, acknowledged ones left out.
+    /// All letters of a box by id, from after `after` on, acknowledged ones left out and expired ones not.
     async fn letters(&self, letter_box: LetterBox, page: Page<'_>) -> Result<Vec<Letter>>;
 
     // The archive.
 
     /// Takes events into the archive and gives them rising positions; those that are there are left as they are. Says how
-    /// many are new.
+    /// many are new. Who has read up to a position finds all that is archived later after it.
     async fn archive(&self, events: &[Archived]) -> Result<usize>;
 
     /// Archived events that fit, by position.
@@ -176,7 +188,7 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
 
     // Sweeping.
 
-    /// Removes what has expired: letters and packages at `now_s`, archived events stored before `archived_before_s`. At most
+    /// Removes what has expired: letters and packages at `now_s`, whatever their state, archived events stored before `archived_before_s`. At most
     /// `max` of each; call again while something was removed.
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned>;
 

@@ -10,7 +10,7 @@ pub(crate) struct Group {
     pub(crate) group_id: String,
     pub(crate) display_name: Option<String>,
     pub(crate) avatar_url: Option<String>,
-    /// The owner of the roster, the first of them by key; none without a roster.
+    /// The owner of the roster, the first of them by key; without a roster whom an import named, who has no rights by that.
     pub(crate) owner: Option<PublicKey>,
     /// Of the roster; 0 without one.
     pub(crate) member_count: u64,

@@ -1,0 +1,137 @@
+//! The two mailboxes, a table each.
+
+use crate::storage::columns::{LetterRow, all, limit, signed, stored};
+use crate::storage::{Letter, LetterBox, Page};
+use sqlx::sqlite::SqlitePool;
+use trellis_relay::event::PublicKey;
+
+/// What is said to the table of one box.
+struct Statements {
+    one: &'static str,
+    page: &'static str,
+    pick_up: &'static str,
+    acknowledge: &'static str,
+}
+
+const KEY_PACKAGES: Statements = Statements {
+    one: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages WHERE id = ?1",
+    page: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages \
+           WHERE id > ?1 AND acknowledged_at IS NULL ORDER BY id LIMIT ?2",
+    pick_up: "UPDATE mail_keypackages SET picked_up_at = coalesce(picked_up_at, ?1) WHERE id IN \
+              (SELECT id FROM mail_keypackages WHERE recipient_pubkey = ?2 AND expires_at > ?1 \
+              AND acknowledged_at IS NULL ORDER BY created_at, id LIMIT ?3) \
+              RETURNING *, NULL AS group_id, NULL AS ratchet_tree_b64",
+    acknowledge: "UPDATE mail_keypackages SET acknowledged_at = coalesce(acknowledged_at, ?2), \
+                  content_b64 = '', tags = NULL WHERE id = ?1",
+};
+
+const WELCOMES: Statements = Statements {
+    one: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes WHERE id = ?1",
+    page: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes \
+           WHERE id > ?1 AND acknowledged_at IS NULL ORDER BY id LIMIT ?2",
+    pick_up: "UPDATE mail_welcomes SET picked_up_at = coalesce(picked_up_at, ?1) WHERE id IN \
+              (SELECT id FROM mail_welcomes WHERE recipient_pubkey = ?2 AND expires_at > ?1 \
+              AND acknowledged_at IS NULL ORDER BY created_at, id LIMIT ?3) \
+              RETURNING *, welcome_b64 AS content_b64, NULL AS tags",
+    acknowledge: "UPDATE mail_welcomes SET acknowledged_at = coalesce(acknowledged_at, ?2), \
+                  welcome_b64 = '', ratchet_tree_b64 = NULL WHERE id = ?1",
+};
+
+fn of(letter_box: LetterBox) -> &'static Statements {
+    match letter_box {
+        LetterBox::KeyPackages => &KEY_PACKAGES,
+        LetterBox::Welcomes => &WELCOMES,
+    }
+}
+
+pub(super) async fn deposit(
+    writer: &SqlitePool,
+    letter_box: LetterBox,
+    letter: &Letter,
+) -> sqlx::Result<bool> {
+    let query = match letter_box {
+        LetterBox::KeyPackages => sqlx::query(
+            "INSERT INTO mail_keypackages (id, recipient_pubkey, sender_pubkey, created_at, expires_at, \
+             picked_up_at, acknowledged_at, content_b64, tags) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+        ),
+        LetterBox::Welcomes => sqlx::query(
+            "INSERT INTO mail_welcomes (id, recipient_pubkey, sender_pubkey, created_at, expires_at, \
+             picked_up_at, acknowledged_at, welcome_b64, ratchet_tree_b64, group_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING",
+        ),
+    };
+    let query = query
+        .bind(stored(&letter.id))
+        .bind(letter.recipient.to_hex())
+        .bind(letter.sender.to_hex())
+        .bind(signed(letter.created_at_s))
+        .bind(signed(letter.expires_at_s))
+        .bind(letter.picked_up_at_s.map(signed))
+        .bind(letter.acknowledged_at_s.map(signed))
+        .bind(&letter.content_b64);
+    let query = match letter_box {
+        LetterBox::KeyPackages => query.bind(&letter.tags_json),
+        LetterBox::Welcomes => query
+            .bind(&letter.ratchet_tree_b64)
+            .bind(stored(letter.group_id.as_deref().unwrap_or_default())),
+    };
+    Ok(query.execute(writer).await?.rows_affected() > 0)
+}
+
+pub(super) async fn pick_up(
+    writer: &SqlitePool,
+    letter_box: LetterBox,
+    recipient: &PublicKey,
+    max: usize,
+    now_s: u64,
+) -> sqlx::Result<Vec<Letter>> {
+    let rows: Vec<LetterRow> = sqlx::query_as(of(letter_box).pick_up)
+        .bind(signed(now_s))
+        .bind(recipient.to_hex())
+        .bind(limit(max))
+        .fetch_all(writer)
+        .await?;
+    let mut letters: Vec<Letter> = all(rows)?;
+    letters.sort_by(|a, b| (a.created_at_s, &a.id).cmp(&(b.created_at_s, &b.id)));
+    Ok(letters)
+}
+
+pub(super) async fn one(
+    pool: &SqlitePool,
+    letter_box: LetterBox,
+    id: &str,
+) -> sqlx::Result<Option<Letter>> {
+    let row: Option<LetterRow> = sqlx::query_as(of(letter_box).one)
+        .bind(stored(id))
+        .fetch_optional(pool)
+        .await?;
+    row.map(Letter::try_from).transpose()
+}
+
+pub(super) async fn acknowledge(
+    writer: &SqlitePool,
+    letter_box: LetterBox,
+    id: &str,
+    now_s: u64,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(of(letter_box).acknowledge)
+        .bind(stored(id))
+        .bind(signed(now_s))
+        .execute(writer)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn page(
+    pool: &SqlitePool,
+    letter_box: LetterBox,
+    page: Page<'_>,
+) -> sqlx::Result<Vec<Letter>> {
+    let rows: Vec<LetterRow> = sqlx::query_as(of(letter_box).page)
+        .bind(stored(page.after.unwrap_or_default()))
+        .bind(limit(page.max))
+        .fetch_all(pool)
+        .await?;
+    all(rows)
+}
