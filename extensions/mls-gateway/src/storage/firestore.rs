@@ -13,6 +13,8 @@ mod database;
 mod document;
 mod failure;
 mod groups;
+#[cfg(test)]
+mod indexes;
 mod letters;
 mod long_text;
 mod packages;

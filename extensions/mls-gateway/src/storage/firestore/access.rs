@@ -5,6 +5,8 @@
 //! and nothing encrypted.
 
 mod signing;
+#[cfg(test)]
+mod tests;
 
 use super::failure::{Failure, Result};
 use async_trait::async_trait;

@@ -84,11 +84,15 @@ impl Database {
         if question.max == Some(0) {
             return Ok(Vec::new());
         }
+        #[cfg(test)]
+        super::indexes::assert_there(&question.clone().into(), None);
         Ok(self.client.query_doc(question.into()).await?)
     }
 
     /// How many documents a question finds, and the sum of a field of theirs, if one is named.
     pub(super) async fn count(&self, question: Question, sum: Option<&str>) -> Result<(u64, u64)> {
+        #[cfg(test)]
+        super::indexes::assert_there(&question.clone().into(), sum);
         let aggregation = |alias: &str, operator| FirestoreAggregation {
             alias: alias.to_owned(),
             operator: Some(operator),

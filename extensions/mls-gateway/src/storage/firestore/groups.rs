@@ -108,19 +108,19 @@ async fn raise(
     let mut writes = Vec::new();
     for (id, seen) in groups {
         let there = known.get(*id);
-        let mut fields = touched(there, &seen.group_id, now_s)?;
-        let (epoch, event_s) = match there {
+        let (epoch, event_s, is_newer) = match there.map(Reading) {
             Some(there) => (
-                Reading(there).digits("last_epoch")?,
-                Reading(there).maybe_number("last_event_at")?,
+                there.digits("last_epoch")?,
+                there.maybe_number("last_event_at")?,
+                there.number("last_updated")? < now_s,
             ),
-            None => (None, None),
+            None => (None, None, true),
         };
-        let risen = seen.epoch > epoch || Some(seen.created_at_s) > event_s;
-        if there.is_some() && !risen {
+        let is_higher = seen.epoch > epoch || Some(seen.created_at_s) > event_s;
+        if !is_newer && !is_higher {
             continue;
         }
-        fields = fields
+        let fields = touched(there, &seen.group_id, now_s)?
             .digits("last_epoch", seen.epoch.max(epoch))
             .maybe_number("last_event_at", Some(seen.created_at_s).max(event_s));
         writes.push(database.merge(GROUPS, id, fields));

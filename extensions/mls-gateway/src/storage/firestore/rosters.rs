@@ -102,7 +102,7 @@ fn holders(roster: &Roster, wanted: Role) -> impl Iterator<Item = String> {
     holders.map(|(key, _)| key.to_hex())
 }
 
-fn fields(group_id: &str, roster: &Roster, revision: u64, now_s: u64) -> Fields {
+pub(super) fn fields(group_id: &str, roster: &Roster, revision: u64, now_s: u64) -> Fields {
     Fields::default()
         .text("group_id", group_id)
         .texts("members", roster.members.keys().map(PublicKey::to_hex))
