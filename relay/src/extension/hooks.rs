@@ -112,6 +112,17 @@ impl Hooks {
     /// Asks the `request` hooks about the client's own filter: what is left of it, or why the request is closed. Every
     /// hook whose kinds the client asks for is heard, whatever earlier hooks took away.
     pub fn request(&self, viewer: &Viewer, verb: Verb, filter: Filter) -> Result<Narrowed, Reason> {
+        self.request_again(0, viewer, verb, filter)
+    }
+
+    /// The same after `request_async` hooks were asked under this number.
+    pub fn request_again(
+        &self,
+        request_id: u64,
+        viewer: &Viewer,
+        verb: Verb,
+        filter: Filter,
+    ) -> Result<Narrowed, Reason> {
         if self.closes_requests {
             return Err(Reason::stopping());
         }
@@ -128,7 +139,7 @@ impl Hooks {
                 continue;
             }
             let ask = || {
-                let mut narrow = Narrow::by(hook, &mut narrowed);
+                let mut narrow = Narrow::by(hook, request_id, &mut narrowed);
                 let answer = call(viewer, verb, &mut narrow)?;
                 narrow.finish().map(|()| answer)
             };

@@ -300,6 +300,12 @@ async fn e1_commands_of_extensions_run_without_a_server() {
         .run(&["run", "-c", &config, "probe-say", "hello", "--loud"])
         .await;
     assert_eq!(said.assert_success().stdout, "hello --loud\n");
+    setup
+        .run(&["run", "-c", &config, "probe-put", "hello"])
+        .await
+        .assert_success();
+    let file = setup.home().join("data/probe.kept");
+    assert_eq!(std::fs::read_to_string(file).expect("a file"), "hello");
     let failed = setup.run(&["run", "-c", &config, "probe-do", "no"]).await;
     assert_eq!(failed.code, Some(1));
     failed.assert_failure(&["refused as asked"]);
