@@ -68,6 +68,7 @@ const HOMES: [(&str, &[&str]); 6] = [
         "secp256k1",
         &[
             "relay/src/event/verify",
+            "extensions/mls-gateway/src/rest/signature.rs",
             "relay/src/event/sign",
             "src/commands/bench/signer.rs",
             "src/commands/bench/floor.rs",

@@ -23,3 +23,18 @@ pub(crate) const ADDRESSABLE_KEY_PACKAGE: u16 = 30443;
 pub(crate) fn archived() -> Kinds {
     [GROUP_MESSAGE, NOISE_MESSAGE, GIFT_WRAP].into()
 }
+
+/// All of them.
+pub(crate) fn all() -> Kinds {
+    [
+        KEY_PACKAGE,
+        WELCOME,
+        GROUP_MESSAGE,
+        NOISE_MESSAGE,
+        KEY_PACKAGE_REQUEST,
+        ROSTER,
+        GIFT_WRAP,
+        ADDRESSABLE_KEY_PACKAGE,
+    ]
+    .into()
+}

@@ -20,6 +20,7 @@ mod publishing;
 mod refill;
 mod rest;
 mod roster;
+mod rules;
 mod shorten;
 mod storage;
 mod sweep;
@@ -38,8 +39,12 @@ pub struct MlsGateway {
     host: Host,
     settings: Settings,
     storage: Arc<dyn Storage>,
-    directory: Directory,
+    directory: Arc<Directory>,
+    limits: publishing::Limits,
+    turns: publishing::Turns,
     deposit_rates: rest::DepositRates,
+    looked: archive::Looked,
+    refill: refill::Refill,
 }
 
 impl Extension for MlsGateway {
@@ -50,14 +55,21 @@ impl Extension for MlsGateway {
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
         let storage = storage::open(&settings).await?;
-        let directory = Directory::new(&settings);
+        let directory = Arc::new(Directory::new(&settings, &host));
+        let limits = publishing::Limits::new(&settings, &host);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
+        let refill = refill::Refill::plan(&host, &settings).await?;
+        watch::describe();
         Ok(MlsGateway {
             deposit_rates,
+            looked: archive::Looked::default(),
+            refill,
             host,
             settings,
             storage,
             directory,
+            limits,
+            turns: publishing::Turns::default(),
         })
     }
 
@@ -65,17 +77,21 @@ impl Extension for MlsGateway {
         publishing::register(&self.settings, hooks);
         consumption::register(&self.settings, hooks);
         asking::register(&self.settings, hooks);
-        delivery::register(&self.settings, hooks);
-        archive::register(&self.settings, hooks);
+        delivery::register(hooks);
+        archive::register(hooks);
+        refill::register(hooks);
         rest::register(&self.settings, hooks);
         commands::register(hooks);
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
-        refill::refill(&self).await?;
+        let refill_and_sweep = async {
+            refill::refill(&self).await?;
+            sweep::sweep_forever(&self).await
+        };
         tokio::select! {
             result = directory::keep_in_step(&self) => result,
-            result = sweep::sweep_forever(&self) => result,
+            result = refill_and_sweep => result,
             () = stop.stopped() => Ok(()),
         }
     }

@@ -13,6 +13,8 @@ mod messages;
 mod rates;
 mod signature;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod welcomes;
 mod wire;
 
@@ -21,6 +23,7 @@ pub(crate) use rates::DepositRates;
 use crate::MlsGateway;
 use crate::config::Settings;
 use crate::storage::StorageError;
+use crate::watch::{self, Stage};
 use trellis_relay::extension::prelude::*;
 
 /// Bodies may have so many bytes: a letter, and what is around it.
@@ -56,7 +59,7 @@ impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         // What the driver says may hold an address or a row.
         tracing::error!("a route failed: {error}");
-        metrics::counter!("mls_gateway_errors_by_stage_total", "stage" => "rest").increment(1);
+        watch::failed(Stage::Rest, None);
         ApiError::unavailable("the relay could not do this now; try again later")
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod failure;
 #[cfg(feature = "firestore")]
 mod firestore;
+mod postgres;
 mod rows;
 mod sqlite;
 
@@ -39,7 +40,10 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
             let storage = sqlite::SqliteStorage::open(url, settings.max_connections).await?;
             Ok(Arc::new(storage))
         }
-        Database::Postgres { .. } => Err(StorageError::NotBuilt("PostgreSQL")),
+        Database::Postgres { url } => {
+            let storage = postgres::PostgresStorage::open(url, settings.max_connections).await?;
+            Ok(Arc::new(storage))
+        }
         #[cfg(feature = "firestore")]
         Database::Firestore {
             project_id,
@@ -188,8 +192,8 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
 
     // Sweeping.
 
-    /// Removes what has expired: letters and packages at `now_s`, whatever their state, archived events stored before `archived_before_s`. At most
-    /// `max` of each; call again while something was removed.
+    /// Removes what has expired: letters and packages at `now_s`, whatever their state, and events archived before
+    /// `archived_before_s`. At most `max` of each; call again while something was removed.
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned>;
 
     /// Whether the database answers.

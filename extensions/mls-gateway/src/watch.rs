@@ -29,6 +29,7 @@ pub(crate) const TABLE: &[Described] = &[
     described(Kind::Counter, EXPIRED, &["box"], "Letters that were removed because their time was over."),
     described(Kind::Counter, PICKUPS, &["box"], "Letters handed to their recipients."),
     described(Kind::Counter, MEMBERSHIPS, &[], "Rosters that were written."),
+    described(Kind::Counter, CIPHERSUITES, &[], "KeyPackages that came with a ciphersuite of which RFC 9420 knows nothing."),
 ];
 
 const DATABASE: &str = "mls_gateway_db_operation_duration_seconds";
@@ -42,6 +43,7 @@ const STORED: &str = "mls_gateway_keypackages_stored_total";
 const DEPOSITS: &str = "mls_gateway_mailbox_deposits_total";
 const EXPIRED: &str = "mls_gateway_mailbox_expired_total";
 const PICKUPS: &str = "mls_gateway_mailbox_pickups_total";
+const CIPHERSUITES: &str = "mls_gateway_unknown_ciphersuites_total";
 const MEMBERSHIPS: &str = "mls_gateway_membership_updates_total";
 
 /// What the gateway was doing when something went wrong.
@@ -151,6 +153,11 @@ pub(crate) fn membership_updated() {
 /// A KeyPackage is in stock.
 pub(crate) fn package_stored() {
     counter!(STORED).increment(1);
+}
+
+/// A KeyPackage names a ciphersuite that nobody knows.
+pub(crate) fn ciphersuite_unknown() {
+    counter!(CIPHERSUITES).increment(1);
 }
 
 /// So many KeyPackages are used up.

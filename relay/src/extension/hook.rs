@@ -1,9 +1,10 @@
 //! One registered hook with its author's types erased, and what the core keeps beside it.
 //!
-//! Invariant: an author's code is called through [`Hook::guard`], [`Hook::run`] or [`Hook::contain`] alone: a panic, an
-//! error or an overrun ends there, is counted and logged, and opens the hook's breaker when it repeats. Routes have none.
+//! Invariant: an author's code is called through the methods of [`Hook`] alone: a panic, an error or an overrun ends there,
+//! is counted and logged, and opens the hook's breaker when it repeats. Routes have none.
 
 mod call;
+mod run;
 
 pub(super) use call::{AdmitLater, Answer, Call};
 
@@ -11,8 +12,8 @@ use super::answer::Checked;
 use super::breaker::Breaker;
 use super::host::Host;
 use super::loops::Depths;
+use super::panics;
 pub(super) use super::panics::Panicked;
-use super::panics::{self, Ended};
 use super::watchdog;
 use crate::clock::Clock;
 use crate::kinds::Kinds;
@@ -20,7 +21,6 @@ use metrics::{Counter, Histogram};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -258,77 +258,18 @@ impl Hook {
         }
     }
 
-    /// Runs an author's future on the extension's own runtime, so that one that blocks its thread stalls no worker. The
-    /// timeout bounds the wait for a permit, which ends in [`Fault::Busy`], and then the hook's own time.
-    pub(super) async fn run<R, F>(
-        &self,
-        timeout: Duration,
-        call: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<R, Fault>
-    where
-        R: Checked + Send + 'static,
-        F: Future<Output = Answer<R>> + Send + 'static,
-    {
-        let permits = Some(self.owner.permits.clone());
-        self.run_with(permits, timeout, call).await
-    }
-
-    /// As [`Hook::run`], for what a hook may be waiting for itself: a permit of its own could be the one that it waits
-    /// for.
-    pub(super) async fn run_nested<R, F>(
-        &self,
-        timeout: Duration,
-        call: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<R, Fault>
-    where
-        R: Checked + Send + 'static,
-        F: Future<Output = Answer<R>> + Send + 'static,
-    {
-        self.run_with(None, timeout, call).await
-    }
-
-    async fn run_with<R, F>(
-        &self,
-        permits: Option<Arc<Semaphore>>,
-        timeout: Duration,
-        call: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<R, Fault>
-    where
-        R: Checked + Send + 'static,
-        F: Future<Output = Answer<R>> + Send + 'static,
-    {
+    /// Asks a test that the hook has put on a filter. Whatever keeps it from answering means no; as above, the breaker
+    /// hears of faults alone.
+    pub(super) fn passes(&self, test: impl FnOnce() -> bool) -> bool {
         if self.is_skipped() {
-            return Err(Fault::Skipped);
+            return false;
         }
-        let permit = match permits {
-            None => None,
-            Some(permits) => match tokio::time::timeout(timeout, permits.acquire_owned()).await {
-                Ok(Ok(permit)) => Some(permit),
-                // Closed, with its instance.
-                Ok(Err(_)) => return Err(Fault::CutOff),
-                Err(_) => return Err(self.busy()),
-            },
-        };
-        // Others may have failed meanwhile.
-        if self.is_skipped() {
-            return Err(Fault::Skipped);
-        }
-        let mut task = AbortOnDrop(self.owner.runtime.spawn(async move {
-            // The task holds the permit, not the waiter: one that blocks its thread goes on holding it.
-            let _permit = permit;
-            // Called here, since an author's function may panic before it returns its future.
-            call().await
-        }));
-        self.calls.increment(1);
-        let started = Instant::now();
-        let ended = tokio::time::timeout(timeout, &mut task.0).await;
-        self.seconds.record(started.elapsed().as_secs_f64());
-        match ended.map(panics::joined) {
-            Ok(Ok(answer)) => self.take(answer),
-            // Which is no fault.
-            Ok(Err(Ended::CutOff)) => Err(Fault::CutOff),
-            Ok(Err(Ended::Panicked)) => Err(self.fault(Fault::Panicked)),
-            Err(_) => Err(self.fault(Fault::TimedOut(timeout))),
+        match self.contain_uncounted(test) {
+            Ok(passes) => passes,
+            Err(Panicked) => {
+                self.fault(Fault::Panicked);
+                false
+            }
         }
     }
 
@@ -391,14 +332,5 @@ impl Drop for Hook {
         if panics::contain_as(self.owner.name, || drop(call)).is_err() {
             self.owner.count_fault("drop");
         }
-    }
-}
-
-/// Nobody waits any more: the task need not go on.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -128,7 +128,7 @@ impl Hooks {
                 continue;
             }
             let ask = || {
-                let mut narrow = Narrow::new(&mut narrowed);
+                let mut narrow = Narrow::by(hook, &mut narrowed);
                 let answer = call(viewer, verb, &mut narrow)?;
                 narrow.finish().map(|()| answer)
             };

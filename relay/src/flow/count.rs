@@ -102,7 +102,7 @@ async fn count(session: &Rc<Session>, filters: Filters, tally: Tally) -> Result<
     counted
 }
 
-/// Whether nobody guards the kinds, so that the viewer may see whatever is there.
+/// Whether nobody guards or tests the kinds, so that the viewer may see whatever is there.
 fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
     let config = session.worker.config();
     let protected = &config.protection.read_protected_kinds;
@@ -113,6 +113,7 @@ fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> 
     };
     unprotected
         && narrowed.excluded.is_empty()
+        && !narrowed.tested_kinds().overlaps(kinds)
         && !session.worker.hooks().any_deliver_overlaps(kinds)
 }
 

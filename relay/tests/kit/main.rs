@@ -10,3 +10,4 @@ mod guests;
 mod http;
 mod lives;
 mod restarts;
+mod restoring;

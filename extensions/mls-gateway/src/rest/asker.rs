@@ -27,11 +27,6 @@ pub(super) struct AskerJson<T> {
 }
 
 impl Asker {
-    /// Whether a service asks, which may ask for anybody.
-    pub(super) fn is_service(&self) -> bool {
-        matches!(self.caller, Caller::Service(_))
-    }
-
     /// The key that signed; none where a service asks.
     pub(super) fn signer(&self) -> Option<&PublicKey> {
         match &self.caller {

@@ -9,6 +9,7 @@ use super::signature;
 use super::wire::{Deposited, Done};
 use crate::MlsGateway;
 use crate::storage::{Letter, LetterBox};
+use crate::watch;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use trellis_relay::config::Mode;
@@ -64,7 +65,7 @@ pub(super) async fn deposit(
     if !me.storage.deposit(letter_box, &letter).await? {
         return Err(ApiError::internal("a random id was there already"));
     }
-    count("mls_gateway_mailbox_deposits_total", letter_box, 1);
+    watch::deposited(letter_box);
     let id = letter.id;
     Ok(Deposited { ok: true, id })
 }
@@ -84,8 +85,7 @@ pub(super) async fn collect(
         .pick_up(letter_box, &recipient, max, now_s)
         .await?;
     let is_new = |letter: &&Letter| letter.picked_up_at_s.is_none_or(|at_s| at_s == now_s);
-    let picked_up = letters.iter().filter(is_new).count() as u64;
-    count("mls_gateway_mailbox_pickups_total", letter_box, picked_up);
+    watch::picked_up(letter_box, letters.iter().filter(is_new).count());
     Ok(letters)
 }
 
@@ -152,12 +152,4 @@ fn ttl_s(me: &MlsGateway, letter_box: LetterBox) -> u64 {
         LetterBox::KeyPackages => me.settings.keypackage_ttl_s,
         LetterBox::Welcomes => me.settings.welcome_ttl_s,
     }
-}
-
-fn count(name: &'static str, letter_box: LetterBox, letters: u64) {
-    let label = match letter_box {
-        LetterBox::KeyPackages => "keypackages",
-        LetterBox::Welcomes => "welcomes",
-    };
-    metrics::counter!(name, "box" => label).increment(letters);
 }

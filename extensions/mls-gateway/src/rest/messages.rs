@@ -9,6 +9,7 @@ use super::wire;
 use crate::MlsGateway;
 use crate::kinds;
 use crate::storage::{ArchiveQuery, Archived};
+use crate::watch::{self, WayOut};
 use actix_web::web::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -123,8 +124,7 @@ async fn of_group(
     let AskerJson { asker, body } = request;
     let reader = asker.acting_for(body.pubkey.as_ref(), "pubkey")?;
     if !membership::may_read(&me, &reader, &body.group_id).await? {
-        metrics::counter!("mls_gateway_delivery_denied_total", "kind" => "445", "verb" => "REST")
-            .increment(1);
+        watch::denied(kinds::GROUP_MESSAGE, WayOut::Rest);
         return Err(ApiError::not_found(
             "there is no such group, or not for you",
         ));

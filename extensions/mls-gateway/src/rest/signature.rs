@@ -19,26 +19,21 @@ pub(super) fn confirms(sig_hex: &str, letter_id: &str, recipient: &PublicKey) ->
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use secp256k1::{Keypair, Message};
+    use trellis_relay::testing::Author;
 
     #[test]
     fn m24_an_acknowledgement_is_signed_by_its_recipient_for_its_letter() {
-        let secp = Secp256k1::new();
-        let pair = Keypair::from_seckey_slice(&secp, &[7; 32]).unwrap();
-        let key = PublicKey::from_slice(&pair.x_only_public_key().0.serialize()).unwrap();
-        let hash: [u8; 32] = Sha256::digest("ack:abc").into();
-        let message = Message::from_digest(hash);
-        let sig = secp
-            .sign_schnorr_no_aux_rand(message.as_ref(), &pair)
-            .to_string();
+        let (recipient, other) = (Author::new(1), Author::new(2));
+        let sign = |author: &Author, text| author.keys().sign_schnorr(Sha256::digest(text));
+        let sig = sign(&recipient, "ack:abc").to_string();
+        let key = recipient.pubkey();
         assert_eq!(confirms(&sig, "abc", &key), Some(true));
         assert_eq!(confirms(&sig, "abd", &key), Some(false));
-        let other = Keypair::from_seckey_slice(&secp, &[8; 32]).unwrap();
-        let other = PublicKey::from_slice(&other.x_only_public_key().0.serialize()).unwrap();
-        assert_eq!(confirms(&sig, "abc", &other), Some(false));
+        assert_eq!(confirms(&sig, "abc", &other.pubkey()), Some(false));
+        let of_other = sign(&other, "ack:abc").to_string();
+        assert_eq!(confirms(&of_other, "abc", &key), Some(false));
         assert_eq!(confirms("", "abc", &key), None);
         assert_eq!(confirms(&sig[2..], "abc", &key), None);
     }

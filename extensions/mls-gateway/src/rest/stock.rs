@@ -5,6 +5,7 @@ use super::mailbox::Acknowledgement;
 use super::wire::{self, Done};
 use crate::MlsGateway;
 use crate::config::Consume;
+use crate::watch;
 use schemars::JsonSchema;
 use serde::Serialize;
 use trellis_relay::config::Timestamp;
@@ -72,6 +73,6 @@ pub(super) async fn acknowledge(
     body.check_signature(&id.to_hex(), &owner)?;
     me.host.remove(id, Cause::Retention).await?;
     me.storage.remove_packages(&[id]).await?;
-    metrics::counter!("mls_gateway_keypackages_consumed_total").increment(1);
+    watch::packages_consumed(1);
     Ok(Done { ok: true })
 }

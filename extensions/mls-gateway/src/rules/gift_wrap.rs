@@ -18,7 +18,9 @@ pub(crate) struct GiftWrap {
 pub(crate) fn read(event: &Event, settings: &Settings) -> Result<GiftWrap, Reason> {
     let group_id = tags::optional_group_id(event)?;
     if settings.giftwrap_require_h && group_id.is_none() {
-        return Err(Reason::invalid("there is no h tag, this relay wants the group named"));
+        return Err(Reason::invalid(
+            "there is no h tag, this relay wants the group named",
+        ));
     }
     Ok(GiftWrap {
         recipient: tags::recipient(event)?,

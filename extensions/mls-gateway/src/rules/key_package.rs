@@ -73,9 +73,9 @@ pub(crate) fn expires_at_s(
 ) -> Result<Option<u64>, Reason> {
     match tags::at_most_one(event, "exp")? {
         Some(exp) => Ok(Some(tags::number("exp", &exp)?.min(now_s + LIFE_S_MAX))),
-        None if event.kind() == KEY_PACKAGE => {
-            Ok(Some(event.created_at().saturating_add(settings.keypackage_ttl_s)))
-        }
+        None if event.kind() == KEY_PACKAGE => Ok(Some(
+            event.created_at().saturating_add(settings.keypackage_ttl_s),
+        )),
         None => Ok(None),
     }
 }
@@ -91,16 +91,17 @@ pub(crate) fn is_known(ciphersuite: &str) -> bool {
         // Short names leave out what follows the key exchange.
         None => CIPHERSUITES.iter().any(|name| {
             let rest = name.strip_prefix(ciphersuite);
-            rest.is_some_and(|rest| rest.is_empty() || (ciphersuite.len() > 8 && rest.starts_with('_')))
+            rest.is_some_and(|rest| {
+                rest.is_empty() || (ciphersuite.len() > 8 && rest.starts_with('_'))
+            })
         }),
     }
 }
 
 fn check_content(event: &Event) -> Result<(), Reason> {
     let content = event.content();
-    let is_hex = || {
-        content.len().is_multiple_of(2) && content.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
+    let is_hex =
+        || content.len().is_multiple_of(2) && content.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_base64 = || BASE64.decode(&*content).is_ok();
     let encoding = tags::at_most_one(event, "encoding")?;
     let fits = match encoding.as_deref() {

@@ -14,7 +14,11 @@ pub(crate) struct PackageRequest {
 }
 
 /// Reads one that has not expired.
-pub(crate) fn read(event: &Event, settings: &Settings, now_s: u64) -> Result<PackageRequest, Reason> {
+pub(crate) fn read(
+    event: &Event,
+    settings: &Settings,
+    now_s: u64,
+) -> Result<PackageRequest, Reason> {
     if let Some(min) = tags::at_most_one(event, "min")?
         && !(1..=100).contains(&tags::number("min", &min)?)
     {

@@ -21,7 +21,9 @@ pub(crate) fn read(event: &Event) -> Result<RosterEvent, Reason> {
         return Err(Reason::invalid("seq must be 1 or more"));
     }
     let op = tags::exactly_one(event, "op")?;
-    let keys = event.tag_values(b'p').map(|key| tags::public_key("p", &key));
+    let keys = event
+        .tag_values(b'p')
+        .map(|key| tags::public_key("p", &key));
     let keys = keys.collect::<Result<Vec<PublicKey>, Reason>>()?;
     if keys.is_empty() && op != "bootstrap" {
         return Err(Reason::invalid(format!("op {op:?} needs a p tag")));
@@ -32,7 +34,9 @@ pub(crate) fn read(event: &Event) -> Result<RosterEvent, Reason> {
         "remove" => RosterOp::Remove(keys),
         "replace" => RosterOp::Replace(keys),
         "promote" => match role(event)? {
-            Role::Member => return Err(Reason::invalid("op \"promote\" makes an admin or an owner")),
+            Role::Member => {
+                return Err(Reason::invalid("op \"promote\" makes an admin or an owner"));
+            }
             role => RosterOp::Promote(keys, role),
         },
         // The role that is taken away says what is left.
@@ -59,7 +63,8 @@ pub(crate) fn read(event: &Event) -> Result<RosterEvent, Reason> {
 fn role(event: &Event) -> Result<Role, Reason> {
     match tags::at_most_one(event, "role")? {
         None => Ok(Role::Admin),
-        Some(name) => Role::parse(&name)
-            .ok_or_else(|| Reason::invalid("role must be member, admin or owner")),
+        Some(name) => {
+            Role::parse(&name).ok_or_else(|| Reason::invalid("role must be member, admin or owner"))
+        }
     }
 }

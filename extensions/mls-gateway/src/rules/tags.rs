@@ -8,7 +8,10 @@ use trellis_relay::reason::Reason;
 const GROUP_ID_BYTES_MAX: usize = 256;
 
 /// The value of a tag that may stand there once at most.
-pub(super) fn at_most_one<'e>(event: &'e Event, name: &str) -> Result<Option<Cow<'e, str>>, Reason> {
+pub(super) fn at_most_one<'e>(
+    event: &'e Event,
+    name: &str,
+) -> Result<Option<Cow<'e, str>>, Reason> {
     let mut named = event.tags().filter(|tag| tag.name() == name);
     let first = named.next();
     match (first, named.next()) {
@@ -64,7 +67,9 @@ fn sensible_group_id(value: Cow<'_, str>) -> Result<String, Reason> {
 /// A whole number, written in digits alone.
 pub(super) fn number(name: &str, value: &str) -> Result<u64, Reason> {
     read_number(value).ok_or_else(|| {
-        Reason::invalid(format!("{name} must be a whole number that fits into 64 bits"))
+        Reason::invalid(format!(
+            "{name} must be a whole number that fits into 64 bits"
+        ))
     })
 }
 
@@ -77,5 +82,8 @@ pub(super) fn read_number(value: &str) -> Option<u64> {
 
 /// Whether a text is 64 hex digits in lower case: as the id of a group it cannot be guessed, so to know it is a right.
 pub(crate) fn is_capability(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

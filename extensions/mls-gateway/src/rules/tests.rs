@@ -123,7 +123,10 @@ fn m2_the_content_is_what_its_encoding_says_and_something() {
 fn m2_any_ciphersuite_is_taken_and_the_known_are_known() {
     assert_all(
         KEY_PACKAGE,
-        &[(&[["cs", "SOMETHING_NEW"]], "fine"), (&[["kpr", ""]], "invalid")],
+        &[
+            (&[["cs", "SOMETHING_NEW"]], "fine"),
+            (&[["kpr", ""]], "invalid"),
+        ],
     );
     for known in [
         "1",

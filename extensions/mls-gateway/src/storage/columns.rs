@@ -7,7 +7,7 @@ mod text;
 
 pub(super) use text::{read, stored};
 
-use super::{Archived, Group, Letter, Package, Stock, VersionedRoster};
+use super::{Archived, BoxLoad, Group, Letter, Package, Stock, VersionedRoster};
 use crate::roster::{Role, Roster};
 use sqlx::FromRow;
 use std::collections::BTreeMap;
@@ -214,6 +214,26 @@ impl TryFrom<LetterRow> for Letter {
             picked_up_at_s: row.picked_up_at.map(unsigned),
             acknowledged_at_s: row.acknowledged_at.map(unsigned),
         })
+    }
+}
+
+/// Of a mailbox, counted.
+#[derive(FromRow)]
+pub(super) struct LoadRow {
+    letters: i64,
+    bytes: i64,
+    letters_of_sender: i64,
+    bytes_of_sender: i64,
+}
+
+impl From<LoadRow> for BoxLoad {
+    fn from(row: LoadRow) -> Self {
+        BoxLoad {
+            letters: unsigned(row.letters),
+            bytes: unsigned(row.bytes),
+            letters_of_sender: unsigned(row.letters_of_sender),
+            bytes_of_sender: unsigned(row.bytes_of_sender),
+        }
     }
 }
 

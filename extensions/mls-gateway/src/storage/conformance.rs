@@ -96,6 +96,7 @@ macro_rules! suite {
                 letters_come_oldest_first_and_for_their_recipient,
                 the_boxes_are_apart,
                 letters_are_listed_in_pages,
+                the_load_of_a_box_is_counted,
                 of_fifty_deposits_of_one_letter_one_counts,
             }
             archive {

@@ -16,8 +16,8 @@ mod rosters;
 
 use super::failure::{connecting, operating};
 use super::{
-    ArchiveQuery, Archived, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage, PutRoster,
-    Result, Seen, Stock, Storage, StorageError, VersionedRoster,
+    ArchiveQuery, Archived, BoxLoad, Group, Letter, LetterBox, Package, Page, Pruned, PutPackage,
+    PutRoster, Result, Seen, Stock, Storage, StorageError, VersionedRoster,
 };
 use crate::roster::Roster;
 use crate::watch;
@@ -26,7 +26,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Executor, Sqlite, Transaction};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -261,6 +261,17 @@ impl Storage for SqliteStorage {
         .await
     }
 
+    async fn box_load(
+        &self,
+        letter_box: LetterBox,
+        recipient: &PublicKey,
+        sender: &PublicKey,
+        now_s: u64,
+    ) -> Result<BoxLoad> {
+        let work = letters::load(&self.readers, letter_box, recipient, sender, now_s);
+        self.run("box_load", work).await
+    }
+
     async fn pick_up(
         &self,
         letter_box: LetterBox,
@@ -307,11 +318,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn ping(&self) -> Result<()> {
-        let work = async {
-            let answer: (i64,) = sqlx::query_as("SELECT 1").fetch_one(&self.readers).await?;
-            debug_assert_eq!(answer, (1,));
-            Ok(())
-        };
+        let work = async { self.readers.execute("SELECT 1").await.map(drop) };
         self.run("ping", work).await
     }
 }

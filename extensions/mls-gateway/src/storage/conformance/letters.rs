@@ -2,7 +2,7 @@
 
 use super::Handles;
 use super::samples::{NOW_S, hostile_texts, key, key_package_letter, welcome_letter};
-use crate::storage::{Letter, LetterBox, Page};
+use crate::storage::{BoxLoad, Letter, LetterBox, Page};
 use std::collections::BTreeSet;
 
 const BOXES: [(LetterBox, fn(&str, u64) -> Letter); 2] = [
@@ -214,4 +214,46 @@ pub(in crate::storage) async fn of_fifty_deposits_of_one_letter_one_counts(at: H
         new += usize::from(task.await.unwrap());
     }
     assert_eq!(new, 1);
+}
+
+pub(in crate::storage) async fn the_load_of_a_box_is_counted(at: Handles) {
+    for (letter_box, sample) in BOXES {
+        let load = async || {
+            let (recipient, sender) = (key(1), key(7));
+            let load = at.other.box_load(letter_box, &recipient, &sender, NOW_S);
+            load.await.unwrap()
+        };
+        assert_eq!(load().await, BoxLoad::default());
+        let size = |letter: &Letter| {
+            let rest = [&letter.ratchet_tree_b64, &letter.tags_json];
+            let rest = rest.into_iter().flatten().map(String::len).sum::<usize>();
+            (letter.content_b64.len() + rest) as u64
+        };
+        let mut wanted = BoxLoad::default();
+        for (name, sender) in [("a", 7), ("b", 8), ("c", 7)] {
+            let letter = Letter {
+                sender: key(sender),
+                content_b64: name.repeat(1000 * sender as usize),
+                ..sample(name, 1)
+            };
+            at.one.deposit(letter_box, &letter).await.unwrap();
+            wanted.letters += 1;
+            wanted.bytes += size(&letter);
+            if sender == 7 {
+                wanted.letters_of_sender += 1;
+                wanted.bytes_of_sender += size(&letter);
+            }
+        }
+        let expired = Letter {
+            expires_at_s: NOW_S,
+            ..sample("expired", 1)
+        };
+        for letter in [expired, sample("acknowledged", 1), sample("for another", 2)] {
+            at.one.deposit(letter_box, &letter).await.unwrap();
+        }
+        let acknowledged = at.one.acknowledge(letter_box, "acknowledged", NOW_S);
+        assert!(acknowledged.await.unwrap());
+        at.one.pick_up(letter_box, &key(1), 1, NOW_S).await.unwrap();
+        assert_eq!(load().await, wanted);
+    }
 }

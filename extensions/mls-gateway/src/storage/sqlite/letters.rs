@@ -1,7 +1,8 @@
 //! The two mailboxes, a table each.
 
-use crate::storage::columns::{LetterRow, all, limit, signed, stored};
-use crate::storage::{Letter, LetterBox, Page};
+use super::begin;
+use crate::storage::columns::{LetterRow, LoadRow, all, limit, signed, stored};
+use crate::storage::{BoxLoad, Letter, LetterBox, Page};
 use sqlx::sqlite::SqlitePool;
 use trellis_relay::event::PublicKey;
 
@@ -9,7 +10,9 @@ use trellis_relay::event::PublicKey;
 struct Statements {
     one: &'static str,
     page: &'static str,
-    pick_up: &'static str,
+    load: &'static str,
+    live: &'static str,
+    mark: &'static str,
     acknowledge: &'static str,
 }
 
@@ -17,10 +20,16 @@ const KEY_PACKAGES: Statements = Statements {
     one: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages WHERE id = ?1",
     page: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages \
            WHERE id > ?1 AND acknowledged_at IS NULL ORDER BY id LIMIT ?2",
-    pick_up: "UPDATE mail_keypackages SET picked_up_at = coalesce(picked_up_at, ?1) WHERE id IN \
-              (SELECT id FROM mail_keypackages WHERE recipient_pubkey = ?2 AND expires_at > ?1 \
-              AND acknowledged_at IS NULL ORDER BY created_at, id LIMIT ?3) \
-              RETURNING *, NULL AS group_id, NULL AS ratchet_tree_b64",
+    load: "SELECT count(*) AS letters, coalesce(sum(size), 0) AS bytes, \
+           count(*) FILTER (WHERE sender_pubkey = ?2) AS letters_of_sender, \
+           coalesce(sum(size) FILTER (WHERE sender_pubkey = ?2), 0) AS bytes_of_sender \
+           FROM (SELECT sender_pubkey, octet_length(content_b64) + coalesce(octet_length(tags), 0) AS size \
+           FROM mail_keypackages \
+           WHERE recipient_pubkey = ?1 AND expires_at > ?3 AND acknowledged_at IS NULL) AS lying",
+    live: "SELECT *, NULL AS group_id, NULL AS ratchet_tree_b64 FROM mail_keypackages \
+           WHERE recipient_pubkey = ?1 AND expires_at > ?2 AND acknowledged_at IS NULL \
+           ORDER BY created_at, id LIMIT ?3",
+    mark: "UPDATE mail_keypackages SET picked_up_at = ?1 WHERE id = ?2",
     acknowledge: "UPDATE mail_keypackages SET acknowledged_at = coalesce(acknowledged_at, ?2), \
                   content_b64 = '', tags = NULL WHERE id = ?1",
 };
@@ -29,10 +38,16 @@ const WELCOMES: Statements = Statements {
     one: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes WHERE id = ?1",
     page: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes \
            WHERE id > ?1 AND acknowledged_at IS NULL ORDER BY id LIMIT ?2",
-    pick_up: "UPDATE mail_welcomes SET picked_up_at = coalesce(picked_up_at, ?1) WHERE id IN \
-              (SELECT id FROM mail_welcomes WHERE recipient_pubkey = ?2 AND expires_at > ?1 \
-              AND acknowledged_at IS NULL ORDER BY created_at, id LIMIT ?3) \
-              RETURNING *, welcome_b64 AS content_b64, NULL AS tags",
+    load: "SELECT count(*) AS letters, coalesce(sum(size), 0) AS bytes, \
+           count(*) FILTER (WHERE sender_pubkey = ?2) AS letters_of_sender, \
+           coalesce(sum(size) FILTER (WHERE sender_pubkey = ?2), 0) AS bytes_of_sender \
+           FROM (SELECT sender_pubkey, octet_length(welcome_b64) + coalesce(octet_length(ratchet_tree_b64), 0) AS size \
+           FROM mail_welcomes \
+           WHERE recipient_pubkey = ?1 AND expires_at > ?3 AND acknowledged_at IS NULL) AS lying",
+    live: "SELECT *, welcome_b64 AS content_b64, NULL AS tags FROM mail_welcomes \
+           WHERE recipient_pubkey = ?1 AND expires_at > ?2 AND acknowledged_at IS NULL \
+           ORDER BY created_at, id LIMIT ?3",
+    mark: "UPDATE mail_welcomes SET picked_up_at = ?1 WHERE id = ?2",
     acknowledge: "UPDATE mail_welcomes SET acknowledged_at = coalesce(acknowledged_at, ?2), \
                   welcome_b64 = '', ratchet_tree_b64 = NULL WHERE id = ?1",
 };
@@ -79,6 +94,22 @@ pub(super) async fn deposit(
     Ok(query.execute(writer).await?.rows_affected() > 0)
 }
 
+pub(super) async fn load(
+    pool: &SqlitePool,
+    letter_box: LetterBox,
+    recipient: &PublicKey,
+    sender: &PublicKey,
+    now_s: u64,
+) -> sqlx::Result<BoxLoad> {
+    let row: LoadRow = sqlx::query_as(of(letter_box).load)
+        .bind(recipient.to_hex())
+        .bind(sender.to_hex())
+        .bind(signed(now_s))
+        .fetch_one(pool)
+        .await?;
+    Ok(row.into())
+}
+
 pub(super) async fn pick_up(
     writer: &SqlitePool,
     letter_box: LetterBox,
@@ -86,14 +117,24 @@ pub(super) async fn pick_up(
     max: usize,
     now_s: u64,
 ) -> sqlx::Result<Vec<Letter>> {
-    let rows: Vec<LetterRow> = sqlx::query_as(of(letter_box).pick_up)
-        .bind(signed(now_s))
+    let mut transaction = begin(writer).await?;
+    let rows: Vec<LetterRow> = sqlx::query_as(of(letter_box).live)
         .bind(recipient.to_hex())
+        .bind(signed(now_s))
         .bind(limit(max))
-        .fetch_all(writer)
+        .fetch_all(&mut *transaction)
         .await?;
     let mut letters: Vec<Letter> = all(rows)?;
-    letters.sort_by(|a, b| (a.created_at_s, &a.id).cmp(&(b.created_at_s, &b.id)));
+    // Whoever looks every second writes nothing.
+    for letter in letters.iter_mut().filter(|it| it.picked_up_at_s.is_none()) {
+        sqlx::query(of(letter_box).mark)
+            .bind(signed(now_s))
+            .bind(stored(&letter.id))
+            .execute(&mut *transaction)
+            .await?;
+        letter.picked_up_at_s = Some(now_s);
+    }
+    transaction.commit().await?;
     Ok(letters)
 }
 

@@ -1,0 +1,181 @@
+//! Fills the memory of groups from the database, and follows what is written there, by this instance or another.
+
+use super::Known;
+use super::shard::Versioned;
+use crate::MlsGateway;
+use crate::kinds::{GROUP_MESSAGE, ROSTER};
+use crate::roster::Roster;
+use crate::storage::StorageError;
+use crate::watch::{self, Stage};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use trellis_relay::extension::prelude::*;
+
+/// It cannot be found out who belongs to a group. What went wrong was counted and logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// How often other instances' changes are looked for.
+const STEP: Duration = Duration::from_secs(1);
+/// Groups in one question to the database.
+const BATCH: usize = 500;
+
+/// Follows what other instances write. Ends with an error only.
+pub(crate) async fn keep_in_step(gateway: &MlsGateway) -> Result<(), TaskError> {
+    loop {
+        // What goes wrong was counted; it may be better a second later.
+        let _ = gateway.catch_up().await;
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+impl MlsGateway {
+    /// Brings these groups into memory.
+    pub(crate) async fn load_groups(&self, group_ids: &[String]) -> Result<(), Unreadable> {
+        let directory = &self.directory;
+        if let Some(acl) = &directory.acl {
+            for group_id in group_ids {
+                acl.members(group_id).await.map_err(|it| unreadable(&it))?;
+            }
+            return Ok(());
+        }
+        if !directory.is_confirmed(directory.now_ms()) {
+            self.catch_up().await?;
+        }
+        let missing = group_ids.iter().filter(|it| directory.get(it).is_none());
+        let missing: Vec<String> = missing.cloned().collect();
+        for batch in missing.chunks(BATCH) {
+            let mut found = self.read_rosters(batch).await?;
+            for group_id in batch {
+                directory.learn(group_id, found.remove(group_id));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of a group, with I/O where it has to be.
+    pub(crate) async fn know_group(&self, group_id: &str) -> Result<Known, Unreadable> {
+        if let Some(known) = self.directory.get(group_id) {
+            return Ok(known);
+        }
+        self.load_groups(&[group_id.to_owned()]).await?;
+        self.directory.get(group_id).ok_or(Unreadable)
+    }
+
+    /// The groups that a key belongs to, which are in memory afterwards.
+    pub(crate) async fn load_groups_of(
+        &self,
+        pubkey: &PublicKey,
+    ) -> Result<Arc<[String]>, Unreadable> {
+        if self.directory.acl.is_some() {
+            // The server tells who is in a group, not which groups there are.
+            return Ok(Arc::default());
+        }
+        if let Some(groups) = self.directory.groups_of(pubkey) {
+            self.load_groups(&groups).await?;
+            return Ok(groups);
+        }
+        let turn = self.directory.keys.turn();
+        let groups: Arc<[String]> =
+            match watch::database("groups_of", self.storage.groups_of(pubkey)).await {
+                Ok(groups) => groups.into(),
+                Err(error) => return Err(unreadable(&error)),
+            };
+        self.load_groups(&groups).await?;
+        self.directory.keys.put(*pubkey, groups.clone(), turn);
+        Ok(groups)
+    }
+
+    /// A roster was written with this revision: whoever came or went hears of it at once.
+    pub(crate) fn roster_changed(&self, group_id: &str, roster: Arc<Roster>, revision: u64) {
+        let directory = &self.directory;
+        let after = roster.clone();
+        let versioned = Versioned { roster, revision };
+        let before = directory.learn(group_id, Some(versioned));
+        let changed = moved(before.flatten().as_deref(), &after);
+        if !changed.is_empty() {
+            directory.keys.forget(&changed);
+            self.tell_sessions(&changed);
+        }
+    }
+
+    /// Hears of all changes so far.
+    async fn catch_up(&self) -> Result<(), Unreadable> {
+        let directory = &self.directory;
+        if directory.acl.is_some() {
+            return Ok(());
+        }
+        let mut cursor = directory.cursor.lock().await;
+        let heard_ms = directory.now_ms();
+        let heard = self.hear(&mut cursor).await;
+        heard.map_err(|error| unreadable(&error))?;
+        directory.confirmed_ms.store(heard_ms, Relaxed);
+        Ok(())
+    }
+
+    async fn hear(&self, cursor: &mut Option<u64>) -> Result<(), StorageError> {
+        let Some(mut from) = *cursor else {
+            // Nothing is in memory yet.
+            *cursor = Some(watch::database("roster_cursor", self.storage.roster_cursor()).await?);
+            return Ok(());
+        };
+        loop {
+            let changes = self.storage.roster_changes(from, BATCH);
+            let (changed, next) = watch::database("roster_changes", changes).await?;
+            if !changed.is_empty() {
+                let rosters = watch::database("rosters", self.storage.rosters(&changed)).await?;
+                for (group_id, it) in rosters {
+                    self.roster_changed(&group_id, Arc::new(it.roster), it.revision);
+                }
+            }
+            from = next;
+            *cursor = Some(from);
+            if changed.len() < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn read_rosters(
+        &self,
+        group_ids: &[String],
+    ) -> Result<HashMap<String, Versioned>, Unreadable> {
+        let rosters = watch::database("rosters", self.storage.rosters(group_ids)).await;
+        let rosters = rosters.map_err(|error| unreadable(&error))?;
+        let versioned = rosters.into_iter().map(|(group_id, it)| {
+            let roster = Arc::new(it.roster);
+            let revision = it.revision;
+            (group_id, Versioned { roster, revision })
+        });
+        Ok(versioned.collect())
+    }
+
+    /// What these keys may see has changed.
+    fn tell_sessions(&self, pubkeys: &[PublicKey]) {
+        let _kinds = (pubkeys, Kinds::from([GROUP_MESSAGE, ROSTER]));
+    }
+}
+
+/// Who came or went.
+fn moved(before: Option<&Roster>, after: &Roster) -> Vec<PublicKey> {
+    let Some(before) = before else {
+        return after.members.keys().copied().collect();
+    };
+    let gone = before
+        .members
+        .keys()
+        .filter(|key| after.role(key).is_none());
+    let come = after
+        .members
+        .keys()
+        .filter(|key| before.role(key).is_none());
+    gone.chain(come).copied().collect()
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Unreadable {
+    tracing::warn!(%error, "it cannot be found out who belongs to groups");
+    watch::failed(Stage::Membership, None);
+    Unreadable
+}
