@@ -188,6 +188,7 @@ impl Guard {
             viewer,
             verb,
             filter,
+            ..
         } = request;
         let id = self.program.new_id();
         let question = Question::request(id, *verb, filter, viewer);

@@ -24,6 +24,8 @@ mod rules;
 mod shorten;
 mod storage;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use config::Config;

@@ -7,6 +7,7 @@ mod call;
 mod run;
 
 pub(super) use call::{AdmitLater, Answer, Call};
+pub(super) use run::AbortOnDrop;
 
 use super::answer::Checked;
 use super::breaker::Breaker;

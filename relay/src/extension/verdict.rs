@@ -82,6 +82,9 @@ pub struct AdmitRequest {
 /// What `request_async` is asked.
 #[derive(Clone, Debug)]
 pub struct AccessRequest {
+    /// Of this look at this filter, the same for all hooks; [`Narrow::request_id`](super::Narrow::request_id) says it in
+    /// the `request` that follows. Never used again while the process runs.
+    pub request_id: u64,
     /// Who asks.
     pub viewer: Arc<Viewer>,
     /// What for.

@@ -111,6 +111,7 @@ async fn e6_who_waits_in_vain_for_a_place_is_refused_and_no_fault_is_counted() {
         assert_eq!(relay.admit_async(&event(450, "1")).await, busy);
     }
     let request = AccessRequest {
+        request_id: 1,
         viewer: Arc::new(stranger()),
         verb: Verb::Req,
         filter: Arc::new(Filter {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod capabilities;
 mod changes;
 mod chat;
@@ -11,6 +12,7 @@ mod config;
 mod deliver;
 mod faults;
 mod gate;
+mod handover;
 mod health;
 mod hooks;
 mod hostile;

@@ -3,10 +3,11 @@
 
 use super::*;
 use crate::storage::StorageError;
-use crate::storage::conformance::{Scratch, suite};
+use crate::storage::conformance::{Scratch, agreement, suite};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::sync::Arc;
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 
 /// A database of the test's own.
 struct Database {
@@ -14,12 +15,14 @@ struct Database {
     url: Secret,
 }
 
+/// The server; where there is none that is said once, past the capture of output.
 fn server() -> Option<Secret> {
+    static SAID: Once = Once::new();
     let url = std::env::var("TRELLIS_TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        eprintln!(
-            "SKIPPED: TRELLIS_TEST_POSTGRES_URL names no PostgreSQL server; see tests/postgres"
-        );
+        let words =
+            b"SKIPPED: PostgreSQL: TRELLIS_TEST_POSTGRES_URL names no server; see tests/postgres\n";
+        SAID.call_once(|| std::io::stderr().write_all(words).unwrap());
     }
     Some(url?.as_str().into())
 }
@@ -55,6 +58,11 @@ impl Scratch for Database {
 }
 
 suite!(m28_postgres, super::super::Database);
+
+#[test]
+fn m28_postgres_agrees_with_the_plain_model() {
+    agreement::agrees_with_the_model::<Database>(12);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn m28_relays_that_open_a_new_database_at_once_all_find_it_whole() {

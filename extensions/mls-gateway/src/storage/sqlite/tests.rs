@@ -1,7 +1,7 @@
 //! SQLite's part of the suite, and what only a file can show.
 
 use super::*;
-use crate::storage::conformance::{Scratch, suite};
+use crate::storage::conformance::{Scratch, agreement, suite};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -28,6 +28,11 @@ impl Scratch for File {
 }
 
 suite!(m28_sqlite, super::super::File);
+
+#[test]
+fn m28_sqlite_agrees_with_the_plain_model() {
+    agreement::agrees_with_the_model::<File>(64);
+}
 
 /// The tables of an older gateway, which had no list of migrations, with a row in each.
 const OLD_DATABASE: &str = "
