@@ -41,7 +41,8 @@ impl MlsGateway {
         let Some(group_id) = wrap.group_id else {
             return Ok(Admit::Accept);
         };
-        let may_found = self.settings.membership_from_giftwrap == GiftWrapMembership::First;
+        let may_found = self.settings.membership_from_giftwrap == GiftWrapMembership::First
+            && self.check_new_groups().is_ok();
         let decide = |current: Option<&Roster>| -> Result<Option<Roster>, Infallible> {
             let roster = match current {
                 Some(roster) if invites(roster, event, viewer) => Some(roster.clone()),
