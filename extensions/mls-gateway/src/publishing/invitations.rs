@@ -5,7 +5,6 @@ use super::rosters::Changed;
 use crate::MlsGateway;
 use crate::config::GiftWrapMembership;
 use crate::directory::Known;
-use crate::kinds::GIFT_WRAP;
 use crate::roster::{Role, Roster};
 use crate::rules::gift_wrap;
 use std::convert::Infallible;
@@ -60,7 +59,7 @@ impl MlsGateway {
             Ok(Changed::Done) => Admit::Accept,
             Ok(Changed::Refused(never)) => match never {},
             Ok(Changed::Busy) => Reason::busy().into(),
-            Err(error) => failed(GIFT_WRAP, &error),
+            Err(error) => failed(event, &error),
         })
     }
 }

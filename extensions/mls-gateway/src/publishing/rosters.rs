@@ -4,9 +4,9 @@
 
 use super::failed;
 use crate::MlsGateway;
-use crate::kinds::ROSTER;
 use crate::roster::{self, Authority, Roster, RosterOp, RosterRefusal};
 use crate::rules::roster_event;
+use crate::shorten::Short;
 use crate::storage::{PutRoster, StorageError};
 use crate::watch;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl MlsGateway {
             Ok(Changed::Done) => Admit::Accept,
             Ok(Changed::Refused(refusal)) => Reason::from(refusal).into(),
             Ok(Changed::Busy) => Reason::busy().into(),
-            Err(error) => failed(ROSTER, &error),
+            Err(error) => failed(event, &error),
         })
     }
 
@@ -84,6 +84,8 @@ impl MlsGateway {
             match watch::database("put_roster", put).await? {
                 PutRoster::Written(revision) => {
                     watch::membership_updated();
+                    let (group, members) = (Short::group(group_id), roster.members.len());
+                    tracing::info!(%group, revision, members, "a roster was written");
                     self.roster_changed(group_id, Arc::new(roster), revision);
                     return Ok(Changed::Done);
                 }
