@@ -5,6 +5,7 @@
 mod boxes;
 mod ground;
 mod groups;
+mod guide;
 mod messages;
 mod together;
 mod who;
