@@ -28,6 +28,9 @@ mod sweep;
 mod tests;
 mod watch;
 
+#[cfg(test)]
+mod upkeep_tests;
+
 pub use config::Config;
 
 use config::Settings;
