@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod boxes;
+mod elsewhere;
 mod ground;
 mod groups;
 mod guide;
