@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::Stored;
-pub(crate) use unheard::Looked;
+pub(crate) use unheard::{Looked, look_for};
 
 /// What one transaction takes at most.
 const BATCH_EVENTS: usize = 100;
@@ -50,7 +50,7 @@ async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
             Change::Removed { id, .. } => {
                 last.insert(id, change);
             }
-            Change::Gap { to, .. } => unheard::look_for(me, *to).await?,
+            Change::Gap { to, .. } => look_for(&me.host, &*me.storage, &me.looked, *to).await?,
         }
     }
     let (mut new, mut gone) = (Vec::new(), Vec::new());

@@ -24,7 +24,12 @@ mod rules;
 mod shorten;
 mod storage;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod watch;
+
+#[cfg(test)]
+mod upkeep_tests;
 
 pub use config::Config;
 
@@ -42,6 +47,7 @@ pub struct MlsGateway {
     directory: Arc<Directory>,
     limits: publishing::Limits,
     turns: publishing::Turns,
+    reservations: consumption::Reservations,
     deposit_rates: rest::DepositRates,
     looked: archive::Looked,
     refill: refill::Refill,
@@ -53,7 +59,7 @@ impl Extension for MlsGateway {
     type Config = Config;
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
-        let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
+        let settings = config.settle(|name| std::env::var(name).ok(), host.data_dir())?;
         let storage = storage::open(&settings).await?;
         let directory = Arc::new(Directory::new(&settings, &host));
         let limits = publishing::Limits::new(&settings, &host);
@@ -70,6 +76,7 @@ impl Extension for MlsGateway {
             directory,
             limits,
             turns: publishing::Turns::default(),
+            reservations: consumption::Reservations::default(),
         })
     }
 
@@ -93,6 +100,13 @@ impl Extension for MlsGateway {
             result = directory::keep_in_step(&self) => result,
             result = refill_and_sweep => result,
             () = stop.stopped() => Ok(()),
+        }
+    }
+
+    fn health(&self) -> Health {
+        match self.directory.is_in_step() {
+            true => Health::Ok,
+            false => Health::Degraded("the gateway's database does not answer".to_owned()),
         }
     }
 }

@@ -11,6 +11,8 @@ mod columns;
 mod conformance;
 mod error;
 mod failure;
+#[cfg(feature = "firestore")]
+mod firestore;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -42,6 +44,15 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
             let storage = postgres::PostgresStorage::open(url, settings.max_connections).await?;
             Ok(Arc::new(storage))
         }
+        #[cfg(feature = "firestore")]
+        Database::Firestore {
+            project_id,
+            batch_size,
+        } => {
+            let storage = firestore::FirestoreStorage::open(project_id, *batch_size).await?;
+            Ok(Arc::new(storage))
+        }
+        #[cfg(not(feature = "firestore"))]
         Database::Firestore { .. } => Err(StorageError::NotBuilt(
             "Firestore (feature `mls_gateway_firestore`)",
         )),

@@ -95,6 +95,7 @@ const LISTED_KINDS_MAX: usize = 256;
 /// ```
 pub struct Narrow<'f> {
     narrowed: &'f mut Narrowed,
+    request_id: u64,
     /// Whose hands these are.
     hook: Option<&'f Arc<Hook>>,
     /// What a hook wanted to keep was too much, so nothing was kept.
@@ -111,14 +112,16 @@ impl<'f> Narrow<'f> {
     pub fn new(narrowed: &'f mut Narrowed) -> Self {
         Narrow {
             narrowed,
+            request_id: 0,
             hook: None,
             is_overfull: false,
         }
     }
 
     /// Lends it to a hook.
-    pub(super) fn by(hook: &'f Arc<Hook>, narrowed: &'f mut Narrowed) -> Self {
+    pub(super) fn by(hook: &'f Arc<Hook>, request_id: u64, narrowed: &'f mut Narrowed) -> Self {
         Narrow {
+            request_id,
             hook: Some(hook),
             ..Narrow::new(narrowed)
         }
@@ -132,6 +135,13 @@ impl<'f> Narrow<'f> {
             ))),
             false => Ok(()),
         }
+    }
+
+    /// The number of this look at this filter: what `request_async` found for the same one is known by it
+    /// ([`AccessRequest::request_id`](super::AccessRequest::request_id)). A later look has another. 0 where nobody asked
+    /// before, as in a test of one hook.
+    pub fn request_id(&self) -> u64 {
+        self.request_id
     }
 
     /// The filter as earlier hooks have left it.

@@ -52,11 +52,9 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         if let Some(before) = before {
             before.await;
         }
-        let counted = match request::load(&session, Verb::Count, &original) {
-            Some(loading) => loading.await,
-            None => Ok(()),
-        }
-        .and_then(|()| request::narrow(&session, Verb::Count, &original));
+        let loading = request::load(&session, Verb::Count, &original, false);
+        let (look, loaded) = request::loaded(loading, &original).await;
+        let counted = loaded.and_then(|()| request::narrow(&session, Verb::Count, &original, look));
         let answer = match counted {
             Ok(filters) => count(&session, filters, tally).await,
             Err(reason) => Err(reason),

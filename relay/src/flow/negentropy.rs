@@ -15,8 +15,10 @@ use super::event::admissions_done;
 use super::limits;
 use super::req::{Filters, room};
 use super::request;
+use crate::access_changes::touches;
 use crate::extension::Verb;
 use crate::filter::Filter;
+use crate::kinds::Kinds;
 use crate::nips::nip77::{Flaw, Malformed, check_any_version};
 use crate::rate_limit::Action;
 use crate::reason::Reason;
@@ -110,6 +112,16 @@ pub(crate) fn close_all(session: &Session) {
     end(session, session.take_reconciliations(|_| true), reason);
 }
 
+/// Ends those whose filter touches these kinds, of which the viewer may see more or less than before.
+pub(super) fn close_touching(session: &Session, kinds: &Kinds) {
+    let ids = session.take_reconciliations_of(|filters| touches(kinds, filters));
+    end(session, ids, access_changed());
+}
+
+fn access_changed() -> Reason {
+    Reason::restricted("what you may see of this filter has changed; open it again")
+}
+
 fn end(session: &Session, ids: Vec<SubId>, reason: Reason) {
     let refusal = Refusal::from(reason);
     for id in ids {
@@ -185,10 +197,10 @@ async fn reconcile(
 }
 
 async fn narrowed(session: &Rc<Session>, original: &Rc<[Filter]>) -> Result<Filters, Reason> {
-    if let Some(loading) = request::load(session, Verb::Neg, original) {
-        loading.await?;
-    }
-    request::narrow(session, Verb::Neg, original)
+    let loading = request::load(session, Verb::Neg, original, false);
+    let (look, loaded) = request::loaded(loading, original).await;
+    loaded?;
+    request::narrow(session, Verb::Neg, original, look)
 }
 
 /// What NEG-ERR says.

@@ -1,9 +1,11 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
+use crate::access_changes::AccessChange;
 use crate::config::{Network, Operation, Outbound};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
+use crate::kinds::Kinds;
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
@@ -12,6 +14,7 @@ use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
 use nostr::event::{EventBuilder, FinalizeEvent as _};
 use std::future::ready;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -55,12 +58,25 @@ impl Core for ForExtensions {
         self.0.config().outbound.clone()
     }
 
+    fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
         self.0.moderation().banned_pubkeys.contains(pubkey)
     }
 
     fn hooks_changed(&self) {
         self.0.tell_workers(|| WorkerMessage::HooksChanged);
+    }
+
+    fn access_changed(&self, pubkeys: Vec<PublicKey>, kinds: Kinds) {
+        let changes = &self.0.access_changes;
+        changes.push(&AccessChange::new(pubkeys, kinds));
+        for worker in self.0.workers().iter() {
+            // One whose inbox is full looks at them before the messages that are in it.
+            let _ = worker.try_send(WorkerMessage::AccessChanged);
+        }
     }
 
     fn pubkey(&self) -> PublicKey {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod capabilities;
 mod changes;
 mod chat;
@@ -11,10 +12,12 @@ mod config;
 mod deliver;
 mod faults;
 mod gate;
+mod handover;
 mod health;
 mod hooks;
 mod hostile;
 mod http;
+mod labels;
 mod lifecycle;
 mod needs;
 mod outbound;

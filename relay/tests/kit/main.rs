@@ -6,6 +6,7 @@ mod authors;
 mod clients;
 mod conformance;
 mod faults;
+mod files;
 mod guests;
 mod http;
 mod lives;

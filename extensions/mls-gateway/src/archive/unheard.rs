@@ -4,9 +4,8 @@
 //! room. So the store is asked what it still knows of deletions: those of authors and recipients (NIP-09), and requests to
 //! vanish (NIP-62). What the operator removed by hand in that time it does not know any more, which the log says.
 
-use crate::MlsGateway;
 use crate::kinds::GIFT_WRAP;
-use crate::storage::{ArchiveQuery, Archived};
+use crate::storage::{ArchiveQuery, Archived, Storage};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use trellis_relay::extension::prelude::*;
@@ -35,8 +34,13 @@ impl Looked {
 }
 
 /// Forgets what was deleted in a gap that ends with this row.
-pub(super) async fn look_for(me: &MlsGateway, to_row: u64) -> Result<(), HookError> {
-    let mut position = me.looked.position(to_row);
+pub(crate) async fn look_for(
+    host: &Host,
+    storage: &dyn Storage,
+    looked: &Looked,
+    to_row: u64,
+) -> Result<(), HookError> {
+    let mut position = looked.position(to_row);
     let mut forgotten = 0;
     loop {
         let query = ArchiveQuery {
@@ -44,14 +48,14 @@ pub(super) async fn look_for(me: &MlsGateway, to_row: u64) -> Result<(), HookErr
             max: PAGE_EVENTS,
             ..ArchiveQuery::default()
         };
-        let page = me.storage.archived(&query).await?;
+        let page = storage.archived(&query).await?;
         let Some(last) = page.last() else {
             break;
         };
         position = last.position;
-        let deleted = deleted(&me.host, page).await?;
-        forgotten += me.storage.forget(&deleted).await?;
-        me.looked.note(to_row, position);
+        let deleted = deleted(host, page).await?;
+        forgotten += storage.forget(&deleted).await?;
+        looked.note(to_row, position);
     }
     tracing::warn!(
         forgotten,

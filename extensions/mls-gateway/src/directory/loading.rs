@@ -26,7 +26,8 @@ const BATCH: usize = 500;
 pub(crate) async fn keep_in_step(gateway: &MlsGateway) -> Result<(), TaskError> {
     loop {
         // What goes wrong was counted; it may be better a second later.
-        let _ = gateway.catch_up().await;
+        let heard = gateway.catch_up().await;
+        gateway.directory.is_in_step.store(heard.is_ok(), Relaxed);
         tokio::time::sleep(STEP).await;
     }
 }
@@ -105,7 +106,9 @@ impl MlsGateway {
     async fn catch_up(&self) -> Result<(), Unreadable> {
         let directory = &self.directory;
         if directory.acl.is_some() {
-            return Ok(());
+            // There is nothing to be heard of, but the database has other uses.
+            let ping = watch::database("ping", self.storage.ping()).await;
+            return ping.map_err(|error| unreadable(&error));
         }
         let mut cursor = directory.cursor.lock().await;
         let heard_ms = directory.now_ms();
@@ -154,7 +157,8 @@ impl MlsGateway {
 
     /// What these keys may see has changed.
     fn tell_sessions(&self, pubkeys: &[PublicKey]) {
-        let _kinds = (pubkeys, Kinds::from([GROUP_MESSAGE, ROSTER]));
+        let kinds = Kinds::from([GROUP_MESSAGE, ROSTER]);
+        self.host.access_changed(pubkeys, &kinds);
     }
 }
 

@@ -8,9 +8,11 @@ use super::wire;
 use crate::MlsGateway;
 use crate::roster::Roster;
 use crate::storage::{self, Group, PutRoster};
+use crate::watch;
 use actix_web::web::{Json, Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use trellis_relay::config::{Mode, Timestamp};
 use trellis_relay::extension::prelude::*;
 
@@ -37,7 +39,10 @@ pub(super) fn declare(api: &mut Api) {
         .answers::<Created>(200)
         .fails(400, "A field is not what it should be.")
         .fails(403, "You are no admin.")
-        .fails(409, "The group has a roster already.");
+        .fails(
+            409,
+            "The group has a roster already, or rosters are kept elsewhere.",
+        );
 }
 
 /// A group.
@@ -79,11 +84,18 @@ async fn list(
         after: after.as_deref(),
         max: page.fetch(),
     };
-    let groups = me.storage.groups(asker.signer(), wanted).await?;
+    // A server that says who is in a group does not say which groups there are: each has to be asked for.
+    let lists_own = me.directory.lists_groups();
+    let member = asker.signer().filter(|_| lists_own);
+    let groups = me.storage.groups(member, wanted).await?;
     let page = page.of(groups, |group| group.group_id.clone());
+    let mut items = Vec::new();
+    for group in page.items {
+        items.extend(GroupShown::to(&me, &asker, group).await?);
+    }
     Ok(Json(GroupList {
         ok: true,
-        items: page.items.into_iter().map(GroupShown::of).collect(),
+        items,
         cursor: page.next,
     }))
 }
@@ -93,20 +105,27 @@ async fn show(
     asker: Asker,
     group_id: Path<String>,
 ) -> Result<Json<GroupShown>, ApiError> {
-    let may_see = match asker.signer() {
-        Some(signer) => membership::is_member(&me, signer, &group_id).await?,
-        None => true,
+    let shown = match me.storage.group(&group_id).await? {
+        Some(group) => GroupShown::to(&me, &asker, group).await?,
+        None => None,
     };
-    let group = match may_see {
-        true => me.storage.group(&group_id).await?,
-        false => None,
-    };
-    let group =
-        group.ok_or_else(|| ApiError::not_found("there is no such group, or not for you"))?;
-    Ok(Json(GroupShown::of(group)))
+    let shown = shown.ok_or_else(|| ApiError::not_found("there is no such group, or not for you"));
+    Ok(Json(shown?))
 }
 
 impl GroupShown {
+    /// The group, if whoever asks is a member of it or a service.
+    async fn to(me: &MlsGateway, asker: &Asker, group: Group) -> Result<Option<Self>, ApiError> {
+        let Some(signer) = asker.signer() else {
+            return Ok(Some(Self::of(group)));
+        };
+        let roster = membership::roster_for(me, signer, &group.group_id).await?;
+        Ok(roster.map(|roster| GroupShown {
+            member_count: roster.members.len() as u64,
+            ..Self::of(group)
+        }))
+    }
+
     fn of(group: Group) -> Self {
         GroupShown {
             group_id: group.group_id,
@@ -157,6 +176,11 @@ async fn create(
     me.host
         .refuse_during(&[Mode::ReadOnly, Mode::NoNewGroups])?;
     body.check()?;
+    if !me.directory.lists_groups() {
+        return Err(ApiError::conflict(
+            "who belongs to groups is said by another server (membership_source)",
+        ));
+    }
     let taken = || ApiError::conflict("this group has a roster already");
     let (id, now_s) = (&body.group_id, me.host.clock().now_s());
     if !me
@@ -170,9 +194,13 @@ async fn create(
     // The roster comes last: whoever is cut off in between may ask again.
     let (name, avatar) = (body.display_name.as_deref(), body.avatar_url.as_deref());
     me.storage.describe_group(id, name, avatar, now_s).await?;
+    watch::groups_updated(1);
     let roster = Roster::of_owner(*body.owner_pubkey.key());
     match me.storage.put_roster(id, &roster, None, now_s).await? {
-        PutRoster::Written(_) => {}
+        PutRoster::Written(revision) => {
+            watch::membership_updated();
+            me.roster_changed(id, Arc::new(roster), revision);
+        }
         PutRoster::Conflict => return Err(taken()),
     }
     let group = me.storage.group(id).await?;

@@ -6,4 +6,5 @@ mod boxes;
 mod ground;
 mod groups;
 mod messages;
+mod together;
 mod who;

@@ -65,6 +65,9 @@ pub(crate) fn apply(
     if change.seq <= current.seq {
         return Err(RosterRefusal::Stale);
     }
+    if matches!(change.op, RosterOp::Bootstrap(_)) {
+        return Err(RosterRefusal::Exists);
+    }
     let may_change_owners = is_config_admin || current.role(by) == Some(Role::Owner);
     if !may_change_owners && current.role(by) != Some(Role::Admin) {
         return Err(RosterRefusal::NotAdmin);

@@ -102,7 +102,7 @@ fn m2_the_content_is_what_its_encoding_says_and_something() {
         ("00ff", Some("hex"), "fine"),
         ("00FF", None, "fine"),
         ("00f", Some("hex"), "invalid"),
-        ("AAEC", Some("hex"), "invalid"),
+        ("AAEz", Some("hex"), "invalid"),
         ("not in any of them", None, "invalid"),
         ("AA!C", Some("base64"), "invalid"),
         ("", None, "invalid"),

@@ -87,7 +87,7 @@ impl Hook {
 }
 
 /// Nobody waits any more: the task need not go on.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+pub(in crate::extension) struct AbortOnDrop<T>(pub(in crate::extension) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {

@@ -98,6 +98,6 @@ fn problem(event: &Event) -> Option<Reason> {
 }
 
 /// The writes that store these events.
-pub(super) fn writes_of(events: Vec<Arc<Event>>) -> Vec<Write> {
+pub(in crate::extension) fn writes_of(events: Vec<Arc<Event>>) -> Vec<Write> {
     events.into_iter().map(Write::Put).collect()
 }

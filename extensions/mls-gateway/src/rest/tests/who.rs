@@ -164,7 +164,7 @@ async fn m23_banned_keys_have_signed_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("mls.db");
     let config = format!(
-        "management.admin_pubkeys = ['{}']\n[extensions.mls_gateway]\ndatabase_url = 'sqlite://{}'",
+        "information.pubkey = '{}'\n[extensions.mls_gateway]\ndatabase_url = 'sqlite://{}'",
         hex(&admin),
         file.display()
     );

@@ -1,0 +1,54 @@
+//! A database that is away: nothing leaks, and it is told apart from a refusal.
+
+use super::ground::{GROUP, Ground, in_group};
+use std::time::Duration;
+use trellis_relay::testing::{json, until};
+
+const MEMBER: u64 = 2;
+const INTERNAL: &str = "error: the relay could not do this now; try again later";
+
+#[tokio::test]
+async fn m22_where_membership_cannot_be_read_nothing_is_delivered() {
+    let ground = Ground::start("group_cache_ttl = 2").await;
+    ground.found(GROUP, &[MEMBER]).await;
+    let mut member = ground.client(MEMBER).await;
+    let message = ground.message(GROUP, "hello");
+    member.store(&message).await;
+    assert_eq!(
+        member.subscribe("live", [in_group(445, GROUP)]).await,
+        Ok(vec![message.clone()])
+    );
+
+    ground
+        .sql("ALTER TABLE rosters RENAME TO rosters_away")
+        .await;
+    // What is in memory is good for a while and no longer.
+    ground.relay.clock().advance(Duration::from_secs(3));
+    let read = member.query(in_group(445, GROUP)).await;
+    assert_eq!(read, Err(INTERNAL.to_owned()));
+    let refused = member.publish(&ground.message(GROUP, "lost")).await;
+    refused.assert_refused(INTERNAL);
+    let by_id = json!({"ids": [message.id().to_hex()]});
+    assert_eq!(member.query(by_id.clone()).await, Ok(vec![]));
+    let refused = member
+        .publish(&ground.roster(MEMBER, GROUP, 9, "add", &[3]))
+        .await;
+    refused.assert_refused(INTERNAL);
+    let failures = [("stage", "membership")];
+    let counted = ground
+        .relay
+        .metric("mls_gateway_errors_by_stage_total", &failures)
+        .await;
+    assert!(counted >= 1.0, "{counted}");
+    // Others are not in the way.
+    member.store(&ground.author(MEMBER).note("public")).await;
+
+    ground
+        .sql("ALTER TABLE rosters_away RENAME TO rosters")
+        .await;
+    until("the group is there again", async || {
+        member.query(in_group(445, GROUP)).await == Ok(vec![message.clone()])
+    })
+    .await;
+    assert_eq!(member.query(by_id).await, Ok(vec![message]));
+}
