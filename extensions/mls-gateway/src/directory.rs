@@ -18,7 +18,7 @@ use keys::Keys;
 use shard::{Shard, Versioned};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use trellis_relay::clock::Clock;
 use trellis_relay::extension::prelude::*;
@@ -37,6 +37,8 @@ pub(crate) struct Directory {
     confirmed_ms: AtomicU64,
     /// The server that knows instead of the database, if that is how it is; it has a memory of its own.
     acl: Option<AclClient>,
+    /// Whether the database answered when it was last asked for changes.
+    is_in_step: AtomicBool,
     /// How far changes were heard of. Whoever holds it hears.
     cursor: tokio::sync::Mutex<Option<u64>>,
 }
@@ -70,6 +72,7 @@ impl Directory {
             ttl_ms: settings.group_cache_ttl_s * 1000,
             confirmed_ms: AtomicU64::new(NEVER),
             acl: AclClient::new(host, settings),
+            is_in_step: AtomicBool::new(true),
             cursor: tokio::sync::Mutex::new(None),
         }
     }
@@ -96,6 +99,11 @@ impl Directory {
     /// Whether what is in memory can be relied on; if not, nothing is in it.
     pub(crate) fn is_readable(&self) -> bool {
         self.acl.is_some() || self.is_confirmed(self.now_ms())
+    }
+
+    /// Whether the database answered when it was last asked for changes.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.is_in_step.load(Relaxed)
     }
 
     /// Whether it can be found out which groups there are, and not just who is in one.

@@ -47,6 +47,8 @@ pub struct MlsGateway {
     directory: Arc<Directory>,
     limits: publishing::Limits,
     turns: publishing::Turns,
+    reservations: consumption::Reservations,
+    counts: consumption::Counts,
     deposit_rates: rest::DepositRates,
     looked: archive::Looked,
     refill: refill::Refill,
@@ -58,10 +60,11 @@ impl Extension for MlsGateway {
     type Config = Config;
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
-        let settings = config.settle(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
+        let settings = config.settle(|name| std::env::var(name).ok(), host.data_dir())?;
         let storage = storage::open(&settings).await?;
         let directory = Arc::new(Directory::new(&settings, &host));
         let limits = publishing::Limits::new(&settings, &host);
+        let counts = consumption::Counts::new(&settings);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
         let refill = refill::Refill::plan(&host, &settings).await?;
         watch::describe();
@@ -75,6 +78,8 @@ impl Extension for MlsGateway {
             directory,
             limits,
             turns: publishing::Turns::default(),
+            reservations: consumption::Reservations::default(),
+            counts,
         })
     }
 
@@ -98,6 +103,13 @@ impl Extension for MlsGateway {
             result = directory::keep_in_step(&self) => result,
             result = refill_and_sweep => result,
             () = stop.stopped() => Ok(()),
+        }
+    }
+
+    fn health(&self) -> Health {
+        match self.directory.is_in_step() {
+            true => Health::Ok,
+            false => Health::Degraded("the gateway's database does not answer".to_owned()),
         }
     }
 }

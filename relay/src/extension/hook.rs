@@ -80,6 +80,7 @@ pub enum StartAt {
 /// What `register` leaves behind; it becomes a [`Hook`] when its extension runs.
 pub(super) struct Registration {
     pub(super) phase: Phase,
+    pub(super) label: Option<Arc<str>>,
     pub(super) kinds: Kinds,
     pub(super) call: Call,
 }
@@ -153,6 +154,8 @@ pub(super) enum Fault {
 pub(super) struct Hook {
     pub(super) owner: Arc<Owner>,
     pub(super) phase: Phase,
+    /// Tells it from others of its extension, for people.
+    pub(super) label: Option<Arc<str>>,
     pub(super) kinds: Kinds,
     pub(super) call: Call,
     pub(super) breaker: Breaker,
@@ -183,6 +186,7 @@ impl Hook {
             untimed: AtomicU32::new(0),
             owner,
             phase: registration.phase,
+            label: registration.label,
             kinds: registration.kinds,
             call: registration.call,
             breaker,
@@ -293,6 +297,7 @@ impl Hook {
     #[cold]
     pub(super) fn fault(&self, fault: Fault) -> Fault {
         let (extension, hook) = (self.owner.name, self.call.name());
+        let label = self.label.as_deref();
         self.owner.count_fault(hook);
         let now = self.owner.clock.monotonic();
         let opened = match (&self.call, &fault) {
@@ -302,10 +307,11 @@ impl Hook {
             _ => self.breaker.bad(now),
         };
         match opened {
-            None => tracing::warn!(extension, hook, "a hook is at fault: {fault}"),
+            None => tracing::warn!(extension, hook, label, "a hook is at fault: {fault}"),
             Some(wait) => tracing::error!(
                 extension,
                 hook,
+                label,
                 skipped_ms = wait.as_millis() as u64,
                 "a hook is at fault: {fault}; it is skipped for a while"
             ),

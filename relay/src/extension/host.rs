@@ -18,6 +18,7 @@ use crate::config::{Mode, Network};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
 use crate::kinds::Kinds;
+use crate::nips::nip98::address::Target;
 use crate::nips::nip98::{self, Asked, Nip98Error, ReplayGuard, Signed};
 use crate::reason::Reason;
 use crate::store::{Budget, Cause, Order, Outcome, Scan, Store, StoreError, Write};
@@ -314,7 +315,7 @@ impl Host {
         let body_sha256 = body.map(nip98::sha256);
         let asked = Asked {
             method,
-            is_url: |signed: &str| signed == url,
+            target: Target::Exact(url),
             body_sha256: body_sha256.as_ref(),
             window_s: nip98::WINDOW_S,
         };
@@ -325,7 +326,7 @@ impl Host {
     pub(super) fn check_signed(
         &self,
         header: &str,
-        asked: Asked<'_, impl FnOnce(&str) -> bool>,
+        asked: Asked<'_>,
         ip: Option<IpAddr>,
     ) -> Result<Signed, Nip98Error> {
         let now_s = self.inner.clock.now_s();

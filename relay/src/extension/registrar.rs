@@ -24,6 +24,8 @@ use std::time::Duration;
 pub const HOOKS_MAX: usize = 1_000;
 /// Names of methods and subcommands may have so many characters.
 const NAME_CHARS_MAX: usize = 64;
+/// What is longer is cut off.
+const LABEL_CHARS_MAX: usize = 64;
 
 /// What is wrong with what `register` asked for, if anything can be told without looking at other extensions.
 pub(super) fn problem(registrations: &[Registration]) -> Option<String> {
@@ -59,6 +61,7 @@ fn bad_name(what: &str, name: &str) -> Option<String> {
 pub struct Registrar<E> {
     instance: Arc<E>,
     phase: Phase,
+    label: Option<Arc<str>>,
     registrations: Vec<Registration>,
     offers: Vec<Offer>,
 }
@@ -68,6 +71,7 @@ impl<E: Extension> Registrar<E> {
         Registrar {
             instance,
             phase: Phase::default(),
+            label: None,
             registrations: Vec::new(),
             offers: Vec::new(),
         }
@@ -82,6 +86,7 @@ impl<E: Extension> Registrar<E> {
         if self.registrations.len() <= HOOKS_MAX {
             self.registrations.push(Registration {
                 phase: self.phase,
+                label: self.label.clone(),
                 kinds,
                 call,
             });
@@ -104,6 +109,26 @@ impl<E: Extension> Registrar<E> {
     /// ```
     pub fn phase(&mut self, phase: Phase) -> &mut Self {
         self.phase = phase;
+        self
+    }
+
+    /// What tells the hooks registered from here on from others of the extension, for people: in `trellis config explain
+    /// --hooks` and in the log of a fault. One line of at most 64 characters; an empty one ends it.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     for list in ["spam", "scams"] {
+    ///         hooks
+    ///             .label(list)
+    ///             .admit(1, |_me, _event, _viewer| Ok(Admit::Accept));
+    ///     }
+    /// }
+    /// ```
+    pub fn label(&mut self, label: &str) -> &mut Self {
+        let label: String = label.chars().take(LABEL_CHARS_MAX).collect();
+        let label = label.replace(char::is_control, " ");
+        self.label = (!label.is_empty()).then(|| label.into());
         self
     }
 

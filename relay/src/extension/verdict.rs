@@ -89,6 +89,8 @@ pub struct AccessRequest {
     pub viewer: Arc<Viewer>,
     /// What for.
     pub verb: Verb,
+    /// Whether this is about a subscription that is open and is looked at again, to which no stored events are sent.
+    pub is_again: bool,
     /// The client's own filter; narrowing it is for `request`, which runs afterwards.
     pub filter: Arc<Filter>,
 }

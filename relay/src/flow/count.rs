@@ -52,7 +52,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         if let Some(before) = before {
             before.await;
         }
-        let loading = request::load(&session, Verb::Count, &original);
+        let loading = request::load(&session, Verb::Count, &original, false);
         let (look, loaded) = request::loaded(loading, &original).await;
         let counted = loaded.and_then(|()| request::narrow(&session, Verb::Count, &original, look));
         let answer = match counted {

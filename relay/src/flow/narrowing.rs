@@ -67,7 +67,7 @@ fn narrow_where(session: &Rc<Session>, wants: impl Fn(&[Filter]) -> bool) -> Opt
         let Some(original) = original.filter(|filters| wants(filters)) else {
             continue;
         };
-        match request::load(session, Verb::Req, &original) {
+        match request::load(session, Verb::Req, &original, true) {
             None => install(session, &id, key, &original, Look::at(&original)),
             Some(loading) => {
                 let session = session.clone();

@@ -197,7 +197,7 @@ async fn reconcile(
 }
 
 async fn narrowed(session: &Rc<Session>, original: &Rc<[Filter]>) -> Result<Filters, Reason> {
-    let loading = request::load(session, Verb::Neg, original);
+    let loading = request::load(session, Verb::Neg, original, false);
     let (look, loaded) = request::loaded(loading, original).await;
     loaded?;
     request::narrow(session, Verb::Neg, original, look)

@@ -42,7 +42,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
     };
     let before = admissions_done(session);
     let loading = match &before {
-        None => request::load(session, Verb::Req, &original),
+        None => request::load(session, Verb::Req, &original, false),
         Some(_) => None,
     };
     let changes = session.staleness.changes();
@@ -57,7 +57,7 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         if let Some(before) = before {
             before.await;
             changes = session.staleness.changes();
-            loading = request::load(&session, Verb::Req, &original);
+            loading = request::load(&session, Verb::Req, &original, false);
         }
         let (look, loaded) = request::loaded(loading, &original).await;
         match loaded {

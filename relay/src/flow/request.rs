@@ -105,9 +105,15 @@ fn protect(filter: &mut Filter, config: &Config, viewer: &Viewer) -> Result<(), 
 }
 
 /// Async `request` hooks load what `request` and `deliver` will need; none where no extension has any for these filters.
-/// Where the extensions change meanwhile, those in force at the end have been asked.
-pub(super) fn load(session: &Rc<Session>, verb: Verb, filters: &Rc<[Filter]>) -> Option<Loading> {
-    let (mut generation, mut answer) = ask(session, verb, filters)?;
+/// Where the extensions change meanwhile, those in force at the end have been asked. `is_again` tells them that the
+/// filters are of a subscription that is open.
+pub(super) fn load(
+    session: &Rc<Session>,
+    verb: Verb,
+    filters: &Rc<[Filter]>,
+    is_again: bool,
+) -> Option<Loading> {
+    let (mut generation, mut answer) = ask(session, verb, filters, is_again)?;
     let (session, filters) = (session.clone(), filters.clone());
     Some(Box::pin(async move {
         loop {
@@ -116,7 +122,7 @@ pub(super) fn load(session: &Rc<Session>, verb: Verb, filters: &Rc<[Filter]>) ->
             if session.worker.hooks().generation() == generation {
                 return answered;
             }
-            match ask(&session, verb, &filters) {
+            match ask(&session, verb, &filters, is_again) {
                 Some(again) => (generation, answer) = again,
                 None => return (Look::at(&filters), Ok(())),
             }
@@ -133,7 +139,12 @@ pub(super) async fn loaded(loading: Option<Loading>, filters: &[Filter]) -> Load
 }
 
 /// Asks the async hooks in force now, and says which generation they are of.
-fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loading)> {
+fn ask(
+    session: &Session,
+    verb: Verb,
+    filters: &[Filter],
+    is_again: bool,
+) -> Option<(u64, Loading)> {
     let hooks = session.worker.hooks();
     let asked: Vec<(usize, Filter)> = filters
         .iter()
@@ -153,6 +164,7 @@ fn ask(session: &Session, verb: Verb, filters: &[Filter]) -> Option<(u64, Loadin
                 request_id: look.request_id(place),
                 viewer: viewer.clone(),
                 verb,
+                is_again,
                 filter: Arc::new(filter),
             };
             if let Access::Close(reason) = hooks.request_async(request).await {

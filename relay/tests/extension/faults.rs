@@ -114,6 +114,7 @@ async fn e6_who_waits_in_vain_for_a_place_is_refused_and_no_fault_is_counted() {
         request_id: 1,
         viewer: Arc::new(stranger()),
         verb: Verb::Req,
+        is_again: false,
         filter: Arc::new(Filter {
             kinds: Some(vec![460]),
             ..Filter::default()

@@ -17,6 +17,7 @@ mod health;
 mod hooks;
 mod hostile;
 mod http;
+mod labels;
 mod lifecycle;
 mod needs;
 mod outbound;

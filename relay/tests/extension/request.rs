@@ -51,6 +51,7 @@ async fn e2_request_async_comes_first_and_may_close() {
             request_id: 1,
             viewer: Arc::new(stranger()),
             verb,
+            is_again: false,
             filter: Arc::new(asking_for(Some(&[kind]))),
         })
     };

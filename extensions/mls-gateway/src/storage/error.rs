@@ -19,6 +19,7 @@ pub(crate) enum StorageError {
     #[error("the database holds something unreadable: {0}")]
     Corrupt(&'static str),
     /// The program was built without this backend.
+    #[cfg(not(feature = "firestore"))]
     #[error("storage_backend: this program was built without {0}")]
     NotBuilt(&'static str),
 }

@@ -96,3 +96,97 @@ async fn m1_a_package_is_not_shown_after_its_end() {
     ground.relay.clock().advance(Duration::from_secs(60));
     assert_eq!(packages(&mut owner).await, []);
 }
+
+/// Packages that were taken are gone from the store, which the owner's own look shows.
+async fn until_left(owner: &mut Client, left: &[Event]) {
+    until("what was read is gone", async || {
+        packages(owner).await == left
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m5_a_read_takes_the_oldest_and_leaves_the_last() {
+    let ground = Ground::start("keypackage_consume = 'on_read'").await;
+    let mut owner = ground.client(OWNER).await;
+    let all: Vec<Event> = (0..3).map(|number| ground.package(OWNER, number)).collect();
+    for package in &all {
+        owner.store(package).await;
+    }
+    let mut reader = ground.client(READER).await;
+    assert_eq!(packages(&mut reader).await, [all[0].clone()]);
+    assert_eq!(packages(&mut reader).await, [all[1].clone()]);
+    for _ in 0..3 {
+        assert_eq!(
+            packages(&mut reader).await,
+            [all[2].clone()],
+            "the last stays"
+        );
+    }
+    until_left(&mut owner, &all[2..]).await;
+    let consumed = ground
+        .relay
+        .metric("mls_gateway_keypackages_consumed_total", &[])
+        .await;
+    assert!(consumed >= 2.0, "{consumed}");
+}
+
+#[tokio::test]
+async fn m5_only_a_req_for_an_owners_packages_takes_any() {
+    let ground = Ground::start("keypackage_consume = 'on_read'").await;
+    let mut owner = ground.client(OWNER).await;
+    let all: Vec<Event> = (0..3).map(|number| ground.package(OWNER, number)).collect();
+    let mut reader = ground.client(READER).await;
+    let by_owner = json!({"kinds": [443], "authors": [key(OWNER)]});
+    // Open before there is anything, so that only live events could come.
+    assert_eq!(
+        reader.subscribe("live", [by_owner.clone()]).await,
+        Ok(vec![])
+    );
+    for package in &all {
+        owner.store(package).await;
+    }
+    reader.assert_no_event("live").await;
+    assert_eq!(reader.count(by_owner.clone()).await, Ok(3));
+    let ids: Vec<String> = all.iter().map(|it| it.id().to_hex()).collect();
+    for wildcard in [
+        json!({"kinds": [443]}),
+        json!({"authors": [key(OWNER)]}),
+        json!({"ids": ids}),
+        json!({"kinds": [443], "authors": [key(OWNER)], "since": 1}),
+        json!({"kinds": [443], "authors": [key(OWNER)], "limit": 0}),
+    ] {
+        assert_eq!(
+            reader.query(wildcard.clone()).await,
+            Ok(vec![]),
+            "{wildcard}"
+        );
+    }
+    // One more key looks anew at what is open, and takes nothing.
+    reader.login(&ground.author(77)).await;
+    reader.assert_no_event("live").await;
+    let own: Vec<Event> = all.iter().rev().cloned().collect();
+    assert_eq!(
+        packages(&mut owner).await,
+        own,
+        "nothing is gone, and owners see it"
+    );
+    assert_eq!(packages(&mut reader).await, [all[0].clone()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m5_no_package_goes_to_two_readers() {
+    let table = "keypackage_consume = 'on_read'\nrate_limits.max_keypackages_per_hour = 20";
+    let ground = Ground::start(table).await;
+    let mut owner = ground.client(OWNER).await;
+    for number in 0..11 {
+        owner.store(&ground.package(OWNER, number)).await;
+    }
+    let readers = (0..10).map(async |number| {
+        let mut reader = ground.client(100 + number).await;
+        packages(&mut reader).await
+    });
+    let read = futures_util::future::join_all(readers).await;
+    let ids: std::collections::BTreeSet<_> = read.iter().flatten().map(|it| *it.id()).collect();
+    assert_eq!((read.iter().flatten().count(), ids.len()), (10, 10));
+}

@@ -118,33 +118,28 @@ fn questions(query: &ArchiveQuery<'_>) -> Vec<Question> {
     }
     let groups = query.groups.unwrap_or_default();
     let of_groups = groups.chunks(NAMES_IN_A_QUESTION);
-    let of_groups = of_groups.map(|some| base().is_one_of("group_id", some));
+    let of_groups = of_groups.map(|some| base().among("group_id", some));
     let recipients = query.recipients.unwrap_or_default().iter();
     let recipients: Vec<String> = recipients.map(|key| key.to_hex()).collect();
     let for_recipients = recipients.chunks(NAMES_IN_A_QUESTION);
-    let for_recipients = for_recipients.map(|some| base().is_one_of("recipient", some));
+    let for_recipients = for_recipients.map(|some| base().among("recipient", some));
     of_groups.chain(for_recipients).collect()
 }
 
 pub(super) async fn forget(database: &Database, ids: &[EventId]) -> Result<usize> {
     let ids = ids.iter().map(EventId::to_hex);
     let found = database.documents(ARCHIVE, ids).await?;
-    let mut writes = Vec::new();
-    for document in found.values() {
-        remove(database, document, &mut writes)?;
-    }
-    database.commit_all(writes).await?;
+    let removals: Result<Vec<Vec<Write>>> =
+        found.values().map(|it| removal(database, it)).collect();
+    database.commit_pieces(removals?).await?;
     Ok(found.len())
 }
 
-/// Adds what removes an event.
-pub(super) fn remove(
-    database: &Database,
-    document: &Document,
-    writes: &mut Vec<Write>,
-) -> Result<()> {
-    writes.push(database.remove(ARCHIVE, Reading(document).id()));
-    EVENT.remove(database, document, writes)
+/// What removes an event.
+pub(super) fn removal(database: &Database, document: &Document) -> Result<Vec<Write>> {
+    let mut writes = vec![database.remove(ARCHIVE, Reading(document).id())];
+    EVENT.remove(database, document, &mut writes)?;
+    Ok(writes)
 }
 
 /// All but its place and itself.

@@ -134,12 +134,20 @@ impl Database {
         }
     }
 
-    /// Commits what may be written in pieces, and again, in as many as it takes.
-    pub(super) async fn commit_all(&self, writes: Vec<Write>) -> Result<Committed> {
-        let mut writes = writes.into_iter().peekable();
-        while writes.peek().is_some() {
-            let some = writes.by_ref().take(self.batch_size).collect();
-            if self.commit(some).await? == Committed::Refused {
+    /// Commits what may be written in pieces, and again, in as many as it takes. The writes of a piece stay together.
+    pub(super) async fn commit_pieces(
+        &self,
+        pieces: impl IntoIterator<Item = Vec<Write>>,
+    ) -> Result<Committed> {
+        let mut pieces = pieces.into_iter().peekable();
+        let mut writes = Vec::new();
+        while let Some(piece) = pieces.next() {
+            writes.extend(piece);
+            let fits = |next: &Vec<Write>| writes.len() + next.len() <= self.batch_size;
+            if pieces.peek().is_some_and(fits) {
+                continue;
+            }
+            if self.commit(std::mem::take(&mut writes)).await? == Committed::Refused {
                 return Ok(Committed::Refused);
             }
         }
@@ -213,7 +221,7 @@ impl Database {
 pub(super) struct Question {
     collection: &'static str,
     conditions: Vec<FirestoreQueryFilter>,
-    order: Vec<&'static str>,
+    order: Vec<(&'static str, FirestoreQueryDirection)>,
     max: Option<usize>,
     only: Option<&'static str>,
 }
@@ -235,18 +243,18 @@ impl Question {
         self
     }
 
-    pub(super) fn is(self, field: &str, text: impl Into<String>) -> Self {
+    pub(super) fn equal(self, field: &str, text: impl Into<String>) -> Self {
         let text = value(ValueType::StringValue(text.into()));
         self.given(FirestoreQueryFilterCompare::Equal(field.to_owned(), text))
     }
 
-    pub(super) fn is_flag(self, field: &str, flag: bool) -> Self {
+    pub(super) fn equal_flag(self, field: &str, flag: bool) -> Self {
         let flag = value(ValueType::BooleanValue(flag));
         self.given(FirestoreQueryFilterCompare::Equal(field.to_owned(), flag))
     }
 
     /// At most 30 texts.
-    pub(super) fn is_one_of(self, field: &str, texts: &[String]) -> Self {
+    pub(super) fn among(self, field: &str, texts: &[String]) -> Self {
         let texts = value(list(texts.iter().cloned()));
         self.given(FirestoreQueryFilterCompare::In(field.to_owned(), texts))
     }
@@ -291,8 +299,15 @@ impl Question {
 
     /// Lowest first; by the second of equals, and so on.
     pub(super) fn in_order_of<const N: usize>(mut self, fields: [&'static str; N]) -> Self {
-        self.order = fields.into();
+        let ascending = |field| (field, FirestoreQueryDirection::Ascending);
+        self.order = fields.map(ascending).into();
         self
+    }
+
+    /// The one document where this field is highest.
+    pub(super) fn highest_of(mut self, field: &'static str) -> Self {
+        self.order = vec![(field, FirestoreQueryDirection::Descending)];
+        self.at_most_documents(1)
     }
 
     /// Only this field is wanted.
@@ -325,11 +340,9 @@ impl From<Question> for FirestoreQueryParams {
                 ),
             )),
         };
-        let ascending = |field: &str| {
-            FirestoreQueryOrder::new(field.to_owned(), FirestoreQueryDirection::Ascending)
-        };
         if !question.order.is_empty() {
-            params.order_by = Some(question.order.into_iter().map(ascending).collect());
+            let order = question.order.into_iter().map(FirestoreQueryOrder::from);
+            params.order_by = Some(order.collect());
         }
         params.return_only_fields = question.only.map(|field| vec![field.to_owned()]);
         params.limit = question.max.map(|max| max.min(i32::MAX as usize) as u32);

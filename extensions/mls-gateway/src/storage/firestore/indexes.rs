@@ -1,6 +1,9 @@
 //! Whether `firestore.indexes.json` has what a question needs: the service refuses what has no index, and emulators do not.
 
-use firestore::{FirestoreQueryFilter, FirestoreQueryFilterCompare, FirestoreQueryParams};
+use firestore::{
+    FirestoreQueryDirection, FirestoreQueryFilter, FirestoreQueryFilterCompare,
+    FirestoreQueryOrder, FirestoreQueryParams,
+};
 use std::collections::BTreeSet;
 
 const INDEXES: &str = include_str!("../../../firestore/firestore.indexes.json");
@@ -28,14 +31,20 @@ pub(super) fn assert_there(question: &FirestoreQueryParams, sum: Option<&str>) {
 #[derive(Debug, Default)]
 struct Index {
     equal: BTreeSet<(String, &'static str)>,
-    ordered: Vec<String>,
+    ordered: Vec<(String, &'static str)>,
 }
 
 impl Index {
     fn needed(question: &FirestoreQueryParams, sum: Option<&str>) -> Self {
         let mut index = Index::default();
         let order = question.order_by.iter().flatten();
-        index.ordered = order.map(|order| order.field_name.clone()).collect();
+        let direction = |order: &FirestoreQueryOrder| match order.direction {
+            FirestoreQueryDirection::Ascending => "ASCENDING",
+            FirestoreQueryDirection::Descending => "DESCENDING",
+        };
+        index.ordered = order
+            .map(|order| (order.field_name.clone(), direction(order)))
+            .collect();
         let conditions = match question.filter.clone() {
             None => Vec::new(),
             Some(FirestoreQueryFilter::Composite(all)) => all.for_all_filters,
@@ -65,8 +74,8 @@ impl Index {
         }
         let further = ranges.into_iter().chain(sum.map(str::to_owned));
         for field in further {
-            if !index.ordered.contains(&field) {
-                index.ordered.push(field);
+            if index.ordered.iter().all(|(ordered, _)| *ordered != field) {
+                index.ordered.push((field, "ASCENDING"));
             }
         }
         index
@@ -82,10 +91,11 @@ impl Index {
             return false;
         };
         let same = |(name, kind): &(String, &str)| equal.contains(&(name.as_str(), *kind));
-        let as_ordered =
-            |(field, wanted): (&(&str, &str), &String)| *field == (wanted, "ASCENDING");
+        let alike = |((name, kind), wanted): (&(&str, &str), &(String, &str))| {
+            (*name, *kind) == (wanted.0.as_str(), wanted.1)
+        };
         self.equal.iter().all(same)
             && ordered.len() == self.ordered.len()
-            && ordered.iter().zip(&self.ordered).all(as_ordered)
+            && ordered.iter().zip(&self.ordered).all(alike)
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn load(
     now_s: u64,
 ) -> Result<BoxLoad> {
     let all = live(letter_box, recipient, now_s);
-    let of_sender = all.clone().is("sender", sender.to_hex());
+    let of_sender = all.clone().equal("sender", sender.to_hex());
     let (letters, bytes) = database.count(all, Some("bytes")).await?;
     let (letters_of_sender, bytes_of_sender) = database.count(of_sender, Some("bytes")).await?;
     Ok(BoxLoad {
@@ -84,8 +84,8 @@ pub(super) async fn load(
 
 fn live(letter_box: LetterBox, recipient: &PublicKey, now_s: u64) -> Question {
     Question::to(collection(letter_box))
-        .is("recipient", recipient.to_hex())
-        .is_flag("acknowledged", false)
+        .equal("recipient", recipient.to_hex())
+        .equal_flag("acknowledged", false)
         .above("expires_at", now_s)
 }
 
@@ -111,12 +111,12 @@ pub(super) async fn pick_up(
                 letter.picked_up_at_s = Some(now_s);
                 let fields = Fields::default().number("picked_up_at", now_s);
                 let id = Reading(&document).id();
-                writes.push(database.change(collection(letter_box), id, fields));
+                writes.push(vec![database.change(collection(letter_box), id, fields)]);
             }
             letters.push(letter);
         }
         // Somebody may have swept one away; then all is asked again.
-        if database.commit_all(writes).await? == Committed::Done {
+        if database.commit_pieces(writes).await? == Committed::Done {
             return Ok(letters);
         }
         pause.take().await;
@@ -176,7 +176,7 @@ pub(super) async fn page(
     letter_box: LetterBox,
     page: Page<'_>,
 ) -> Result<Vec<Letter>> {
-    let mut question = Question::to(collection(letter_box)).is_flag("acknowledged", false);
+    let mut question = Question::to(collection(letter_box)).equal_flag("acknowledged", false);
     if let Some(after) = page.after {
         question = question.after_text("id", after);
     }

@@ -138,7 +138,7 @@ pub(super) async fn stock(database: &Database, now_s: u64, page: Page<'_>) -> Re
     let mut after = page.after.unwrap_or_default().to_owned();
     while owners.len() < page.max {
         let question = Question::to(PACKAGES)
-            .is_flag("reserved", false)
+            .equal_flag("reserved", false)
             .after_text("owner", &after)
             .in_order_of(["owner"])
             .at_most_documents(COUNTED_AT_ONCE);
@@ -154,8 +154,8 @@ pub(super) async fn stock(database: &Database, now_s: u64, page: Page<'_>) -> Re
             live.pop_last();
         } else if let (false, Some((owner, count))) = (is_all, live.iter_mut().next()) {
             let of_one = Question::to(PACKAGES)
-                .is("owner", owner.to_hex())
-                .is_flag("reserved", false)
+                .equal("owner", owner.to_hex())
+                .equal_flag("reserved", false)
                 .above("expires_at", now_s);
             (*count, _) = database.count(of_one, None).await?;
         }
@@ -174,7 +174,7 @@ pub(super) async fn stock(database: &Database, now_s: u64, page: Page<'_>) -> Re
 }
 
 async fn all_of(database: &Database, owner: &PublicKey) -> Result<Vec<Document>> {
-    let question = Question::to(PACKAGES).is("owner", owner.to_hex());
+    let question = Question::to(PACKAGES).equal("owner", owner.to_hex());
     database.find(question).await
 }
 

@@ -15,24 +15,21 @@ pub(super) async fn prune(
 ) -> Result<Pruned> {
     let expired = |collection| Question::to(collection).at_most("expires_at", now_s);
     let old = Question::to(ARCHIVE).below("archived_at", archived_before_s);
-    let remove = |collection: &'static str| {
-        move |document: &Document, writes: &mut Vec<Write>| {
-            writes.push(database.remove(collection, Reading(document).id()));
-            letters::remove_parts(database, document, writes)
+    let letter = |collection: &'static str| {
+        move |document: &Document| {
+            let mut writes = vec![database.remove(collection, Reading(document).id())];
+            letters::remove_parts(database, document, &mut writes)?;
+            Ok(writes)
         }
     };
-    let remove_package = |document: &Document, writes: &mut Vec<Write>| {
-        writes.push(database.remove(PACKAGES, Reading(document).id()));
-        Ok(())
-    };
-    let remove_event =
-        |document: &Document, writes: &mut Vec<Write>| archive::remove(database, document, writes);
+    let package = |document: &Document| Ok(vec![database.remove(PACKAGES, Reading(document).id())]);
+    let event = |document: &Document| archive::removal(database, document);
     let boxes = [KEY_PACKAGE_LETTERS, WELCOMES];
     Ok(Pruned {
-        key_package_letters: sweep(database, expired(boxes[0]), max, remove(boxes[0])).await?,
-        welcome_letters: sweep(database, expired(boxes[1]), max, remove(boxes[1])).await?,
-        packages: sweep(database, expired(PACKAGES), max, remove_package).await?,
-        archived: sweep(database, old, max, remove_event).await?,
+        key_package_letters: sweep(database, expired(boxes[0]), max, letter(boxes[0])).await?,
+        welcome_letters: sweep(database, expired(boxes[1]), max, letter(boxes[1])).await?,
+        packages: sweep(database, expired(PACKAGES), max, package).await?,
+        archived: sweep(database, old, max, event).await?,
     })
 }
 
@@ -41,13 +38,10 @@ async fn sweep(
     database: &Database,
     question: Question,
     max: usize,
-    remove: impl Fn(&Document, &mut Vec<Write>) -> Result<()>,
+    removal: impl Fn(&Document) -> Result<Vec<Write>>,
 ) -> Result<u64> {
     let found = database.find(question.at_most_documents(max)).await?;
-    let mut writes = Vec::new();
-    for document in &found {
-        remove(document, &mut writes)?;
-    }
-    database.commit_all(writes).await?;
+    let removals: Result<Vec<Vec<Write>>> = found.iter().map(removal).collect();
+    database.commit_pieces(removals?).await?;
     Ok(found.len() as u64)
 }

@@ -177,7 +177,7 @@ async fn m28_firestore_that_holds_something_else_is_told() {
         storage.database.commit(vec![write]).await.unwrap();
         assert_eq!(storage.rosters(&["g".to_owned()]).await.unwrap().len(), 1);
     }
-    let token = Question::to(TURNS).is("name", "rosters");
+    let token = Question::to(TURNS).equal("name", "rosters");
     let token = storage.database.find(token).await.unwrap();
     let lost = storage.database.take(TURNS, Reading(&token[0]).id());
     storage.database.commit(vec![lost]).await.unwrap();
