@@ -490,3 +490,6 @@ fn default_connections() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |it| it.get());
     (2 * cores).min(20) as u32
 }
+
+#[cfg(test)]
+mod tests;

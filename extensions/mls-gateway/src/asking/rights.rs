@@ -4,7 +4,7 @@ use crate::MlsGateway;
 use crate::config::UnmanagedGroups;
 use crate::directory::Known;
 use crate::kinds::{ADDRESSABLE_KEY_PACKAGE, GROUP_MESSAGE, KEY_PACKAGE, ROSTER};
-use crate::rules::is_capability;
+use crate::rules::{is_capability, is_group_id};
 use trellis_relay::extension::prelude::*;
 
 /// What may come of asking for a kind.
@@ -100,7 +100,7 @@ impl MlsGateway {
             match self.directory.get(group_id) {
                 Some(Known::Managed(roster)) if roster.has_any(pubkeys) => return Ok(true),
                 Some(_) => {}
-                None => is_readable = false,
+                None => is_readable &= !is_group_id(group_id),
             }
         }
         is_readable.then_some(false).ok_or(Denial::Unreadable)
