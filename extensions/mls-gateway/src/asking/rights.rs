@@ -74,13 +74,7 @@ impl MlsGateway {
             UnmanagedGroups::Deny => false,
         };
         // Whether a group has a roster is not told to who knows its id.
-        let may_be = |group_id: &String| is_capability(group_id) || self.is_unmanaged(group_id);
-        may && named.iter().any(may_be)
-    }
-
-    /// Whether a group with an id that can be guessed is open to all.
-    fn is_unmanaged(&self, group_id: &str) -> bool {
-        self.settings.allow_guessable_ids && self.directory.get(group_id) == Some(Known::Unmanaged)
+        may && named.iter().any(|group_id| is_capability(group_id))
     }
 
     /// Whether the viewer is a member of one of the groups that are named, or of any at all.
