@@ -1,5 +1,7 @@
 //! Whether `firestore.indexes.json` has what a question needs: the service refuses what has no index, and emulators do not.
 
+#![allow(clippy::unwrap_used)]
+
 use firestore::{
     FirestoreQueryDirection, FirestoreQueryFilter, FirestoreQueryFilterCompare,
     FirestoreQueryOrder, FirestoreQueryParams,

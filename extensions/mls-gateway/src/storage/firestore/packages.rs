@@ -21,12 +21,14 @@ pub(super) async fn put(
 ) -> Result<PutPackage> {
     let decide = |_| async move {
         let id = package.id.to_hex();
-        for there in all_of(database, &package.owner).await? {
-            let there = Reading(&there);
-            if there.id() == id {
-                return Ok(Decision::Leave(PutPackage::Known));
-            }
-            let reference = there.maybe_text("reference")?;
+        let same = database.document(PACKAGES, &id);
+        let others = all_of(database, &package.owner);
+        let (same, others) = futures_util::try_join!(same, others)?;
+        if same.is_some() {
+            return Ok(Decision::Leave(PutPackage::Known));
+        }
+        for there in &others {
+            let reference = Reading(there).maybe_text("reference")?;
             if reference.is_some() && reference == package.reference.as_deref() {
                 return Ok(Decision::Leave(PutPackage::ReferenceTaken));
             }

@@ -1,5 +1,7 @@
 //! Against the emulator whose address the environment's `TRELLIS_TEST_FIRESTORE_HOST` holds; `tests/run` starts one.
 
+#![allow(clippy::unwrap_used)]
+
 use super::database::Question;
 use super::document::{Fields, Reading, document_id};
 use super::{
@@ -7,6 +9,7 @@ use super::{
     WELCOMES,
 };
 use crate::roster::Roster;
+use crate::storage::conformance::agreement::agrees_with_the_model;
 use crate::storage::conformance::{Scratch, suite};
 use crate::storage::{ArchiveQuery, Archived, BoxLoad, Letter, LetterBox, Storage, StorageError};
 use async_trait::async_trait;
@@ -49,6 +52,11 @@ impl Project {
 }
 
 suite!(m28_firestore, super::super::Project);
+
+#[test]
+fn m28_firestore_agrees_with_the_model() {
+    agrees_with_the_model::<Project>(32);
+}
 
 const NOW_S: u64 = 1_760_000_000;
 

@@ -1,5 +1,7 @@
 //! How the relay gets its token.
 
+#![allow(clippy::unwrap_used)]
+
 use super::signing;
 use gcloud_sdk::{GCP_DEFAULT_SCOPES, Token, TokenSourceType};
 use std::io::{BufRead, BufReader};
