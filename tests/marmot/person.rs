@@ -217,6 +217,8 @@ async fn connect(relay: &Relay, keys: &Keys, login: Login) -> Client {
         Login::Authenticates => Client::new(keys.clone()),
         Login::Anonymous => Client::default(),
     };
+    // Otherwise a fetch ends where a challenge comes that nobody can answer.
+    client.automatic_authentication(login == Login::Authenticates);
     client.add_relay(relay.ws_url()).await.expect("add a relay");
     let connected = client.try_connect(wait::DEADLINE).await;
     assert!(connected.failed.is_empty(), "{connected:?}");

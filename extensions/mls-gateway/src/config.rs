@@ -321,7 +321,9 @@ impl Config {
         match (self.storage_backend, url) {
             (Backend::Sqlite, None) => {
                 let path = data_dir.join("mls_auxiliary.db");
-                let url = format!("sqlite://{}", path.display());
+                // In a URL these two mean something.
+                let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3F");
+                let url = format!("sqlite://{path}");
                 Ok(Database::Sqlite { url: url.as_str().into() })
             }
             (Backend::Sqlite, Some(url)) if is(&url, &["sqlite:"]) => Ok(Database::Sqlite { url }),

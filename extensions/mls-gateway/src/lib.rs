@@ -85,6 +85,8 @@ impl Extension for MlsGateway {
 
     fn register(&self, hooks: &mut Registrar<Self>) {
         publishing::register(&self.settings, hooks);
+        // What decides on seeing never fails open.
+        hooks.never_open();
         consumption::register(&self.settings, hooks);
         asking::register(&self.settings, hooks);
         delivery::register(hooks);
