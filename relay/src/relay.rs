@@ -7,6 +7,7 @@ mod for_extensions;
 
 pub(crate) use for_extensions::ForExtensions;
 
+use crate::access::{AccessPolicy, PolicyInForce};
 use crate::access_changes::AccessChanges;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -73,6 +74,8 @@ pub struct Relay {
     /// What extensions said has changed of who may see what.
     pub access_changes: AccessChanges,
     recent_ephemerals: Mutex<RecentIds>,
+    /// Who may read and write, for what is asked by other ways than a worker's, which has its own.
+    access: PolicyInForce,
     /// The rules of `[rate_limiter]` with their counts, shared by all workers; locked only where there are rules.
     pub limits: Mutex<Limits>,
 }
@@ -125,6 +128,7 @@ impl Relay {
             workers: RwLock::default(),
             access_changes: AccessChanges::default(),
             recent_ephemerals: Mutex::default(),
+            access: PolicyInForce::default(),
             limits,
         }
     }
@@ -140,6 +144,11 @@ impl Relay {
     /// What the operator decided while the relay runs.
     pub fn moderation(&self) -> Arc<Moderation> {
         self.moderator.current()
+    }
+
+    /// Who may read and write.
+    pub fn access(&self) -> Arc<AccessPolicy> {
+        self.access.get(&self.config(), &self.moderation())
     }
 
     /// Adds a worker: its index and its inbox.

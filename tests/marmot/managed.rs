@@ -4,10 +4,14 @@ use crate::person::{ADDRESSABLE_KEY_PACKAGE, Login, Person, messages_of, roster}
 use nostr_sdk::prelude::PublicKey;
 use trellis_test_support::{Relay, trellis};
 
+/// Of a service that may ask for anybody.
+pub const SERVICE_TOKEN: &str = "hR3kq0ZbT1mYw8vXo5Nc7LdJf2GsPa4E";
+
 /// A relay that anybody may found groups on.
 pub async fn relay() -> Relay {
     let table = "[extensions.mls_gateway]\nallow_open_bootstrap = true";
-    trellis!().config(table).start().await
+    let table = format!("{table}\nservice_tokens = {{ backend = '{SERVICE_TOKEN}' }}");
+    trellis!().config(&table).start().await
 }
 
 /// Two who chat in a group of which the relay knows the roster: its owner, the other, its ids.

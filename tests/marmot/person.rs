@@ -6,8 +6,8 @@ use mdk_core::prelude::{GroupId, MessageProcessingResult};
 use mdk_memory_storage::MdkMemoryStorage;
 use nostr_sdk::nips::nip44;
 use nostr_sdk::prelude::{
-    Client, Event, EventBuilder, EventId, Filter, JsonUtil, Keys, Kind, PublicKey, RelayUrl, Tag,
-    Timestamp, UnsignedEvent,
+    Client, Event, EventBuilder, Filter, JsonUtil, Keys, Kind, PublicKey, RelayUrl, Tag, Timestamp,
+    UnsignedEvent,
 };
 use trellis_test_support::{Relay, wait};
 
@@ -90,9 +90,9 @@ impl Person {
             .create_key_package_for_event(&self.pubkey(), [url])
             .expect("a KeyPackage");
         for &kind in kinds {
-            let tags = match kind {
-                KEY_PACKAGE => data.tags_443.clone(),
-                _ => data.tags_30443.clone(),
+            let tags = match kind == KEY_PACKAGE {
+                true => data.tags_443.clone(),
+                false => data.tags_30443.clone(),
             };
             let event = EventBuilder::new(kind, data.content.clone()).tags(tags);
             self.publish(&event.sign_with_keys(&self.keys).expect("signed"))
@@ -212,16 +212,13 @@ pub fn roster(keys: &Keys, on_relay: &str, seq: u64, op: &str, members: &[Public
     event.sign_with_keys(keys).expect("signed")
 }
 
-/// The id of nothing.
-pub fn no_wrap() -> EventId {
-    EventId::all_zeros()
-}
-
 async fn connect(relay: &Relay, keys: &Keys, login: Login) -> Client {
     let client = match login {
         Login::Authenticates => Client::new(keys.clone()),
         Login::Anonymous => Client::default(),
     };
+    // Otherwise a fetch ends where a challenge comes that nobody can answer.
+    client.automatic_authentication(login == Login::Authenticates);
     client.add_relay(relay.ws_url()).await.expect("add a relay");
     let connected = client.try_connect(wait::DEADLINE).await;
     assert!(connected.failed.is_empty(), "{connected:?}");

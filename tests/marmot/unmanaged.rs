@@ -28,7 +28,8 @@ async fn m6_marmot_clients_work_as_they_are_with_the_default_profile() {
     assert_eq!(bob.catches_up(&on_relay, None).await, ["hello Bob"]);
     let answer = bob.says(&group, "hello Alice");
     bob.publish(&answer).await;
-    assert_eq!(alice.catches_up(&on_relay, None).await, ["hello Alice"]);
+    let read = alice.catches_up(&on_relay, None).await;
+    assert!(read.contains(&"hello Alice".to_owned()), "{read:?}");
 }
 
 #[tokio::test]

@@ -321,7 +321,9 @@ impl Config {
         match (self.storage_backend, url) {
             (Backend::Sqlite, None) => {
                 let path = data_dir.join("mls_auxiliary.db");
-                let url = format!("sqlite://{}", path.display());
+                // In a URL these two mean something.
+                let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3F");
+                let url = format!("sqlite://{path}");
                 Ok(Database::Sqlite { url: url.as_str().into() })
             }
             (Backend::Sqlite, Some(url)) if is(&url, &["sqlite:"]) => Ok(Database::Sqlite { url }),
@@ -490,3 +492,6 @@ fn default_connections() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |it| it.get());
     (2 * cores).min(20) as u32
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod reservations;
 mod stock;
 
 pub(crate) use reservations::Reservations;
+pub(crate) use stock::Counts;
 
 use crate::MlsGateway;
 use crate::config::{Consume, Settings};

@@ -11,7 +11,7 @@ use crate::kinds::{
     ADDRESSABLE_KEY_PACKAGE, GIFT_WRAP, GROUP_MESSAGE, KEY_PACKAGE, KEY_PACKAGE_REQUEST,
     NOISE_MESSAGE, ROSTER,
 };
-use crate::rules::{key_package, package_request};
+use crate::rules::{is_capability, key_package, package_request};
 use crate::watch::{self, Stage, WayOut};
 use trellis_relay::extension::prelude::*;
 
@@ -77,7 +77,7 @@ impl MlsGateway {
                     Some(Known::Managed(roster)) => {
                         retain(&|viewer| roster.has_any(viewer.pubkeys()));
                     }
-                    Some(Known::Unmanaged) if is_message && self.may_be_unmanaged(&group_id) => {
+                    Some(Known::Unmanaged) if is_message && self.is_open(&group_id) => {
                         let needs_login =
                             self.settings.unmanaged_groups == UnmanagedGroups::Authenticated;
                         retain(&|viewer| !needs_login || viewer.is_authenticated());
@@ -90,6 +90,11 @@ impl MlsGateway {
         if has_hidden {
             watch::denied(event.kind(), WayOut::Deliver);
         }
+    }
+
+    /// Whether a group of this id is for whoever names it while it has no roster: to know the id has to be a right.
+    fn is_open(&self, group_id: &str) -> bool {
+        self.settings.unmanaged_groups != UnmanagedGroups::Deny && is_capability(group_id)
     }
 
     /// Whether an event is over by its own words, which are not those of NIP-40.

@@ -48,6 +48,7 @@ pub struct MlsGateway {
     limits: publishing::Limits,
     turns: publishing::Turns,
     reservations: consumption::Reservations,
+    counts: consumption::Counts,
     deposit_rates: rest::DepositRates,
     looked: archive::Looked,
     refill: refill::Refill,
@@ -63,6 +64,7 @@ impl Extension for MlsGateway {
         let storage = storage::open(&settings).await?;
         let directory = Arc::new(Directory::new(&settings, &host));
         let limits = publishing::Limits::new(&settings, &host);
+        let counts = consumption::Counts::new(&settings);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
         let refill = refill::Refill::plan(&host, &settings).await?;
         watch::describe();
@@ -77,11 +79,14 @@ impl Extension for MlsGateway {
             limits,
             turns: publishing::Turns::default(),
             reservations: consumption::Reservations::default(),
+            counts,
         })
     }
 
     fn register(&self, hooks: &mut Registrar<Self>) {
         publishing::register(&self.settings, hooks);
+        // What decides on seeing never fails open.
+        hooks.never_open();
         consumption::register(&self.settings, hooks);
         asking::register(&self.settings, hooks);
         delivery::register(hooks);

@@ -17,6 +17,7 @@ use crate::MlsGateway;
 use crate::config::Settings;
 use crate::kinds::{self, GIFT_WRAP, GROUP_MESSAGE, KEY_PACKAGE, KEY_PACKAGE_REQUEST, ROSTER};
 use crate::rules;
+use crate::shorten::Short;
 use crate::watch::{self, Stage};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,9 +105,10 @@ impl MlsGateway {
     }
 }
 
-/// For an event that cannot be judged because the database does not answer; why was logged.
-fn failed(kind: u16, error: &dyn std::error::Error) -> Admit {
-    tracing::warn!(kind, %error, "an event could not be judged");
+/// For an event that cannot be judged because the database does not answer.
+fn failed(event: &Event, error: &dyn std::error::Error) -> Admit {
+    let (kind, id) = (event.kind(), Short::event(event.id()));
+    tracing::warn!(kind, %id, %error, "an event could not be judged");
     watch::failed(Stage::Admit, Some(kind));
     Reason::internal().into()
 }

@@ -19,7 +19,7 @@ use crate::kinds::{
 use trellis_relay::event::Event;
 use trellis_relay::reason::Reason;
 
-pub(crate) use tags::is_capability;
+pub(crate) use tags::{is_capability, is_group_id};
 
 /// Whether the event has the form that its kind asks for. Kinds of others have any form.
 pub(crate) fn check(event: &Event, settings: &Settings, now_s: u64) -> Result<(), Reason> {

@@ -9,3 +9,4 @@ mod outage;
 mod publishing;
 mod races;
 mod stock;
+mod strict;

@@ -81,6 +81,8 @@ pub enum StartAt {
 pub(super) struct Registration {
     pub(super) phase: Phase,
     pub(super) label: Option<Arc<str>>,
+    /// A fault refuses, whatever the extension's `on_fault` says.
+    pub(super) never_open: bool,
     pub(super) kinds: Kinds,
     pub(super) call: Call,
 }
@@ -156,6 +158,7 @@ pub(super) struct Hook {
     pub(super) phase: Phase,
     /// Tells it from others of its extension, for people.
     pub(super) label: Option<Arc<str>>,
+    never_open: bool,
     pub(super) kinds: Kinds,
     pub(super) call: Call,
     pub(super) breaker: Breaker,
@@ -187,6 +190,7 @@ impl Hook {
             owner,
             phase: registration.phase,
             label: registration.label,
+            never_open: registration.never_open,
             kinds: registration.kinds,
             call: registration.call,
             breaker,
@@ -327,7 +331,7 @@ impl Hook {
 
     /// Whether a fault of this hook lets things pass.
     pub(super) fn fails_open(&self) -> bool {
-        self.owner.on_fault == OnFault::Open
+        self.owner.on_fault == OnFault::Open && !self.never_open
     }
 }
 

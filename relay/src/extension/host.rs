@@ -1,5 +1,6 @@
 //! What the relay offers to an extension.
 
+mod lists;
 mod restore;
 
 pub use restore::Restored;

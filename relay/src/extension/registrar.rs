@@ -62,6 +62,7 @@ pub struct Registrar<E> {
     instance: Arc<E>,
     phase: Phase,
     label: Option<Arc<str>>,
+    never_open: bool,
     registrations: Vec<Registration>,
     offers: Vec<Offer>,
 }
@@ -72,6 +73,7 @@ impl<E: Extension> Registrar<E> {
             instance,
             phase: Phase::default(),
             label: None,
+            never_open: false,
             registrations: Vec::new(),
             offers: Vec::new(),
         }
@@ -87,6 +89,7 @@ impl<E: Extension> Registrar<E> {
             self.registrations.push(Registration {
                 phase: self.phase,
                 label: self.label.clone(),
+                never_open: self.never_open,
                 kinds,
                 call,
             });
@@ -129,6 +132,24 @@ impl<E: Extension> Registrar<E> {
         let label: String = label.chars().take(LABEL_CHARS_MAX).collect();
         let label = label.replace(char::is_control, " ");
         self.label = (!label.is_empty()).then(|| label.into());
+        self
+    }
+
+    /// The hooks registered from here on refuse when they fail, whatever `on_fault` says: for those that protect, so that an
+    /// operator who prefers that things go on cannot open what has to stay closed. (`deliver` and `guard_removal` are so
+    /// without being told.)
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     hooks.never_open().request(445, |_me, _viewer, _verb, filter| {
+    ///         filter.retain_events(&445.into(), |event| event.first_tag_value("h").is_some());
+    ///         Ok(Access::Allow)
+    ///     });
+    /// }
+    /// ```
+    pub fn never_open(&mut self) -> &mut Self {
+        self.never_open = true;
         self
     }
 

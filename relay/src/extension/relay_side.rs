@@ -9,6 +9,7 @@ use crate::reason::Reason;
 use crate::store::{Outcome, Store, StoreError, Write};
 use futures_util::future::BoxFuture;
 use nostr::event::EventBuilder;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -55,6 +56,16 @@ pub trait Core: Send + Sync + 'static {
 
     /// Whether the operator has banned this key.
     fn is_banned(&self, pubkey: &PublicKey) -> bool;
+
+    /// Whether `[auth]` and the operator's lists let this key read from this address.
+    fn may_read(&self, _ip: IpAddr, _pubkey: &PublicKey) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    /// Whether they let this key publish from this address what it signs.
+    fn may_publish(&self, _ip: IpAddr, _pubkey: &PublicKey) -> Result<(), Reason> {
+        Ok(())
+    }
 
     /// What viewers with these keys may see of these kinds has changed, whether or not anybody of them is there.
     fn access_changed(&self, _pubkeys: Vec<PublicKey>, _kinds: Kinds) {}

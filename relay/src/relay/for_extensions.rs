@@ -14,6 +14,7 @@ use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
 use nostr::event::{EventBuilder, FinalizeEvent as _};
 use std::future::ready;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -64,6 +65,14 @@ impl Core for ForExtensions {
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
         self.0.moderation().banned_pubkeys.contains(pubkey)
+    }
+
+    fn may_read(&self, ip: IpAddr, pubkey: &PublicKey) -> Result<(), Reason> {
+        Ok(self.0.access().may_req(ip, &[*pubkey])?)
+    }
+
+    fn may_publish(&self, ip: IpAddr, pubkey: &PublicKey) -> Result<(), Reason> {
+        Ok(self.0.access().may_publish(ip, &[*pubkey], pubkey, [])?)
     }
 
     fn hooks_changed(&self) {

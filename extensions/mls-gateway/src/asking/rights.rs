@@ -4,7 +4,7 @@ use crate::MlsGateway;
 use crate::config::UnmanagedGroups;
 use crate::directory::Known;
 use crate::kinds::{ADDRESSABLE_KEY_PACKAGE, GROUP_MESSAGE, KEY_PACKAGE, ROSTER};
-use crate::rules::is_capability;
+use crate::rules::{is_capability, is_group_id};
 use trellis_relay::extension::prelude::*;
 
 /// What may come of asking for a kind.
@@ -74,13 +74,7 @@ impl MlsGateway {
             UnmanagedGroups::Deny => false,
         };
         // Whether a group has a roster is not told to who knows its id.
-        let may_be = |group_id: &String| is_capability(group_id) || self.is_unmanaged(group_id);
-        may && named.iter().any(may_be)
-    }
-
-    /// Whether a group with an id that can be guessed is open to all.
-    fn is_unmanaged(&self, group_id: &str) -> bool {
-        self.settings.allow_guessable_ids && self.directory.get(group_id) == Some(Known::Unmanaged)
+        may && named.iter().any(|group_id| is_capability(group_id))
     }
 
     /// Whether the viewer is a member of one of the groups that are named, or of any at all.
@@ -100,7 +94,7 @@ impl MlsGateway {
             match self.directory.get(group_id) {
                 Some(Known::Managed(roster)) if roster.has_any(pubkeys) => return Ok(true),
                 Some(_) => {}
-                None => is_readable = false,
+                None => is_readable &= !is_group_id(group_id),
             }
         }
         is_readable.then_some(false).ok_or(Denial::Unreadable)

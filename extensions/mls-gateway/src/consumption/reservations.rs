@@ -7,12 +7,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trellis_relay::event::EventId;
 use trellis_relay::extension::prelude::*;
 
 /// Between `request_async` and `request`: what was reserved, by the number of the request.
-#[derive(Debug, Default)]
-pub(crate) struct Reservations(Mutex<HashMap<u64, Arc<Reserved>>>);
+#[derive(Debug)]
+pub(crate) struct Reservations {
+    waiting: Mutex<HashMap<u64, Arc<Reserved>>>,
+    /// For what was reserved and is not gone yet.
+    places: Arc<Semaphore>,
+}
 
 /// What one filter may show.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub(super) struct Reserved {
     is_read: AtomicBool,
 }
 
+/// Requests whose packages are not gone yet.
+const PLACES: usize = 10_000;
 /// Owners of whose packages one filter reserves some.
 const OWNERS_MAX: usize = 100;
 /// A package that the relay's store has lost may be met so many times in a row.
@@ -33,14 +40,23 @@ const TRIES_MAX: usize = 4;
 const MOMENT: Duration = Duration::from_secs(1);
 const MOMENTS_MAX: usize = 60;
 
+impl Default for Reservations {
+    fn default() -> Self {
+        Reservations {
+            waiting: Mutex::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
+        }
+    }
+}
+
 impl Reservations {
     fn put(&self, request_id: u64, reserved: Arc<Reserved>) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.insert(request_id, reserved);
     }
 
     fn take(&self, request_id: u64) -> Option<Arc<Reserved>> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(&request_id)
     }
 }
@@ -55,6 +71,9 @@ impl MlsGateway {
         if owners.is_empty() {
             return Ok(Access::Allow);
         }
+        let Ok(place) = self.reservations.places.clone().try_acquire_owned() else {
+            return Ok(Reason::busy().into());
+        };
         let mut reserved = Reserved::default();
         let limit = request.filter.limit.unwrap_or(usize::MAX);
         for owner in owners.iter().take(OWNERS_MAX) {
@@ -65,13 +84,13 @@ impl MlsGateway {
             if let Err(error) = self.reserve_of(owner, room, &mut reserved).await {
                 tracing::warn!(%error, "no KeyPackage could be reserved");
                 watch::failed(Stage::Request, Some(KEY_PACKAGE));
-                self.consume_later(Arc::new(reserved), request.request_id);
+                self.consume_later(Arc::new(reserved), request.request_id, place);
                 return Ok(Reason::internal().into());
             }
         }
         let reserved = Arc::new(reserved);
         self.reservations.put(request.request_id, reserved.clone());
-        self.consume_later(reserved, request.request_id);
+        self.consume_later(reserved, request.request_id, place);
         Ok(Access::Allow)
     }
 
@@ -135,7 +154,12 @@ impl MlsGateway {
         Ok(events.iter().map(|event| *event.id()).collect())
     }
 
-    fn consume_later(self: &Arc<Self>, reserved: Arc<Reserved>, request_id: u64) {
+    fn consume_later(
+        self: &Arc<Self>,
+        reserved: Arc<Reserved>,
+        request_id: u64,
+        place: OwnedSemaphorePermit,
+    ) {
         let (me, host) = (self.clone(), self.host.clone());
         host.spawn(async move {
             for _ in 0..MOMENTS_MAX {
@@ -145,6 +169,7 @@ impl MlsGateway {
                     break;
                 }
             }
+            drop(place);
             // Something else may have closed the request before it was answered.
             me.reservations.take(request_id);
             if let Err(error) = me.consume(&reserved.taken).await {

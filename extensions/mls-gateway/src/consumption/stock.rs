@@ -1,10 +1,13 @@
 //! Keeps the stock in step with what is stored: what was removed leaves it, and of too many the oldest go.
 
 use crate::MlsGateway;
+use crate::config::Settings;
 use crate::rules::key_package;
 use crate::storage::Package;
 use crate::watch;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use trellis_relay::event::EventId;
 use trellis_relay::extension::prelude::*;
 
@@ -14,12 +17,13 @@ const LIVE_MAX: usize = 15;
 impl MlsGateway {
     /// Handles a page of what became of KeyPackages.
     pub(super) async fn follow_stock(&self, page: &[Change]) -> Result<(), HookError> {
-        let (mut gone, mut consumed, mut owners) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut gone, mut consumed) = (Vec::new(), Vec::new());
+        let mut new: BTreeMap<PublicKey, usize> = BTreeMap::new();
         for change in page {
             match change {
                 Change::Stored(stored) => {
                     self.know_package(&stored.event).await?;
-                    owners.insert(*stored.event.pubkey());
+                    *new.entry(*stored.event.pubkey()).or_default() += 1;
                 }
                 // Its owner used it up; a read has counted already what it took.
                 Change::Removed {
@@ -34,8 +38,8 @@ impl MlsGateway {
         }
         self.forget_packages(&gone).await?;
         watch::packages_consumed(self.forget_packages(&consumed).await?);
-        for owner in owners {
-            self.trim(&owner).await?;
+        for (owner, new) in new {
+            self.trim(&owner, new).await?;
         }
         Ok(())
     }
@@ -62,8 +66,21 @@ impl MlsGateway {
         Ok(())
     }
 
-    async fn trim(&self, owner: &PublicKey) -> Result<(), HookError> {
+    async fn trim(&self, owner: &PublicKey, new: usize) -> Result<(), HookError> {
+        if self
+            .counts
+            .is_few(owner, new, self.host.clock().monotonic())
+        {
+            return Ok(());
+        }
         let now_s = self.host.clock().now_s();
+        let live = self.storage.packages(owner, now_s, LIVE_MAX + 1);
+        let live = watch::database("packages", live).await?.len();
+        self.counts
+            .remember(*owner, live, self.host.clock().monotonic());
+        if live <= LIVE_MAX {
+            return Ok(());
+        }
         let surplus = self.storage.surplus_packages(owner, LIVE_MAX, now_s);
         let surplus = watch::database("surplus_packages", surplus).await?;
         for id in &surplus {
@@ -71,5 +88,49 @@ impl MlsGateway {
         }
         self.forget_packages(&surplus).await?;
         Ok(())
+    }
+}
+
+/// How many live packages owners had, so that the database is not asked about each that comes. Bounded by owners; what
+/// other instances take in meanwhile is counted once an entry is older than `keypackage_cache_ttl`.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    ttl: Duration,
+    by_owner: Mutex<HashMap<PublicKey, Count>>,
+}
+
+#[derive(Debug)]
+struct Count {
+    live: usize,
+    counted_at: Duration,
+}
+
+/// Owners whose packages are counted in memory.
+const OWNERS_MAX: usize = 10_000;
+
+impl Counts {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Counts {
+            ttl: Duration::from_secs(settings.keypackage_cache_ttl_s),
+            by_owner: Mutex::default(),
+        }
+    }
+
+    /// Whether an owner has no more than are allowed with those that have come now.
+    fn is_few(&self, owner: &PublicKey, new: usize, now: Duration) -> bool {
+        let mut by_owner = self.by_owner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = by_owner.get_mut(owner) else {
+            return false;
+        };
+        count.live += new;
+        now.saturating_sub(count.counted_at) < self.ttl && count.live <= LIVE_MAX
+    }
+
+    fn remember(&self, owner: PublicKey, live: usize, counted_at: Duration) {
+        let mut by_owner = self.by_owner.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_owner.len() >= OWNERS_MAX {
+            by_owner.clear();
+        }
+        by_owner.insert(owner, Count { live, counted_at });
     }
 }

@@ -5,6 +5,7 @@ use super::shard::Versioned;
 use crate::MlsGateway;
 use crate::kinds::{GROUP_MESSAGE, ROSTER};
 use crate::roster::Roster;
+use crate::rules::is_group_id;
 use crate::storage::StorageError;
 use crate::watch::{self, Stage};
 use std::collections::HashMap;
@@ -17,18 +18,20 @@ use trellis_relay::extension::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
-/// How often other instances' changes are looked for.
-const STEP: Duration = Duration::from_secs(1);
+/// How often other instances' changes are looked for, at least.
+const STEP_MS_MAX: u64 = 1_000;
 /// Groups in one question to the database.
 const BATCH: usize = 500;
 
 /// Follows what other instances write. Ends with an error only.
 pub(crate) async fn keep_in_step(gateway: &MlsGateway) -> Result<(), TaskError> {
+    // A memory that is good for a second must be confirmed more often.
+    let step = Duration::from_millis(STEP_MS_MAX.min(gateway.directory.ttl_ms / 4));
     loop {
         // What goes wrong was counted; it may be better a second later.
         let heard = gateway.catch_up().await;
         gateway.directory.is_in_step.store(heard.is_ok(), Relaxed);
-        tokio::time::sleep(STEP).await;
+        tokio::time::sleep(step).await;
     }
 }
 
@@ -37,7 +40,7 @@ impl MlsGateway {
     pub(crate) async fn load_groups(&self, group_ids: &[String]) -> Result<(), Unreadable> {
         let directory = &self.directory;
         if let Some(acl) = &directory.acl {
-            for group_id in group_ids {
+            for group_id in group_ids.iter().filter(|it| is_group_id(it)) {
                 acl.members(group_id).await.map_err(|it| unreadable(&it))?;
             }
             return Ok(());
@@ -45,7 +48,8 @@ impl MlsGateway {
         if !directory.is_confirmed(directory.now_ms()) {
             self.catch_up().await?;
         }
-        let missing = group_ids.iter().filter(|it| directory.get(it).is_none());
+        let is_missing = |it: &&String| is_group_id(it) && directory.get(it).is_none();
+        let missing = group_ids.iter().filter(is_missing);
         let missing: Vec<String> = missing.cloned().collect();
         for batch in missing.chunks(BATCH) {
             let mut found = self.read_rosters(batch).await?;

@@ -54,7 +54,7 @@ impl MlsGateway {
                     Reason::auth_required("log in as a member of the group (NIP-42)").into()
                 }
             },
-            Known::Unmanaged if !self.may_be_unmanaged(group_id) => {
+            Known::Unmanaged if !self.may_begin(group_id) => {
                 Reason::restricted("unknown group").into()
             }
             Known::Unmanaged => match self.settings.unmanaged_groups {
@@ -66,8 +66,9 @@ impl MlsGateway {
         }
     }
 
-    /// Whether a group of this id may be used without a roster: to know the id has to be a right.
-    pub(crate) fn may_be_unmanaged(&self, group_id: &str) -> bool {
+    /// Whether messages are taken for a group of this id before it has a roster. Where the id can be guessed, they are
+    /// for nobody until then.
+    fn may_begin(&self, group_id: &str) -> bool {
         self.settings.unmanaged_groups != UnmanagedGroups::Deny
             && (is_capability(group_id) || self.settings.allow_guessable_ids)
     }

@@ -5,7 +5,6 @@ use super::rosters::Changed;
 use crate::MlsGateway;
 use crate::config::GiftWrapMembership;
 use crate::directory::Known;
-use crate::kinds::GIFT_WRAP;
 use crate::roster::{Role, Roster};
 use crate::rules::gift_wrap;
 use std::convert::Infallible;
@@ -41,7 +40,8 @@ impl MlsGateway {
         let Some(group_id) = wrap.group_id else {
             return Ok(Admit::Accept);
         };
-        let may_found = self.settings.membership_from_giftwrap == GiftWrapMembership::First;
+        let may_found = self.settings.membership_from_giftwrap == GiftWrapMembership::First
+            && self.check_new_groups().is_ok();
         let decide = |current: Option<&Roster>| -> Result<Option<Roster>, Infallible> {
             let roster = match current {
                 Some(roster) if invites(roster, event, viewer) => Some(roster.clone()),
@@ -59,7 +59,7 @@ impl MlsGateway {
             Ok(Changed::Done) => Admit::Accept,
             Ok(Changed::Refused(never)) => match never {},
             Ok(Changed::Busy) => Reason::busy().into(),
-            Err(error) => failed(GIFT_WRAP, &error),
+            Err(error) => failed(event, &error),
         })
     }
 }

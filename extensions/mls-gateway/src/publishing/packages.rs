@@ -2,7 +2,6 @@
 
 use super::failed;
 use crate::MlsGateway;
-use crate::kinds::KEY_PACKAGE;
 use crate::rules::key_package::{self, KeyPackage};
 use crate::storage::{Package, PutPackage};
 use crate::watch;
@@ -32,7 +31,7 @@ impl MlsGateway {
             Ok(PutPackage::ReferenceTaken) => {
                 Reason::duplicate("another KeyPackage of this owner has the same kpr").into()
             }
-            Err(error) => failed(KEY_PACKAGE, &error),
+            Err(error) => failed(event, &error),
         })
     }
 }

@@ -4,13 +4,14 @@
 
 use super::failed;
 use crate::MlsGateway;
-use crate::kinds::ROSTER;
-use crate::roster::{self, Authority, Roster, RosterRefusal};
+use crate::roster::{self, Authority, Roster, RosterOp, RosterRefusal};
 use crate::rules::roster_event;
+use crate::shorten::Short;
 use crate::storage::{PutRoster, StorageError};
 use crate::watch;
 use std::sync::Arc;
 use std::time::Duration;
+use trellis_relay::config::Mode;
 use trellis_relay::extension::prelude::*;
 
 /// Writers of other instances may be first so many times.
@@ -34,6 +35,11 @@ impl MlsGateway {
             Ok(asked) => asked,
             Err(reason) => return Ok(reason.into()),
         };
+        if matches!(asked.change.op, RosterOp::Bootstrap(_))
+            && let Err(reason) = self.check_new_groups()
+        {
+            return Ok(reason.into());
+        }
         let authority = Authority {
             admins: &self.settings.admin_pubkeys,
             is_bootstrap_open: self.settings.allow_open_bootstrap,
@@ -52,7 +58,7 @@ impl MlsGateway {
             Ok(Changed::Done) => Admit::Accept,
             Ok(Changed::Refused(refusal)) => Reason::from(refusal).into(),
             Ok(Changed::Busy) => Reason::busy().into(),
-            Err(error) => failed(ROSTER, &error),
+            Err(error) => failed(event, &error),
         })
     }
 
@@ -78,6 +84,8 @@ impl MlsGateway {
             match watch::database("put_roster", put).await? {
                 PutRoster::Written(revision) => {
                     watch::membership_updated();
+                    let (group, members) = (Short::group(group_id), roster.members.len());
+                    tracing::info!(%group, revision, members, "a roster was written");
                     self.roster_changed(group_id, Arc::new(roster), revision);
                     return Ok(Changed::Done);
                 }
@@ -87,6 +95,12 @@ impl MlsGateway {
             }
         }
         Ok(Changed::Busy)
+    }
+
+    /// Whether the operator lets groups be founded at the moment.
+    pub(super) fn check_new_groups(&self) -> Result<(), Reason> {
+        let modes = [Mode::NoNewGroups, Mode::Maintenance];
+        self.host.refuse_during(&modes)
     }
 
     /// Nobody takes a roster event back; the operator may, and time does.

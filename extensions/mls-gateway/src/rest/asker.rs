@@ -1,7 +1,8 @@
 //! Extractors: who asks, and for whom.
 //!
 //! Invariant: a service is one only from the addresses that all services must come from (`service_token_ips`), on top of
-//! what the table says of its own token. No body is read before that is known.
+//! what the table says of its own token, and no body is read before that is known. A key is one only if the operator's lists
+//! would let it read over a WebSocket.
 
 use crate::MlsGateway;
 use actix_web::dev::Payload;
@@ -35,6 +36,21 @@ impl Asker {
         }
     }
 
+    /// Refuses whom the operator's lists would not let publish. Services are trusted.
+    pub(super) fn check_may_publish(&self, host: &Host) -> Result<(), ApiError> {
+        match self.signer() {
+            Some(signer) => Ok(host.may_publish(self.address.0, signer)?),
+            None => Ok(()),
+        }
+    }
+
+    fn check_may_read(self, host: &Host) -> Result<Self, ApiError> {
+        if let Some(signer) = self.signer() {
+            host.may_read(self.address.0, signer)?;
+        }
+        Ok(self)
+    }
+
     /// For whom a request is made: the key that signed it, or whom a service names in `field`. A key that names another
     /// is refused.
     pub(super) fn acting_for(
@@ -55,8 +71,8 @@ impl Asker {
     }
 }
 
-/// Where a request comes from, unless it bears a service's token and must not come from there.
-fn check_address(request: &HttpRequest) -> Result<ClientIp, ApiError> {
+/// The relay, and where a request comes from, unless it bears a service's token and must not come from there.
+fn check_address(request: &HttpRequest) -> Result<(Host, ClientIp), ApiError> {
     let me = Current::<MlsGateway>::extract(request).into_inner()?;
     let address = ClientIp::extract(request).into_inner()?;
     let allowed = &me.settings.service_token_ips;
@@ -66,7 +82,7 @@ fn check_address(request: &HttpRequest) -> Result<ClientIp, ApiError> {
             "services may not call from your address",
         ));
     }
-    Ok(address)
+    Ok((me.host.clone(), address))
 }
 
 impl FromRequest for Asker {
@@ -74,12 +90,12 @@ impl FromRequest for Asker {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let caller =
-            check_address(request).map(|address| (address, Caller::from_request(request, payload)));
+        let checked = check_address(request);
+        let unread = checked.map(|it| (it, Caller::from_request(request, payload)));
         Box::pin(async move {
-            let (address, caller) = caller?;
+            let ((host, address), caller) = unread?;
             let caller = caller.await?;
-            Ok(Asker { caller, address })
+            Asker { caller, address }.check_may_read(&host)
         })
     }
 }
@@ -95,12 +111,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for AskerJson<T> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let read = check_address(request)
-            .map(|address| (address, CallerJson::<T>::from_request(request, payload)));
+        let checked = check_address(request);
+        let unread = checked.map(|it| (it, CallerJson::<T>::from_request(request, payload)));
         Box::pin(async move {
-            let (address, read) = read?;
+            let ((host, address), read) = unread?;
             let CallerJson { caller, body } = read.await?;
-            let asker = Asker { caller, address };
+            let asker = Asker { caller, address }.check_may_read(&host)?;
             Ok(AskerJson { asker, body })
         })
     }

@@ -42,6 +42,7 @@ pub(super) async fn deposit(
     read: impl FnOnce() -> Result<Contents, ApiError>,
 ) -> Result<Deposited, ApiError> {
     me.host.refuse_during(&[Mode::ReadOnly])?;
+    asker.check_may_publish(&me.host)?;
     let sender = asker.acting_for(sender, "sender")?;
     let recipient = *recipient.key();
     me.deposit_rates.check(asker, &recipient)?;

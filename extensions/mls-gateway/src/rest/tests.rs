@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod boxes;
+mod elsewhere;
 mod ground;
 mod groups;
+mod guide;
 mod messages;
 mod together;
 mod who;

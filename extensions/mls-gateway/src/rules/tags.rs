@@ -51,6 +51,11 @@ pub(super) fn optional_group_id(event: &Event) -> Result<Option<String>, Reason>
     at_most_one(event, "h")?.map(sensible_group_id).transpose()
 }
 
+/// Whether a group can have this id.
+pub(crate) fn is_group_id(text: &str) -> bool {
+    (1..=GROUP_ID_BYTES_MAX).contains(&text.len())
+}
+
 fn sensible_group_id(value: Cow<'_, str>) -> Result<String, Reason> {
     if value.is_empty() {
         return Err(Reason::invalid("h must name a group"));

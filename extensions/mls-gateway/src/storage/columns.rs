@@ -7,9 +7,10 @@ mod text;
 
 pub(super) use text::{read, stored};
 
-use super::{Archived, BoxLoad, Group, Letter, Package, Stock, VersionedRoster};
+use super::{Archived, BoxLoad, Group, Letter, Package, Seen, Stock, VersionedRoster};
 use crate::roster::{Role, Roster};
 use sqlx::FromRow;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use trellis_relay::event::{EventId, PublicKey};
 
@@ -75,6 +76,18 @@ impl From<GroupRow> for Group {
     }
 }
 
+/// What messages say of each group together: the highest epoch, the newest time. By group, which is the order in which
+/// everybody locks rows.
+pub(super) fn newest(seen: &[Seen]) -> BTreeMap<Cow<'_, str>, (Option<i64>, i64)> {
+    let mut newest: BTreeMap<_, (Option<i64>, i64)> = BTreeMap::new();
+    for message in seen {
+        let (epoch, time_s) = newest.entry(stored(&message.group_id)).or_default();
+        *epoch = message.epoch.map(signed).max(*epoch);
+        *time_s = signed(message.created_at_s).max(*time_s);
+    }
+    newest
+}
+
 /// JSON, or words between commas and spaces, as older databases may have them.
 fn relay_list(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_else(|_| {
@@ -94,40 +107,40 @@ pub(super) fn list_json(texts: &[impl AsRef<str>]) -> String {
     serde_json::Value::from(texts).to_string()
 }
 
-/// Of `rosters` with one of its `members`; the one that a roster lacks is no member at all.
+/// Of `rosters`, and its members as a JSON object: roles by key.
 #[derive(FromRow)]
-pub(super) struct MemberRow {
+pub(super) struct RosterRow {
     group_id: String,
     seq: i64,
     event_id: Option<String>,
     revision: i64,
-    pubkey: Option<String>,
-    role: Option<String>,
+    members: Option<String>,
 }
 
-/// The rosters of rows that are in the order of their groups.
-pub(super) fn rosters(rows: Vec<MemberRow>) -> sqlx::Result<Vec<(String, VersionedRoster)>> {
-    let mut rosters: Vec<(String, VersionedRoster)> = Vec::new();
-    for row in rows {
-        let member = row.pubkey.ok_or_else(|| unreadable("pubkey"))?;
-        let role = row.role.as_deref().and_then(Role::parse);
-        let role = role.ok_or_else(|| unreadable("role"))?;
-        let group_id = read(row.group_id);
-        if rosters.last().is_none_or(|(last, _)| *last != group_id) {
-            let event = row.event_id.as_deref().map(event_id).transpose()?;
-            let roster = Roster {
-                members: BTreeMap::new(),
-                seq: unsigned(row.seq),
-                event,
-            };
-            let revision = unsigned(row.revision);
-            rosters.push((group_id, VersionedRoster { roster, revision }));
+impl TryFrom<RosterRow> for (String, VersionedRoster) {
+    type Error = sqlx::Error;
+
+    fn try_from(row: RosterRow) -> sqlx::Result<Self> {
+        let roles = row.members.unwrap_or_default();
+        let roles: BTreeMap<String, String> =
+            serde_json::from_str(&roles).map_err(|_| unreadable("members"))?;
+        let mut members = BTreeMap::new();
+        for (key, role) in roles {
+            let role = Role::parse(&role).ok_or_else(|| unreadable("role"))?;
+            members.insert(pubkey("pubkey", &key)?, role);
         }
-        if let Some((_, last)) = rosters.last_mut() {
-            last.roster.members.insert(pubkey("pubkey", &member)?, role);
+        // A roster of nobody would be one that everybody may replace, or one that nobody may.
+        if members.is_empty() {
+            return Err(unreadable("members"));
         }
+        let roster = Roster {
+            members,
+            seq: unsigned(row.seq),
+            event: row.event_id.as_deref().map(event_id).transpose()?,
+        };
+        let revision = unsigned(row.revision);
+        Ok((read(row.group_id), VersionedRoster { roster, revision }))
     }
-    Ok(rosters)
 }
 
 /// Who `groups` names as owner: the first by key.

@@ -3,6 +3,8 @@
 //! A case gets two handles on one database, as two relays have them, and may write by one and read by the other. A backend
 //! brings a [`Scratch`]: how to make such a database and how to be rid of it.
 
+#![allow(clippy::unwrap_used)]
+
 pub(in crate::storage) mod agreement;
 pub(in crate::storage) mod archive;
 pub(in crate::storage) mod groups;

@@ -324,4 +324,6 @@ impl Storage for SqliteStorage {
 }
 
 #[cfg(test)]
+mod process_tests;
+#[cfg(test)]
 mod tests;

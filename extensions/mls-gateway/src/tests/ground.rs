@@ -108,6 +108,17 @@ impl Ground {
         draft.at(now_s - 1_000 + number).sign()
     }
 
+    /// The one number that a query of the database gives.
+    pub(super) async fn number(&self, query: &'static str) -> Option<i64> {
+        let options = SqliteConnectOptions::new().filename(self.file());
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let found = sqlx::query_scalar(query)
+            .fetch_optional(&mut connection)
+            .await;
+        connection.close().await.unwrap();
+        found.unwrap()
+    }
+
     /// Does something to the database behind the relay's back.
     pub(super) async fn sql(&self, statement: &'static str) {
         let options = SqliteConnectOptions::new().filename(self.file());

@@ -2,7 +2,7 @@
 
 use super::ground::{ADMIN, GROUP, Ground, OPEN_GROUP, in_group, key};
 use trellis_relay::event::Event;
-use trellis_relay::testing::{Client, json};
+use trellis_relay::testing::{Client, json, until};
 
 const MEMBER: u64 = 2;
 const STRANGER: u64 = 3;
@@ -155,9 +155,12 @@ async fn m12_the_first_gift_wrap_may_found_a_group() {
     let draft = ground.author(77).draft(1059).tag(["p", &key(INVITED)]);
     let wrap = draft.tag(["h", "grp_abc123"]).sign();
     let mut founder = ground.client(MEMBER).await;
-    founder.store(&wrap).await;
     let message = ground.message("grp_abc123", "welcome");
     founder.store(&message).await;
+    // Until there is a roster nobody reads what is in a group with such an id.
+    let nobody = founder.query(in_group(445, "grp_abc123")).await;
+    assert!(nobody.is_err());
+    founder.store(&wrap).await;
     let mut invited = ground.client(INVITED).await;
     let read = invited.query(in_group(445, "grp_abc123")).await;
     assert_eq!(read, Ok(vec![message.clone()]));
@@ -224,4 +227,42 @@ async fn m6_an_addressable_package_is_replaced_by_its_name() {
     }
     let read = nobody.query(json!({"kinds": [30443]})).await;
     assert_eq!(read, Ok(vec![other, new]));
+}
+
+#[tokio::test]
+async fn m9_messages_tell_the_registry_of_epochs_and_never_who_is_a_member() {
+    let ground = Ground::start("").await;
+    ground.found(GROUP, &[MEMBER]).await;
+    let mut member = ground.client(MEMBER).await;
+    for epoch in ["3", "7", "5"] {
+        let draft = ground
+            .author(50)
+            .draft(445)
+            .tag(["h", GROUP])
+            .tag(["k", epoch]);
+        member
+            .store(&draft.tag(["p", &key(STRANGER)]).content(epoch).sign())
+            .await;
+    }
+    until("the registry has heard of them", async || {
+        let epoch = ground
+            .number("SELECT last_epoch FROM groups WHERE last_event_ts > 0")
+            .await;
+        epoch == Some(7)
+    })
+    .await;
+    assert_eq!(ground.number("SELECT count(*) FROM members").await, Some(2));
+}
+
+#[tokio::test]
+async fn m15_no_group_is_founded_while_the_operator_wants_none() {
+    let ground = Ground::start("\n[operation]\nmode = 'no_new_groups'").await;
+    let mut admin = ground.client(ADMIN).await;
+    let founding = ground.roster(ADMIN, GROUP, 1, "bootstrap", &[MEMBER]);
+    let verdict = admin.publish(&founding).await;
+    assert!(
+        verdict.reason().starts_with("blocked: maintenance"),
+        "{}",
+        verdict.reason()
+    );
 }

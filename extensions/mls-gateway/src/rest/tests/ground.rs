@@ -4,9 +4,9 @@ use crate::storage::{self, Storage};
 use crate::{Config, MlsGateway};
 use std::sync::Arc;
 use tempfile::TempDir;
-use trellis_relay::testing::{Author, Response, TestRelay, Value};
+use trellis_relay::testing::{Author, Response, Setup, TestRelay, Value};
 
-/// What every answer to a service's request begins with.
+/// The service's.
 pub(super) const TOKEN: &str = "hR3kq0ZbT1mYw8vXo5Nc7LdJf2GsPa4E";
 
 pub(super) struct Ground {
@@ -26,11 +26,21 @@ pub(super) enum As<'a> {
 impl Ground {
     /// With these lines in the gateway's table, and a service.
     pub(super) async fn start(table: &str) -> Self {
-        Self::start_beside(table, "").await
+        Self::start_with(TestRelay::of::<MlsGateway>(), table).await
     }
 
     /// The same with more of the relay's configuration.
     pub(super) async fn start_beside(table: &str, more: &str) -> Self {
+        Self::start_with(TestRelay::of::<MlsGateway>().config(more), table).await
+    }
+
+    /// The same with a clock that begins at this time.
+    pub(super) async fn start_at(starts_at_s: u64, table: &str) -> Self {
+        let setup = TestRelay::of::<MlsGateway>().starts_at_s(starts_at_s);
+        Self::start_with(setup, table).await
+    }
+
+    async fn start_with(setup: Setup, table: &str) -> Self {
         let directory = TempDir::with_prefix("trellis-mls-").unwrap();
         let file = directory.path().join("mls.db");
         let table = format!(
@@ -39,8 +49,7 @@ impl Ground {
         );
         let written: Config = toml::from_str(&table).unwrap();
         let settings = written.settle(|_| None, directory.path()).unwrap();
-        let setup = TestRelay::of::<MlsGateway>();
-        let setup = setup.config(&format!("{more}\n[extensions.mls_gateway]\n{table}"));
+        let setup = setup.config(&format!("[extensions.mls_gateway]\n{table}"));
         Ground {
             relay: setup.start().await,
             storage: storage::open(&settings).await.unwrap(),

@@ -179,6 +179,34 @@ async fn m23_banned_keys_have_signed_nothing() {
 }
 
 #[tokio::test]
+async fn m23_the_operators_lists_count_over_http_too() {
+    let [alice, bob, carol] = [1, 2, 3].map(Author::new);
+    let lists = format!(
+        "[auth]\nenabled = true\nreq.pubkey_whitelist = ['{}', '{}']\nevent.pubkey_whitelist = ['{}']",
+        hex(&alice),
+        hex(&bob),
+        hex(&alice)
+    );
+    let ground = Ground::start_beside("", &lists).await;
+    let letter = json!({"recipient": hex(&bob), "content_b64": "q83v"});
+    for (author, may_read, may_publish) in
+        [(&alice, 200, 200), (&bob, 200, 403), (&carol, 403, 403)]
+    {
+        expect(ground.get("/groups", As::Key(author)).await, may_read);
+        let missed = ground.post("/messages/missed", As::Key(author), json!({}));
+        expect(missed.await, may_read);
+        let deposit = ground.post("/keypackages", As::Key(author), letter.clone());
+        expect(deposit.await, may_publish);
+    }
+    expect(ground.get("/groups", As::Service).await, 200);
+    let elsewhere = Ground::start_beside(
+        "",
+        "auth.enabled = true\nauth.req.ip_whitelist = ['192.0.2.7']",
+    );
+    expect(elsewhere.await.get("/groups", As::Key(&alice)).await, 403);
+}
+
+#[tokio::test]
 async fn m23_every_route_is_described() {
     let ground = Ground::start("").await;
     let document: Value = ground.relay.get("/openapi.json").await.json();

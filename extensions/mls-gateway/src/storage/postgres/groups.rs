@@ -1,10 +1,8 @@
 //! The registry of groups.
 
-use crate::storage::columns::{GroupRow, limit, relays_json, signed, stored};
+use crate::storage::columns::{GroupRow, limit, newest, relays_json, signed, stored};
 use crate::storage::{Group, Page, Seen};
 use sqlx::postgres::PgPool;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use trellis_relay::event::PublicKey;
 
 pub(super) async fn one(pool: &PgPool, group_id: &str) -> sqlx::Result<Option<Group>> {
@@ -70,16 +68,9 @@ pub(super) async fn describe(
 }
 
 pub(super) async fn note(pool: &PgPool, seen: &[Seen], now_s: u64) -> sqlx::Result<()> {
-    // Each group once, and in the order in which everybody else locks their rows.
-    let mut newest: BTreeMap<Cow<'_, str>, (Option<u64>, u64)> = BTreeMap::new();
-    for message in seen {
-        let (epoch, time_s) = newest.entry(stored(&message.group_id)).or_default();
-        *epoch = message.epoch.max(*epoch);
-        *time_s = message.created_at_s.max(*time_s);
-    }
+    let newest = newest(seen);
     let ids: Vec<&str> = newest.keys().map(|id| &**id).collect();
-    let epochs: Vec<Option<i64>> = newest.values().map(|(it, _)| it.map(signed)).collect();
-    let times_s: Vec<i64> = newest.values().map(|(_, it)| signed(*it)).collect();
+    let (epochs, times_s): (Vec<Option<i64>>, Vec<i64>) = newest.values().copied().unzip();
     sqlx::query(
         "INSERT INTO groups (group_id, last_epoch, last_event_ts, created_at, updated_at) \
          SELECT seen.group_id, epoch, time, $4, $4 \

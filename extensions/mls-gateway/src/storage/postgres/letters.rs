@@ -28,7 +28,7 @@ const KEY_PACKAGES: Statements = Statements {
     live: "SELECT *, NULL::text AS group_id, NULL::text AS ratchet_tree_b64 FROM mail_keypackages \
            WHERE recipient_pubkey = $1 AND expires_at > $2 AND acknowledged_at IS NULL \
            ORDER BY created_at, id LIMIT $3 FOR UPDATE",
-    mark: "UPDATE mail_keypackages SET picked_up_at = $1 WHERE id = $2",
+    mark: "UPDATE mail_keypackages SET picked_up_at = $1 WHERE id = ANY($2)",
     acknowledge: "UPDATE mail_keypackages SET acknowledged_at = coalesce(acknowledged_at, $2), \
                   content_b64 = '', tags = NULL WHERE id = $1",
 };
@@ -46,7 +46,7 @@ const WELCOMES: Statements = Statements {
     live: "SELECT *, welcome_b64 AS content_b64, NULL::text AS tags FROM mail_welcomes \
            WHERE recipient_pubkey = $1 AND expires_at > $2 AND acknowledged_at IS NULL \
            ORDER BY created_at, id LIMIT $3 FOR UPDATE",
-    mark: "UPDATE mail_welcomes SET picked_up_at = $1 WHERE id = $2",
+    mark: "UPDATE mail_welcomes SET picked_up_at = $1 WHERE id = ANY($2)",
     acknowledge: "UPDATE mail_welcomes SET acknowledged_at = coalesce(acknowledged_at, $2), \
                   welcome_b64 = '', ratchet_tree_b64 = NULL WHERE id = $1",
 };
@@ -124,14 +124,18 @@ pub(super) async fn pick_up(
         .fetch_all(&mut *transaction)
         .await?;
     let mut letters: Vec<Letter> = all(rows)?;
-    // Whoever looks every second writes nothing.
+    let mut new = Vec::new();
     for letter in letters.iter_mut().filter(|it| it.picked_up_at_s.is_none()) {
+        letter.picked_up_at_s = Some(now_s);
+        new.push(stored(&letter.id).into_owned());
+    }
+    // Whoever looks every second writes nothing.
+    if !new.is_empty() {
         sqlx::query(of(letter_box).mark)
             .bind(signed(now_s))
-            .bind(stored(&letter.id))
+            .bind(new)
             .execute(&mut *transaction)
             .await?;
-        letter.picked_up_at_s = Some(now_s);
     }
     transaction.commit().await?;
     Ok(letters)

@@ -1,7 +1,7 @@
 //! Rosters and their members.
 
 use crate::roster::Roster;
-use crate::storage::columns::{MemberRow, first_owner, limit, read, rosters, signed, stored};
+use crate::storage::columns::{RosterRow, all, first_owner, limit, read, signed, stored};
 use crate::storage::{PutRoster, VersionedRoster};
 use sqlx::postgres::{PgConnection, PgPool};
 use std::borrow::Cow;
@@ -12,15 +12,15 @@ pub(super) async fn of_groups(
     group_ids: &[String],
 ) -> sqlx::Result<Vec<(String, VersionedRoster)>> {
     let group_ids: Vec<Cow<'_, str>> = group_ids.iter().map(|id| stored(id)).collect();
-    let rows: Vec<MemberRow> = sqlx::query_as(
-        "SELECT rosters.group_id, seq, event_id, revision, pubkey, role \
-         FROM rosters LEFT JOIN members USING (group_id) \
-         WHERE rosters.group_id = ANY($1) ORDER BY rosters.group_id",
+    let rows: Vec<RosterRow> = sqlx::query_as(
+        "SELECT group_id, seq, event_id, revision, \
+         (SELECT json_object_agg(pubkey, role)::text FROM members WHERE members.group_id = rosters.group_id) AS members \
+         FROM rosters WHERE group_id = ANY($1)",
     )
     .bind(&group_ids)
     .fetch_all(pool)
     .await?;
-    rosters(rows)
+    all(rows)
 }
 
 pub(super) async fn with_member(pool: &PgPool, pubkey: &PublicKey) -> sqlx::Result<Vec<String>> {

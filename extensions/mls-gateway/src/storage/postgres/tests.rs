@@ -1,6 +1,8 @@
 //! PostgreSQL's part of the suite, and what only a server can show. `TRELLIS_TEST_POSTGRES_URL` names a server on which
 //! databases may be made; `tests/postgres` starts one.
 
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use crate::storage::StorageError;
 use crate::storage::conformance::{Scratch, agreement, suite};

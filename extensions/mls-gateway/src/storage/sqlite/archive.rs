@@ -3,6 +3,7 @@
 use super::begin;
 use crate::storage::columns::{ArchivedRow, all, limit, list_json, signed, stored};
 use crate::storage::{ArchiveQuery, Archived};
+use serde_json::json;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use std::collections::BTreeSet;
 use trellis_relay::event::EventId;
@@ -11,38 +12,38 @@ pub(super) async fn put(writer: &SqlitePool, events: &[Archived]) -> sqlx::Resul
     if events.is_empty() {
         return Ok(0);
     }
+    let rows: serde_json::Value = events.iter().map(row).collect();
     let mut transaction = begin(writer).await?;
-    let mut position: i64 = sqlx::query_scalar("SELECT value FROM counters WHERE name = 'archive'")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let mut new = 0;
-    for event in events {
-        let written = sqlx::query(
-            "INSERT INTO archived_events (position, id, kind, pubkey, group_id, recipient_pubkey, created_at, \
-             archived_at, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(position + 1)
-        .bind(event.id.to_hex())
-        .bind(i64::from(event.kind))
-        .bind(event.pubkey.to_hex())
-        .bind(event.group_id.as_deref().map(stored))
-        .bind(event.recipient.map(|key| key.to_hex()))
-        .bind(signed(event.created_at_s))
-        .bind(signed(event.archived_at_s))
-        .bind(&event.json)
-        .execute(&mut *transaction)
-        .await?;
-        if written.rows_affected() > 0 {
-            position += 1;
-            new += 1;
-        }
-    }
-    sqlx::query("UPDATE counters SET value = ?1 WHERE name = 'archive'")
-        .bind(position)
-        .execute(&mut *transaction)
-        .await?;
+    let last: i64 = sqlx::query_scalar(
+        "UPDATE counters SET value = value + ?1 WHERE name = 'archive' RETURNING value",
+    )
+    .bind(limit(events.len()))
+    .fetch_one(&mut *transaction)
+    .await?;
+    let written = sqlx::query(
+        "INSERT INTO archived_events (position, id, kind, pubkey, group_id, recipient_pubkey, created_at, archived_at, \
+         event) SELECT ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
+         value ->> 6, value ->> 7 FROM json_each(?2) WHERE true ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(last - limit(events.len()) + 1)
+    .bind(rows.to_string())
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
-    Ok(new)
+    Ok(written.rows_affected() as usize)
+}
+
+fn row(event: &Archived) -> serde_json::Value {
+    json!([
+        event.id.to_hex(),
+        event.kind,
+        event.pubkey.to_hex(),
+        event.group_id.as_deref().map(stored),
+        event.recipient.map(|key| key.to_hex()),
+        signed(event.created_at_s),
+        signed(event.archived_at_s),
+        event.json,
+    ])
 }
 
 pub(super) async fn page(

@@ -1,8 +1,8 @@
 //! The registry of groups.
 
-use super::begin;
-use crate::storage::columns::{GroupRow, limit, relays_json, signed, stored};
+use crate::storage::columns::{GroupRow, limit, newest, relays_json, signed, stored};
 use crate::storage::{Group, Page, Seen};
+use serde_json::json;
 use sqlx::sqlite::SqlitePool;
 use trellis_relay::event::PublicKey;
 
@@ -72,24 +72,23 @@ pub(super) async fn note(writer: &SqlitePool, seen: &[Seen], now_s: u64) -> sqlx
     if seen.is_empty() {
         return Ok(());
     }
-    let mut transaction = begin(writer).await?;
-    for message in seen {
-        sqlx::query(
-            "INSERT INTO groups (group_id, last_epoch, last_event_ts, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?4) \
-             ON CONFLICT (group_id) DO UPDATE SET \
-             last_epoch = max(coalesce(last_epoch, excluded.last_epoch), coalesce(excluded.last_epoch, last_epoch)), \
-             last_event_ts = max(coalesce(last_event_ts, 0), excluded.last_event_ts), \
-             updated_at = max(updated_at, excluded.updated_at)",
-        )
-        .bind(stored(&message.group_id))
-        .bind(message.epoch.map(signed))
-        .bind(signed(message.created_at_s))
-        .bind(signed(now_s))
-        .execute(&mut *transaction)
-        .await?;
-    }
-    transaction.commit().await
+    let newest: serde_json::Value = newest(seen)
+        .into_iter()
+        .map(|(group_id, (epoch, time_s))| json!([group_id, epoch, time_s]))
+        .collect();
+    sqlx::query(
+        "INSERT INTO groups (group_id, last_epoch, last_event_ts, created_at, updated_at) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, ?2, ?2 FROM json_each(?1) WHERE true \
+         ON CONFLICT (group_id) DO UPDATE SET \
+         last_epoch = max(coalesce(last_epoch, excluded.last_epoch), coalesce(excluded.last_epoch, last_epoch)), \
+         last_event_ts = max(coalesce(last_event_ts, 0), excluded.last_event_ts), \
+         updated_at = max(updated_at, excluded.updated_at)",
+    )
+    .bind(newest.to_string())
+    .bind(signed(now_s))
+    .execute(writer)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn import(writer: &SqlitePool, group: &Group) -> sqlx::Result<()> {

@@ -3,7 +3,7 @@
 use super::begin;
 use crate::roster::Roster;
 use crate::storage::columns::{
-    MemberRow, first_owner, limit, list_json, read, rosters, signed, stored,
+    RosterRow, all, first_owner, limit, list_json, read, signed, stored,
 };
 use crate::storage::{PutRoster, VersionedRoster};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -14,15 +14,15 @@ pub(super) async fn of_groups(
     group_ids: &[String],
 ) -> sqlx::Result<Vec<(String, VersionedRoster)>> {
     let group_ids: Vec<_> = group_ids.iter().map(|id| stored(id)).collect();
-    let rows: Vec<MemberRow> = sqlx::query_as(
-        "SELECT rosters.group_id, seq, event_id, revision, pubkey, role \
-         FROM rosters LEFT JOIN members USING (group_id) \
-         WHERE rosters.group_id IN (SELECT value FROM json_each(?1)) ORDER BY rosters.group_id",
+    let rows: Vec<RosterRow> = sqlx::query_as(
+        "SELECT group_id, seq, event_id, revision, \
+         (SELECT json_group_object(pubkey, role) FROM members WHERE members.group_id = rosters.group_id) AS members \
+         FROM rosters WHERE group_id IN (SELECT value FROM json_each(?1))",
     )
     .bind(list_json(&group_ids))
     .fetch_all(pool)
     .await?;
-    rosters(rows)
+    all(rows)
 }
 
 pub(super) async fn with_member(

@@ -1,5 +1,7 @@
 //! SQLite's part of the suite, and what only a file can show.
 
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use crate::storage::conformance::{Scratch, agreement, suite};
 use std::os::unix::fs::PermissionsExt;
