@@ -29,7 +29,7 @@ impl From<Status> for Failure {
 impl From<FirestoreError> for Failure {
     fn from(error: FirestoreError) -> Self {
         Failure::Call(match error {
-            FirestoreError::SystemError(error) => error.public.code,
+            FirestoreError::SystemError(error) => reason(&error.public.code).to_owned(),
             FirestoreError::DatabaseError(error) => error.public.code,
             FirestoreError::DataConflictError(error) => error.public.code,
             FirestoreError::DataNotFoundError(error) => error.public.code,
@@ -44,5 +44,19 @@ impl From<FirestoreError> for Failure {
                 "unexpected answer".to_owned()
             }
         })
+    }
+}
+
+/// What is said of an error before any answer, whose own words name addresses and files.
+fn reason(code: &str) -> &'static str {
+    match code.split('(').next().unwrap_or_default() {
+        "GrpcStatus" | "UrlError" => "no connection",
+        "TokenSource" => "no credentials were found",
+        "CredentialsJson" | "CredentialsFile" => "the file of credentials is unreadable",
+        "Jwt" => "the key of the credentials is unusable",
+        "Http" | "HttpStatus" | "Metadata" | "TokenJson" | "TokenData" => {
+            "the credentials give no token"
+        }
+        _ => "no credentials",
     }
 }

@@ -198,11 +198,8 @@ async fn m28_firestore_that_does_not_answer_is_told() {
     let error = FirestoreStorage::connect("p", 20, Some("127.0.0.1:1")).await;
     let error = error.unwrap_err();
     assert!(matches!(error, StorageError::Connect(_)), "{error}");
-    assert!(
-        error
-            .to_string()
-            .starts_with("Failed to connect to database: ")
-    );
+    let told = "Failed to connect to database: the call failed (no connection)";
+    assert_eq!(error.to_string(), told, "without its address");
 }
 
 #[test]
