@@ -29,7 +29,7 @@ max_group_messages_per_minute = 100000000
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn m20_cpu_of_a_group_message_with_the_gateway_and_without() {
-    let members: Vec<Author> = (0..MEMBERS).map(|_| Author::new()).collect();
+    let members: Vec<Author> = std::iter::repeat_with(Author::new).take(MEMBERS).collect();
     let groups: Vec<String> = (0..GROUPS).map(|number| format!("{number:064x}")).collect();
     let rosters = groups.iter().map(|group| roster(&members, group));
     let rosters: Vec<Event> = rosters.collect();
@@ -48,7 +48,7 @@ async fn m20_cpu_of_a_group_message_with_the_gateway_and_without() {
                 Some(false) => "on, without archive",
                 Some(true) => "on, with archive",
             };
-            println!("round {round}: gateway {what}: {cpu_us:.1} us of CPU a message");
+            eprintln!("round {round}: gateway {what}: {cpu_us:.1} us of CPU a message");
         }
     }
 }

@@ -5,17 +5,17 @@ use nostr_sdk::prelude::PublicKey;
 use trellis_test_support::{Relay, trellis};
 
 /// Of a service that may ask for anybody.
-pub const SERVICE_TOKEN: &str = "hR3kq0ZbT1mYw8vXo5Nc7LdJf2GsPa4E";
+pub(crate) const SERVICE_TOKEN: &str = "hR3kq0ZbT1mYw8vXo5Nc7LdJf2GsPa4E";
 
 /// A relay that anybody may found groups on.
-pub async fn relay() -> Relay {
+pub(crate) async fn relay() -> Relay {
     let table = "[extensions.mls_gateway]\nallow_open_bootstrap = true";
     let table = format!("{table}\nservice_tokens = {{ backend = '{SERVICE_TOKEN}' }}");
     trellis!().config(&table).start().await
 }
 
 /// Two who chat in a group of which the relay knows the roster: its owner, the other, its ids.
-pub async fn two(relay: &Relay) -> (Person, Person, mdk_core::GroupId, String) {
+pub(crate) async fn two(relay: &Relay) -> (Person, Person, mdk_core::GroupId, String) {
     let alice = Person::new(relay, Login::Authenticates).await;
     let bob = Person::new(relay, Login::Authenticates).await;
     bob.publish_key_packages(relay, &[ADDRESSABLE_KEY_PACKAGE])
@@ -29,7 +29,7 @@ pub async fn two(relay: &Relay) -> (Person, Person, mdk_core::GroupId, String) {
 }
 
 /// Publishes a change of the roster.
-pub async fn change(by: &Person, on_relay: &str, seq: u64, op: &str, members: &[PublicKey]) {
+pub(crate) async fn change(by: &Person, on_relay: &str, seq: u64, op: &str, members: &[PublicKey]) {
     by.publish(&roster(&by.keys, on_relay, seq, op, members))
         .await;
 }
@@ -88,7 +88,7 @@ async fn m18_a_third_is_added_and_removed() {
 
 impl Person {
     /// Whether the relay shows this person nothing of a group.
-    pub async fn says_nothing_of(&self, on_relay: &str) -> bool {
+    pub(crate) async fn says_nothing_of(&self, on_relay: &str) -> bool {
         self.fetch(messages_of(on_relay)).await.is_empty()
     }
 }

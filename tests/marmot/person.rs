@@ -12,22 +12,22 @@ use nostr_sdk::prelude::{
 use trellis_test_support::{Relay, wait};
 
 /// Asks for the encoded KeyPackage.
-pub const KEY_PACKAGE: Kind = Kind::Custom(443);
+pub(crate) const KEY_PACKAGE: Kind = Kind::Custom(443);
 /// Replaces the one before.
-pub const ADDRESSABLE_KEY_PACKAGE: Kind = Kind::Custom(30443);
+pub(crate) const ADDRESSABLE_KEY_PACKAGE: Kind = Kind::Custom(30443);
 /// A message of a group.
-pub const GROUP_MESSAGE: Kind = Kind::Custom(445);
+pub(crate) const GROUP_MESSAGE: Kind = Kind::Custom(445);
 
 /// Somebody.
-pub struct Person {
-    pub keys: Keys,
-    pub mdk: MDK<MdkMemoryStorage>,
-    pub client: Client,
+pub(crate) struct Person {
+    pub(crate) keys: Keys,
+    pub(crate) mdk: MDK<MdkMemoryStorage>,
+    pub(crate) client: Client,
 }
 
 /// How a connection is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Login {
+pub(crate) enum Login {
     /// Answers challenges.
     Authenticates,
     /// Never tells who it is.
@@ -36,7 +36,7 @@ pub enum Login {
 
 impl Person {
     /// Somebody with a connection to the relay.
-    pub async fn new(relay: &Relay, login: Login) -> Self {
+    pub(crate) async fn new(relay: &Relay, login: Login) -> Self {
         let keys = Keys::generate();
         Person {
             client: connect(relay, &keys, login).await,
@@ -46,24 +46,24 @@ impl Person {
     }
 
     /// The key that others know.
-    pub fn pubkey(&self) -> PublicKey {
+    pub(crate) fn pubkey(&self) -> PublicKey {
         self.keys.public_key()
     }
 
     /// Connects anew.
-    pub async fn reconnect(&mut self, relay: &Relay, login: Login) {
+    pub(crate) async fn reconnect(&mut self, relay: &Relay, login: Login) {
         self.client.shutdown().await;
         self.client = connect(relay, &self.keys, login).await;
     }
 
     /// Publishes what has to be accepted.
-    pub async fn publish(&self, event: &Event) {
+    pub(crate) async fn publish(&self, event: &Event) {
         let output = self.client.send_event(event).await.expect("sent");
         assert!(output.failed.is_empty(), "{output:?}");
     }
 
     /// Publishes what has to be refused, and says why it was.
-    pub async fn refused(&self, event: &Event) -> String {
+    pub(crate) async fn refused(&self, event: &Event) -> String {
         match self.client.send_event(event).await {
             Ok(output) => {
                 assert!(output.success.is_empty(), "{output:?}");
@@ -74,7 +74,7 @@ impl Person {
     }
 
     /// What the relay has stored.
-    pub async fn fetch(&self, filter: Filter) -> Vec<Event> {
+    pub(crate) async fn fetch(&self, filter: Filter) -> Vec<Event> {
         let events = self.client.fetch_events(filter, wait::DEADLINE).await;
         let mut events: Vec<Event> = events.expect("events").into_iter().collect();
         // In the order of sending, as MLS wants them.
@@ -83,7 +83,7 @@ impl Person {
     }
 
     /// Publishes KeyPackages as Marmot clients do: both kinds from the same bytes, no `p` and no `exp`.
-    pub async fn publish_key_packages(&self, relay: &Relay, kinds: &[Kind]) {
+    pub(crate) async fn publish_key_packages(&self, relay: &Relay, kinds: &[Kind]) {
         let url = RelayUrl::parse(&relay.ws_url()).expect("a URL");
         let data = self
             .mdk
@@ -101,7 +101,7 @@ impl Person {
     }
 
     /// Another person's KeyPackage, as the relay has it.
-    pub async fn key_package_of(&self, whom: &PublicKey) -> Event {
+    pub(crate) async fn key_package_of(&self, whom: &PublicKey) -> Event {
         let filter = Filter::new()
             .kind(ADDRESSABLE_KEY_PACKAGE)
             .author(*whom)
@@ -110,7 +110,7 @@ impl Person {
     }
 
     /// A new group of this person and the owners of the KeyPackages; says its MLS id, its id on the relay and the Welcomes.
-    pub fn found(
+    pub(crate) fn found(
         &self,
         relay: &Relay,
         packages: Vec<Event>,
@@ -128,7 +128,7 @@ impl Person {
     }
 
     /// Sends a Welcome in a gift wrap (NIP-59): sealed with this person's key, wrapped by a key that is used once.
-    pub async fn send_welcome(&self, welcome: &UnsignedEvent, to: &PublicKey) {
+    pub(crate) async fn send_welcome(&self, welcome: &UnsignedEvent, to: &PublicKey) {
         let encrypt = |keys: &Keys, text: String| {
             nip44::encrypt(keys.secret_key(), to, text, nip44::Version::V2).expect("encrypted")
         };
@@ -144,7 +144,7 @@ impl Person {
     }
 
     /// Takes up every Welcome that waits, and says how many there were.
-    pub async fn join(&self) -> usize {
+    pub(crate) async fn join(&self) -> usize {
         let wraps = self
             .fetch(Filter::new().kind(Kind::GiftWrap).pubkey(self.pubkey()))
             .await;
@@ -166,7 +166,7 @@ impl Person {
     }
 
     /// Encrypts a line for a group; its event is signed by a key that is used once.
-    pub fn says(&self, group: &GroupId, text: &str) -> Event {
+    pub(crate) fn says(&self, group: &GroupId, text: &str) -> Event {
         let rumor = EventBuilder::new(Kind::Custom(9), text).build(self.pubkey());
         self.mdk
             .create_message(group, rumor, None)
@@ -174,7 +174,7 @@ impl Person {
     }
 
     /// What this person makes of messages: the lines in them. Commits are followed.
-    pub fn reads(&self, events: &[Event]) -> Vec<String> {
+    pub(crate) fn reads(&self, events: &[Event]) -> Vec<String> {
         let processed = events.iter().map(|event| self.mdk.process_message(event));
         let line = |result| match result {
             Ok(MessageProcessingResult::ApplicationMessage(message)) => Some(message.content),
@@ -184,7 +184,7 @@ impl Person {
     }
 
     /// Reads what the relay has of a group.
-    pub async fn catches_up(&self, on_relay: &str, since: Option<Timestamp>) -> Vec<String> {
+    pub(crate) async fn catches_up(&self, on_relay: &str, since: Option<Timestamp>) -> Vec<String> {
         let mut filter = messages_of(on_relay);
         filter.since = since;
         self.reads(&self.fetch(filter).await)
@@ -192,7 +192,7 @@ impl Person {
 }
 
 /// Asks for the messages of one group.
-pub fn messages_of(on_relay: &str) -> Filter {
+pub(crate) fn messages_of(on_relay: &str) -> Filter {
     Filter::new().kind(GROUP_MESSAGE).custom_tag(
         nostr_sdk::SingleLetterTag::lowercase(nostr_sdk::Alphabet::H),
         on_relay,
@@ -200,7 +200,13 @@ pub fn messages_of(on_relay: &str) -> Filter {
 }
 
 /// A roster event (450).
-pub fn roster(keys: &Keys, on_relay: &str, seq: u64, op: &str, members: &[PublicKey]) -> Event {
+pub(crate) fn roster(
+    keys: &Keys,
+    on_relay: &str,
+    seq: u64,
+    op: &str,
+    members: &[PublicKey],
+) -> Event {
     let tag = |name: &str, value: &str| Tag::parse([name, value]).expect("a tag");
     let mut tags = vec![
         tag("h", on_relay),

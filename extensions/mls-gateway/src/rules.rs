@@ -31,7 +31,7 @@ pub(crate) fn check(event: &Event, settings: &Settings, now_s: u64) -> Result<()
         GROUP_MESSAGE => group_message::read(event).map(drop),
         NOISE_MESSAGE => noise_message::read(event).map(drop),
         KEY_PACKAGE_REQUEST => package_request::read(event, settings, now_s).map(drop),
-        ROSTER => roster_event::read(event).map(drop),
+        ROSTER => roster_event::check(event, now_s),
         GIFT_WRAP => gift_wrap::read(event, settings).map(drop),
         _ => Ok(()),
     }

@@ -4,20 +4,26 @@
 //! if it names somebody, a message to somebody is theirs alone even if it names a group.
 
 use crate::kinds::GROUP_MESSAGE;
+use crate::rules::is_group_id;
 use crate::storage::Archived;
 use trellis_relay::event::{Event, PublicKey};
 
-/// The copy of an event; none of one whose JSON is no text, which cannot be.
+/// The copy of an event; none of a message whose group has an id that no group can have, which an import may have brought,
+/// and none of one whose JSON is no text, which cannot be.
 pub(super) fn copy_of(event: &Event, now_s: u64) -> Option<Archived> {
     let is_for_group = event.kind() == GROUP_MESSAGE;
     let value = |name| event.first_tag_value(name);
     let recipient = || PublicKey::from_hex(&value("p")?).ok();
+    let group_id = is_for_group.then(|| value("h").unwrap_or_default().into_owned());
+    if group_id.as_deref().is_some_and(|id| !is_group_id(id)) {
+        return None;
+    }
     Some(Archived {
         position: 0,
         id: *event.id(),
         kind: event.kind(),
         pubkey: *event.pubkey(),
-        group_id: is_for_group.then(|| value("h")).flatten().map(Into::into),
+        group_id,
         recipient: if is_for_group { None } else { recipient() },
         created_at_s: event.created_at(),
         archived_at_s: now_s,
@@ -49,6 +55,16 @@ mod tests {
         for kind in [NOISE_MESSAGE, GIFT_WRAP] {
             let (copy, _) = of_kind(kind);
             assert_eq!((copy.group_id, copy.recipient), (None, Some(bob)));
+        }
+    }
+
+    #[test]
+    fn m30_a_message_of_a_group_that_cannot_be_is_left_out() {
+        let alice = Author::new(1);
+        let long = "h".repeat(4_000);
+        for group_id in ["", long.as_str()] {
+            let event = alice.draft(GROUP_MESSAGE).tag(["h", group_id]).sign();
+            assert_eq!(copy_of(&event, 7), None);
         }
     }
 }

@@ -123,7 +123,7 @@ impl MlsGateway {
         let max = self.settings.max_keypackages_per_query.min(room);
         for _ in 0..TRIES_MAX {
             let ids = self.storage.reserve_packages(owner, max, now_s);
-            let ids = watch::database("reserve_packages", ids).await?;
+            let ids = ids.await?;
             if !ids.is_empty() {
                 let stored = self.stored_of(&ids).await?;
                 let (there, lost): (Vec<_>, Vec<_>) =
@@ -136,7 +136,7 @@ impl MlsGateway {
                 continue;
             }
             let last = self.storage.packages(owner, now_s, 1);
-            let last = watch::database("packages", last).await?;
+            let last = last.await?;
             reserved
                 .last
                 .extend(last.into_iter().map(|package| package.id));

@@ -50,7 +50,7 @@ impl MlsGateway {
             true => Ok(0),
             false => {
                 let removed = self.storage.remove_packages(ids);
-                Ok(watch::database("remove_packages", removed).await?)
+                Ok(removed.await?)
             }
         }
     }
@@ -62,7 +62,7 @@ impl MlsGateway {
             return Ok(());
         };
         let package = Package::of(event, package);
-        watch::database("put_package", self.storage.put_package(&package)).await?;
+        self.storage.put_package(&package).await?;
         Ok(())
     }
 
@@ -75,14 +75,14 @@ impl MlsGateway {
         }
         let now_s = self.host.clock().now_s();
         let live = self.storage.packages(owner, now_s, LIVE_MAX + 1);
-        let live = watch::database("packages", live).await?.len();
+        let live = live.await?.len();
         self.counts
             .remember(*owner, live, self.host.clock().monotonic());
         if live <= LIVE_MAX {
             return Ok(());
         }
         let surplus = self.storage.surplus_packages(owner, LIVE_MAX, now_s);
-        let surplus = watch::database("surplus_packages", surplus).await?;
+        let surplus = surplus.await?;
         for id in &surplus {
             self.host.remove(*id, Cause::Retention).await?;
         }

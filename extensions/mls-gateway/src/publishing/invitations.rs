@@ -10,6 +10,11 @@ use crate::rules::gift_wrap;
 use std::convert::Infallible;
 use trellis_relay::extension::prelude::*;
 
+/// Gift wraps are dated up to two days back (NIP-59); an hour is for clocks that are wrong.
+const AGE_S_MAX: u64 = 2 * 86_400 + 3_600;
+/// A deletion request (NIP-09).
+const DELETION: u16 = 5;
+
 impl MlsGateway {
     /// Whether a gift wrap could make somebody a member.
     pub(super) fn may_invite(&self, event: &Event, viewer: &Viewer) -> bool {
@@ -24,7 +29,7 @@ impl MlsGateway {
         };
         match self.directory.get(&group_id) {
             Some(Known::Managed(roster)) => {
-                roster.role(&wrap.recipient).is_none() && invites(&roster, event, viewer)
+                roster.role(&wrap.recipient).is_none() && invites(&roster, event, viewer, true)
             }
             _ => true,
         }
@@ -42,9 +47,12 @@ impl MlsGateway {
         };
         let may_found = self.settings.membership_from_giftwrap == GiftWrapMembership::First
             && self.check_new_groups().is_ok();
+        let author_counts = self.is_first_time(event).await?;
         let decide = |current: Option<&Roster>| -> Result<Option<Roster>, Infallible> {
             let roster = match current {
-                Some(roster) if invites(roster, event, viewer) => Some(roster.clone()),
+                Some(roster) if invites(roster, event, viewer, author_counts) => {
+                    Some(roster.clone())
+                }
                 Some(_) => None,
                 None if may_found => sender(event, viewer).map(Roster::of_owner),
                 None => None,
@@ -64,9 +72,27 @@ impl MlsGateway {
     }
 }
 
-/// Whether the author of a gift wrap, or who sends it, is an admin of the group.
-fn invites(roster: &Roster, event: &Event, viewer: &Viewer) -> bool {
-    roster.is_admin_any(viewer.pubkeys()) || roster.is_admin_any(&[*event.pubkey()])
+impl MlsGateway {
+    /// Whether a gift wrap may be what its author wants now. Anybody can send one again that somebody signed long ago, or
+    /// that was deleted, and who was removed from the group meanwhile would be back.
+    async fn is_first_time(&self, event: &Event) -> Result<bool, HookError> {
+        if event.created_at().saturating_add(AGE_S_MAX) < self.host.clock().now_s() {
+            return Ok(false);
+        }
+        let mut deletions = Filter {
+            kinds: Some(vec![DELETION]),
+            limit: Some(1),
+            ..Filter::default()
+        };
+        deletions.tags.insert(b'e', vec![event.id().to_hex()]);
+        Ok(self.host.query(deletions).await?.is_empty())
+    }
+}
+
+/// Whether who sends a gift wrap is an admin of the group, or its author, where that counts.
+fn invites(roster: &Roster, event: &Event, viewer: &Viewer, author_counts: bool) -> bool {
+    roster.is_admin_any(viewer.pubkeys())
+        || (author_counts && roster.is_admin_any(&[*event.pubkey()]))
 }
 
 /// Who sends, as far as it is known: the author, where that key has authenticated, or else the session's first key.

@@ -21,7 +21,7 @@ impl MlsGateway {
             watch::ciphersuite_unknown();
         }
         let package = Package::of(event, package);
-        let put = watch::database("put_package", self.storage.put_package(&package)).await;
+        let put = self.storage.put_package(&package).await;
         Ok(match put {
             Ok(PutPackage::Stored) => {
                 watch::package_stored();

@@ -72,7 +72,7 @@ impl MlsGateway {
         let _turn = self.turns.of(group_id).lock().await;
         let id = [group_id.to_owned()];
         for attempt in 0..TRIES_MAX {
-            let rosters = watch::database("rosters", self.storage.rosters(&id)).await?;
+            let rosters = self.storage.rosters(&id).await?;
             let current = rosters.into_iter().next().map(|(_, current)| current);
             let roster = match decide(current.as_ref().map(|it| &it.roster)) {
                 Ok(Some(roster)) => roster,
@@ -81,7 +81,7 @@ impl MlsGateway {
             };
             let (now_s, replaces) = (self.host.clock().now_s(), current.map(|it| it.revision));
             let put = self.storage.put_roster(group_id, &roster, replaces, now_s);
-            match watch::database("put_roster", put).await? {
+            match put.await? {
                 PutRoster::Written(revision) => {
                     watch::membership_updated();
                     let (group, members) = (Short::group(group_id), roster.members.len());

@@ -34,7 +34,7 @@ impl MlsGateway {
         }
         let seen: Vec<Seen> = groups.into_values().collect();
         let now_s = self.host.clock().now_s();
-        watch::database("note_messages", self.storage.note_messages(&seen, now_s)).await?;
+        self.storage.note_messages(&seen, now_s).await?;
         watch::groups_updated(seen.len());
         Ok(())
     }

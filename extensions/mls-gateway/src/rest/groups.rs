@@ -191,10 +191,6 @@ async fn create(
     {
         return Err(taken());
     }
-    // The roster comes last: whoever is cut off in between may ask again.
-    let (name, avatar) = (body.display_name.as_deref(), body.avatar_url.as_deref());
-    me.storage.describe_group(id, name, avatar, now_s).await?;
-    watch::groups_updated(1);
     let roster = Roster::of_owner(*body.owner_pubkey.key());
     match me.storage.put_roster(id, &roster, None, now_s).await? {
         PutRoster::Written(revision) => {
@@ -203,6 +199,10 @@ async fn create(
         }
         PutRoster::Conflict => return Err(taken()),
     }
+    // After the roster, so that the words are those of whoever founded the group.
+    let (name, avatar) = (body.display_name.as_deref(), body.avatar_url.as_deref());
+    me.storage.describe_group(id, name, avatar, now_s).await?;
+    watch::groups_updated(1);
     let group = me.storage.group(id).await?;
     let group = group.ok_or_else(|| ApiError::internal("a group is not there that was founded"))?;
     Ok(Json(Created {

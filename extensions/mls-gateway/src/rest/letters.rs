@@ -4,11 +4,10 @@
 //! bytes, and one sender a share of it, so that a stranger cannot fill it alone.
 
 use crate::config::Settings;
+use crate::rules::key_package::BASE64;
 use crate::storage::{BoxLoad, Letter};
 use actix_web::http::StatusCode;
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 
@@ -22,12 +21,6 @@ const LETTERS_SHARE: u64 = 10;
 const BYTES_SHARE: u64 = 4;
 /// When to ask again whether there is room in a full box.
 const FULL_RETRY: Duration = Duration::from_secs(3_600);
-
-/// With padding or without.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Refuses what is too long in total, in bytes of base64.
 pub(super) fn check_length(parts: &[&str]) -> Result<(), ApiError> {

@@ -41,6 +41,9 @@ pub(crate) struct Authority<'a> {
     pub(crate) is_bootstrap_open: bool,
 }
 
+/// A number may be so far beyond the last. Gaps are fine, but nobody may use all numbers up.
+const SEQ_GAP_MAX: u64 = 1 << 32;
+
 /// The roster after a change that `by` has signed. A change that the roster holds already is refused as
 /// [`RosterRefusal::Applied`], which to its author is a success.
 pub(crate) fn apply(
@@ -50,6 +53,10 @@ pub(crate) fn apply(
     authority: Authority<'_>,
 ) -> Result<Roster, RosterRefusal> {
     let is_config_admin = authority.admins.contains(by);
+    let last_seq = current.map_or(0, |it| it.seq);
+    if change.seq > last_seq.saturating_add(SEQ_GAP_MAX) {
+        return Err(RosterRefusal::TooFarAhead);
+    }
     if let RosterOp::Bootstrap(members) = &change.op
         && current.is_none()
     {

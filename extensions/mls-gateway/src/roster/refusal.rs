@@ -11,6 +11,9 @@ pub(crate) enum RosterRefusal {
     /// Another event with this number, or a greater one, was there first.
     #[error("stale sequence")]
     Stale,
+    /// The number is so great that few would be left.
+    #[error("seq is more than 2^32 beyond the last")]
+    TooFarAhead,
     /// There is no roster to be changed.
     #[error("bootstrap required")]
     BootstrapRequired,
@@ -40,6 +43,7 @@ impl From<RosterRefusal> for Reason {
         match refusal {
             RosterRefusal::Applied => Reason::duplicate(text),
             RosterRefusal::Stale
+            | RosterRefusal::TooFarAhead
             | RosterRefusal::BootstrapRequired
             | RosterRefusal::Exists
             | RosterRefusal::NotMember

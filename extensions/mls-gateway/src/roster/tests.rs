@@ -51,6 +51,17 @@ fn group() -> Roster {
 }
 
 #[test]
+fn m16_no_admin_can_use_up_all_numbers() {
+    let group = group();
+    let far = change(u64::MAX, RosterOp::Add(keys(&[5])));
+    assert_eq!(put(Some(&group), 2, &far), Err(RosterRefusal::TooFarAhead));
+    let gap = change(1_000_000, RosterOp::Add(keys(&[5])));
+    assert_eq!(put(Some(&group), 2, &gap).unwrap().seq, 1_000_000);
+    let founded_far = change(u64::MAX, RosterOp::Bootstrap(vec![]));
+    assert_eq!(put(None, 9, &founded_far), Err(RosterRefusal::TooFarAhead));
+}
+
+#[test]
 fn m15_bootstrap_is_for_admins_of_the_relay_and_only_once() {
     let found = change(1, RosterOp::Bootstrap(keys(&[2])));
     let refused = put(None, 1, &found);

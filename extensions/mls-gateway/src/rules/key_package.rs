@@ -33,7 +33,7 @@ const CIPHERSUITES: [&str; 7] = [
     "MLS_256_DHKEMP384_AES256GCM_SHA384_P384",
 ];
 /// Base64 with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

@@ -13,6 +13,21 @@ pub(crate) struct RosterEvent {
     pub(crate) change: RosterChange,
 }
 
+/// Roster events are kept for a time that begins with their date, so whoever dates one back could have it removed at once.
+/// A day is for those that waited for a connection.
+const AGE_S_MAX: u64 = 86_400;
+
+/// Whether one may come in now.
+pub(crate) fn check(event: &Event, now_s: u64) -> Result<(), Reason> {
+    read(event)?;
+    match event.created_at().saturating_add(AGE_S_MAX) < now_s {
+        true => Err(Reason::invalid(
+            "a roster event must not be dated back by more than a day",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Reads one.
 pub(crate) fn read(event: &Event) -> Result<RosterEvent, Reason> {
     let group_id = tags::group_id(event)?;

@@ -1,6 +1,7 @@
 //! Who may publish what, and what it does.
 
 use super::ground::{ADMIN, GROUP, Ground, OPEN_GROUP, in_group, key};
+use std::time::Duration;
 use trellis_relay::event::Event;
 use trellis_relay::testing::{Client, json, until};
 
@@ -147,6 +148,44 @@ async fn m12_an_admins_gift_wrap_makes_its_recipient_a_member() {
     let mut stranger = ground.client(STRANGER).await;
     let message = ground.message("grp_new", "hello");
     refused(&mut stranger, &message, "restricted: unknown group").await;
+}
+
+#[tokio::test]
+async fn m12_who_was_removed_does_not_come_back_by_an_old_gift_wrap() {
+    let ground = Ground::start("").await;
+    ground.found(GROUP, &[MEMBER]).await;
+    // Signed by an admin with the key that everybody knows, so that anybody may bring it.
+    let wrap = |age: Duration| {
+        let draft = ground.author(ADMIN).draft(1059).tag(["p", &key(INVITED)]);
+        draft.tag(["h", GROUP]).ago(age).sign()
+    };
+    let old = wrap(Duration::from_secs(4 * 86_400));
+    let fresh = wrap(Duration::ZERO);
+    let mut invited = ground.client(INVITED).await;
+    invited.store(&fresh).await;
+    ground.relay.clock().advance(Duration::from_secs(1));
+    let removal = ground.roster(ADMIN, GROUP, 2, "remove", &[INVITED]);
+    ground.client(ADMIN).await.store(&removal).await;
+    let message = ground.message(GROUP, "without you");
+    ground.client(MEMBER).await.store(&message).await;
+    let deletion = ground.author(INVITED).deletion([&fresh]);
+    invited.store(&deletion).await;
+    assert!(!invited.publish(&fresh).await.is_accepted());
+    invited.store(&old).await;
+    let read = invited.query(in_group(445, GROUP)).await;
+    assert_eq!(read, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn m14_a_roster_event_is_not_dated_back() {
+    let ground = Ground::start("").await;
+    let draft = ground.roster_draft(ADMIN, GROUP, 1, "bootstrap", &[MEMBER]);
+    let old = draft.ago(Duration::from_secs(2 * 86_400)).sign();
+    let mut admin = ground.client(ADMIN).await;
+    let words = "invalid: a roster event must not be dated back by more than a day";
+    refused(&mut admin, &old, words).await;
+    let roster = ground.roster(ADMIN, GROUP, 1, "bootstrap", &[MEMBER]);
+    admin.store(&roster).await;
 }
 
 #[tokio::test]

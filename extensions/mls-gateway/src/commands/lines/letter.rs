@@ -2,9 +2,9 @@
 //! `welcome_b64`.
 
 use super::{check_id, read, time};
+use crate::rules::key_package::BASE64;
 use crate::storage::{Letter, LetterBox};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trellis_relay::extension::Pubkey;
@@ -142,9 +142,9 @@ impl WelcomeLine {
 
 /// Base64 that decodes to something of a sensible size. What it is nobody looks at.
 fn checked(name: &str, text: String) -> Result<String, String> {
-    let bytes = STANDARD
+    let bytes = BASE64
         .decode(&text)
-        .map_err(|_| format!("{name} is not base64 with padding"))?
+        .map_err(|_| format!("{name} is not base64"))?
         .len();
     match bytes {
         0 => Err(format!("{name} is empty")),
@@ -214,7 +214,7 @@ mod tests {
             ("content_b64", json!(""), "empty"),
             (
                 "content_b64",
-                json!(STANDARD.encode(vec![0; CONTENT_BYTES_MAX + 1])),
+                json!(BASE64.encode(vec![0; CONTENT_BYTES_MAX + 1])),
                 "at most",
             ),
             ("tags", json!("{}"), "tags"),

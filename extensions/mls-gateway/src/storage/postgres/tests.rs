@@ -43,7 +43,7 @@ impl Scratch for Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let options = address::options(&server()?).unwrap();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("trellis_test_{}_{count}", std::process::id());
+        let name = format!("mls_test_{}_{count}", std::process::id());
         tell_server(format!("CREATE DATABASE {name}")).await;
         let url = options.database(&name).to_url_lossy();
         let url = url.as_str().into();
