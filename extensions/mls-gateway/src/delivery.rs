@@ -93,7 +93,7 @@ impl MlsGateway {
     }
 
     /// Whether a group of this id is for whoever names it while it has no roster: to know the id has to be a right.
-    fn is_open(&self, group_id: &str) -> bool {
+    pub(crate) fn is_open(&self, group_id: &str) -> bool {
         self.settings.unmanaged_groups != UnmanagedGroups::Deny && is_capability(group_id)
     }
 

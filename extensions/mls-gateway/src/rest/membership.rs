@@ -43,7 +43,7 @@ pub(super) async fn may_read(
 ) -> Result<bool, ApiError> {
     Ok(match me.know_group(group_id).await? {
         Known::Managed(roster) => roster.has_any(&[*pubkey]),
-        Known::Unmanaged => me.may_be_unmanaged(group_id),
+        Known::Unmanaged => me.is_open(group_id),
     })
 }
 
