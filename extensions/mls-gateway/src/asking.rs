@@ -66,10 +66,12 @@ impl MlsGateway {
         // While the database hangs, those who wait must not become more and more.
         let loaded = match self.directory.is_hanging() {
             true => Err(Unreadable),
-            false => tokio::time::timeout(PATIENCE, load).await.unwrap_or_else(|_| {
-                self.directory.note_hanging();
-                Err(Unreadable)
-            }),
+            false => tokio::time::timeout(PATIENCE, load)
+                .await
+                .unwrap_or_else(|_| {
+                    self.directory.note_hanging();
+                    Err(Unreadable)
+                }),
         };
         if loaded.is_err() {
             watch::failed(Stage::Request, None);

@@ -71,7 +71,10 @@ impl Directory {
                 .map(|_| RwLock::new(Shard::new(groups_max)))
                 .collect(),
             hasher: RandomState::new(),
-            keys: Keys::new(settings.max_cached_groups, settings.group_cache_ttl_s * 1000),
+            keys: Keys::new(
+                settings.max_cached_groups,
+                settings.group_cache_ttl_s * 1000,
+            ),
             pins: Mutex::default(),
             ttl_ms: settings.group_cache_ttl_s * 1000,
             confirmed_ms: AtomicU64::new(NEVER),

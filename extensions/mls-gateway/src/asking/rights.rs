@@ -49,8 +49,7 @@ impl MlsGateway {
             && let Some(named) = named
             && self.may_read_unmanaged(viewer, named)
         {
-            let is_unknown =
-                |it: &String| is_group_id(it) && self.directory.get(it).is_none();
+            let is_unknown = |it: &String| is_group_id(it) && self.directory.get(it).is_none();
             return match named.iter().any(is_unknown) {
                 true => Right::Denied(Denial::Unreadable),
                 false => Right::Some,

@@ -121,7 +121,9 @@ mod tests {
         let keys = Keys::new(100, 1_000);
         let mine = key(1);
         let others: Vec<_> = (2..=200).map(key).collect();
-        let mut others = others.iter().filter(|it| keys.place(it) != keys.place(&mine));
+        let mut others = others
+            .iter()
+            .filter(|it| keys.place(it) != keys.place(&mine));
         let turn = keys.turn(&mine);
         keys.forget(others.by_ref().take(100));
         assert!(keys.put(mine, Arc::default(), turn, 0));
@@ -129,10 +131,16 @@ mod tests {
         assert!(keys.get(&mine, 0).is_some());
         let turn = keys.turn(&mine);
         keys.forget([&mine]);
-        assert!(!keys.put(mine, Arc::default(), turn, 0), "it changed meanwhile");
+        assert!(
+            !keys.put(mine, Arc::default(), turn, 0),
+            "it changed meanwhile"
+        );
         let turn = keys.turn(&mine);
         keys.clear();
-        assert!(!keys.put(mine, Arc::default(), turn, 0), "all may have changed");
+        assert!(
+            !keys.put(mine, Arc::default(), turn, 0),
+            "all may have changed"
+        );
     }
 
     #[test]

@@ -122,7 +122,9 @@ impl MlsGateway {
         };
         let mut changed = moved(written.before, &after);
         // What was written before changes were heard of may be old by now.
-        let remembered = written.is_followed.then(|| directory.learn(group_id, Some(versioned)));
+        let remembered = written
+            .is_followed
+            .then(|| directory.learn(group_id, Some(versioned)));
         // Changes of other instances that were not heard of yet are in it, too.
         if let Some(Some(Some(remembered))) = remembered {
             changed.extend(moved(Some(&remembered.roster), &after));
@@ -144,7 +146,9 @@ impl MlsGateway {
         // Those who went are forgotten if they are known; of others it is believed for a while that they are members, of
         // which nothing comes but that they are not told so.
         let before_keys = before.iter().flat_map(|it| it.members.keys());
-        directory.keys.forget(before_keys.chain(after.members.keys()));
+        directory
+            .keys
+            .forget(before_keys.chain(after.members.keys()));
         let changed = match &remembered {
             Some(it) if it.revision >= revision && it.is_told => BTreeSet::new(),
             // It was read before it was heard of, and who was in the group before is not known.

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::Known;
 use super::loading::Written;
 use super::shard::Versioned;
-use super::Known;
 use crate::roster::{Role, Roster};
 use crate::storage::PutRoster;
 use crate::upkeep_tests::ground::{self, GROUP};
@@ -156,7 +156,15 @@ async fn m31_only_sessions_that_are_open_keep_groups() {
     let ground = ground().await;
     let directory = &ground.gateway.directory;
     directory.learn(GROUP, versioned(1));
-    let pins = || directory.pins.lock().unwrap().values().map(Vec::len).sum::<usize>();
+    let pins = || {
+        directory
+            .pins
+            .lock()
+            .unwrap()
+            .values()
+            .map(Vec::len)
+            .sum::<usize>()
+    };
     let pin = || directory.pin(7, &[GROUP.to_owned()]);
     pin();
     assert_eq!(pins(), 0, "it has not come yet");

@@ -84,13 +84,7 @@ async fn m35_members_are_asked_for_once_in_a_while_with_the_token() {
 
     acl.says(200, &json!([hex(2)]).to_string());
     harness.clock.advance(Duration::from_secs(59));
-    assert!(
-        client
-            .members("grp/1")
-            .await
-            .unwrap()
-            .has_any(&[alice])
-    );
+    assert!(client.members("grp/1").await.unwrap().has_any(&[alice]));
     harness.clock.advance(Duration::from_secs(1));
     let roster = client.members("grp/1").await.unwrap();
     assert!(roster.has_any(&[bob]) && !roster.has_any(&[alice]));

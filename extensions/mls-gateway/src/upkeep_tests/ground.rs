@@ -18,7 +18,7 @@ use trellis_relay::testing::{Author, Draft, HookHarness, Setup, TestRelay};
 /// Who may found groups, and manage the relay.
 pub(super) const ADMIN: u64 = 1;
 /// An id that nobody guesses.
-pub(super) const GROUP: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub(crate) const GROUP: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// A database and what is beside it.
 pub(super) struct Database {
