@@ -1,6 +1,7 @@
 //! A server of the operator's that says who belongs to a group (`membership_source = "acl"`).
 //!
-//! Invariant: an answer that cannot be had or read is an error and never an empty group; an answer is believed for
+//! Invariant: an answer that cannot be had or read is an error and never an empty group; a group that the server does not
+//! know is one without members, and nobody's for whom its id would be enough; an answer is believed for
 //! `group_cache_ttl` and no longer. Memory is bounded by entries. Not here: what an error means for who asked.
 
 mod answer;
@@ -56,9 +57,9 @@ impl AclClient {
         })
     }
 
-    /// Who belongs to a group; `None` if the server knows no such group. The roster has sequence 0 and no event; it has no
+    /// Who belongs to a group; nobody if the server knows no such group. The roster has sequence 0 and no event; it has no
     /// owner, and an empty one is a group without members.
-    pub(crate) async fn members(&self, group_id: &str) -> Result<Option<Arc<Roster>>, AclError> {
+    pub(crate) async fn members(&self, group_id: &str) -> Result<Arc<Roster>, AclError> {
         if let Some(known) = self.known(group_id) {
             return Ok(known);
         }
@@ -70,18 +71,18 @@ impl AclClient {
             return Ok(known);
         }
         let asked_at = self.host.clock().monotonic();
-        let members = self.ask(group_id).await?.map(Arc::new);
+        let members = Arc::new(self.ask(group_id).await?);
         self.memory.keep(group_id, members.clone(), asked_at);
         Ok(members)
     }
 
     /// What the server said of a group not longer ago than `group_cache_ttl`, without asking.
-    pub(crate) fn known(&self, group_id: &str) -> Option<Option<Arc<Roster>>> {
+    pub(crate) fn known(&self, group_id: &str) -> Option<Arc<Roster>> {
         let now = self.host.clock().monotonic();
         self.memory.get(group_id, now)
     }
 
-    async fn ask(&self, group_id: &str) -> Result<Option<Roster>, AclError> {
+    async fn ask(&self, group_id: &str) -> Result<Roster, AclError> {
         let url = format!("{}/groups/{}/members", self.url, escape(group_id));
         let mut request = self.host.http_client().get(&url).timeout(PATIENCE);
         request = request.header("accept", "application/json");
@@ -90,8 +91,8 @@ impl AclClient {
         }
         let answer = request.send().await?;
         match answer.status() {
-            404 => Ok(None),
-            200 => Ok(Some(answer::read(&answer.bytes().await?)?)),
+            404 => Ok(answer::nobody()),
+            200 => answer::read(&answer.bytes().await?),
             status => Err(OutboundError::Status(status).into()),
         }
     }

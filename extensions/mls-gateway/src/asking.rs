@@ -18,8 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 
+/// How long the relay waits for the hook, which is done sooner, whatever the database does: a hook that is late is at fault,
+/// and after some faults the relay closes every request that asks for messages among other things.
+const HOOK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a request may wait for the database.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Registers the hooks.
 pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
@@ -28,40 +31,54 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
     hooks
         .request_async(
             [GROUP_MESSAGE, ROSTER],
-            PATIENCE,
-            async |me: Arc<MlsGateway>, request| Ok(me.load_for(&request).await),
+            HOOK_PATIENCE,
+            async |me: Arc<MlsGateway>, request| {
+                me.load_for(&request).await;
+                // Whether anything is left to ask for is said by `narrow`, from memory.
+                Ok(Access::Allow)
+            },
         )
         .request(gated, move |me, viewer, verb, filter| {
             Ok(me.narrow(&asked, viewer, verb, filter))
         })
         .session(|me, note, viewer| {
-            if note == SessionNote::Closed {
-                me.directory.unpin(viewer.session());
+            match note {
+                SessionNote::Connected => me.directory.open_session(viewer.session()),
+                SessionNote::Closed => me.directory.close_session(viewer.session()),
+                SessionNote::Authenticated => {}
             }
             Ok(())
         });
 }
 
 impl MlsGateway {
-    /// Brings into memory what a filter is about: the groups that it names, or else those of whoever asks.
-    async fn load_for(&self, request: &AccessRequest) -> Access {
+    /// Brings into memory what a filter is about: the groups that it names, or else those of whoever asks. What cannot be
+    /// had in time stays unknown.
+    pub(crate) async fn load_for(&self, request: &AccessRequest) {
         let (filter, viewer) = (&request.filter, &request.viewer);
-        let loaded = match filter.tags.get(&b'h') {
-            Some(named) => self.load_groups(named).await,
-            None => self.load_groups_of_all(viewer.pubkeys()).await,
-        };
-        match (loaded, filter.tags.get(&b'h')) {
-            (Ok(()), Some(named)) => self.directory.pin(viewer.session(), named),
-            (Ok(()), None) => {}
-            (Err(Unreadable), _) => {
-                watch::failed(Stage::Request, None);
-                // A filter that names no kinds gets everything else.
-                if filter.kinds.is_some() {
-                    return Reason::internal().into();
-                }
+        let named = filter.tags.get(&b'h');
+        let load = async {
+            match named {
+                Some(named) => self.load_groups(named).await,
+                None => self.load_groups_of_all(viewer.pubkeys()).await,
             }
+        };
+        // While the database hangs, those who wait must not become more and more.
+        let loaded = match self.directory.is_hanging() {
+            true => Err(Unreadable),
+            false => tokio::time::timeout(PATIENCE, load)
+                .await
+                .unwrap_or_else(|_| {
+                    self.directory.note_hanging();
+                    Err(Unreadable)
+                }),
+        };
+        if loaded.is_err() {
+            watch::failed(Stage::Request, None);
         }
-        Access::Allow
+        if let Some(named) = named {
+            self.directory.pin(viewer.session(), named);
+        }
     }
 
     async fn load_groups_of_all(&self, pubkeys: &[PublicKey]) -> Result<(), Unreadable> {
@@ -101,10 +118,17 @@ impl MlsGateway {
         {
             return Reason::from(denial).into();
         }
-        if !denied.is_empty() {
-            filter.drop_kinds(&denied.iter().map(|(kind, _)| *kind).collect());
+        // What cannot be read now is hidden event by event, so that it comes through later.
+        let dropped = denied.iter().filter(|it| it.1 != Denial::Unreadable);
+        let dropped: Kinds = dropped.map(|(kind, _)| *kind).collect();
+        if !dropped.is_empty() {
+            filter.drop_kinds(&dropped);
         }
-        if rights.contains(&(GROUP_MESSAGE, Right::ManagedOnly)) {
+        let names_no_group = !filter.filter().tags.contains_key(&b'h');
+        let managed_only = [Right::ManagedOnly, Right::Denied(Denial::Unreadable)];
+        let is_managed_only =
+            |(kind, right): &(u16, Right)| *kind == GROUP_MESSAGE && managed_only.contains(right);
+        if names_no_group && rights.iter().any(is_managed_only) {
             let directory = self.directory.clone();
             filter.retain_events(&GROUP_MESSAGE.into(), move |event| {
                 let group_id = event.first_tag_value("h").unwrap_or_default();

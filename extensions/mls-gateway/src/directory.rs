@@ -9,7 +9,7 @@ mod keys;
 mod loading;
 mod shard;
 
-pub(crate) use loading::{Unreadable, keep_in_step};
+pub(crate) use loading::{Unreadable, Written, keep_in_step};
 
 use crate::acl::AclClient;
 use crate::config::Settings;
@@ -30,7 +30,7 @@ pub(crate) struct Directory {
     shards: Vec<RwLock<Shard>>,
     hasher: RandomState,
     keys: Keys,
-    /// Groups that open sessions asked for, by session.
+    /// Groups with a roster that open sessions asked for, by session; a session that is not here is not open.
     pins: Mutex<HashMap<u64, Vec<Arc<str>>>>,
     ttl_ms: u64,
     /// When everything in here was right for the last time, on the monotonic clock; `u64::MAX` before the first.
@@ -39,6 +39,8 @@ pub(crate) struct Directory {
     acl: Option<AclClient>,
     /// Whether the database answered when it was last asked for changes.
     is_in_step: AtomicBool,
+    /// Until when requests do not wait for the database, on the monotonic clock.
+    hanging_until_ms: AtomicU64,
     /// How far changes were heard of. Whoever holds it hears.
     cursor: tokio::sync::Mutex<Option<u64>>,
 }
@@ -57,6 +59,8 @@ const SHARDS: usize = 16;
 /// A session keeps at most so many groups from being forgotten.
 const PINS_MAX: usize = 1_000;
 const NEVER: u64 = u64::MAX;
+/// After a wait in vain requests do not wait for the database for so long.
+const HANGING_MS: u64 = 5_000;
 
 impl Directory {
     pub(crate) fn new(settings: &Settings, host: &Host) -> Self {
@@ -67,12 +71,16 @@ impl Directory {
                 .map(|_| RwLock::new(Shard::new(groups_max)))
                 .collect(),
             hasher: RandomState::new(),
-            keys: Keys::new(settings.max_cached_groups),
+            keys: Keys::new(
+                settings.max_cached_groups,
+                settings.group_cache_ttl_s * 1000,
+            ),
             pins: Mutex::default(),
             ttl_ms: settings.group_cache_ttl_s * 1000,
             confirmed_ms: AtomicU64::new(NEVER),
             acl: AclClient::new(host, settings),
             is_in_step: AtomicBool::new(true),
+            hanging_until_ms: AtomicU64::new(0),
             cursor: tokio::sync::Mutex::new(None),
         }
     }
@@ -80,7 +88,8 @@ impl Directory {
     /// What is known of a group; nothing is not the same as [`Known::Unmanaged`].
     pub(crate) fn get(&self, group_id: &str) -> Option<Known> {
         let known = match &self.acl {
-            Some(acl) => acl.known(group_id)?,
+            // Of every group that server says who is in it, if only that nobody is.
+            Some(acl) => Some(acl.known(group_id)?),
             None => self.remembered(group_id)?,
         };
         Some(known.map_or(Known::Unmanaged, Known::Managed))
@@ -113,14 +122,37 @@ impl Directory {
 
     /// The groups of a key, if they are known.
     pub(crate) fn groups_of(&self, pubkey: &PublicKey) -> Option<Arc<[String]>> {
-        let is_known = self.acl.is_none() && self.is_confirmed(self.now_ms());
-        is_known.then(|| self.keys.get(pubkey)).flatten()
+        let now_ms = self.now_ms();
+        let is_known = self.acl.is_none() && self.is_confirmed(now_ms);
+        is_known.then(|| self.keys.get(pubkey, now_ms)).flatten()
     }
 
-    /// Keeps these groups from being forgotten while the session lives, as far as there is room.
+    /// Whether a request waited in vain for the database a moment ago. A server that is asked instead has a limit of its own
+    /// for each question.
+    pub(crate) fn is_hanging(&self) -> bool {
+        self.acl.is_none() && self.now_ms() < self.hanging_until_ms.load(Relaxed)
+    }
+
+    /// A request waited in vain.
+    pub(crate) fn note_hanging(&self) {
+        let until_ms = self.now_ms() + HANGING_MS;
+        self.hanging_until_ms.store(until_ms, Relaxed);
+    }
+
+    /// From now on the session may keep groups from being forgotten.
+    pub(crate) fn open_session(&self, session: u64) {
+        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.entry(session).or_default();
+    }
+
+    /// Keeps those of these groups that have a roster from being forgotten while the session is open, as far as there is
+    /// room. Anybody can name groups that are none.
     pub(crate) fn pin(&self, session: u64, group_ids: &[String]) {
         let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
-        let pinned = pins.entry(session).or_default();
+        // What was loaded for a session may come when it is over.
+        let Some(pinned) = pins.get_mut(&session) else {
+            return;
+        };
         for group_id in group_ids {
             if pinned.len() >= PINS_MAX {
                 return;
@@ -135,7 +167,7 @@ impl Directory {
     }
 
     /// The session is over.
-    pub(crate) fn unpin(&self, session: u64) {
+    pub(crate) fn close_session(&self, session: u64) {
         let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
         for group_id in pins.remove(&session).unwrap_or_default() {
             let shard = self.shard(&group_id).write();
@@ -147,15 +179,29 @@ impl Directory {
 
     /// Takes in what the database said of a group. Older knowledge never takes the place of newer; what was known before is
     /// given back: `None` where the group was not in memory.
-    fn learn(&self, group_id: &str, roster: Option<Versioned>) -> Option<Option<Arc<Roster>>> {
+    fn learn(&self, group_id: &str, roster: Option<Versioned>) -> Option<Option<Versioned>> {
         let shard = self.shard(group_id).write();
         let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
         shard.put(group_id, roster)
     }
 
+    /// Forgets everything, which is for a time when nothing is pinned yet.
+    fn clear(&self) {
+        for shard in &self.shards {
+            let shard = shard.write();
+            shard.unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        self.keys.clear();
+    }
+
+    /// Whether changes have been heard of since some moment, so that what is learnt from now on will be put right.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.confirmed_ms.load(Relaxed) != NEVER
+    }
+
     fn is_confirmed(&self, now_ms: u64) -> bool {
         let confirmed_ms = self.confirmed_ms.load(Relaxed);
-        confirmed_ms != NEVER && now_ms.saturating_sub(confirmed_ms) < self.ttl_ms
+        self.has_begun() && now_ms.saturating_sub(confirmed_ms) < self.ttl_ms
     }
 
     fn now_ms(&self) -> u64 {
@@ -166,3 +212,6 @@ impl Directory {
         &self.shards[self.hasher.hash_one(group_id) as usize % SHARDS]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::AclError;
 use crate::roster::{Role, Roster};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use trellis_relay::extension::Pubkey;
 
 #[derive(Deserialize)]
@@ -15,6 +16,15 @@ enum Answer {
         admins: Vec<Pubkey>,
     },
     List(Vec<Pubkey>),
+}
+
+/// The roster of a group that there is not.
+pub(super) fn nobody() -> Roster {
+    Roster {
+        members: BTreeMap::new(),
+        seq: 0,
+        event: None,
+    }
 }
 
 /// The roster that an answer tells of.

@@ -19,7 +19,7 @@ struct Kept {
 }
 
 struct Entry {
-    members: Option<Arc<Roster>>,
+    members: Arc<Roster>,
     asked_at: Duration,
 }
 
@@ -33,7 +33,7 @@ impl Memory {
     }
 
     /// What is remembered of a group, if it is young enough.
-    pub(super) fn get(&self, group_id: &str, now: Duration) -> Option<Option<Arc<Roster>>> {
+    pub(super) fn get(&self, group_id: &str, now: Duration) -> Option<Arc<Roster>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = kept.by_group.get(group_id)?;
         let is_young = now.saturating_sub(entry.asked_at) < self.ttl;
@@ -41,7 +41,7 @@ impl Memory {
     }
 
     /// Remembers an answer, and forgets the oldest beyond the bound and what is too old.
-    pub(super) fn keep(&self, group_id: &str, members: Option<Arc<Roster>>, asked_at: Duration) {
+    pub(super) fn keep(&self, group_id: &str, members: Arc<Roster>, asked_at: Duration) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.order.push_back((asked_at, group_id.to_owned()));
         let entry = Entry { members, asked_at };
@@ -76,16 +76,17 @@ mod tests {
     fn m31_answers_are_forgotten_by_age_and_number() {
         let second = Duration::from_secs(1);
         let memory = Memory::new(second * 60, 3);
+        let nobody = Arc::new(crate::acl::answer::nobody());
         for (at, group) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            memory.keep(group, None, second * at as u32);
+            memory.keep(group, nobody.clone(), second * at as u32);
         }
         let known = |group, now| memory.get(group, second * now).is_some();
         assert!(!known("a", 4), "one too many");
         assert!(known("b", 4) && known("d", 4));
         assert!(!known("b", 61), "too old");
-        memory.keep("d", None, second * 30);
+        memory.keep("d", nobody.clone(), second * 30);
         assert!(known("d", 80), "asked again");
-        memory.keep("e", None, second * 70);
+        memory.keep("e", nobody, second * 70);
         let kept = memory.kept.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!((kept.by_group.len(), kept.order.len()), (2, 2));
     }

@@ -46,9 +46,14 @@ impl MlsGateway {
     pub(super) fn right(&self, kind: u16, viewer: &Viewer, filter: &Filter) -> Right {
         let named = filter.tags.get(&b'h');
         if kind == GROUP_MESSAGE
-            && named.is_some_and(|named| self.may_read_unmanaged(viewer, named))
+            && let Some(named) = named
+            && self.may_read_unmanaged(viewer, named)
         {
-            return Right::Some;
+            let is_unknown = |it: &String| is_group_id(it) && self.directory.get(it).is_none();
+            return match named.iter().any(is_unknown) {
+                true => Right::Denied(Denial::Unreadable),
+                false => Right::Some,
+            };
         }
         if !viewer.is_authenticated() {
             return Right::Denied(Denial::AuthRequired);

@@ -8,7 +8,7 @@ use crate::roster::Roster;
 use crate::rules::is_group_id;
 use crate::storage::StorageError;
 use crate::watch::{self, Stage};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -18,10 +18,22 @@ use trellis_relay::extension::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
+/// A roster that this instance wrote.
+pub(crate) struct Written<'a> {
+    /// What it replaced; none where there was no roster.
+    pub(crate) before: Option<&'a Roster>,
+    pub(crate) after: Arc<Roster>,
+    pub(crate) revision: u64,
+    /// Whether changes were heard of already when the writing began ([`Directory::has_begun`](super::Directory::has_begun)).
+    pub(crate) is_followed: bool,
+}
+
 /// How often other instances' changes are looked for, at least.
 const STEP_MS_MAX: u64 = 1_000;
 /// Groups in one question to the database.
 const BATCH: usize = 500;
+/// How often the groups of a key are asked for while they change.
+const TRIES_MAX: u32 = 3;
 
 /// Follows what other instances write. Ends with an error only.
 pub(crate) async fn keep_in_step(gateway: &MlsGateway) -> Result<(), TaskError> {
@@ -82,32 +94,72 @@ impl MlsGateway {
             self.load_groups(&groups).await?;
             return Ok(groups);
         }
-        let turn = self.directory.keys.turn();
-        let groups: Arc<[String]> =
-            match watch::database("groups_of", self.storage.groups_of(pubkey)).await {
+        let keys = &self.directory.keys;
+        let mut groups: Arc<[String]> = Arc::default();
+        for _ in 0..TRIES_MAX {
+            let (turn, asked_at_ms) = (keys.turn(pubkey), self.directory.now_ms());
+            groups = match watch::database("groups_of", self.storage.groups_of(pubkey)).await {
                 Ok(groups) => groups.into(),
                 Err(error) => return Err(unreadable(&error)),
             };
-        self.load_groups(&groups).await?;
-        self.directory.keys.put(*pubkey, groups.clone(), turn);
+            // The first time this begins to hear of changes, and what was read before is not kept.
+            self.load_groups(&groups).await?;
+            if keys.put(*pubkey, groups.clone(), turn, asked_at_ms) {
+                break;
+            }
+        }
         Ok(groups)
     }
 
-    /// A roster was written with this revision: whoever came or went hears of it at once.
-    pub(crate) fn roster_changed(&self, group_id: &str, roster: Arc<Roster>, revision: u64) {
+    /// This instance wrote a roster in the place of another: whoever came or went hears of it at once.
+    pub(crate) fn roster_written(&self, group_id: &str, written: Written<'_>) {
         let directory = &self.directory;
-        let after = roster.clone();
-        let versioned = Versioned { roster, revision };
-        let before = directory.learn(group_id, Some(versioned));
-        let changed = moved(before.flatten().as_deref(), &after);
-        if !changed.is_empty() {
-            directory.keys.forget(&changed);
-            self.tell_sessions(&changed);
+        let after = written.after.clone();
+        let versioned = Versioned {
+            roster: written.after,
+            revision: written.revision,
+            is_told: true,
+        };
+        let mut changed = moved(written.before, &after);
+        // What was written before changes were heard of may be old by now.
+        let remembered = written
+            .is_followed
+            .then(|| directory.learn(group_id, Some(versioned)));
+        // Changes of other instances that were not heard of yet are in it, too.
+        if let Some(Some(Some(remembered))) = remembered {
+            changed.extend(moved(Some(&remembered.roster), &after));
         }
+        directory.keys.forget(&changed);
+        self.tell_sessions(changed);
+    }
+
+    /// The database has a roster that was written lately, by whichever instance.
+    pub(super) fn roster_heard_of(&self, group_id: &str, after: Arc<Roster>, revision: u64) {
+        let directory = &self.directory;
+        let versioned = Versioned {
+            roster: after.clone(),
+            revision,
+            is_told: true,
+        };
+        let remembered = directory.learn(group_id, Some(versioned)).flatten();
+        let before = remembered.as_ref().map(|it| &*it.roster);
+        // Those who went are forgotten if they are known; of others it is believed for a while that they are members, of
+        // which nothing comes but that they are not told so.
+        let before_keys = before.iter().flat_map(|it| it.members.keys());
+        directory
+            .keys
+            .forget(before_keys.chain(after.members.keys()));
+        let changed = match &remembered {
+            Some(it) if it.revision >= revision && it.is_told => BTreeSet::new(),
+            // It was read before it was heard of, and who was in the group before is not known.
+            Some(it) if it.revision >= revision => moved(None, &after),
+            _ => moved(before, &after),
+        };
+        self.tell_sessions(changed);
     }
 
     /// Hears of all changes so far.
-    async fn catch_up(&self) -> Result<(), Unreadable> {
+    pub(super) async fn catch_up(&self) -> Result<(), Unreadable> {
         let directory = &self.directory;
         if directory.acl.is_some() {
             // There is nothing to be heard of, but the database has other uses.
@@ -124,8 +176,10 @@ impl MlsGateway {
 
     async fn hear(&self, cursor: &mut Option<u64>) -> Result<(), StorageError> {
         let Some(mut from) = *cursor else {
-            // Nothing is in memory yet.
-            *cursor = Some(watch::database("roster_cursor", self.storage.roster_cursor()).await?);
+            let begins_at = watch::database("roster_cursor", self.storage.roster_cursor()).await?;
+            // What changed before it and after it was learnt will never be heard of.
+            self.directory.clear();
+            *cursor = Some(begins_at);
             return Ok(());
         };
         loop {
@@ -134,7 +188,7 @@ impl MlsGateway {
             if !changed.is_empty() {
                 let rosters = watch::database("rosters", self.storage.rosters(&changed)).await?;
                 for (group_id, it) in rosters {
-                    self.roster_changed(&group_id, Arc::new(it.roster), it.revision);
+                    self.roster_heard_of(&group_id, Arc::new(it.roster), it.revision);
                 }
             }
             from = next;
@@ -153,32 +207,34 @@ impl MlsGateway {
         let rosters = rosters.map_err(|error| unreadable(&error))?;
         let versioned = rosters.into_iter().map(|(group_id, it)| {
             let roster = Arc::new(it.roster);
-            let revision = it.revision;
-            (group_id, Versioned { roster, revision })
+            let versioned = Versioned {
+                roster,
+                revision: it.revision,
+                is_told: false,
+            };
+            (group_id, versioned)
         });
         Ok(versioned.collect())
     }
 
     /// What these keys may see has changed.
-    fn tell_sessions(&self, pubkeys: &[PublicKey]) {
-        let kinds = Kinds::from([GROUP_MESSAGE, ROSTER]);
-        self.host.access_changed(pubkeys, &kinds);
+    fn tell_sessions(&self, pubkeys: BTreeSet<PublicKey>) {
+        if !pubkeys.is_empty() {
+            let pubkeys: Vec<_> = pubkeys.into_iter().collect();
+            let kinds = Kinds::from([GROUP_MESSAGE, ROSTER]);
+            self.host.access_changed(&pubkeys, &kinds);
+        }
     }
 }
 
-/// Who came or went.
-fn moved(before: Option<&Roster>, after: &Roster) -> Vec<PublicKey> {
+/// Who came or went; where nobody knows who was there, all who are.
+fn moved(before: Option<&Roster>, after: &Roster) -> BTreeSet<PublicKey> {
+    let now = after.members.keys();
     let Some(before) = before else {
-        return after.members.keys().copied().collect();
+        return now.copied().collect();
     };
-    let gone = before
-        .members
-        .keys()
-        .filter(|key| after.role(key).is_none());
-    let come = after
-        .members
-        .keys()
-        .filter(|key| before.role(key).is_none());
+    let gone = before.members.keys().filter(|it| after.role(it).is_none());
+    let come = now.filter(|it| before.role(it).is_none());
     gone.chain(come).copied().collect()
 }
 

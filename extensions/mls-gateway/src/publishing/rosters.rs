@@ -4,6 +4,7 @@
 
 use super::failed;
 use crate::MlsGateway;
+use crate::directory::Written;
 use crate::roster::{self, Authority, Roster, RosterOp, RosterRefusal};
 use crate::rules::roster_event;
 use crate::shorten::Short;
@@ -70,6 +71,7 @@ impl MlsGateway {
         decide: impl Fn(Option<&Roster>) -> Result<Option<Roster>, R>,
     ) -> Result<Changed<R>, StorageError> {
         let _turn = self.turns.of(group_id).lock().await;
+        let is_followed = self.directory.has_begun();
         let id = [group_id.to_owned()];
         for attempt in 0..TRIES_MAX {
             let rosters = watch::database("rosters", self.storage.rosters(&id)).await?;
@@ -79,14 +81,21 @@ impl MlsGateway {
                 Ok(None) => return Ok(Changed::Done),
                 Err(refusal) => return Ok(Changed::Refused(refusal)),
             };
-            let (now_s, replaces) = (self.host.clock().now_s(), current.map(|it| it.revision));
+            let now_s = self.host.clock().now_s();
+            let replaces = current.as_ref().map(|it| it.revision);
             let put = self.storage.put_roster(group_id, &roster, replaces, now_s);
             match watch::database("put_roster", put).await? {
                 PutRoster::Written(revision) => {
                     watch::membership_updated();
                     let (group, members) = (Short::group(group_id), roster.members.len());
                     tracing::info!(%group, revision, members, "a roster was written");
-                    self.roster_changed(group_id, Arc::new(roster), revision);
+                    let written = Written {
+                        before: current.as_ref().map(|it| &it.roster),
+                        after: Arc::new(roster),
+                        revision,
+                        is_followed,
+                    };
+                    self.roster_written(group_id, written);
                     return Ok(Changed::Done);
                 }
                 PutRoster::Conflict => {

@@ -6,6 +6,7 @@ use super::asker::{Asker, AskerJson};
 use super::membership;
 use super::wire;
 use crate::MlsGateway;
+use crate::directory::Written;
 use crate::roster::Roster;
 use crate::storage::{self, Group, PutRoster};
 use crate::watch;
@@ -196,10 +197,17 @@ async fn create(
     me.storage.describe_group(id, name, avatar, now_s).await?;
     watch::groups_updated(1);
     let roster = Roster::of_owner(*body.owner_pubkey.key());
+    let is_followed = me.directory.has_begun();
     match me.storage.put_roster(id, &roster, None, now_s).await? {
         PutRoster::Written(revision) => {
             watch::membership_updated();
-            me.roster_changed(id, Arc::new(roster), revision);
+            let written = Written {
+                before: None,
+                after: Arc::new(roster),
+                revision,
+                is_followed,
+            };
+            me.roster_written(id, written);
         }
         PutRoster::Conflict => return Err(taken()),
     }

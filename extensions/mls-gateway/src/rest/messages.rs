@@ -46,7 +46,7 @@ pub(super) fn declare(api: &mut Api) {
         .answers::<Messages>(200)
         .fails(
             400,
-            "A cursor or a limit that is none, or a service that names no pubkey.",
+            "A group_id, a cursor or a limit that is none, or a service that names no pubkey.",
         )
         .fails(403, "pubkey is somebody else than who signed.")
         .fails(404, "There is no such group, or not for you.");
@@ -123,6 +123,7 @@ async fn of_group(
 ) -> Result<Json<Messages>, ApiError> {
     let AskerJson { asker, body } = request;
     let reader = asker.acting_for(body.pubkey.as_ref(), "pubkey")?;
+    wire::check_group_id(&body.group_id)?;
     if !membership::may_read(&me, &reader, &body.group_id).await? {
         watch::denied(kinds::GROUP_MESSAGE, WayOut::Rest);
         return Err(ApiError::not_found(

@@ -2,6 +2,7 @@
 
 use super::ground::{GROUP, Ground, in_group};
 use crate::MlsGateway;
+use futures_util::future::join_all;
 use std::time::Duration;
 use trellis_relay::testing::{Conformance, json, until};
 
@@ -49,6 +50,33 @@ async fn m22_where_membership_cannot_be_read_nothing_is_delivered() {
     })
     .await;
     assert_eq!(member.query(by_id).await, Ok(vec![message]));
+}
+
+#[tokio::test]
+async fn m22_a_server_that_hangs_closes_what_is_for_members_alone() {
+    // It takes connections, and never a request.
+    let acl = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ground = Ground::start(&format!(
+        "membership_source = 'acl'\nacl_url = 'http://{}'\n[outbound]\nallow_private = ['127.0.0.1/32']",
+        acl.local_addr().unwrap()
+    ))
+    .await;
+    let mut member = ground.client(MEMBER).await;
+    let note = ground.author(MEMBER).draft(1).tag(["h", GROUP]).sign();
+    member.store(&note).await;
+    // More than it takes for a hook at fault to be skipped.
+    let asked = (0..6).map(async |_| {
+        let mut member = ground.client(MEMBER).await;
+        member.query(in_group(445, GROUP)).await
+    });
+    for read in join_all(asked).await {
+        assert_eq!(read, Err(INTERNAL.to_owned()));
+    }
+    let all = json!({"#h": [GROUP]});
+    assert_eq!(member.query(all).await, Ok(vec![note.clone()]));
+    let mixed = json!({"kinds": [1, 445], "#h": [GROUP]});
+    assert_eq!(member.query(mixed).await, Ok(vec![note]));
+    assert_eq!(ground.relay.status("mls_gateway").faults, 0);
 }
 
 /// How often membership could not be read.

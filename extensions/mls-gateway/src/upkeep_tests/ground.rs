@@ -18,7 +18,7 @@ use trellis_relay::testing::{Author, Draft, HookHarness, Setup, TestRelay};
 /// Who may found groups, and manage the relay.
 pub(super) const ADMIN: u64 = 1;
 /// An id that nobody guesses.
-pub(super) const GROUP: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub(crate) const GROUP: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// A database and what is beside it.
 pub(super) struct Database {
@@ -93,7 +93,7 @@ impl Database {
 }
 
 /// What a table comes to.
-pub(super) fn settings(table: &str) -> Settings {
+pub(crate) fn settings(table: &str) -> Settings {
     let written: Config = toml::from_str(table).unwrap();
     let settings = written.settle(|_| None, std::path::Path::new("/nowhere"));
     settings.unwrap()
@@ -121,7 +121,7 @@ pub(super) fn store() -> Arc<dyn Store> {
 }
 
 /// A host by itself, over the store of a harness.
-pub(super) async fn host() -> (Host, HookHarness) {
+pub(crate) async fn host() -> (Host, HookHarness) {
     static HOSTS: Mutex<Option<HashMap<u64, Host>>> = Mutex::new(None);
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 

@@ -68,6 +68,11 @@ async fn m35_members_are_those_that_the_other_server_names_over_http_too() {
     let body = json!({"group_id": "new", "owner_pubkey": hex(&alice)});
     expect(ground.post("/groups", As::Service, body).await, 409);
 
+    // To know the id of a group that the server does not know is no right.
+    let unknown = json!({"group_id": "11".repeat(32)});
+    let asked = ground.post("/messages/group", As::Key(&alice), unknown);
+    expect(asked.await, 404);
+
     // M22: while it is not known who is a member nobody is.
     say(500, String::new());
     ground.relay.clock().advance(Duration::from_secs(61));

@@ -126,6 +126,19 @@ async fn m27_a_member_gets_what_was_missed_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn m27_an_id_that_no_group_can_have_is_the_askers_mistake() {
+    let ground = Ground::start("").await;
+    let alice = ground.relay.author(1);
+    for wrong in [String::new(), "x".repeat(257), "a\nb".to_owned()] {
+        let body = json!({"group_id": wrong});
+        expect(
+            ground.post("/messages/group", As::Key(&alice), body).await,
+            400,
+        );
+    }
+}
+
+#[tokio::test]
 async fn m27_groups_without_a_roster_are_closed_where_the_operator_says_so() {
     let ground = Ground::start("unmanaged_groups = 'deny'").await;
     let alice = ground.relay.author(1);
