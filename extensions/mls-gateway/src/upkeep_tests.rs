@@ -7,6 +7,6 @@ mod acl;
 mod archive;
 mod commands;
 mod gap;
-mod ground;
+pub(crate) mod ground;
 mod refill;
 mod sweep;
