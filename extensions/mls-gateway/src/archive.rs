@@ -3,8 +3,8 @@
 //! Follows what was committed, so an event that was answered OK is archived however the relay ends; the same event again
 //! changes nothing. The archive is the operator's second copy and not a second life: what its author or recipient deleted,
 //! who vanished, what has expired (NIP-40) and what the operator removed by hand leaves it too. What the relay gives up to
-//! make room (retention) stays until `message_archive_ttl_days` are over, unless its author or recipient wants it gone. Not here: who may read it (`rest`), bringing it
-//! back (`refill`), pruning (`sweep`).
+//! make room (retention) stays until `message_archive_ttl_days` are over, unless its author or recipient wants it gone. Not
+//! here: who may read it (`rest`), bringing it back (`refill`), pruning (`sweep`).
 
 mod copy;
 mod unheard;
