@@ -3,14 +3,15 @@
 //! Follows what was committed, so an event that was answered OK is archived however the relay ends; the same event again
 //! changes nothing. The archive is the operator's second copy and not a second life: what its author or recipient deleted,
 //! who vanished, what has expired (NIP-40) and what the operator removed by hand leaves it too. What the relay gives up to
-//! make room (retention) stays until `message_archive_ttl_days` are over. Not here: who may read it (`rest`), bringing it
-//! back (`refill`), pruning (`sweep`).
+//! make room (retention) stays until `message_archive_ttl_days` are over, unless its author or recipient wants it gone. Not
+//! here: who may read it (`rest`), bringing it back (`refill`), pruning (`sweep`).
 
 mod copy;
 mod unheard;
+mod wishes;
 
 use crate::MlsGateway;
-use crate::kinds::archived;
+use crate::kinds::{DELETION, VANISHING, archived};
 use crate::watch::{self, Stage};
 use copy::copy_of;
 use std::collections::HashMap;
@@ -30,13 +31,19 @@ const BATCH_BYTES: usize = 1 << 20;
 /// otherwise be missed, and because a relay that has messages already shall have them in its archive.
 pub(crate) fn register(hooks: &mut Registrar<MlsGateway>) {
     hooks.stored(
-        archived(),
+        followed(),
         StartAt::Beginning,
         async |me: Arc<MlsGateway>, page: Arc<[Change]>| {
             let followed = follow(&me, &page).await;
             followed.inspect_err(|_| watch::failed(Stage::Archive, None))
         },
     );
+}
+
+/// What is archived, and what may want it gone: by one cursor, so that a request never comes before what it is about.
+fn followed() -> Kinds {
+    let archived = archived();
+    archived.iter().chain([DELETION, VANISHING]).collect()
 }
 
 async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
@@ -53,9 +60,10 @@ async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
             Change::Gap { to, .. } => look_for(&me.host, &*me.storage, &me.looked, *to).await?,
         }
     }
-    let (mut new, mut gone) = (Vec::new(), Vec::new());
+    let (mut new, mut wished, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for change in last.into_values() {
         match change {
+            Change::Stored(stored) if wishes::is_wish(&stored.event) => wished.push(stored),
             Change::Stored(stored) => new.push(stored),
             Change::Removed { id, cause, .. } if ends(*cause) => gone.push(*id),
             _ => {}
@@ -66,7 +74,8 @@ async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
         new.sort_unstable_by_key(|stored| stored.row);
         keep(me, &new).await?;
     }
-    Ok(())
+    // After what is new, which may be what they are about.
+    wishes::apply(&*me.storage, &wished).await
 }
 
 /// Whether an event that is removed from the store for this cause leaves the archive as well.

@@ -24,6 +24,11 @@ pub(crate) fn archived() -> Kinds {
     [GROUP_MESSAGE, NOISE_MESSAGE, GIFT_WRAP].into()
 }
 
+/// A request to delete events (NIP-09).
+pub(crate) const DELETION: u16 = 5;
+/// A request to vanish (NIP-62).
+pub(crate) const VANISHING: u16 = 62;
+
 /// All of them.
 pub(crate) fn all() -> Kinds {
     [

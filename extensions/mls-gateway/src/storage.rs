@@ -190,10 +190,18 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Removes events from the archive; says how many there were.
     async fn forget(&self, ids: &[EventId]) -> Result<usize>;
 
+    /// Removes those of the events over which the key beside them has power, as their author or as the recipient of a gift
+    /// wrap; says how many there were.
+    async fn forget_for(&self, wishes: &[(EventId, PublicKey)]) -> Result<usize>;
+
+    /// Removes the events of an author, and the gift wraps to them, dated up to `until_s`; says how many there were.
+    async fn forget_all_of(&self, pubkey: &PublicKey, until_s: u64) -> Result<usize>;
+
     // Sweeping.
 
     /// Removes what has expired: letters and packages at `now_s`, whatever their state, and events archived before
-    /// `archived_before_s`. At most `max` of each; call again while something was removed.
+    /// `archived_before_s`. At most `max` of each; call again while something was removed. Letters that had been
+    /// acknowledged are told apart from those that expired unread.
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned>;
 
     /// Whether the database answers.

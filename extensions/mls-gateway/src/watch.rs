@@ -26,7 +26,7 @@ pub(crate) const TABLE: &[Described] = &[
     described(Kind::Counter, CONSUMED, &[], "KeyPackages that were used up: by a read, an acknowledgement, or their owner's deletion."),
     described(Kind::Counter, STORED, &[], "KeyPackages that were taken into stock."),
     described(Kind::Counter, DEPOSITS, &["box"], "Letters put into a mailbox: `keypackages` or `welcomes`."),
-    described(Kind::Counter, EXPIRED, &["box"], "Letters that were removed because their time was over."),
+    described(Kind::Counter, EXPIRED, &["box"], "Letters that were removed because their time was over and that nobody had acknowledged."),
     described(Kind::Counter, PICKUPS, &["box"], "Letters handed to their recipients."),
     described(Kind::Counter, MEMBERSHIPS, &[], "Rosters that were written."),
     described(Kind::Counter, CIPHERSUITES, &[], "KeyPackages that came with a ciphersuite of which RFC 9420 knows nothing."),

@@ -4,7 +4,7 @@
 //! room. So the store is asked what it still knows of deletions: those of authors and recipients (NIP-09), and requests to
 //! vanish (NIP-62). What the operator removed by hand in that time it does not know any more, which the log says.
 
-use crate::kinds::GIFT_WRAP;
+use crate::kinds::{DELETION, GIFT_WRAP, VANISHING};
 use crate::storage::{ArchiveQuery, Archived, Storage};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +12,6 @@ use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
 
 const PAGE_EVENTS: usize = 100;
-const DELETION: u16 = 5;
-const VANISHING: u16 = 62;
 
 /// How far gaps were looked into. A hook may be cut off in the middle of one and be called again.
 #[derive(Debug, Default)]
@@ -72,32 +70,36 @@ async fn deleted(host: &Host, page: Vec<Archived>) -> Result<Vec<EventId>, Store
     }));
     let stored: HashSet<EventId> = stored.await?.iter().map(|event| *event.id()).collect();
     let missing = page.into_iter().filter(|copy| !stored.contains(&copy.id));
-    let missing: Vec<Archived> = missing.collect();
-    if missing.is_empty() {
-        return Ok(Vec::new());
+    let mut unwanted = Vec::new();
+    for copy in missing {
+        if is_unwanted(host, &copy).await? {
+            unwanted.push(copy.id);
+        }
     }
-    let deletions = host.query(normal(Filter {
+    Ok(unwanted)
+}
+
+/// Whether one of its masters wanted it gone. Asked for each by itself: an answer has a bound, and among the requests of
+/// many one could be crowded out by somebody else's.
+async fn is_unwanted(host: &Host, copy: &Archived) -> Result<bool, StoreError> {
+    let deletion = host.query(normal(Filter {
         kinds: Some(vec![DELETION]),
-        tags: BTreeMap::from([(b'e', missing.iter().map(|it| it.id.to_hex()).collect())]),
+        authors: Some(masters(copy).collect()),
+        tags: BTreeMap::from([(b'e', vec![copy.id.to_hex()])]),
+        limit: Some(1),
         ..Filter::default()
     }));
-    let deletions = deletions.await?;
+    if !deletion.await?.is_empty() {
+        return Ok(true);
+    }
     let vanished = host.query(normal(Filter {
         kinds: Some(vec![VANISHING]),
-        authors: Some(missing.iter().flat_map(masters).collect()),
+        authors: Some(masters(copy).collect()),
+        since: Some(copy.created_at_s),
+        limit: Some(1),
         ..Filter::default()
     }));
-    let vanished = vanished.await?;
-    let is_unwanted = |copy: &Archived| {
-        let may = |event: &Event| masters(copy).any(|key| key == *event.pubkey());
-        let names = |event: &Event| event.tag_values(b'e').any(|id| *id == *copy.id.to_hex());
-        deletions.iter().any(|event| may(event) && names(event))
-            || vanished
-                .iter()
-                .any(|event| may(event) && event.created_at() >= copy.created_at_s)
-    };
-    let unwanted = missing.iter().filter(|copy| is_unwanted(copy));
-    Ok(unwanted.map(|copy| copy.id).collect())
+    Ok(!vanished.await?.is_empty())
 }
 
 /// Who may have an event removed: its author and, of a gift wrap, its recipient.

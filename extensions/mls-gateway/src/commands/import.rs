@@ -88,7 +88,14 @@ impl Import<'_> {
                 (Ok(line), What::Groups) => self.group(line).await,
                 (Ok(line), What::Mailboxes) => self.letter(line).await,
             };
-            // The database is away: what follows would fail as well.
+            // What the database does not take, or has and cannot read, is this line's affair. If it is away, what follows
+            // would fail as well.
+            let taken = match taken {
+                Err(error @ (StorageError::Refused { .. } | StorageError::Corrupt(_))) => {
+                    Ok(Taken::Wrong(in_full(&error)))
+                }
+                taken => taken,
+            };
             let taken = taken.map_err(|error| {
                 let at = format!("{}:{number}", input.path());
                 format!(
@@ -226,7 +233,7 @@ fn merge(line: &Group, known: Option<&Group>) -> Group {
         group_id: known.group_id.clone(),
         display_name: or(&newer.display_name, &older.display_name),
         avatar_url: or(&newer.avatar_url, &older.avatar_url),
-        owner: known.owner,
+        owner: known.owner.or(line.owner),
         member_count: known.member_count,
         last_epoch: known.last_epoch.max(line.last_epoch),
         last_event_s: known.last_event_s.max(line.last_event_s),

@@ -110,6 +110,7 @@ macro_rules! suite {
                 an_event_that_fits_twice_comes_once,
                 the_archive_is_read_in_pages,
                 forgotten_events_are_gone_and_positions_go_on,
+                authors_and_recipients_have_events_forgotten_and_nobody_else,
                 no_event_is_missed_while_many_archive,
             }
             sweeping {

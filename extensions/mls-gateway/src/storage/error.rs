@@ -15,6 +15,15 @@ pub(crate) enum StorageError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It answers, and does not take this row.
+    #[error("the database does not take this row in {operation}")]
+    Refused {
+        /// What was asked of it.
+        operation: &'static str,
+        /// As above.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It holds what the gateway never wrote.
     #[error("the database holds something unreadable: {0}")]
     Corrupt(&'static str),

@@ -72,6 +72,19 @@ fn meaning(code: &str) -> &'static str {
     }
 }
 
+/// Whether a code tells of a row that cannot be written, however often it is tried: of PostgreSQL what is wrong with data
+/// (22), breaks a constraint (23) or is too large (54), of SQLite what is too big, breaks a constraint or is of a wrong type.
+fn is_of_row(code: &str) -> bool {
+    match code.len() {
+        5 => ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+        _ => code
+            .parse()
+            .is_ok_and(|code: u32| matches!(code & 0xff, 18..=20)),
+    }
+}
+
 /// For what fails while a database is opened.
 pub(super) fn connecting<E>(error: E) -> StorageError
 where
@@ -85,6 +98,12 @@ pub(super) fn operating(operation: &'static str, error: &sqlx::Error) -> Storage
     match error {
         sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
             StorageError::Corrupt(operation)
+        }
+        sqlx::Error::Database(database) if database.code().is_some_and(|it| is_of_row(&it)) => {
+            StorageError::Refused {
+                operation,
+                source: Box::new(Failure::from(error)),
+            }
         }
         _ => StorageError::Unavailable {
             operation,

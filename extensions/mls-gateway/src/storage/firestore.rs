@@ -96,6 +96,12 @@ async fn timed<T>(
     let failure = match watch::database(operation, work).await {
         Ok(Ok(result)) => return Ok(result),
         Ok(Err(Failure::Corrupt(what))) => return Err(StorageError::Corrupt(what)),
+        Ok(Err(failure)) if failure.is_of_document() => {
+            return Err(StorageError::Refused {
+                operation,
+                source: Box::new(failure),
+            });
+        }
         Ok(Err(failure)) => failure,
         Err(_) => Failure::TimedOut,
     };
@@ -263,6 +269,16 @@ impl Storage for FirestoreStorage {
 
     async fn forget(&self, ids: &[EventId]) -> Result<usize> {
         timed("forget", archive::forget(&self.database, ids)).await
+    }
+
+    async fn forget_for(&self, wishes: &[(EventId, PublicKey)]) -> Result<usize> {
+        let work = archive::forget_for(&self.database, wishes);
+        timed("forget_for", work).await
+    }
+
+    async fn forget_all_of(&self, pubkey: &PublicKey, until_s: u64) -> Result<usize> {
+        let work = archive::forget_all_of(&self.database, pubkey, until_s);
+        timed("forget_all_of", work).await
     }
 
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned> {

@@ -258,6 +258,16 @@ impl Storage for PostgresStorage {
             .await
     }
 
+    async fn forget_for(&self, wishes: &[(EventId, PublicKey)]) -> Result<usize> {
+        let work = || archive::forget_for(&self.pool, wishes);
+        self.run("forget_for", work).await
+    }
+
+    async fn forget_all_of(&self, pubkey: &PublicKey, until_s: u64) -> Result<usize> {
+        let work = || archive::forget_all_of(&self.pool, pubkey, until_s);
+        self.run("forget_all_of", work).await
+    }
+
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned> {
         let work = || prune::prune(&self.pool, now_s, archived_before_s, max);
         self.run("prune", work).await

@@ -159,8 +159,12 @@ pub(crate) struct Page<'a> {
 /// How much was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pruned {
+    /// Not acknowledged in time.
     pub(crate) key_package_letters: u64,
+    /// The same of Welcomes.
     pub(crate) welcome_letters: u64,
+    /// Letters of both boxes that had been acknowledged.
+    pub(crate) acknowledged_letters: u64,
     pub(crate) packages: u64,
     pub(crate) archived: u64,
 }

@@ -312,6 +312,16 @@ impl Storage for SqliteStorage {
         self.run("forget", archive::forget(&self.writer, ids)).await
     }
 
+    async fn forget_for(&self, wishes: &[(EventId, PublicKey)]) -> Result<usize> {
+        let work = archive::forget_for(&self.writer, wishes);
+        self.run("forget_for", work).await
+    }
+
+    async fn forget_all_of(&self, pubkey: &PublicKey, until_s: u64) -> Result<usize> {
+        let work = archive::forget_all_of(&self.writer, pubkey, until_s);
+        self.run("forget_all_of", work).await
+    }
+
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned> {
         let work = prune::prune(&self.writer, now_s, archived_before_s, max);
         self.run("prune", work).await

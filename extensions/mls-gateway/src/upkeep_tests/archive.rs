@@ -134,6 +134,57 @@ async fn m30_what_is_deleted_leaves_the_archive_and_what_makes_room_does_not() {
 }
 
 #[tokio::test]
+async fn m30_a_deletion_or_vanish_reaches_a_copy_whose_event_made_room() {
+    let retention = "[[retention]]\nkinds = [446, 1059]\nmax_count = 1\n";
+    let database = Database::new("").await;
+    let relay = database.relay().config(retention).start().await;
+    let (alice, bob) = (relay.author(3), relay.author(BOB));
+    let by_recipient = letter(&relay.author(50), 1059, BOB, "unread").sign();
+    let by_author = letter(&alice, 446, BOB, "regretted").sign();
+    let by_stranger = letter(&alice, 446, BOB, "not Bob's to delete").sign();
+    let of_vanished = letter(&relay.author(4), 1059, 5, "gone").sign();
+    let to_vanished = letter(&relay.author(51), 1059, 4, "also gone").sign();
+    let noise_to_vanished = letter(&alice, 446, 4, "Alice's own").sign();
+    let mut all = vec![
+        &by_recipient,
+        &by_author,
+        &by_stranger,
+        &of_vanished,
+        &to_vanished,
+        &noise_to_vanished,
+    ];
+    let mut client = relay.connect_as(&alice).await;
+    for event in &all {
+        client.store(event).await;
+    }
+    until("the archive", async || database.holds(&all).await).await;
+    relay.clock().advance(Duration::from_secs(10));
+    let newest = letter(&relay.author(3), 446, BOB, "the one that stays").sign();
+    client.store(&newest).await;
+    all.push(&newest);
+    let mut of_bob = relay.connect_as(&bob).await;
+    let to_bob = json!({"kinds": [446, 1059], "#p": [hex(BOB)]});
+    until("the store to make room", async || {
+        relay.clock().advance(Duration::from_secs(1));
+        of_bob.query(to_bob.clone()).await == Ok(vec![newest.clone()])
+    })
+    .await;
+    until("the archive", async || database.holds(&all).await).await;
+
+    of_bob
+        .store(&bob.deletion([&by_stranger, &by_recipient]))
+        .await;
+    client.store(&alice.deletion([&by_author])).await;
+    let vanish = relay.author(4).draft(62).tag(["relay", "ALL_RELAYS"]);
+    client.store(&vanish.sign()).await;
+    until("what was deleted to be gone", async || {
+        let left = [&by_stranger, &noise_to_vanished, &newest];
+        database.holds(&left).await
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m30_a_page_that_comes_again_changes_nothing() {
     let database = Database::new("").await;
     let relay = database.relay().start().await;

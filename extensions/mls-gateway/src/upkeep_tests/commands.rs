@@ -203,6 +203,58 @@ async fn m32_wrong_lines_are_named_and_the_others_taken() {
     hooks.host.shutdown().await;
 }
 
+#[tokio::test]
+async fn m32_a_row_that_the_database_refuses_is_its_lines_error_and_the_others_are_taken() {
+    let database = Database::new("").await;
+    let hooks = database.hooks(Arc::default()).await;
+    database
+        .sql(
+            "CREATE TRIGGER picky BEFORE INSERT ON groups WHEN NEW.group_id = 'two' \
+             BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+        )
+        .await;
+    let file = database.path("groups.jsonl");
+    let group = |id: &str| json!({"group_id": id, "created_at": 1});
+    fs::write(&file, lines(&["one", "two", "three"].map(group))).unwrap();
+    let file = file.display().to_string();
+    let said = run(&hooks, &["import", "--groups", &file])
+        .await
+        .unwrap_err();
+    assert!(said.contains(&format!("{file}:2: ")), "{said}");
+    assert!(said.contains("3 lines: 2 new"), "{said}");
+    assert!(said.contains("1 wrong"), "{said}");
+    assert_eq!(all_groups(&database).await.len(), 2);
+    // One that is away ends it.
+    database.sql("ALTER TABLE groups RENAME TO away").await;
+    let said = run(&hooks, &["import", "--groups", &file])
+        .await
+        .unwrap_err();
+    assert!(said.contains(&format!("{file}:1: stopped")), "{said}");
+    hooks.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn m32_an_owner_without_a_roster_comes_back_and_founds_nothing() {
+    let (first, second) = (Database::new("").await, Database::new("").await);
+    let group = Group {
+        group_id: "old".to_owned(),
+        owner: Some(Author::new(1).pubkey()),
+        created_at_s: 1,
+        updated_at_s: 2,
+        ..Group::default()
+    };
+    first.storage.import_group(&group).await.unwrap();
+    let file = first.path("groups.jsonl").display().to_string();
+    for (database, command) in [(&first, "export"), (&second, "import")] {
+        let hooks = database.hooks(Arc::default()).await;
+        run(&hooks, &[command, "--groups", &file]).await.unwrap();
+        hooks.host.shutdown().await;
+    }
+    assert_eq!(all_groups(&second).await, [group]);
+    let rosters = second.storage.rosters(&["old".to_owned()]).await.unwrap();
+    assert_eq!(rosters, []);
+}
+
 fn roster(by: u64, seq: u64, op: &str, members: &[u64]) -> Event {
     let draft = Author::new(by).draft(450).tag(["h", GROUP]);
     let draft = draft.tag(["seq", &seq.to_string()]).tag(["op", op]);

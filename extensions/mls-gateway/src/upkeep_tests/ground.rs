@@ -21,15 +21,15 @@ pub(super) const ADMIN: u64 = 1;
 pub(crate) const GROUP: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// A database and what is beside it.
-pub(super) struct Database {
+pub(crate) struct Database {
     directory: TempDir,
-    pub(super) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn Storage>,
     table: String,
 }
 
 impl Database {
     /// With these lines in the gateway's table.
-    pub(super) async fn new(table: &str) -> Self {
+    pub(crate) async fn new(table: &str) -> Self {
         let directory = TempDir::with_prefix("trellis-keep-").unwrap();
         let table = format!(
             "database_url = 'sqlite://{}'\nadmin_pubkeys = ['{}']\n{table}\n",

@@ -68,6 +68,29 @@ async fn m31_letters_and_archive_are_pruned() {
 }
 
 #[tokio::test]
+async fn m33_times_of_the_database_have_the_buckets_of_the_alerts() {
+    let database = Database::new("").await;
+    let relay = database.relay().start().await;
+    database.storage.ping().await.unwrap();
+    let page = relay.get("/metrics").await.text();
+    let name = "mls_gateway_db_operation_duration_seconds_bucket{";
+    let of_ping = |line: &&str| line.starts_with(name) && line.contains("operation=\"ping\"");
+    let bounds: Vec<&str> = page
+        .lines()
+        .filter(of_ping)
+        .filter_map(|line| line.split("le=\"").nth(1)?.split('"').next())
+        .collect();
+    for bound in ["0.1", "0.5", "1", "+Inf"] {
+        assert!(bounds.contains(&bound), "{bound}: {bounds:?}");
+    }
+    let finite = bounds.iter().filter_map(|bound| bound.parse::<f64>().ok());
+    assert!(
+        finite.filter(|s| s.is_finite()).any(|s| s > 1.0),
+        "{bounds:?}"
+    );
+}
+
+#[tokio::test]
 async fn m31_events_of_the_gateway_go_when_their_time_is_over() {
     let table =
         "roster_policy_ttl_days = 5\nkeypackage_ttl = 172800\nkeypackage_request_ttl = 172800";

@@ -20,6 +20,10 @@ pub(in crate::commands) struct GroupLine {
     /// npub or hex.
     #[serde(default)]
     owner_pubkey: Option<Pubkey>,
+    /// Whom the group names without a roster, which gives no rights. It is a key of its own because `owner_pubkey` makes
+    /// a roster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner_without_roster: Option<Pubkey>,
     #[serde(default)]
     last_epoch: Option<u64>,
     /// Seconds since 1970, as all times here.
@@ -68,12 +72,15 @@ impl GroupLine {
             time::check(name, seconds.unwrap_or(0))?;
         }
         let roster = line.roster()?;
+        if roster.is_some() && line.owner_without_roster.is_some() {
+            return Err("owner_without_roster beside owner_pubkey or members".to_owned());
+        }
         let group = Group {
             group_id: line.group_id,
             display_name: line.display_name,
             avatar_url: line.avatar_url,
-            // Both are the roster's.
-            owner: None,
+            // With a roster both are the roster's.
+            owner: line.owner_without_roster.map(|owner| *owner.key()),
             member_count: 0,
             last_epoch: line.last_epoch,
             last_event_s: line.last_event_ts,
@@ -126,6 +133,7 @@ impl GroupLine {
             display_name: group.display_name,
             avatar_url: group.avatar_url,
             owner_pubkey: group.owner.filter(|_| roster.is_some()).map(Pubkey::from),
+            owner_without_roster: group.owner.filter(|_| roster.is_none()).map(Pubkey::from),
             last_epoch: group.last_epoch,
             last_event_ts: group.last_event_s,
             relays: (!group.relays.is_empty()).then_some(Relays::List(group.relays)),
@@ -230,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn m32_an_owner_without_a_roster_is_written_and_read_and_makes_none() {
+        let group = Group {
+            group_id: "g".to_owned(),
+            owner: Some(Author::new(1).pubkey()),
+            created_at_s: 1,
+            updated_at_s: 2,
+            ..Group::default()
+        };
+        let line = serde_json::to_vec(&GroupLine::of(group.clone(), None)).unwrap();
+        assert_eq!(GroupLine::read(&line), Ok((group, None)));
+    }
+
+    #[test]
     fn m32_what_is_wrong_with_a_group_is_told() {
         let key = Author::new(1).pubkey().to_hex();
         for (line, said) in [
@@ -259,6 +280,10 @@ mod tests {
             (
                 json!({"group_id": "g", "created_at": 1, "roster_seq": 3}),
                 "need members",
+            ),
+            (
+                json!({"group_id": "g", "created_at": 1, "owner_without_roster": key, "members": [{"pubkey": key, "role": "owner"}]}),
+                "beside",
             ),
             (json!([]), "invalid"),
         ] {

@@ -34,6 +34,7 @@ struct WelcomeLine {
     id: String,
     recipient_pubkey: Pubkey,
     sender_pubkey: Pubkey,
+    /// Empty where it is not known, as in tables of older servers.
     group_id: String,
     welcome_b64: String,
     #[serde(default)]
@@ -106,14 +107,16 @@ impl PackageLine {
 
 impl WelcomeLine {
     fn letter(self) -> Result<Letter, String> {
-        check_id("group_id", &self.group_id)?;
+        if !self.group_id.is_empty() {
+            check_id("group_id", &self.group_id)?;
+        }
         let tree = self.ratchet_tree_b64;
         Ok(Letter {
             content_b64: checked("welcome_b64", self.welcome_b64)?,
             ratchet_tree_b64: tree
                 .map(|tree| checked("ratchet_tree_b64", tree))
                 .transpose()?,
-            group_id: Some(self.group_id),
+            group_id: Some(self.group_id).filter(|id| !id.is_empty()),
             tags_json: None,
             id: self.id,
             recipient: *self.recipient_pubkey.key(),
@@ -190,9 +193,12 @@ mod tests {
 
     #[test]
     fn m32_letters_of_both_boxes_are_read_and_written_the_same() {
+        let mut of_no_group = welcome();
+        of_no_group["group_id"] = json!("");
         for (row, wanted) in [
             (package(), LetterBox::KeyPackages),
             (welcome(), LetterBox::Welcomes),
+            (of_no_group, LetterBox::Welcomes),
         ] {
             let (letter_box, letter) = read_letter(row.to_string().as_bytes()).unwrap();
             assert_eq!(letter_box, wanted);

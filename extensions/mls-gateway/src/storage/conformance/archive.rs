@@ -172,6 +172,40 @@ pub(in crate::storage) async fn forgotten_events_are_gone_and_positions_go_on(at
     assert_eq!(numbers(&found), [3], "no position is used twice");
 }
 
+pub(in crate::storage) async fn authors_and_recipients_have_events_forgotten_and_nobody_else(
+    at: Handles,
+) {
+    let noise = |number| Archived {
+        kind: 446,
+        ..archived(number, None, Some(50))
+    };
+    let events = [
+        archived(1, Some("g"), None),
+        archived(2, None, Some(50)),
+        noise(3),
+        archived(4, None, Some(50)),
+        noise(5),
+    ];
+    at.one.archive(&events).await.unwrap();
+    // Its author, its recipient; a Noise message's recipient, strangers, and of what is not there.
+    let wishes = [(1, 1), (2, 50), (3, 50), (4, 9), (5, 4), (44, 44)];
+    let wishes = wishes.map(|(number, by)| (id(number), key(by)));
+    assert_eq!(at.other.forget_for(&wishes).await.unwrap(), 2);
+    assert_eq!(at.other.forget_for(&[]).await.unwrap(), 0);
+    assert_eq!(numbers(&ask(&at.one, all(9)).await), [3, 4, 5]);
+    // The sample of a number is dated by it.
+    let until_s = events[3].created_at_s;
+    let all_of = |by, until_s| {
+        let handle = at.other.clone();
+        async move { handle.forget_all_of(&key(by), until_s).await.unwrap() }
+    };
+    assert_eq!(all_of(50, until_s - 1).await, 0, "dated later");
+    assert_eq!(all_of(50, until_s).await, 1, "to them");
+    assert_eq!(all_of(5, until_s).await, 0, "dated later");
+    assert_eq!(all_of(5, until_s + 1).await, 1, "of them");
+    assert_eq!(numbers(&ask(&at.one, all(9)).await), [3]);
+}
+
 pub(in crate::storage) async fn no_event_is_missed_while_many_archive(at: Handles) {
     let done = Arc::new(AtomicBool::new(false));
     let reader = {

@@ -166,6 +166,11 @@ impl Model {
             [it.letters[0].len(), it.letters[1].len(), packages].map(|count| count as u64)
         };
         let before = counts(self);
+        let acknowledged = [0, 1].map(|letter_box| {
+            let letters = self.letters[letter_box].values();
+            let over = letters.filter(|it| it.expires_at_s <= now_s);
+            over.filter(|it| it.acknowledged_at_s.is_some()).count() as u64
+        });
         for letters in &mut self.letters {
             letters.retain(|_, it| it.expires_at_s > now_s);
         }
@@ -173,8 +178,9 @@ impl Model {
         self.reserved.retain(|id| self.packages.contains_key(id));
         let after = counts(self);
         Pruned {
-            key_package_letters: before[0] - after[0],
-            welcome_letters: before[1] - after[1],
+            key_package_letters: before[0] - after[0] - acknowledged[0],
+            welcome_letters: before[1] - after[1] - acknowledged[1],
+            acknowledged_letters: acknowledged.iter().sum(),
             packages: before[2] - after[2],
             archived: 0,
         }

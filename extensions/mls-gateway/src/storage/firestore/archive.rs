@@ -10,10 +10,11 @@ use super::document::{Fields, Reading};
 use super::failure::{Failure, Result};
 use super::long_text::LongText;
 use super::turns::{Decision, Turns};
+use crate::kinds::GIFT_WRAP;
 use crate::storage::{ArchiveQuery, Archived};
 use gcloud_sdk::google::firestore::v1::{Document, Write};
-use std::collections::BTreeMap;
-use trellis_relay::event::EventId;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_relay::event::{EventId, PublicKey};
 
 const TURN: &str = "archive";
 
@@ -24,6 +25,9 @@ const EVENT: LongText = LongText {
 
 /// Bytes of events in one commit, which the service takes up to 10 MiB of, and some servers 4.
 const COMMIT_BYTES: usize = 2 << 20;
+
+/// Documents that are looked at together to be removed.
+const DOCUMENTS_AT_ONCE: usize = 50;
 
 /// Groups or recipients that one question names; the service takes 30.
 const NAMES_IN_A_QUESTION: usize = 30;
@@ -134,6 +138,66 @@ pub(super) async fn forget(database: &Database, ids: &[EventId]) -> Result<usize
     database.commit_pieces(removals?).await?;
     Ok(found.len())
 }
+
+pub(super) async fn forget_for(
+    database: &Database,
+    wishes: &[(EventId, PublicKey)],
+) -> Result<usize> {
+    let mut forgotten = 0;
+    for some in wishes.chunks(DOCUMENTS_AT_ONCE) {
+        let ids: BTreeSet<String> = some.iter().map(|(id, _)| id.to_hex()).collect();
+        let found = database.documents(ARCHIVE, ids).await?;
+        let mut removals = Vec::new();
+        for document in found.values() {
+            let copy = Reading(document);
+            let (id, author) = (copy.event_id("id")?, copy.key("pubkey")?);
+            let recipient = match copy.number("kind")? == u64::from(GIFT_WRAP) {
+                true => copy.maybe_key("recipient")?,
+                false => None,
+            };
+            let may = |key: &PublicKey| *key == author || Some(*key) == recipient;
+            if some.iter().any(|(wished, key)| *wished == id && may(key)) {
+                removals.push(removal(database, document)?);
+            }
+        }
+        forgotten += removals.len();
+        database.commit_pieces(removals).await?;
+    }
+    Ok(forgotten)
+}
+
+pub(super) async fn forget_all_of(
+    database: &Database,
+    pubkey: &PublicKey,
+    until_s: u64,
+) -> Result<usize> {
+    let key = pubkey.to_hex();
+    let of_author = Question::to(ARCHIVE).equal("pubkey", key.clone());
+    let to_recipient = Question::to(ARCHIVE)
+        .equal("recipient", key)
+        .equal_number("kind", GIFT_WRAP.into());
+    let mut forgotten = 0;
+    for question in [of_author, to_recipient] {
+        let question = question
+            .at_most("created_at", until_s)
+            .giving([FIELD_OF_PARTS])
+            .at_most_documents(DOCUMENTS_AT_ONCE);
+        loop {
+            let found = database.find(question.clone()).await?;
+            let removals: Result<Vec<Vec<Write>>> =
+                found.iter().map(|it| removal(database, it)).collect();
+            database.commit_pieces(removals?).await?;
+            forgotten += found.len();
+            if found.len() < DOCUMENTS_AT_ONCE {
+                break;
+            }
+        }
+    }
+    Ok(forgotten)
+}
+
+/// The field that [`removal`] looks at.
+pub(super) const FIELD_OF_PARTS: &str = EVENT.count_field;
 
 /// What removes an event.
 pub(super) fn removal(database: &Database, document: &Document) -> Result<Vec<Write>> {

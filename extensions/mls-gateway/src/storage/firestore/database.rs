@@ -223,7 +223,7 @@ pub(super) struct Question {
     conditions: Vec<FirestoreQueryFilter>,
     order: Vec<(&'static str, FirestoreQueryDirection)>,
     max: Option<usize>,
-    only: Option<&'static str>,
+    only: Vec<&'static str>,
 }
 
 impl Question {
@@ -233,7 +233,7 @@ impl Question {
             conditions: Vec::new(),
             order: Vec::new(),
             max: None,
-            only: None,
+            only: Vec::new(),
         }
     }
 
@@ -246,6 +246,11 @@ impl Question {
     pub(super) fn equal(self, field: &str, text: impl Into<String>) -> Self {
         let text = value(ValueType::StringValue(text.into()));
         self.given(FirestoreQueryFilterCompare::Equal(field.to_owned(), text))
+    }
+
+    pub(super) fn equal_number(self, field: &str, number: u64) -> Self {
+        let number = value(ValueType::IntegerValue(signed(number)));
+        self.given(FirestoreQueryFilterCompare::Equal(field.to_owned(), number))
     }
 
     pub(super) fn equal_flag(self, field: &str, flag: bool) -> Self {
@@ -310,9 +315,9 @@ impl Question {
         self.at_most_documents(1)
     }
 
-    /// Only this field is wanted.
-    pub(super) fn giving(mut self, field: &'static str) -> Self {
-        self.only = Some(field);
+    /// Only these fields are wanted.
+    pub(super) fn giving(mut self, fields: impl IntoIterator<Item = &'static str>) -> Self {
+        self.only = fields.into_iter().collect();
         self
     }
 
@@ -344,7 +349,10 @@ impl From<Question> for FirestoreQueryParams {
             let order = question.order.into_iter().map(FirestoreQueryOrder::from);
             params.order_by = Some(order.collect());
         }
-        params.return_only_fields = question.only.map(|field| vec![field.to_owned()]);
+        if !question.only.is_empty() {
+            let fields = question.only.into_iter().map(str::to_owned);
+            params.return_only_fields = Some(fields.collect());
+        }
         params.limit = question.max.map(|max| max.min(i32::MAX as usize) as u32);
         params
     }

@@ -1,7 +1,7 @@
 //! What can go wrong in a call of Firestore, as the log may have it.
 
 use firestore::errors::FirestoreError;
-use gcloud_sdk::tonic::Status;
+use gcloud_sdk::tonic::{Code, Status};
 
 /// What a step of a call comes to.
 pub(super) type Result<T> = std::result::Result<T, Failure>;
@@ -18,6 +18,13 @@ pub(super) enum Failure {
     /// A field that the gateway did not write.
     #[error("the field {0} is unreadable")]
     Corrupt(&'static str),
+}
+
+impl Failure {
+    /// Whether a document cannot be written, however often it is tried.
+    pub(super) fn is_of_document(&self) -> bool {
+        matches!(self, Failure::Call(code) if *code == format!("{:?}", Code::InvalidArgument))
+    }
 }
 
 impl From<Status> for Failure {

@@ -188,6 +188,16 @@ pub(super) async fn page(
     Ok(letters)
 }
 
+/// The fields of a letter that [`remove_parts`] looks at.
+pub(super) const FIELDS_OF_PARTS: [&str; 3] = [
+    CONTENT.count_field,
+    RATCHET_TREE.count_field,
+    TAGS.count_field,
+];
+
+/// Whether somebody had it.
+pub(super) const ACKNOWLEDGED: &str = "acknowledged";
+
 /// Adds what removes the parts of a letter's texts.
 pub(super) fn remove_parts(
     database: &Database,

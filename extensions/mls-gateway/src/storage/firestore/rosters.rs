@@ -31,7 +31,7 @@ pub(super) async fn load(
 
 pub(super) async fn groups_of(database: &Database, pubkey: &PublicKey) -> Result<Vec<String>> {
     let question = Question::to(ROSTERS).holds("members", pubkey.to_hex());
-    group_ids(&database.find(question.giving("group_id")).await?)
+    group_ids(&database.find(question.giving(["group_id"])).await?)
 }
 
 pub(super) async fn put(

@@ -1,10 +1,11 @@
 //! The archive of messages, in the order in which they came to it.
 
+use crate::kinds::GIFT_WRAP;
 use crate::storage::columns::{ArchivedRow, all, limit, signed, stored};
 use crate::storage::{ArchiveQuery, Archived};
 use sqlx::postgres::PgPool;
 use std::borrow::Cow;
-use trellis_relay::event::EventId;
+use trellis_relay::event::{EventId, PublicKey};
 
 pub(super) async fn put(pool: &PgPool, events: &[Archived]) -> sqlx::Result<usize> {
     if events.is_empty() {
@@ -108,5 +109,46 @@ pub(super) async fn forget(pool: &PgPool, ids: &[EventId]) -> sqlx::Result<usize
         .bind(&ids)
         .execute(pool)
         .await?;
+    Ok(removed.rows_affected() as usize)
+}
+
+pub(super) async fn forget_for(
+    pool: &PgPool,
+    wishes: &[(EventId, PublicKey)],
+) -> sqlx::Result<usize> {
+    if wishes.is_empty() {
+        return Ok(0);
+    }
+    let (ids, keys): (Vec<String>, Vec<String>) = wishes
+        .iter()
+        .map(|(id, key)| (id.to_hex(), key.to_hex()))
+        .unzip();
+    let removed = sqlx::query(
+        "DELETE FROM archived_events AS copy USING unnest($1::text[], $2::text[]) AS wish (id, pubkey) \
+         WHERE copy.id = wish.id AND (copy.pubkey = wish.pubkey \
+         OR (copy.kind = $3 AND copy.recipient_pubkey = wish.pubkey))",
+    )
+    .bind(&ids)
+    .bind(&keys)
+    .bind(i64::from(GIFT_WRAP))
+    .execute(pool)
+    .await?;
+    Ok(removed.rows_affected() as usize)
+}
+
+pub(super) async fn forget_all_of(
+    pool: &PgPool,
+    pubkey: &PublicKey,
+    until_s: u64,
+) -> sqlx::Result<usize> {
+    let removed = sqlx::query(
+        "DELETE FROM archived_events WHERE created_at <= $2 \
+         AND (pubkey = $1 OR (recipient_pubkey = $1 AND kind = $3))",
+    )
+    .bind(pubkey.to_hex())
+    .bind(signed(until_s))
+    .bind(i64::from(GIFT_WRAP))
+    .execute(pool)
+    .await?;
     Ok(removed.rows_affected() as usize)
 }

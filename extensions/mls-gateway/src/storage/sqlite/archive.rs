@@ -1,12 +1,13 @@
 //! The archive of messages, in the order in which they came to it.
 
 use super::begin;
+use crate::kinds::GIFT_WRAP;
 use crate::storage::columns::{ArchivedRow, all, limit, list_json, signed, stored};
 use crate::storage::{ArchiveQuery, Archived};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use std::collections::BTreeSet;
-use trellis_relay::event::EventId;
+use trellis_relay::event::{EventId, PublicKey};
 
 pub(super) async fn put(writer: &SqlitePool, events: &[Archived]) -> sqlx::Result<usize> {
     if events.is_empty() {
@@ -116,5 +117,45 @@ pub(super) async fn forget(writer: &SqlitePool, ids: &[EventId]) -> sqlx::Result
             .bind(list_json(&ids))
             .execute(writer)
             .await?;
+    Ok(removed.rows_affected() as usize)
+}
+
+pub(super) async fn forget_for(
+    writer: &SqlitePool,
+    wishes: &[(EventId, PublicKey)],
+) -> sqlx::Result<usize> {
+    if wishes.is_empty() {
+        return Ok(0);
+    }
+    let wish = |(id, key): &(EventId, PublicKey)| json!([id.to_hex(), key.to_hex()]);
+    let wishes: serde_json::Value = wishes.iter().map(wish).collect();
+    // CROSS JOIN keeps the order: each wish looks for its event.
+    let removed = sqlx::query(
+        "DELETE FROM archived_events WHERE position IN (SELECT position FROM json_each(?1) AS wish \
+         CROSS JOIN archived_events AS copy ON copy.id = wish.value ->> 0 \
+         WHERE copy.pubkey = wish.value ->> 1 \
+         OR (copy.kind = ?2 AND copy.recipient_pubkey = wish.value ->> 1))",
+    )
+    .bind(wishes.to_string())
+    .bind(i64::from(GIFT_WRAP))
+    .execute(writer)
+    .await?;
+    Ok(removed.rows_affected() as usize)
+}
+
+pub(super) async fn forget_all_of(
+    writer: &SqlitePool,
+    pubkey: &PublicKey,
+    until_s: u64,
+) -> sqlx::Result<usize> {
+    let removed = sqlx::query(
+        "DELETE FROM archived_events WHERE created_at <= ?2 \
+         AND (pubkey = ?1 OR (recipient_pubkey = ?1 AND kind = ?3))",
+    )
+    .bind(pubkey.to_hex())
+    .bind(signed(until_s))
+    .bind(i64::from(GIFT_WRAP))
+    .execute(writer)
+    .await?;
     Ok(removed.rows_affected() as usize)
 }

@@ -12,23 +12,28 @@ pub(super) async fn prune(
     max: usize,
 ) -> sqlx::Result<Pruned> {
     let mut transaction = begin(writer).await?;
+    let (key_package_letters, acknowledged_packages) = remove_letters(
+        &mut transaction,
+        "DELETE FROM mail_keypackages WHERE rowid IN \
+         (SELECT rowid FROM mail_keypackages WHERE expires_at <= ?1 LIMIT ?2) \
+         RETURNING acknowledged_at IS NULL",
+        now_s,
+        max,
+    )
+    .await?;
+    let (welcome_letters, acknowledged_welcomes) = remove_letters(
+        &mut transaction,
+        "DELETE FROM mail_welcomes WHERE rowid IN \
+         (SELECT rowid FROM mail_welcomes WHERE expires_at <= ?1 LIMIT ?2) \
+         RETURNING acknowledged_at IS NULL",
+        now_s,
+        max,
+    )
+    .await?;
     let pruned = Pruned {
-        key_package_letters: remove(
-            &mut transaction,
-            "DELETE FROM mail_keypackages WHERE rowid IN \
-             (SELECT rowid FROM mail_keypackages WHERE expires_at <= ?1 LIMIT ?2)",
-            now_s,
-            max,
-        )
-        .await?,
-        welcome_letters: remove(
-            &mut transaction,
-            "DELETE FROM mail_welcomes WHERE rowid IN \
-             (SELECT rowid FROM mail_welcomes WHERE expires_at <= ?1 LIMIT ?2)",
-            now_s,
-            max,
-        )
-        .await?,
+        key_package_letters,
+        welcome_letters,
+        acknowledged_letters: acknowledged_packages + acknowledged_welcomes,
         packages: remove(
             &mut transaction,
             "DELETE FROM packages WHERE rowid IN \
@@ -48,6 +53,22 @@ pub(super) async fn prune(
     };
     transaction.commit().await?;
     Ok(pruned)
+}
+
+/// How many of the removed were not acknowledged, and how many were.
+async fn remove_letters(
+    transaction: &mut SqliteConnection,
+    statement: &'static str,
+    now_s: u64,
+    max: usize,
+) -> sqlx::Result<(u64, u64)> {
+    let removed: Vec<bool> = sqlx::query_scalar(statement)
+        .bind(signed(now_s))
+        .bind(limit(max))
+        .fetch_all(transaction)
+        .await?;
+    let expired = removed.iter().filter(|was_unread| **was_unread).count();
+    Ok((expired as u64, (removed.len() - expired) as u64))
 }
 
 async fn remove(
