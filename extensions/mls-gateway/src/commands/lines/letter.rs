@@ -214,7 +214,7 @@ mod tests {
             ("recipient_pubkey", json!("alice"), "public key"),
             (
                 "content_b64",
-                json!("c3VwZXItc2VjcmV0LWNvbnRlbnQ"),
+                json!("c3VwZXItc2VjcmV0*LWNvbnRlbnQ"),
                 "not base64",
             ),
             ("content_b64", json!(""), "empty"),
