@@ -97,9 +97,9 @@ async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Ev
     };
     let messages: Vec<Event> = (0..MESSAGES).map(message).collect();
     let mut publishers = Vec::new();
-    for number in 0..PUBLISHERS {
+    for member in &members[..PUBLISHERS] {
         let mut client = Client::connect(relay).await;
-        client.login(&members[number]).await;
+        client.login(member).await;
         publishers.push(client);
     }
     let before = process::cpu_us(relay.pid());

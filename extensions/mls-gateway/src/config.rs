@@ -1,16 +1,18 @@
-//! `[extensions.mls_gateway]`: the table as it is written, and what it comes to.
+//! `[extensions.mls_gateway]`: the table as it is written, and how it becomes [`Settings`].
 //!
 //! Invariant: [`Settings`] are right: what is out of bounds is refused with the key while the table is read, and what a
 //! profile or the environment decides is decided in here.
 
 mod knobs;
 mod profile;
+mod settings;
 
 pub(crate) use knobs::{
     Consume, GiftWrapMembership, ManagedPublish, MembershipSource, PackageTag, UnmanagedGroups,
     Visibility,
 };
 pub(crate) use profile::Profile;
+pub(crate) use settings::{Acl, Database, Settings};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -119,6 +121,9 @@ pub struct Config {
     /// Groups in memory. Default: 100000.
     #[schemars(range(min = 100, max = 10_000_000))]
     pub(crate) max_cached_groups: Option<usize>,
+    /// Members of one group, with its owner: 2 to 15000. Default: 10000.
+    #[schemars(range(min = 2, max = 15_000))]
+    pub(crate) max_group_members: Option<usize>,
     /// Who says who is a member: "roster" or "acl".
     pub(crate) membership_source: MembershipSource,
     /// With "acl": the server that is asked `GET {acl_url}/groups/{id}/members`.
@@ -163,6 +168,9 @@ pub(crate) struct RateLimits {
     /// KeyPackages of one author in an hour. Default: 10.
     #[schemars(range(min = 1))]
     pub(crate) max_keypackages_per_hour: u32,
+    /// With "on_read": reads in an hour that take one owner's KeyPackages, by key and by address. Default: 10.
+    #[schemars(range(min = 1))]
+    pub(crate) max_keypackage_reads_per_hour: u32,
     /// Group messages in a minute. Default: 50.
     #[schemars(range(min = 1))]
     pub(crate) max_group_messages_per_minute: u32,
@@ -173,73 +181,10 @@ impl Default for RateLimits {
         RateLimits {
             max_events_per_minute: 100,
             max_keypackages_per_hour: 10,
+            max_keypackage_reads_per_hour: 10,
             max_group_messages_per_minute: 50,
         }
     }
-}
-
-/// What the table comes to, with profile, defaults and environment applied.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) database: Database,
-    pub(crate) max_connections: u32,
-    pub(crate) enable_api: bool,
-    /// The prefix, then its aliases.
-    pub(crate) api_prefixes: Vec<String>,
-    pub(crate) service_tokens: ServiceTokens,
-    pub(crate) service_token_ips: Vec<IpRange>,
-    pub(crate) keypackage_ttl_s: u64,
-    pub(crate) welcome_ttl_s: u64,
-    pub(crate) max_mailbox_letters: u64,
-    pub(crate) max_mailbox_bytes: u64,
-    pub(crate) enable_message_archive: bool,
-    pub(crate) message_archive_ttl_s: u64,
-    pub(crate) keypackage_request_ttl_s: u64,
-    pub(crate) roster_policy_ttl_s: u64,
-    pub(crate) system_pubkey: Option<PublicKey>,
-    pub(crate) admin_pubkeys: Pubkeys,
-    pub(crate) keypackage_low_stock: Option<usize>,
-    pub(crate) unmanaged_groups: UnmanagedGroups,
-    pub(crate) managed_group_publish: ManagedPublish,
-    pub(crate) require_auth_publish: Kinds,
-    /// Of 443 and of 30443.
-    pub(crate) keypackage_visibility: [Visibility; 2],
-    pub(crate) keypackage_consume: Consume,
-    pub(crate) keypackage_require_tags: BTreeSet<PackageTag>,
-    pub(crate) max_keypackages_per_query: usize,
-    pub(crate) giftwrap_require_h: bool,
-    pub(crate) membership_from_giftwrap: GiftWrapMembership,
-    /// Whether group ids that are not 64 hex digits may be used before anybody registered them.
-    pub(crate) allow_guessable_ids: bool,
-    pub(crate) allow_open_bootstrap: bool,
-    pub(crate) author_can_read_own: bool,
-    pub(crate) rate_limits: RateLimits,
-    pub(crate) keypackage_cache_ttl_s: u64,
-    pub(crate) group_cache_ttl_s: u64,
-    pub(crate) max_cached_groups: usize,
-    pub(crate) acl: Option<Acl>,
-}
-
-/// Where the gateway's own data are.
-#[derive(Clone, Debug)]
-pub(crate) enum Database {
-    /// A URL or a path of sqlx's SQLite driver.
-    Sqlite { url: Secret },
-    /// A URL of PostgreSQL.
-    Postgres { url: Secret },
-    /// A project of Google's.
-    Firestore {
-        project_id: String,
-        batch_size: usize,
-    },
-}
-
-/// `membership_source = "acl"`
-#[derive(Clone, Debug)]
-pub(crate) struct Acl {
-    /// Without a slash at its end.
-    pub(crate) url: String,
-    pub(crate) token: Option<Secret>,
 }
 
 impl Config {
@@ -305,6 +250,7 @@ impl Config {
             keypackage_cache_ttl_s: self.keypackage_cache_ttl.unwrap_or(300),
             group_cache_ttl_s: self.group_cache_ttl.unwrap_or(60),
             max_cached_groups: self.max_cached_groups.unwrap_or(100_000),
+            max_group_members: self.max_group_members.unwrap_or(10_000),
             acl: self.acl()?,
         })
     }
@@ -456,6 +402,18 @@ impl Config {
                 self.max_cached_groups.map(|it| it as u64),
                 100,
                 10_000_000,
+            ),
+            (
+                "max_group_members",
+                self.max_group_members.map(|it| it as u64),
+                2,
+                15_000,
+            ),
+            (
+                "rate_limits.max_keypackage_reads_per_hour",
+                Some(rates.max_keypackage_reads_per_hour.into()),
+                1,
+                u32::MAX.into(),
             ),
             (
                 "rate_limits.max_events_per_minute",

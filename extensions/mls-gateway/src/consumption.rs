@@ -1,11 +1,13 @@
 //! The stock of KeyPackages (443): what leaves it, and, with "on_read", what a read takes out of it.
 //!
-//! Invariant: a package that was reserved for one reader is shown to nobody else but its owner, and goes for good; the last
+//! Invariant: a package that was reserved for one reader is shown to nobody else but its owner, and goes for good once it was used; the last
 //! live one of an owner is shown and stays. Not here: how packages come into stock (`publishing`).
 
+mod given;
 mod reservations;
 mod stock;
 
+pub(crate) use given::Given;
 pub(crate) use reservations::Reservations;
 pub(crate) use stock::Counts;
 

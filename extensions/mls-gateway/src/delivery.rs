@@ -102,7 +102,7 @@ impl MlsGateway {
         let now_s = self.host.clock().now_s();
         let ends_at_s = match event.kind() {
             KEY_PACKAGE | ADDRESSABLE_KEY_PACKAGE => {
-                key_package::expires_at_s(event, &self.settings, now_s)
+                key_package::expires_at_s(event, &self.settings)
             }
             KEY_PACKAGE_REQUEST => package_request::expires_at_s(event, &self.settings).map(Some),
             _ => return false,

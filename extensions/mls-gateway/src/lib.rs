@@ -48,6 +48,7 @@ pub struct MlsGateway {
     limits: publishing::Limits,
     turns: publishing::Turns,
     reservations: consumption::Reservations,
+    given: consumption::Given,
     counts: consumption::Counts,
     deposit_rates: rest::DepositRates,
     looked: archive::Looked,
@@ -79,6 +80,7 @@ impl Extension for MlsGateway {
             limits,
             turns: publishing::Turns::default(),
             reservations: consumption::Reservations::default(),
+            given: consumption::Given::default(),
             counts,
         })
     }

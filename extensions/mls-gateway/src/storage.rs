@@ -30,6 +30,11 @@ use std::fmt;
 use std::sync::Arc;
 use trellis_relay::event::{EventId, PublicKey};
 
+/// Seconds after which a reservation of a KeyPackage that did not end with its use is void.
+const RESERVED_S_MAX: u64 = 300;
+/// When packages that are used up were reserved: later than all time, so that it never becomes void.
+const USED_UP_AT_S: u64 = i64::MAX as u64;
+
 /// What a call comes to.
 pub(crate) type Result<T> = std::result::Result<T, StorageError>;
 
@@ -112,7 +117,8 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     async fn roster_cursor(&self) -> Result<u64>;
 
     // Stock of KeyPackages: what is known of the events 443, which are in the relay's store. Live are those that are
-    // reserved for nobody and expire after `now_s`.
+    // reserved for nobody and expire after `now_s`. A reservation that is `RESERVED_S_MAX` old counts for nothing, except that
+    // `stock` may leave the package out: whoever made it is gone.
 
     /// Takes one into stock. One that has expired, or is reserved, is known and has its reference until it is removed.
     async fn put_package(&self, package: &Package) -> Result<PutPackage>;
@@ -129,7 +135,11 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
         now_s: u64,
     ) -> Result<Vec<EventId>>;
 
-    /// Forgets some, whatever their state; says how many there were.
+    /// Has some count as used up until they expire; says how many were not yet. Such a package is not live, keeps its
+    /// reference, and is not taken into stock again.
+    async fn use_up_packages(&self, ids: &[EventId]) -> Result<usize>;
+
+    /// Forgets some, reserved or not, but none that is used up; says how many there were.
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize>;
 
     /// The oldest live ones of an owner beyond the `keep` newest, oldest first.

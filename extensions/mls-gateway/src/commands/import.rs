@@ -161,6 +161,9 @@ impl Import<'_> {
         match known.first() {
             Some((_, known)) if known.roster == *roster => return Ok(Taken::Known),
             Some(_) => return Ok(Taken::Left(why.to_owned())),
+            None if roster.members.len() > self.me.settings.max_group_members => {
+                return Ok(Taken::Left("it has more than max_group_members".to_owned()));
+            }
             None if self.is_dry => return Ok(Taken::New),
             None => {}
         }

@@ -1,7 +1,9 @@
 //! `mls rebuild`: the roster of each group as its stored roster events (450) make it, beside the one in the database.
 //!
 //! The same rules decide as when an event comes, with the admins that are configured now. Invariant: nothing is written
-//! without `--apply`, and with it nothing that is older than what is there. Of a group whose first events are gone (they are
+//! without `--apply`, and with it only what is certain: every number from the founding on is there, and the last is later than
+//! the roster of the database. To that roster the later events are applied, so that members who came by gift wraps stay and
+//! nobody comes back whom an event took out that is gone. Of a group whose first events are gone (they are
 //! kept for `roster_policy_ttl_days`), or that was founded otherwise than by an event, nothing can be computed.
 
 mod difference;
@@ -10,12 +12,13 @@ mod events;
 use super::in_full;
 use super::words::Words;
 use crate::MlsGateway;
-use crate::roster::{self, Authority, Roster, RosterRefusal};
+use crate::roster::{self, Authority, Roster, RosterChange, RosterRefusal};
 use crate::rules;
 use crate::storage::{PutRoster, VersionedRoster};
 use crate::watch;
 use difference::difference;
 use std::fmt::Write as _;
+use trellis_relay::event::PublicKey;
 
 /// Shows the differences, of the groups that are named or of all, and with `--apply` writes what was computed.
 pub(super) async fn run(me: &MlsGateway, mut words: Words) -> Result<String, String> {
@@ -70,12 +73,12 @@ async fn rebuild(
     for refused in &computed.refused {
         tell(refused);
     }
-    let Some(roster) = computed.roster else {
+    let Some(roster) = &computed.roster else {
         tell("cannot be computed: no event founds it; left as it is");
         return Ok(Rebuilt::Left);
     };
     let before = known.as_ref().map(|known| &known.roster);
-    let differences = difference(before, &roster);
+    let differences = difference(before, roster);
     if differences.is_empty() {
         return Ok(Rebuilt::Same);
     }
@@ -84,6 +87,33 @@ async fn rebuild(
     }
     if before.is_some_and(|before| before.seq > roster.seq) {
         tell("the database has a later roster than the stored events; left as it is");
+        return Ok(Rebuilt::Left);
+    }
+    if before.is_some_and(|before| before.seq == roster.seq) {
+        tell("the database has all of the stored events, and changes by other ways; left as it is");
+        return Ok(Rebuilt::Left);
+    }
+    if let Some((last, next)) = computed.gap {
+        tell(&format!(
+            "events are missing between seq {last} and {next}; left as it is"
+        ));
+        return Ok(Rebuilt::Left);
+    }
+    let roster = match before {
+        Some(before) => computed.onto(me, before),
+        None => Ok(roster.clone()),
+    };
+    let roster = match roster {
+        Ok(roster) => roster,
+        Err(refusal) => {
+            tell(&format!(
+                "the later events do not fit the database's roster: {refusal}; left as it is"
+            ));
+            return Ok(Rebuilt::Left);
+        }
+    };
+    if roster.members.len() > me.settings.max_group_members {
+        tell("it has more than max_group_members; left as it is");
         return Ok(Rebuilt::Left);
     }
     if !is_to_apply {
@@ -109,6 +139,29 @@ struct Computed {
     roster: Option<Roster>,
     /// Events that change nothing, and why.
     refused: Vec<String>,
+    /// Those that change something, in their order.
+    applied: Vec<(RosterChange, PublicKey)>,
+    /// The first two numbers that do not follow each other.
+    gap: Option<(u64, u64)>,
+}
+
+impl Computed {
+    /// What the events that are later than this roster make of it.
+    fn onto(&self, me: &MlsGateway, before: &Roster) -> Result<Roster, RosterRefusal> {
+        let later = self.applied.iter().filter(|it| it.0.seq > before.seq);
+        let mut roster = before.clone();
+        for (change, by) in later {
+            roster = roster::apply(Some(&roster), change, by, authority(me))?;
+        }
+        Ok(roster)
+    }
+}
+
+fn authority(me: &MlsGateway) -> Authority<'_> {
+    Authority {
+        admins: &me.settings.admin_pubkeys,
+        is_bootstrap_open: me.settings.allow_open_bootstrap,
+    }
 }
 
 /// What the stored events of a group come to.
@@ -124,14 +177,14 @@ async fn compute(me: &MlsGateway, group_id: &str) -> Result<Computed, String> {
         }
     }
     changes.sort_by_key(|(change, event)| (change.seq, event.created_at(), *event.id()));
-    let authority = Authority {
-        admins: &me.settings.admin_pubkeys,
-        is_bootstrap_open: me.settings.allow_open_bootstrap,
-    };
+    let mut applied: Vec<(RosterChange, PublicKey)> = Vec::new();
     let mut roster: Option<Roster> = None;
     for (change, event) in changes {
-        match roster::apply(roster.as_ref(), &change, event.pubkey(), authority) {
-            Ok(changed) => roster = Some(changed),
+        match roster::apply(roster.as_ref(), &change, event.pubkey(), authority(me)) {
+            Ok(changed) => {
+                roster = Some(changed);
+                applied.push((change, *event.pubkey()));
+            }
             Err(RosterRefusal::Applied) => {}
             Err(refusal) => refused.push(format!(
                 "event {} (seq {}) changes nothing: {refusal}",
@@ -140,5 +193,12 @@ async fn compute(me: &MlsGateway, group_id: &str) -> Result<Computed, String> {
             )),
         }
     }
-    Ok(Computed { roster, refused })
+    let seqs: Vec<u64> = applied.iter().map(|(change, _)| change.seq).collect();
+    let mut pairs = seqs.windows(2).map(|pair| (pair[0], pair[1]));
+    Ok(Computed {
+        roster,
+        refused,
+        gap: pairs.find(|(last, next)| last + 1 != *next),
+        applied,
+    })
 }

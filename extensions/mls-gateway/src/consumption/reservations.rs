@@ -24,8 +24,8 @@ pub(crate) struct Reservations {
 pub(super) struct Reserved {
     /// These go.
     taken: Vec<EventId>,
-    /// These stay, each the last of its owner.
-    last: Vec<EventId>,
+    /// These do not go for this filter: each the last of its owner, or taken by another filter of the session.
+    shown: Vec<EventId>,
     /// Whether one was about to be sent.
     is_read: AtomicBool,
 }
@@ -36,6 +36,8 @@ const PLACES: usize = 10_000;
 const OWNERS_MAX: usize = 100;
 /// A package that the relay's store has lost may be met so many times in a row.
 const TRIES_MAX: usize = 4;
+/// Nobody has more in stock for long.
+const LIVE_MAX: usize = 100;
 /// What was read goes a moment later, and what nobody read goes after so many of them: it was given away.
 const MOMENT: Duration = Duration::from_secs(1);
 const MOMENTS_MAX: usize = 60;
@@ -77,11 +79,14 @@ impl MlsGateway {
         let mut reserved = Reserved::default();
         let limit = request.filter.limit.unwrap_or(usize::MAX);
         for owner in owners.iter().take(OWNERS_MAX) {
-            let room = limit.saturating_sub(reserved.taken.len() + reserved.last.len());
+            let room = limit.saturating_sub(reserved.taken.len() + reserved.shown.len());
             if room == 0 {
                 break;
             }
-            if let Err(error) = self.reserve_of(owner, room, &mut reserved).await {
+            if let Err(error) = self
+                .reserve_of(&request.viewer, owner, room, &mut reserved)
+                .await
+            {
                 tracing::warn!(%error, "no KeyPackage could be reserved");
                 watch::failed(Stage::Request, Some(KEY_PACKAGE));
                 self.consume_later(Arc::new(reserved), request.request_id, place);
@@ -115,12 +120,27 @@ impl MlsGateway {
 
     async fn reserve_of(
         &self,
+        viewer: &Viewer,
         owner: &PublicKey,
         room: usize,
         reserved: &mut Reserved,
     ) -> Result<(), HookError> {
         let now_s = self.host.clock().now_s();
         let max = self.settings.max_keypackages_per_query.min(room);
+        // Held until it is known what the session gets: filters of one REQ may be looked at together.
+        let given = self.given.to(viewer.session(), owner, &**self.host.clock());
+        let mut given = given.lock().await;
+        if !given.is_empty() {
+            reserved.shown.extend(given.iter());
+            return Ok(());
+        }
+        if !self.limits.may_take_package(viewer, owner) {
+            // As if the stock were empty: the newest, which would stay to the last.
+            let live = self.storage.packages(owner, now_s, LIVE_MAX);
+            let live = watch::database("packages", live).await?;
+            reserved.shown.extend(live.last().map(|package| package.id));
+            return Ok(());
+        }
         for _ in 0..TRIES_MAX {
             let ids = self.storage.reserve_packages(owner, max, now_s);
             let ids = ids.await?;
@@ -130,6 +150,7 @@ impl MlsGateway {
                     ids.into_iter().partition(|id| stored.contains(id));
                 self.forget_packages(&lost).await?;
                 if !there.is_empty() {
+                    given.extend(&there);
                     reserved.taken.extend(there);
                     return Ok(());
                 }
@@ -138,7 +159,7 @@ impl MlsGateway {
             let last = self.storage.packages(owner, now_s, 1);
             let last = last.await?;
             reserved
-                .last
+                .shown
                 .extend(last.into_iter().map(|package| package.id));
             return Ok(());
         }
@@ -180,17 +201,19 @@ impl MlsGateway {
     }
 
     async fn consume(&self, ids: &[EventId]) -> Result<(), HookError> {
+        // First, so that the events cannot come back into stock.
+        let used = self.storage.use_up_packages(ids);
+        watch::packages_consumed(watch::database("use_up_packages", used).await?);
         for id in ids {
             self.host.remove(*id, Cause::Retention).await?;
         }
-        watch::packages_consumed(self.forget_packages(ids).await?);
         Ok(())
     }
 }
 
 impl Reserved {
     fn has(&self, id: &EventId) -> bool {
-        self.taken.contains(id) || self.last.contains(id)
+        self.taken.contains(id) || self.shown.contains(id)
     }
 }
 

@@ -66,6 +66,7 @@ impl MlsGateway {
         Ok(match self.swap_roster(&group_id, decide).await {
             Ok(Changed::Done) => Admit::Accept,
             Ok(Changed::Refused(never)) => match never {},
+            Ok(Changed::TooLarge) => self.too_many_members().into(),
             Ok(Changed::Busy) => Reason::busy().into(),
             Err(error) => failed(event, &error),
         })

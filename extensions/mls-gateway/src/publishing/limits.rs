@@ -1,4 +1,4 @@
-//! `[rate_limits]`: how often one may publish.
+//! `[rate_limits]`: how often one may publish, and take KeyPackages.
 //!
 //! Who sends counts, by authenticated key or else by address: authors of group messages and gift wraps are made up anew for
 //! each. KeyPackages alone are counted by author, which is who they are about.
@@ -16,6 +16,7 @@ pub(crate) struct Limits {
     events: RateLimiter,
     group_messages: RateLimiter,
     key_packages: RateLimiter,
+    taken_packages: RateLimiter,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -28,6 +29,7 @@ impl Limits {
             events: host.rate_limiter(rates.max_events_per_minute, MINUTE),
             group_messages: host.rate_limiter(rates.max_group_messages_per_minute, MINUTE),
             key_packages: host.rate_limiter(rates.max_keypackages_per_hour, HOUR),
+            taken_packages: host.rate_limiter(rates.max_keypackage_reads_per_hour, HOUR),
         }
     }
 
@@ -50,13 +52,28 @@ impl Limits {
         };
         counted.map_err(|wait| said(what, wait))
     }
+
+    /// Counts one read that takes an owner's KeyPackage: by key and by address, since keys cost nothing.
+    pub(crate) fn may_take_package(&self, viewer: &Viewer, owner: &PublicKey) -> bool {
+        let mut takers = vec![sender(viewer), address(viewer)];
+        takers.dedup();
+        let of_owner = |taker: &String| format!("{taker} {}", owner.to_hex());
+        takers
+            .iter()
+            .all(|taker| self.taken_packages.try_take(&of_owner(taker)).is_ok())
+    }
 }
 
-/// Who sends, in words of the limiter. An IPv6 network of 64 bits is one client.
+/// Who sends, in words of the limiter.
 fn sender(viewer: &Viewer) -> String {
-    if let Some(key) = viewer.pubkeys().first() {
-        return key.to_hex();
+    match viewer.pubkeys().first() {
+        Some(key) => key.to_hex(),
+        None => address(viewer),
     }
+}
+
+/// An IPv6 network of 64 bits is one client.
+fn address(viewer: &Viewer) -> String {
     match viewer.ip() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).to_string(),

@@ -28,6 +28,7 @@ impl MlsGateway {
                 Admit::Accept
             }
             Ok(PutPackage::Known) => Admit::Accept,
+            Ok(PutPackage::UsedUp) => Reason::duplicate("this KeyPackage is used up").into(),
             Ok(PutPackage::ReferenceTaken) => {
                 Reason::duplicate("another KeyPackage of this owner has the same kpr").into()
             }

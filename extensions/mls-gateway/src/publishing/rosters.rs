@@ -25,6 +25,8 @@ pub(super) enum Changed<R> {
     Done,
     /// It must not be changed like that.
     Refused(R),
+    /// The group would grow beyond `max_group_members`.
+    TooLarge,
     /// Others were always first.
     Busy,
 }
@@ -58,6 +60,7 @@ impl MlsGateway {
         Ok(match self.swap_roster(&asked.group_id, decide).await {
             Ok(Changed::Done) => Admit::Accept,
             Ok(Changed::Refused(refusal)) => Reason::from(refusal).into(),
+            Ok(Changed::TooLarge) => self.too_many_members().into(),
             Ok(Changed::Busy) => Reason::busy().into(),
             Err(error) => failed(event, &error),
         })
@@ -81,6 +84,11 @@ impl MlsGateway {
                 Ok(None) => return Ok(Changed::Done),
                 Err(refusal) => return Ok(Changed::Refused(refusal)),
             };
+            let members_before = current.as_ref().map_or(0, |it| it.roster.members.len());
+            // One that is larger already may shrink.
+            if roster.members.len() > self.settings.max_group_members.max(members_before) {
+                return Ok(Changed::TooLarge);
+            }
             let now_s = self.host.clock().now_s();
             let replaces = current.as_ref().map(|it| it.revision);
             let put = self.storage.put_roster(group_id, &roster, replaces, now_s);
@@ -104,6 +112,11 @@ impl MlsGateway {
             }
         }
         Ok(Changed::Busy)
+    }
+
+    pub(super) fn too_many_members(&self) -> Reason {
+        let max = self.settings.max_group_members;
+        Reason::invalid(format!("a group has at most {max} members here"))
     }
 
     /// Whether the operator lets groups be founded at the moment.

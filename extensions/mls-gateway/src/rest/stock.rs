@@ -71,8 +71,9 @@ pub(super) async fn acknowledge(
         return Err(unknown());
     }
     body.check_signature(&id.to_hex(), &owner)?;
+    // First, so that the event cannot come back into stock.
+    me.storage.use_up_packages(&[id]).await?;
     me.host.remove(id, Cause::Retention).await?;
-    me.storage.remove_packages(&[id]).await?;
     watch::packages_consumed(1);
     Ok(Done { ok: true })
 }

@@ -20,7 +20,7 @@ pub(crate) struct KeyPackage {
     pub(crate) expires_at_s: Option<u64>,
 }
 
-/// Later ends than so many seconds from now are brought forward.
+/// Nothing is good for longer than so many seconds after it was made: later ends are brought forward.
 const LIFE_S_MAX: u64 = 30 * 86_400;
 /// Ciphersuites of MLS (RFC 9420) as tags may name them: by number, by name, and by short name.
 const CIPHERSUITES: [&str; 7] = [
@@ -48,7 +48,7 @@ pub(crate) fn read(event: &Event, settings: &Settings, now_s: u64) -> Result<Key
     {
         return Err(Reason::invalid("p must be the KeyPackage's author"));
     }
-    let expires_at_s = expires_at_s(event, settings, now_s)?;
+    let expires_at_s = expires_at_s(event, settings)?;
     if expires_at_s.is_some_and(|at| at <= now_s) {
         return Err(Reason::invalid("the KeyPackage has expired already"));
     }
@@ -65,14 +65,13 @@ pub(crate) fn read(event: &Event, settings: &Settings, now_s: u64) -> Result<Key
     })
 }
 
-/// When it ends. What is said to be good for longer than 30 days from `now_s` on is good for 30.
-pub(crate) fn expires_at_s(
-    event: &Event,
-    settings: &Settings,
-    now_s: u64,
-) -> Result<Option<u64>, Reason> {
+/// When it ends, whenever that is asked: `exp`, but at most 30 days after it was made.
+pub(crate) fn expires_at_s(event: &Event, settings: &Settings) -> Result<Option<u64>, Reason> {
     match tags::at_most_one(event, "exp")? {
-        Some(exp) => Ok(Some(tags::number("exp", &exp)?.min(now_s + LIFE_S_MAX))),
+        Some(exp) => {
+            let latest_s = event.created_at().saturating_add(LIFE_S_MAX);
+            Ok(Some(tags::number("exp", &exp)?.min(latest_s)))
+        }
         None if event.kind() == KEY_PACKAGE => Ok(Some(
             event.created_at().saturating_add(settings.keypackage_ttl_s),
         )),

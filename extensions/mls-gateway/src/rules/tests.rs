@@ -87,10 +87,17 @@ fn m1_the_end_is_what_the_tag_or_the_relay_says_and_30_days_at_most() {
     };
     assert_eq!(end(KEY_PACKAGE, None), Some(NOW_S + 6 * DAY_S));
     assert_eq!(end(KEY_PACKAGE, Some(NOW_S + 5)), Some(NOW_S + 5));
-    assert_eq!(end(KEY_PACKAGE, Some(u64::MAX)), Some(NOW_S + 30 * DAY_S));
+    assert_eq!(end(KEY_PACKAGE, Some(u64::MAX)), Some(NOW_S + 29 * DAY_S));
+    let far = Some(NOW_S + 3650 * DAY_S);
+    assert_eq!(end(ADDRESSABLE_KEY_PACKAGE, far), Some(NOW_S + 29 * DAY_S));
     assert_eq!(end(ADDRESSABLE_KEY_PACKAGE, None), None);
-    let old = draft(KEY_PACKAGE).at(NOW_S - 7 * DAY_S);
-    assert_eq!(said_of(old), "invalid: the KeyPackage has expired already");
+    let ended = "invalid: the KeyPackage has expired already";
+    assert_eq!(said_of(draft(KEY_PACKAGE).at(NOW_S - 7 * DAY_S)), ended);
+    for kind in [KEY_PACKAGE, ADDRESSABLE_KEY_PACKAGE] {
+        let exp = (NOW_S + DAY_S).to_string();
+        let old = draft(kind).tag(["exp", &exp]).at(NOW_S - 30 * DAY_S);
+        assert_eq!(said_of(old), ended, "{kind}");
+    }
 }
 
 #[test]

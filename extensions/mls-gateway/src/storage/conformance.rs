@@ -89,6 +89,8 @@ macro_rules! suite {
                 fifty_readers_get_fifty_packages,
                 surplus_packages_are_the_oldest,
                 removed_packages_are_gone,
+                m5_what_is_used_up_stays_so,
+                m5_old_reservations_are_void,
                 stock_is_counted_in_pages,
                 packages_of_any_words_are_kept,
             }

@@ -198,6 +198,11 @@ impl Storage for FirestoreStorage {
         timed("reserve_packages", work).await
     }
 
+    async fn use_up_packages(&self, ids: &[EventId]) -> Result<usize> {
+        let work = packages::use_up(&self.database, &self.turns, ids);
+        timed("use_up_packages", work).await
+    }
+
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize> {
         let work = packages::remove(&self.database, &self.turns, ids);
         timed("remove_packages", work).await

@@ -69,6 +69,8 @@ pub(crate) enum PutPackage {
     Stored,
     /// This very event was there already.
     Known,
+    /// This very event was there and is used up: it never comes into stock again.
+    UsedUp,
     /// Another event of the owner has this reference.
     ReferenceTaken,
 }

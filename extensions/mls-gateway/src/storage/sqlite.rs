@@ -233,6 +233,11 @@ impl Storage for SqliteStorage {
         self.run("reserve_packages", work).await
     }
 
+    async fn use_up_packages(&self, ids: &[EventId]) -> Result<usize> {
+        self.run("use_up_packages", packages::use_up(&self.writer, ids))
+            .await
+    }
+
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize> {
         self.run("remove_packages", packages::remove(&self.writer, ids))
             .await

@@ -1,12 +1,12 @@
 //! Events of the gateway's own kinds whose time is over, in the relay's store: roster events (450), requests for KeyPackages
-//! (447) and KeyPackages (443).
+//! (447) and KeyPackages (443, and 30443 with an end).
 //!
 //! Nobody is shown an expired one in the meantime, so it does not matter when it goes: a sweep looks at some thousand events
 //! of a kind and the next one goes on from there. A guard may keep any of them.
 
 use super::stock::ASK_EVERY_S;
 use crate::MlsGateway;
-use crate::kinds::{KEY_PACKAGE, KEY_PACKAGE_REQUEST, ROSTER};
+use crate::kinds::{ADDRESSABLE_KEY_PACKAGE, KEY_PACKAGE, KEY_PACKAGE_REQUEST, ROSTER};
 use crate::rules;
 use futures_util::future::try_join_all;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ const PAGES_MAX: usize = 10;
 pub(super) struct EventSweep {
     requests: Place,
     packages: Place,
+    addressable_packages: Place,
 }
 
 /// Events up to these seconds are still to be looked at; all of them where there is nothing.
@@ -47,12 +48,15 @@ impl EventSweep {
             .sweep(me, KEY_PACKAGE_REQUEST, has_request_ended)
             .await?;
         let has_package_ended = |event: &Event| {
-            let end_s = rules::key_package::expires_at_s(event, &me.settings, event.created_at());
+            let end_s = rules::key_package::expires_at_s(event, &me.settings);
             // What cannot be read came in before the gateway did.
             end_s.is_ok_and(|end_s| end_s.is_some_and(|end_s| end_s <= now_s))
         };
         self.packages
             .sweep(me, KEY_PACKAGE, has_package_ended)
+            .await?;
+        self.addressable_packages
+            .sweep(me, ADDRESSABLE_KEY_PACKAGE, has_package_ended)
             .await
     }
 }

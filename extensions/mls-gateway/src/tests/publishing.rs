@@ -305,3 +305,23 @@ async fn m15_no_group_is_founded_while_the_operator_wants_none() {
         verdict.reason()
     );
 }
+
+#[tokio::test]
+async fn m15_a_group_grows_to_its_greatest_size_and_no_further() {
+    let ground = Ground::start("max_group_members = 3").await;
+    ground.found(GROUP, &[2]).await;
+    let mut admin = ground.client(ADMIN).await;
+    let too_large = "invalid: a group has at most 3 members here";
+    let many = ground.roster(ADMIN, GROUP, 2, "add", &[3, 4]);
+    admin.publish(&many).await.assert_refused(too_large);
+    admin
+        .store(&ground.roster(ADMIN, GROUP, 2, "add", &[3]))
+        .await;
+    let draft = ground.author(99).draft(1059).tag(["p", &key(4)]);
+    let wrap = draft.tag(["h", GROUP]).content("sealed").sign();
+    admin.publish(&wrap).await.assert_refused(too_large);
+    admin
+        .store(&ground.roster(ADMIN, GROUP, 3, "remove", &[3]))
+        .await;
+    admin.store(&wrap).await;
+}

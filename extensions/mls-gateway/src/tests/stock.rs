@@ -14,6 +14,24 @@ async fn packages(client: &mut Client) -> Vec<Event> {
 }
 
 #[tokio::test]
+async fn m1_an_end_in_ten_years_is_one_in_thirty_days() {
+    let ground = Ground::start("").await;
+    let now_s = ground.author(OWNER).note("now").created_at();
+    let draft = ground.author(OWNER).draft(30443).tag(["d", "a"]);
+    let exp = (now_s + 3650 * 86_400).to_string();
+    let package = draft.content("01").tag(["exp", &exp]).sign();
+    ground.client(OWNER).await.store(&package).await;
+    let filter = json!({"kinds": [30443], "authors": [key(OWNER)]});
+    let mut reader = ground.relay.connect().await;
+    let found = reader.query(filter.clone()).await;
+    assert_eq!(found, Ok(vec![package]));
+    let month = Duration::from_secs(30 * 86_400);
+    ground.relay.clock().advance(month);
+    let mut reader = ground.relay.connect().await;
+    assert_eq!(reader.query(filter).await, Ok(vec![]));
+}
+
+#[tokio::test]
 async fn m2_a_reference_is_used_once_by_an_owner() {
     let ground = Ground::start("").await;
     let package = |owner: u64, content: &str| {
@@ -115,8 +133,10 @@ async fn m5_a_read_takes_the_oldest_and_leaves_the_last() {
     }
     let mut reader = ground.client(READER).await;
     assert_eq!(packages(&mut reader).await, [all[0].clone()]);
+    ground.relay.clock().advance(Duration::from_secs(2));
     assert_eq!(packages(&mut reader).await, [all[1].clone()]);
     for _ in 0..3 {
+        ground.relay.clock().advance(Duration::from_secs(2));
         assert_eq!(
             packages(&mut reader).await,
             [all[2].clone()],
@@ -124,6 +144,61 @@ async fn m5_a_read_takes_the_oldest_and_leaves_the_last() {
         );
     }
     until_left(&mut owner, &all[2..]).await;
+}
+
+#[tokio::test]
+async fn m5_equal_filters_of_one_req_take_one_package() {
+    let ground = Ground::start("keypackage_consume = 'on_read'").await;
+    let mut owner = ground.client(OWNER).await;
+    let all: Vec<Event> = (0..5).map(|number| ground.package(OWNER, number)).collect();
+    for package in &all {
+        owner.store(package).await;
+    }
+    let mut reader = ground.client(READER).await;
+    let filter = json!({"kinds": [443], "authors": [key(OWNER)]});
+    let filters: [_; 4] = std::array::from_fn(|_| filter.clone());
+    let read = reader.subscribe("many", filters).await.unwrap();
+    let ids: std::collections::BTreeSet<_> = read.iter().map(|it| *it.id()).collect();
+    assert_eq!(ids, [*all[0].id()].into());
+    let left: Vec<Event> = all[1..].iter().rev().cloned().collect();
+    until_left(&mut owner, &left).await;
+}
+
+#[tokio::test]
+async fn m5_what_was_read_does_not_come_back_into_stock() {
+    let ground = Ground::start("keypackage_consume = 'on_read'").await;
+    let mut owner = ground.client(OWNER).await;
+    let all: Vec<Event> = (0..3).map(|number| ground.package(OWNER, number)).collect();
+    for package in &all {
+        owner.store(package).await;
+    }
+    let mut reader = ground.client(READER).await;
+    assert_eq!(packages(&mut reader).await, [all[0].clone()]);
+    until_left(&mut owner, &[all[2].clone(), all[1].clone()]).await;
+    let verdict = reader.publish(&all[0]).await;
+    verdict.assert_refused("duplicate: this KeyPackage is used up");
+    assert_eq!(packages(&mut owner).await.len(), 2);
+}
+
+#[tokio::test]
+async fn m5_who_reads_too_often_takes_no_more() {
+    let table = "keypackage_consume = 'on_read'\nrate_limits.max_keypackage_reads_per_hour = 1";
+    let ground = Ground::start(table).await;
+    let mut owner = ground.client(OWNER).await;
+    let all: Vec<Event> = (0..4).map(|number| ground.package(OWNER, number)).collect();
+    for package in &all {
+        owner.store(package).await;
+    }
+    let mut reader = ground.client(READER).await;
+    assert_eq!(packages(&mut reader).await, [all[0].clone()]);
+    // Nor does another key at the same address.
+    let mut other = ground.client(READER + 1).await;
+    for reader in [&mut reader, &mut other] {
+        ground.relay.clock().advance(Duration::from_secs(2));
+        assert_eq!(packages(reader).await, [all[3].clone()]);
+    }
+    let left: Vec<Event> = all[1..].iter().rev().cloned().collect();
+    until_left(&mut owner, &left).await;
 }
 
 #[tokio::test]

@@ -104,6 +104,7 @@ async fn m31_events_of_the_gateway_go_when_their_time_is_over() {
     let request = |ttl: &str| letter(&admin, 447, BOB, "").tag(["ttl", ttl]).sign();
     let exp = (START_S + 3 * 86_400).to_string();
     let hour = Duration::from_secs(3_600);
+    let addressable = admin.draft(30443).tag(["d", "a"]).content("cc");
     // Each with the time after which it goes.
     let events = [
         (request("3600"), hour),
@@ -112,6 +113,12 @@ async fn m31_events_of_the_gateway_go_when_their_time_is_over() {
         (
             admin.draft(443).content("bb").tag(["exp", &exp]).sign(),
             DAY * 3,
+        ),
+        (
+            addressable
+                .tag(["exp", &(START_S + 4 * 86_400).to_string()])
+                .sign(),
+            DAY * 4,
         ),
         (roster, DAY * 5),
     ];

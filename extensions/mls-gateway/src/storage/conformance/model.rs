@@ -12,7 +12,8 @@ pub(super) struct Model {
     rosters: BTreeMap<String, (Roster, u64)>,
     writes: u64,
     packages: BTreeMap<EventId, Package>,
-    reserved: BTreeSet<EventId>,
+    /// With when that was.
+    reserved: BTreeMap<EventId, u64>,
     letters: [BTreeMap<String, Letter>; 2],
 }
 
@@ -68,7 +69,10 @@ impl Model {
     /// Live ones, oldest first.
     pub(super) fn live(&self, owner: &PublicKey, now_s: u64) -> Vec<Package> {
         let is_live = |it: &&Package| {
-            it.owner == *owner && it.expires_at_s > now_s && !self.reserved.contains(&it.id)
+            let reserved_at_s = self.reserved.get(&it.id);
+            it.owner == *owner
+                && it.expires_at_s > now_s
+                && reserved_at_s.is_none_or(|at_s| at_s + 300 <= now_s)
         };
         let mut live: Vec<Package> = self.packages.values().filter(is_live).cloned().collect();
         live.sort_by_key(|it| (it.created_at_s, it.id));
@@ -80,7 +84,7 @@ impl Model {
         live.pop();
         live.truncate(max);
         let ids: Vec<EventId> = live.iter().map(|it| it.id).collect();
-        self.reserved.extend(&ids);
+        self.reserved.extend(ids.iter().map(|id| (*id, now_s)));
         ids
     }
 
@@ -98,7 +102,9 @@ impl Model {
     pub(super) fn stock(&self, now_s: u64) -> Vec<Stock> {
         let owners: BTreeSet<PublicKey> = self.packages.values().map(|it| it.owner).collect();
         let stock = owners.into_iter().map(|owner| {
-            let live = self.live(&owner, now_s).len() as u64;
+            let mut live = self.live(&owner, now_s);
+            live.retain(|it| !self.reserved.contains_key(&it.id));
+            let live = live.len() as u64;
             Stock { owner, live }
         });
         stock.filter(|it| it.live > 0).collect()
@@ -175,7 +181,7 @@ impl Model {
             letters.retain(|_, it| it.expires_at_s > now_s);
         }
         self.packages.retain(|_, it| it.expires_at_s > now_s);
-        self.reserved.retain(|id| self.packages.contains_key(id));
+        self.reserved.retain(|id, _| self.packages.contains_key(id));
         let after = counts(self);
         Pruned {
             key_package_letters: before[0] - after[0] - acknowledged[0],

@@ -164,6 +164,36 @@ pub(in crate::storage) async fn removed_packages_are_gone(at: Handles) {
     assert_eq!(again, PutPackage::Stored);
 }
 
+pub(in crate::storage) async fn m5_what_is_used_up_stays_so(at: Handles) {
+    put_many(&at, 1, 0..3).await;
+    at.one.reserve_packages(&key(1), 1, NOW_S).await.unwrap();
+    let used = at.one.use_up_packages(&[id(0), id(1), id(77)]).await;
+    assert_eq!(used.unwrap(), 2, "reserved or not");
+    assert_eq!(at.other.use_up_packages(&[id(0)]).await.unwrap(), 0);
+    assert_eq!(at.other.remove_packages(&[id(0), id(1)]).await.unwrap(), 0);
+    let again = at.other.put_package(&package(0, 1)).await.unwrap();
+    assert_eq!(again, PutPackage::UsedUp);
+    let live = at.other.packages(&key(1), NOW_S + 1_000, 9).await.unwrap();
+    assert_eq!(live.iter().map(|it| it.id).collect::<Vec<_>>(), [id(2)]);
+}
+
+pub(in crate::storage) async fn m5_old_reservations_are_void(at: Handles) {
+    put_many(&at, 1, 0..3).await;
+    let reserve = async |now_s| at.one.reserve_packages(&key(1), 1, now_s).await.unwrap();
+    assert_eq!(reserve(NOW_S).await, [id(0)]);
+    assert_eq!(reserve(NOW_S + 299).await, [id(1)]);
+    let live = at.other.packages(&key(1), NOW_S + 300, 9).await.unwrap();
+    assert_eq!(
+        live.iter().map(|it| it.id).collect::<Vec<_>>(),
+        [id(0), id(2)]
+    );
+    assert_eq!(
+        reserve(NOW_S + 300).await,
+        [id(0)],
+        "whoever had it is gone"
+    );
+}
+
 pub(in crate::storage) async fn stock_is_counted_in_pages(at: Handles) {
     for owner in 1..=5 {
         put_many(&at, owner, owner * 10..owner * 10 + owner).await;

@@ -9,8 +9,8 @@ use super::database::{Database, Question};
 use super::document::{Fields, Reading};
 use super::failure::Result;
 use super::turns::{Decision, Turns};
-use crate::storage::{Package, Page, PutPackage, Stock};
-use gcloud_sdk::google::firestore::v1::Document;
+use crate::storage::{Package, Page, PutPackage, RESERVED_S_MAX, Stock, USED_UP_AT_S};
+use gcloud_sdk::google::firestore::v1::{Document, Write};
 use std::collections::BTreeMap;
 use trellis_relay::event::{EventId, PublicKey};
 
@@ -24,8 +24,11 @@ pub(super) async fn put(
         let same = database.document(PACKAGES, &id);
         let others = all_of(database, &package.owner);
         let (same, others) = futures_util::try_join!(same, others)?;
-        if same.is_some() {
-            return Ok(Decision::Leave(PutPackage::Known));
+        if let Some(same) = same {
+            return Ok(Decision::Leave(match is_used_up(&same)? {
+                true => PutPackage::UsedUp,
+                false => PutPackage::Known,
+            }));
         }
         for there in &others {
             let reference = Reading(there).maybe_text("reference")?;
@@ -51,7 +54,8 @@ pub(super) async fn live(
 ) -> Result<Vec<Package>> {
     let mut live = Vec::new();
     for document in all_of(database, owner).await? {
-        if !Reading(&document).flag("reserved")? {
+        let reserved_at_s = Reading(&document).maybe_number("reserved_at")?;
+        if reserved_at_s.is_none_or(|at_s| at_s.saturating_add(RESERVED_S_MAX) <= now_s) {
             live.push(read(&document)?);
         }
     }
@@ -90,7 +94,28 @@ pub(super) async fn reserve(
     turns.take(database, &turn(owner), decide).await
 }
 
+pub(super) async fn use_up(database: &Database, turns: &Turns, ids: &[EventId]) -> Result<usize> {
+    let write = |id: &str, package: &Package| {
+        let used_up = fields(package)
+            .flag("reserved", true)
+            .number("reserved_at", USED_UP_AT_S);
+        database.put(PACKAGES, id, used_up)
+    };
+    change(database, turns, ids, &write).await
+}
+
 pub(super) async fn remove(database: &Database, turns: &Turns, ids: &[EventId]) -> Result<usize> {
+    let write = |id: &str, _: &Package| database.remove(PACKAGES, id);
+    change(database, turns, ids, &write).await
+}
+
+/// Writes those that are not used up; says how many they are.
+async fn change(
+    database: &Database,
+    turns: &Turns,
+    ids: &[EventId],
+    write: &(dyn Fn(&str, &Package) -> Write + Sync),
+) -> Result<usize> {
     let found = database
         .documents(PACKAGES, ids.iter().map(EventId::to_hex))
         .await?;
@@ -105,14 +130,20 @@ pub(super) async fn remove(database: &Database, turns: &Turns, ids: &[EventId]) 
             let decide = |_| async move {
                 let names = some.iter().map(EventId::to_hex);
                 let there = database.documents(PACKAGES, names).await?;
-                if there.is_empty() {
+                let mut writes = Vec::new();
+                for (id, document) in &there {
+                    if !is_used_up(document)? {
+                        writes.push(write(id, &read(document)?));
+                    }
+                }
+                let changed = writes.len();
+                if changed == 0 {
                     return Ok(Decision::Leave(0));
                 }
-                let writes = there.keys().map(|id| database.remove(PACKAGES, id));
                 Ok(Decision::Write {
                     steps: 1,
-                    writes: writes.collect(),
-                    then: there.len(),
+                    writes,
+                    then: changed,
                 })
             };
             removed += turns.take(database, &turn(owner), decide).await?;
@@ -182,6 +213,11 @@ async fn all_of(database: &Database, owner: &PublicKey) -> Result<Vec<Document>>
 
 fn turn(owner: &PublicKey) -> String {
     format!("keypackages {}", owner.to_hex())
+}
+
+fn is_used_up(document: &Document) -> Result<bool> {
+    let reserved_at_s = Reading(document).maybe_number("reserved_at")?;
+    Ok(reserved_at_s == Some(USED_UP_AT_S))
 }
 
 fn fields(package: &Package) -> Fields {

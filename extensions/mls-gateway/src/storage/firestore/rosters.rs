@@ -4,7 +4,8 @@
 //! over all groups in the order in which they become visible, and are the cursor of changes as well: none is missed. It
 //! follows that rosters are written one after another, some tens a second at most.
 //!
-//! A document holds at most 1 MiB and 40,000 entries of indexes, so a roster of more than 15,000 members is refused.
+//! A document holds at most 1 MiB and 40,000 entries of indexes, which 15,000 members stay below: `max_group_members` is
+//! never more.
 
 use super::database::{Database, Question};
 use super::document::{Fields, Reading, document_id, key};
