@@ -60,7 +60,7 @@ fn m31_the_shipped_table_shows_every_key() {
         .keys()
         .cloned()
         .collect();
-    assert_eq!(rates.len(), 3);
+    assert_eq!(rates.len(), 4);
 }
 
 #[test]
