@@ -33,7 +33,7 @@ use trellis_relay::event::{EventId, PublicKey};
 /// Seconds after which a reservation of a KeyPackage that did not end with its use is void.
 const RESERVED_S_MAX: u64 = 300;
 /// When packages that are used up were reserved: later than all time, so that it never becomes void.
-const USED_UP_AT_S: u64 = i64::MAX as u64;
+const USED_UP_AT_S: u64 = 253_402_300_799;
 
 /// What a call comes to.
 pub(crate) type Result<T> = std::result::Result<T, StorageError>;

@@ -19,7 +19,7 @@ use trellis_relay::store::{
     Cause, CompactReport, NoPolicy, Order, Outcome, Scan, Store, StoreError, Stored, Write,
 };
 
-const DIRECTORY: &str = "TRELLIS_TEST_COMPACT_DIRECTORY";
+const DIRECTORY: &str = "TEST_COMPACT_DIRECTORY";
 const ROUNDS: usize = 12;
 
 fn compact(store: &dyn Store) -> CompactReport {

@@ -12,7 +12,7 @@ use trellis_relay::event::{Event, EventId};
 use trellis_relay::store::lmdb::LmdbStore;
 use trellis_relay::store::{NoPolicy, Outcome, Store, StoreError, Write};
 
-const DIRECTORY: &str = "TRELLIS_TEST_STORE_DIRECTORY";
+const DIRECTORY: &str = "TEST_STORE_DIRECTORY";
 const ROUNDS: usize = 5;
 
 /// Not a test of its own: what the child process runs until it is killed.

@@ -1,4 +1,4 @@
-//! Against the emulator whose address the environment's `TRELLIS_TEST_FIRESTORE_HOST` holds; `tests/run` starts one.
+//! Against the emulator whose address the environment's `TEST_FIRESTORE_HOST` holds; `tests/run` starts one.
 
 #![allow(clippy::unwrap_used)]
 
@@ -28,9 +28,9 @@ struct Project {
 impl Scratch for Project {
     async fn create() -> Option<Self> {
         static PROJECTS: AtomicU32 = AtomicU32::new(0);
-        let Ok(host) = std::env::var("TRELLIS_TEST_FIRESTORE_HOST") else {
+        let Ok(host) = std::env::var("TEST_FIRESTORE_HOST") else {
             eprintln!(
-                "SKIPPED: Firestore: no emulator in TRELLIS_TEST_FIRESTORE_HOST, tests/run starts one"
+                "SKIPPED: Firestore: no emulator in TEST_FIRESTORE_HOST, tests/run starts one"
             );
             return None;
         };

@@ -1,4 +1,4 @@
-//! PostgreSQL's part of the suite, and what only a server can show. `TRELLIS_TEST_POSTGRES_URL` names a server on which
+//! PostgreSQL's part of the suite, and what only a server can show. `TEST_POSTGRES_URL` names a server on which
 //! databases may be made; `tests/postgres` starts one.
 
 #![allow(clippy::unwrap_used)]
@@ -20,10 +20,9 @@ struct Database {
 /// The server; where there is none that is said once, past the capture of output.
 fn server() -> Option<Secret> {
     static SAID: Once = Once::new();
-    let url = std::env::var("TRELLIS_TEST_POSTGRES_URL").ok();
+    let url = std::env::var("TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        let words =
-            b"SKIPPED: PostgreSQL: TRELLIS_TEST_POSTGRES_URL names no server; see tests/postgres\n";
+        let words = b"SKIPPED: PostgreSQL: TEST_POSTGRES_URL names no server; see tests/postgres\n";
         SAID.call_once(|| std::io::stderr().write_all(words).unwrap());
     }
     Some(url?.as_str().into())

@@ -14,7 +14,7 @@ use trellis_relay::event::PublicKey;
 const NAME: &str =
     "storage::sqlite::process_tests::m28_a_killed_process_leaves_the_others_a_whole_file";
 /// Name and database of a process that writes, one after the other.
-const WRITER: &str = "TRELLIS_TEST_WRITER";
+const WRITER: &str = "TEST_WRITER";
 
 /// Writes rosters until somebody ends it: one of a new group, and its turn into the group of all. Says each that is
 /// written on a line.
