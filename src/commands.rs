@@ -23,7 +23,7 @@ mod terminal;
 
 pub(crate) use run::UnknownCommand;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use trellis_relay::config::{ConfigError, Loaded, process_environment};
 use trellis_relay::extension::{Compiled, ExtensionError};
@@ -77,6 +77,9 @@ enum Command {
     Config(config::ConfigCommand),
     /// Measure any relay by its address.
     Bench(bench::Bench),
+    /// The command of an extension, as `run` runs it.
+    #[command(external_subcommand)]
+    OfExtension(Vec<String>),
 }
 
 impl Arguments {
@@ -93,7 +96,29 @@ impl Arguments {
             Command::Extensions(command) => closed_pipe::forgive(command.run(extensions)),
             Command::Config(config) => closed_pipe::forgive(config.run(extensions)),
             Command::Bench(bench) => bench.run(),
+            Command::OfExtension(words) => {
+                let run = run::Run::of_words(words);
+                match run.may_be_known(extensions)? {
+                    true => run.run(extensions),
+                    false => Err(unknown_subcommand().into()),
+                }
+            }
         }
+    }
+}
+
+/// What the parser says of a word that is no command of ours: it knows what was meant, perhaps.
+fn unknown_subcommand() -> clap::Error {
+    let ours = Arguments::command();
+    let strict = clap::Command::new("trellis")
+        .subcommand_required(true)
+        .subcommands(ours.get_subcommands().cloned());
+    match strict.try_get_matches_from(std::env::args_os()) {
+        Err(error) => error,
+        Ok(_) => Arguments::command().error(
+            clap::error::ErrorKind::InvalidSubcommand,
+            "there is no such command",
+        ),
     }
 }
 

@@ -7,4 +7,6 @@ pub(crate) const EXTENSIONS: &[Compiled] = &[
     Compiled::of::<members_only::MembersOnly>(),
     #[cfg(feature = "exec")]
     Compiled::of::<trellis_exec::Exec>(),
+    #[cfg(feature = "mls_gateway")]
+    Compiled::of::<trellis_mls_gateway::MlsGateway>(),
 ];

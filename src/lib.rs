@@ -30,6 +30,9 @@ pub fn main(extensions: &'static [Compiled]) -> ExitCode {
     match arguments.run(extensions) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(misuse) = error.downcast_ref::<clap::Error>() {
+                misuse.exit();
+            }
             // The exit code tells those who closed it.
             let _ = writeln!(io::stderr(), "trellis: {error:#}");
             let is_misuse = error.is::<commands::WrongConfig>()

@@ -203,6 +203,8 @@ async fn c23_explain_shows_the_order_of_hooks() {
     let order = ["admit", "request", "deliver"].map(|hook| hooks.find(hook).expect(hook));
     assert!(order.is_sorted(), "{hooks}");
     assert!(hooks.contains("members_only"), "{hooks}");
+    // Extensions are built for it, and leave nothing behind.
+    assert!(!setup.home().join("data").exists());
 }
 
 #[tokio::test]

@@ -9,8 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 const PAGES: &str = "docs/extensions";
 
-/// Of the registrar, but no hooks: when the hooks that follow run, and what is offered to other extensions.
-const NO_HOOKS: [&str; 2] = ["phase", "provide"];
+/// Of the registrar, but no hooks: what the hooks that follow are called and when they run, and what is offered to other
+/// extensions.
+const NO_HOOKS: [&str; 4] = ["label", "never_open", "phase", "provide"];
 
 /// The public hooks of khatru's `Relay`.
 const KHATRU: [&str; 19] = [

@@ -108,6 +108,9 @@ async fn e9_what_is_written_is_tidy_passes_its_tests_and_is_a_relay() {
     let mut test = Command::new(env!("CARGO"));
     // The whole workspace, so that dependencies have the features that they were built with.
     test.args(["test", "--offline", "--workspace", "--test", "behaviour"]);
+    if let Ok(features) = std::env::var("TRELLIS_TEST_FEATURES") {
+        test.args(["--features", &features]);
+    }
     test.current_dir(&folder)
         .env("CARGO_TARGET_DIR", target())
         .env("RUSTC_WRAPPER", strict_compiler(workspace.path()))

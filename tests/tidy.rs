@@ -58,16 +58,26 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Crates with one home, so that each can be replaced in an afternoon; a home is the beginning of a path.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("lmdb::", &["relay/src/store/lmdb"]),
     ("actix_web_actors", &["relay/src/ws/actor.rs"]),
     ("actix::", &["relay/src/ws/actor.rs"]),
     ("negentropy::", &["relay/src/nips/nip77.rs"]),
     ("reqwest::", &["relay/src/extension/outbound"]),
     (
+        "sqlx::",
+        &[
+            "extensions/mls-gateway/src/storage",
+            // Tests that look into a database, or damage it.
+            "extensions/mls-gateway/src/tests/ground.rs",
+            "extensions/mls-gateway/src/upkeep_tests/ground.rs",
+        ],
+    ),
+    (
         "secp256k1",
         &[
             "relay/src/event/verify",
+            "extensions/mls-gateway/src/rest/signature.rs",
             "relay/src/event/sign",
             "src/commands/bench/signer.rs",
             "src/commands/bench/floor.rs",

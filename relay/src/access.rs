@@ -10,7 +10,7 @@ use crate::moderation::{KeySet, Moderation};
 use crate::reason::{Prefix, Reason};
 use hashbrown::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
 /// Why a client may not do what it asked for.
@@ -197,6 +197,37 @@ impl AccessPolicy {
         } else {
             Ok(())
         }
+    }
+}
+
+/// The policy in force, made anew when configuration or decisions have changed.
+#[derive(Debug, Default)]
+pub struct PolicyInForce {
+    made: Mutex<Option<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    of: (Arc<Config>, Arc<Moderation>),
+    policy: Arc<AccessPolicy>,
+}
+
+impl PolicyInForce {
+    /// The policy that these describe.
+    pub fn get(&self, config: &Arc<Config>, moderation: &Arc<Moderation>) -> Arc<AccessPolicy> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Made { of, policy }) = &*made
+            && Arc::ptr_eq(&of.0, config)
+            && Arc::ptr_eq(&of.1, moderation)
+        {
+            return policy.clone();
+        }
+        let policy = Arc::new(AccessPolicy::new(config, moderation.clone()));
+        *made = Some(Made {
+            of: (config.clone(), moderation.clone()),
+            policy: policy.clone(),
+        });
+        policy
     }
 }
 

@@ -6,9 +6,10 @@ pub mod close;
 pub mod count;
 pub mod event;
 pub(crate) mod limits;
+pub(crate) mod narrowing;
 pub mod negentropy;
 pub mod req;
 
 mod query;
-mod request;
+pub(crate) mod request;
 mod shown;

@@ -35,6 +35,7 @@ pub mod reason;
 pub mod extension;
 
 pub mod access;
+pub mod access_changes;
 mod announcer;
 pub mod flow;
 pub mod moderation;

@@ -75,7 +75,7 @@ pub const TABLE: &[Described] = &[
     counter("trellis_extension_busy_total", &["extension", "hook"], "Calls that were refused because `max_concurrent` others were under way for as long as their timeout."),
     counter("trellis_extension_faults_total", &["extension", "hook"], "Calls of a hook that panicked, failed, hung, overran, or answered more than may leave the relay. `hook` is also `reload`, `health`, `shutdown` or `drop` where those of an instance are at fault."),
     gauge("trellis_extension_health", &["extension", "state"], "1 for the state that the extension is in: `ok`, `degraded`, `down` or `off`; 0 for the others."),
-    counter("trellis_extension_hook_calls_total", &["extension", "hook"], "Calls of a hook."),
+    counter("trellis_extension_hook_calls_total", &["extension", "hook"], "Calls of a hook. What asks whether `admit_async_if` is needed is none, nor is a test of `retain_events`."),
     histogram("trellis_extension_hook_seconds", &["extension", "hook"], "Time of a call: of every asynchronous one, and of one in 16 of the others."),
     counter("trellis_extension_restarts_total", &["extension"], "Times that an extension's task was started again."),
     histogram("trellis_http_request_seconds", &["route", "code"], "Time of one HTTP request until its answer began, WebSocket handshakes not included. `route` is a page of the core, the mount of an extension, or `none`."),

@@ -7,6 +7,8 @@ mod for_extensions;
 
 pub(crate) use for_extensions::ForExtensions;
 
+use crate::access::{AccessPolicy, PolicyInForce};
+use crate::access_changes::AccessChanges;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::Connections;
@@ -23,6 +25,7 @@ use crate::store::Store;
 use crate::worker::WorkerMessage;
 use crate::writer::Writer;
 use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -38,6 +41,8 @@ pub struct Relay {
     pub moderator: Moderator,
     /// Where events live.
     pub store: Arc<dyn Store>,
+    /// `[data] path` at the start.
+    pub data_dir: PathBuf,
     /// The extensions' hooks in force.
     pub hooks: Arc<SharedHooks>,
     /// The way to the writer thread.
@@ -66,7 +71,11 @@ pub struct Relay {
     pub(crate) metrics: CoreMetrics,
     writer_may_stop: AtomicBool,
     workers: RwLock<Arc<Vec<Sender<WorkerMessage>>>>,
+    /// What extensions said has changed of who may see what.
+    pub access_changes: AccessChanges,
     recent_ephemerals: Mutex<RecentIds>,
+    /// Who may read and write, for what is asked by other ways than a worker's, which has its own.
+    access: PolicyInForce,
     /// The rules of `[rate_limiter]` with their counts, shared by all workers; locked only where there are rules.
     pub limits: Mutex<Limits>,
 }
@@ -92,6 +101,7 @@ impl Relay {
     ) -> Self {
         let moderator = Moderator::new(moderation, config.clone());
         let config = moderator.overrule(&config);
+        let data_dir = config.data.path.clone();
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
         let limits = Mutex::new(Limits::from_config(&config));
         let nip98_seen = ReplayGuard::starting(clock.now_s());
@@ -99,6 +109,7 @@ impl Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
             config: RwLock::new(config),
+            data_dir,
             moderator,
             store,
             writer,
@@ -115,7 +126,9 @@ impl Relay {
             metrics: CoreMetrics::new(),
             writer_may_stop: AtomicBool::new(false),
             workers: RwLock::default(),
+            access_changes: AccessChanges::default(),
             recent_ephemerals: Mutex::default(),
+            access: PolicyInForce::default(),
             limits,
         }
     }
@@ -131,6 +144,11 @@ impl Relay {
     /// What the operator decided while the relay runs.
     pub fn moderation(&self) -> Arc<Moderation> {
         self.moderator.current()
+    }
+
+    /// Who may read and write.
+    pub fn access(&self) -> Arc<AccessPolicy> {
+        self.access.get(&self.config(), &self.moderation())
     }
 
     /// Adds a worker: its index and its inbox.
@@ -149,6 +167,7 @@ impl Relay {
             }
         };
         *workers = Arc::new(list);
+        self.access_changes.add_worker(index);
         (index, inbox)
     }
 

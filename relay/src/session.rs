@@ -5,9 +5,11 @@
 
 mod query_slot;
 mod reconciliation;
+mod staleness;
 
 pub use query_slot::QuerySlot;
 pub use reconciliation::{Reconciliation, SealedItems, SetAge};
+pub use staleness::Staleness;
 
 use crate::config::{Config, Network};
 use crate::connections::Place;
@@ -52,6 +54,8 @@ pub struct Session {
     reconciliations: RefCell<Vec<reconciliation::Entry>>,
     /// EVENTs that an extension still thinks about.
     pub(crate) admissions: RefCell<Option<Box<Admissions>>>,
+    /// What is to be looked at anew.
+    pub staleness: Staleness,
     closing: Cell<Option<CloseCause>>,
     last_heard: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
@@ -151,6 +155,7 @@ impl Session {
             running_queries: Cell::new(0),
             reconciliations: RefCell::default(),
             admissions: RefCell::default(),
+            staleness: Staleness::default(),
             closing: Cell::new(None),
             last_heard: Cell::new(Instant::now()),
             blocked_since: Cell::new(None),

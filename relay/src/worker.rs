@@ -5,22 +5,24 @@
 
 mod delivery;
 mod loops;
+mod subscriptions;
+
+pub use subscriptions::LiveSub;
 
 use loops::{STEP_BYTES, listen, tick};
 
 use crate::access::AccessPolicy;
 use crate::config::Config;
 use crate::event::Event;
-use crate::extension::{Hooks, Local, Narrowed, SessionNote, Viewer};
+use crate::extension::{Hooks, Local, SessionNote, Viewer};
 use crate::fanout::{Fanout, SubKey};
-use crate::filter::Filter;
 use crate::flow;
 use crate::flow::event::Candidate;
+use crate::kinds::Kinds;
 use crate::moderation::Moderation;
 use crate::outbox::Spare;
 use crate::relay::Relay;
 use crate::session::{CloseCause, Session, SessionId};
-use crate::wire::SubId;
 use crate::writer::{Ack, Batch};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -57,6 +59,8 @@ pub enum WorkerMessage {
     Moderation(Arc<Moderation>, Sender<()>),
     /// The extensions' tables changed: narrowing must be asked again.
     HooksChanged,
+    /// There is something in [`crate::access_changes`], which is looked at before any message.
+    AccessChanged,
     /// Take no more from clients: the relay stops once what was taken is answered.
     StopReading,
     /// Close every session: the relay stops.
@@ -81,6 +85,8 @@ pub struct Worker {
     fanout: RefCell<Fanout>,
     inbox: RefCell<Receiver<WorkerMessage>>,
     boundary: Cell<u64>,
+    /// The last version of `access_changes` that was looked at.
+    access_version: Cell<u64>,
     /// The batch that is being fanned out, and the place of the next event.
     fanning: RefCell<Option<(Arc<Batch>, usize)>>,
     reading: Cell<bool>,
@@ -90,20 +96,6 @@ pub struct Worker {
     pub(crate) spare: Rc<Spare>,
     /// Lent to each delivery, so that none allocates.
     candidates: RefCell<Vec<SubKey>>,
-}
-
-/// A live subscription.
-pub struct LiveSub {
-    /// Whose it is.
-    pub session: Rc<Session>,
-    /// Its id on that connection.
-    pub id: SubId,
-    /// What the client asked for.
-    pub original: Rc<[Filter]>,
-    /// What it gets, after `request` hooks.
-    pub filters: Arc<[Narrowed]>,
-    /// Rows up to here come from the store.
-    pub boundary: u64,
 }
 
 thread_local! {
@@ -147,6 +139,7 @@ impl Worker {
             fanout: RefCell::default(),
             inbox: RefCell::new(inbox),
             boundary: Cell::new(boundary),
+            access_version: Cell::new(0),
             fanning: RefCell::default(),
             reading: Cell::new(true),
             outbox_bytes: Cell::new(0),
@@ -221,65 +214,6 @@ impl Worker {
         self.sessions.borrow_mut().remove(&session.id);
     }
 
-    /// Registers a live subscription and returns the row up to which the store must be asked. Both happen in one step of
-    /// this thread, so that nothing falls between.
-    pub fn subscribe(
-        &self,
-        session: &Rc<Session>,
-        id: SubId,
-        original: Rc<[Filter]>,
-        filters: Arc<[Narrowed]>,
-    ) -> (SubKey, u64) {
-        self.catch_up();
-        let boundary = self.boundary.get();
-        let mut subs = self.subs.borrow_mut();
-        let entry = subs.vacant_entry();
-        let key = entry.key() as SubKey;
-        let mut fanout = self.fanout.borrow_mut();
-        for narrowed in filters.iter() {
-            fanout.insert(key, &narrowed.filter);
-        }
-        entry.insert(LiveSub {
-            session: session.clone(),
-            id,
-            original,
-            filters,
-            boundary,
-        });
-        (key, boundary)
-    }
-
-    /// Ends a live subscription.
-    pub fn unsubscribe(&self, key: SubKey) {
-        if let Some(sub) = self.subs.borrow_mut().try_remove(key as usize) {
-            let mut fanout = self.fanout.borrow_mut();
-            for narrowed in sub.filters.iter() {
-                fanout.remove(key, &narrowed.filter);
-            }
-        }
-    }
-
-    /// The original filters of a subscription, to be narrowed anew.
-    pub fn original(&self, key: SubKey) -> Option<Rc<[Filter]>> {
-        Some(self.subs.borrow().get(key as usize)?.original.clone())
-    }
-
-    /// Puts newly narrowed filters in the place of a subscription's old ones.
-    pub fn reindex(&self, key: SubKey, filters: Arc<[Narrowed]>) {
-        let mut subs = self.subs.borrow_mut();
-        let Some(sub) = subs.get_mut(key as usize) else {
-            return;
-        };
-        let mut fanout = self.fanout.borrow_mut();
-        for narrowed in sub.filters.iter() {
-            fanout.remove(key, &narrowed.filter);
-        }
-        for narrowed in filters.iter() {
-            fanout.insert(key, &narrowed.filter);
-        }
-        sub.filters = filters;
-    }
-
     /// Handles what waits in the inbox: what any client was told OK for is fanned out, and `boundary` includes it.
     fn catch_up(&self) {
         loop {
@@ -303,9 +237,28 @@ impl Worker {
                 session.close(CloseCause::Blocked);
             } else if may(&old) != may(&policy) {
                 flow::negentropy::close_all(&session);
-                if let Some(narrowed) = flow::req::narrow_again(&session) {
+                if let Some(narrowed) = flow::narrowing::narrow_again(&session) {
                     actix_rt::spawn(narrowed);
                 }
+            }
+        }
+    }
+
+    /// Looks anew at what is open on sessions of those whom an extension has given or taken something. Asked before each
+    /// message, since the one that tells of it finds no place where the inbox is full.
+    fn take_access_changes(&self) {
+        let version = self.relay.access_changes.version();
+        if self.access_version.replace(version) == version {
+            return;
+        }
+        let changes = self.relay.access_changes.take(self.index);
+        for session in self.all_sessions() {
+            let viewer = session.viewer();
+            let own = changes.iter().filter(|change| change.concerns(&viewer));
+            let kinds = own.map(|change| change.kinds().clone());
+            let kinds = kinds.fold(Kinds::none(), |all, kinds| all | kinds);
+            if !kinds.is_empty() {
+                flow::narrowing::access_changed(&session, &kinds);
             }
         }
     }
@@ -313,7 +266,7 @@ impl Worker {
     fn narrow_all_again(&self) {
         for session in self.all_sessions() {
             flow::negentropy::close_all(&session);
-            if let Some(narrowed) = flow::req::narrow_again(&session) {
+            if let Some(narrowed) = flow::narrowing::narrow_again(&session) {
                 actix_rt::spawn(narrowed);
             }
         }
@@ -341,7 +294,9 @@ impl Worker {
     }
 
     fn handle(&self, message: WorkerMessage) {
+        self.take_access_changes();
         match message {
+            WorkerMessage::AccessChanged => {}
             WorkerMessage::Answered(acks) => {
                 for ack in acks {
                     if let Some(session) = self.session(ack.session) {

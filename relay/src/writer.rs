@@ -288,7 +288,7 @@ fn readmit(hooks: &Hooks, orders: &Orders, submission: &Submission) -> Readmitte
         return Readmitted::Commit;
     }
     let plan = hooks.plan(event.kind());
-    if plan.wants_async() {
+    if plan.wants_async(event, viewer) {
         return Readmitted::AskAgain;
     }
     match plan.admit(event, viewer) {

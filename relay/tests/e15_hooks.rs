@@ -9,6 +9,7 @@ use nostr::event::{EventBuilder, Kind};
 use nostr::key::Keys;
 use std::cell::Cell;
 use std::ptr;
+use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{Compiled, Hooks, Local, SharedHooks};
 use trellis_relay::testing::{HookHarness, sign, stranger};
@@ -31,6 +32,7 @@ struct Nothing {}
 
 const WANTED: u16 = 7;
 const COPIED: u16 = 8;
+const SPARED: u16 = 9;
 const OTHER: u16 = 1;
 
 impl Extension for Quick {
@@ -61,7 +63,16 @@ impl Extension for Quick {
                     "bad" => Ok(Reason::invalid("bad").into()),
                     _ => Ok(Admit::Accept),
                 }
-            });
+            })
+            .admit_async_if(
+                SPARED,
+                Duration::from_secs(1),
+                |_me, event, _viewer| {
+                    count_call();
+                    event.content_json() != "\"hello\""
+                },
+                async |_me, _request| Ok(Reason::blocked("not spared").into()),
+            );
     }
 }
 
@@ -73,7 +84,7 @@ fn pass(hooks: &mut Local, event: &Event, viewer: &Viewer) -> bool {
     let admitted = plan.admit(event, viewer) == Admit::Accept;
     let mut show = [true];
     plan.visible(event, &[viewer], &mut show);
-    admitted && show[0] && !plan.wants_async()
+    admitted && show[0] && !plan.wants_async(event, viewer)
 }
 
 fn event(kind: u16) -> std::sync::Arc<Event> {
@@ -113,7 +124,7 @@ async fn e15_an_extension_that_is_off_has_no_plan_of_any_kind() {
 async fn e15_hooks_are_in_the_plans_of_their_own_kinds_alone() {
     let relay = HookHarness::start(EXTENSIONS, "[quick]").await.unwrap();
     let hooks = relay.hooks();
-    assert_eq!(planned(&hooks), [WANTED, COPIED]);
+    assert_eq!(planned(&hooks), [WANTED, COPIED, SPARED]);
     assert!(is_empty(&hooks, OTHER) && !is_empty(&hooks, WANTED));
     assert!(!hooks.any_deliver_overlaps(Some(&[OTHER, COPIED])));
 
@@ -144,6 +155,7 @@ async fn e15_asking_hooks_takes_no_memory() {
         ("off", off.handle.local(), WANTED),
         ("for other kinds", on.handle.local(), OTHER),
         ("for this kind", on.handle.local(), WANTED),
+        ("for I/O that is not needed", on.handle.local(), SPARED),
     ] {
         let event = event(kind);
         assert!(pass(&mut hooks, &event, &viewer), "{what}");

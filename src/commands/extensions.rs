@@ -108,6 +108,7 @@ impl<'h> Listed<'h> {
                 "priority": hook.priority,
                 "kinds": hook.kinds.as_ref().map(ToString::to_string),
                 "target": hook.target,
+                "label": hook.label,
             })
         });
         json!({

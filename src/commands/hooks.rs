@@ -1,8 +1,10 @@
-//! Which hooks the extensions of a configuration have: they may depend on a table, so the extensions are built and asked.
+//! Which hooks the extensions of a configuration have: they may depend on a table, so the extensions are built and asked,
+//! over an empty store and an empty directory.
 
 use nostr::key::Keys;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tempfile::TempDir;
 use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Config;
 use trellis_relay::extension::{Compiled, ExplainedHook};
@@ -19,7 +21,13 @@ pub(super) struct InForce {
 }
 
 /// Starts the extensions over an empty store, asks, and stops them.
-pub(super) fn in_force(config: Config, extensions: &'static [Compiled]) -> anyhow::Result<InForce> {
+pub(super) fn in_force(
+    mut config: Config,
+    extensions: &'static [Compiled],
+) -> anyhow::Result<InForce> {
+    // Nothing of what they do is to be found in the relay's own directory.
+    let scratch = TempDir::with_prefix("trellis-")?;
+    config.data.path = scratch.path().to_owned();
     let parts = Parts {
         config: Arc::new(config),
         store: Arc::new(MemoryStore::default()),
@@ -40,17 +48,13 @@ pub(super) fn in_force(config: Config, extensions: &'static [Compiled]) -> anyho
 
 /// One hook, for people.
 pub(super) fn line(hook: &ExplainedHook) -> String {
-    let about = match (&hook.kinds, &hook.target) {
-        (Some(kinds), _) => format!("kinds {kinds}"),
-        (None, Some(target)) => target.clone(),
-        (None, None) => String::new(),
-    };
     let line = format!(
-        "{:<9}{:>4}  {:<20} {:<14} {about}",
+        "{:<9}{:>4}  {:<20} {:<14} {}",
         hook.phase.as_str(),
         hook.priority,
         hook.extension,
-        hook.hook
+        hook.hook,
+        hook.about()
     );
     line.trim_end().to_owned()
 }

@@ -117,17 +117,26 @@ impl<'c> Request<'c> {
         in_use: StoreError,
         terminal: &mut Terminal,
     ) -> anyhow::Result<Done> {
-        let Some(path) = config.data.admin_socket_path() else {
-            return Err(in_use)
-                .context("data.admin_socket is \"\", so a running relay cannot be reached");
-        };
-        let data_path = &config.data.path;
-        let database = Database::of(data_path)
-            .with_context(|| format!("cannot look into {}", data_path.display()))?;
-        Ok(client::run(
-            &path, database, &self.job, self.input, terminal,
-        )?)
+        ask_running_relay(config, in_use, &self.job, self.input, terminal)
     }
+}
+
+/// Has the relay that holds the database do a job.
+pub(super) fn ask_running_relay(
+    config: &Config,
+    in_use: StoreError,
+    job: &Job,
+    input: Box<dyn BufRead + Send>,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Done> {
+    let Some(path) = config.data.admin_socket_path() else {
+        return Err(in_use)
+            .context("data.admin_socket is \"\", so a running relay cannot be reached");
+    };
+    let data_path = &config.data.path;
+    let database = Database::of(data_path)
+        .with_context(|| format!("cannot look into {}", data_path.display()))?;
+    Ok(client::run(&path, database, job, input, terminal)?)
 }
 
 /// A mistyped path must not make an empty database and call the job done.
@@ -142,7 +151,7 @@ fn want_database(config: &Config) -> anyhow::Result<()> {
 }
 
 /// A table switches its extension on unless it says otherwise.
-fn is_on(table: &toml::Table) -> bool {
+pub(super) fn is_on(table: &toml::Table) -> bool {
     table.get("enabled").and_then(toml::Value::as_bool) != Some(false)
 }
 

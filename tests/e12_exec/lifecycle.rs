@@ -20,6 +20,23 @@ async fn e12_a_program_whose_file_changed_is_asked_in_its_new_version() {
 }
 
 #[tokio::test]
+async fn e12_programs_are_told_apart_where_hooks_are_explained() {
+    let setup = trellis!();
+    put(setup.home(), "plugin.py", PLUGIN);
+    let other = table("./plugin.py", "").replace("\"plugin\"", "\"another\"");
+    let setup = setup.config(&format!("{}{other}", table("./plugin.py", "")));
+    let file = setup.config_file().display().to_string();
+    let explained = setup
+        .run(&["config", "explain", "--hooks", "-c", &file])
+        .await;
+    let text = &explained.assert_success().stdout;
+    for name in ["(plugin)", "(another)"] {
+        let lines = text.lines().filter(|line| line.ends_with(name));
+        assert!(lines.count() > 0, "{name}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn e12_a_process_that_is_replaced_answers_what_it_was_asked() {
     let (relay, mut client) = start("in_flight = 8").await;
     let held: Vec<_> = (0..8).map(|i| told(&format!("held {i}"))).collect();

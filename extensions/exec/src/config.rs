@@ -264,7 +264,10 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trellis.toml");
         let file = std::fs::read_to_string(file).unwrap();
         let (_, example) = file.split_once("#[extensions.exec]").unwrap();
-        let settings = example.lines().filter_map(|line| line.strip_prefix('#'));
+        // Up to the next extension's table.
+        let ours = |line: &&str| !line.starts_with("#[extensions.");
+        let settings = example.lines().take_while(ours);
+        let settings = settings.filter_map(|line| line.strip_prefix('#'));
         let settings = settings.filter(|line| !line.starts_with(' '));
         let text = settings.collect::<Vec<_>>().join("\n");
         let mut table: toml::Table = text.replace("extensions.exec.", "").parse().unwrap();

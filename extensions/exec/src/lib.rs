@@ -85,6 +85,7 @@ impl Extension for Exec {
         for guard in &self.guards {
             let config = &guard.program.config;
             let (kinds, patience) = (&config.kinds, config.patience());
+            hooks.label(&config.name);
             if config.asks(Ask::Event) {
                 let guard = guard.clone();
                 hooks.admit_async(kinds, patience, move |me, request| {
@@ -188,6 +189,7 @@ impl Guard {
             viewer,
             verb,
             filter,
+            ..
         } = request;
         let id = self.program.new_id();
         let question = Question::request(id, *verb, filter, viewer);

@@ -22,6 +22,7 @@ const ADMIT: u16 = 7;
 const DELIVER: u16 = 8;
 const BOTH: u16 = 9;
 const ASYNC: u16 = 10;
+const SPARED: u16 = 11;
 /// A kind that nobody asked for.
 const OTHER: u16 = 1;
 
@@ -46,7 +47,13 @@ impl Extension for Quick {
             })
             .admit_async(ASYNC, Duration::from_secs(1), async |_me, _request| {
                 Ok(Admit::Accept)
-            });
+            })
+            .admit_async_if(
+                SPARED,
+                Duration::from_secs(1),
+                |_me, event, _viewer| event.created_at() == 0,
+                async |_me, _request| Ok(Admit::Accept),
+            );
     }
 }
 
@@ -56,6 +63,7 @@ const EXTENSIONS: &[Compiled] = &[Compiled::of::<Quick>()];
 fn pass(hooks: &mut Local, event: &Event, viewer: &Viewer) -> [bool; 1] {
     let plan = hooks.hooks().plan(event.kind());
     black_box(plan.admit(event, viewer));
+    black_box(plan.wants_async(event, viewer));
     let mut show = [true];
     plan.visible(event, &[viewer], &mut show);
     show
@@ -78,6 +86,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         ("an extension that is off", off.handle.local(), BOTH),
         ("one on, for other kinds", on.handle.local(), OTHER),
         ("admit", on.handle.local(), ADMIT),
+        ("admit_async that is not needed", on.handle.local(), SPARED),
         ("deliver, one viewer", on.handle.local(), DELIVER),
         ("admit and deliver, one viewer", on.handle.local(), BOTH),
     ] {

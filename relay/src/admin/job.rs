@@ -1,5 +1,6 @@
 //! What an operator can ask for, as it is written on the way to a running relay, and what comes of it.
 
+use super::command::{self, CommandJob, Ran};
 use super::console::{Console, Note};
 use super::delete::{DeleteJob, DeleteTotals, delete};
 use super::export::{ExportJob, export};
@@ -29,6 +30,8 @@ pub enum Job {
     Compact,
     /// Exchange events with another relay.
     Sync(SyncJob),
+    /// Run a command that an extension brings.
+    Command(CommandJob),
 }
 
 /// How to check.
@@ -55,6 +58,8 @@ pub enum Done {
     Compacted(CompactReport),
     /// What was exchanged.
     Synced(SyncTotals),
+    /// What a command of an extension said.
+    Ran(Ran),
 }
 
 /// Why a job ended early.
@@ -104,7 +109,7 @@ impl Job {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
             Job::Sync(job) => job.checked_filter().map(drop),
-            Job::Import(_) | Job::Check(_) | Job::Compact => Ok(()),
+            Job::Import(_) | Job::Check(_) | Job::Compact | Job::Command(_) => Ok(()),
         }
     }
 
@@ -140,6 +145,7 @@ impl Job {
                 Done::Compacted(target.store().compact(&mut |at| look(console, at))?)
             }
             Job::Sync(job) => Done::Synced(sync(target, job, console)?),
+            Job::Command(job) => Done::Ran(command::run(target, job, console)?),
         })
     }
 
@@ -152,6 +158,7 @@ impl Job {
             Job::Check(_) => "check",
             Job::Compact => "compact",
             Job::Sync(_) => "sync",
+            Job::Command(_) => "command",
         }
     }
 
@@ -165,7 +172,7 @@ impl Job {
         match self {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
-            Job::Sync(_) => true,
+            Job::Sync(_) | Job::Command(_) => true,
             Job::Export(_) | Job::Check(_) | Job::Compact => false,
         }
     }

@@ -44,6 +44,11 @@ pub trait Target: Send + Sync {
     /// Whether extensions may hide events of these kinds from strangers; `None` stands for all kinds.
     fn may_hide(&self, kinds: Option<&[u16]>) -> bool;
 
+    /// The relay with its extensions, where they run.
+    fn relay(&self) -> Option<&Relay> {
+        None
+    }
+
     /// Whether a stranger, who has authenticated as nobody, would be shown the event.
     fn shows_strangers(&self, stored: &Stored) -> bool;
 }
@@ -183,6 +188,10 @@ impl Target for LiveRelay {
 
     fn keys(&self) -> Option<Keys> {
         Some(self.0.keys.clone())
+    }
+
+    fn relay(&self) -> Option<&Relay> {
+        Some(&self.0)
     }
 
     fn may_hide(&self, kinds: Option<&[u16]>) -> bool {

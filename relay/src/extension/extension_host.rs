@@ -2,20 +2,27 @@
 //!
 //! Invariant: there is one way from one set of tables to another, the start and the end included: read and check
 //! everything, build what is new without showing it, publish all at once, retire what is old. A step that fails before
-//! the publishing changes nothing.
+//! the publishing changes nothing. How that is done is in `change`, the end in `close`, and what is checked in `checks`.
+
+mod change;
+mod checks;
+mod close;
+
+pub use checks::check;
 
 use super::breaker::BreakerSettings;
 use super::compiled::Compiled;
 use super::error::ExtensionError;
 use super::handle::HostHandle;
-use super::host::{Core, Shared};
+use super::host::Shared;
 use super::loops::Depths;
+use super::relay_side::Core;
 use super::replays::ReplayGuards;
 use super::running::Running;
 use super::services::Services;
-use super::table::{self, CoreKeys, Table};
+use super::table::Table;
 use super::task::Backoff;
-use super::{Reload, order, panics, watchdog};
+use super::{panics, watchdog};
 use crate::clock::{Clock, SystemClock};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
@@ -87,18 +94,6 @@ pub struct ExtensionHost {
     handle: HostHandle,
 }
 
-/// Tables of extensions that shall be on, the core's keys taken out.
-type Wanted = BTreeMap<&'static str, (CoreKeys, Table)>;
-
-/// What new tables led to, before it is in force.
-#[derive(Default)]
-struct Built {
-    /// With the tables that they had before.
-    reloaded: Vec<(&'static str, Table)>,
-    /// In the order of building.
-    staged: Vec<Running>,
-}
-
 impl ExtensionHost {
     /// Builds and starts the extensions that have a table which does not say `enabled = false`. Hooks are in force, and
     /// tasks run, when it returns: only then may clients come. Extensions use `core` while they are built.
@@ -109,7 +104,7 @@ impl ExtensionHost {
         options: HostOptions,
     ) -> Result<Self, ExtensionError> {
         let compiled = handle.compiled();
-        check_names(compiled)?;
+        checks::check_names(compiled)?;
         panics::install();
         watchdog::start();
         let shared = Shared {
@@ -164,175 +159,6 @@ impl ExtensionHost {
         self.change(tables, limit).await
     }
 
-    /// `limit` is for each build.
-    async fn change(
-        &mut self,
-        tables: &Tables,
-        limit: Option<Duration>,
-    ) -> Result<Vec<(&'static str, Applied)>, ExtensionError> {
-        let wanted = read(self.compiled, tables)?;
-        let on = self.compiled.iter().copied();
-        let on = on.filter(|it| wanted.contains_key(it.name())).collect();
-        let on = order::by_services(on)?;
-
-        let mut built = Built::default();
-        if let Err(error) = self.build(&on, wanted, tables, limit, &mut built).await {
-            self.undo(built).await;
-            return Err(error);
-        }
-        let reloaded = built.reloaded.into_iter();
-        let mut applied: Vec<_> = reloaded
-            .map(|(name, _)| (name, Applied::Reloaded))
-            .collect();
-        let mut retired = Vec::new();
-        let is_off = |name: &&str| !on.iter().any(|it| it.name() == *name);
-        let off: Vec<_> = self.running.keys().copied().filter(is_off).collect();
-        for name in off {
-            applied.push((name, Applied::SwitchedOff));
-            retired.extend(self.running.remove(name));
-        }
-        let fresh: Vec<_> = built.staged.iter().map(Running::name).collect();
-        for running in built.staged {
-            let name = running.name();
-            let old = self.running.insert(name, running);
-            let is_new = old.is_none();
-            applied.push(match is_new {
-                true => (name, Applied::SwitchedOn),
-                false => (name, Applied::Rebuilt),
-            });
-            retired.extend(old);
-        }
-        self.tables = tables.clone();
-        if !retired.is_empty() || !fresh.is_empty() {
-            self.publish();
-        }
-        for name in &fresh {
-            if let Some(running) = self.running.get_mut(name) {
-                running.launch(self.options.backoff);
-            }
-        }
-        if !applied.is_empty() {
-            // What the new hooks have not been asked about is hidden meanwhile, and those that go may take seconds.
-            self.shared.core.hooks_changed();
-        }
-
-        // The old `stored` hooks end before the new ones go on from their cursors.
-        self.retire(retired).await;
-        for name in fresh {
-            if let Some(running) = self.running.get_mut(name) {
-                running.follow(&self.shared, self.handle.bell());
-            }
-        }
-        Ok(applied)
-    }
-
-    /// Stops everything, dependents before those that they need, within the deadline for each step.
-    pub async fn shutdown(mut self) {
-        let on = self.compiled.iter().copied();
-        let on: Vec<_> = on
-            .filter(|it| self.running.contains_key(it.name()))
-            .collect();
-        let ordered = order::by_services(on.clone()).unwrap_or(on);
-        let mut retired = Vec::new();
-        for extension in ordered.iter().rev() {
-            retired.extend(self.running.remove(extension.name()));
-        }
-        self.close();
-        for running in retired {
-            self.retire(vec![running]).await;
-        }
-    }
-
-    /// Drops everything as it is: no goodbye, and no cursor is saved.
-    #[cfg(feature = "testing")]
-    pub(crate) fn abandon(mut self) {
-        self.running.clear();
-        self.close();
-    }
-
-    /// Reloads what can take its new table over in place, and builds the rest of what is new or changed.
-    async fn build(
-        &mut self,
-        on: &[Compiled],
-        mut wanted: Wanted,
-        tables: &Tables,
-        limit: Option<Duration>,
-        built: &mut Built,
-    ) -> Result<(), ExtensionError> {
-        for extension in on {
-            let name = extension.name();
-            let (Some((keys, own)), Some(table)) = (wanted.remove(name), tables.get(name)) else {
-                continue;
-            };
-            if let Some(running) = self.running.get_mut(name) {
-                if running.table == *table {
-                    continue;
-                }
-                let limit = self.options.reload_deadline;
-                if running.keys == keys
-                    && running.reload(own.clone(), limit).await == Reload::Applied
-                {
-                    let old = std::mem::replace(&mut running.table, table.clone());
-                    built.reloaded.push((name, old));
-                    continue;
-                }
-            }
-            let instance = Running::build(
-                *extension,
-                (keys, own),
-                table.clone(),
-                &self.shared,
-                self.options.breaker,
-                limit,
-            );
-            built.staged.push(instance.await?);
-            // Those that come after may ask for its services while they are built.
-            self.offer_services(&built.staged);
-        }
-        let is_on = |name| on.iter().any(|it| it.name() == name);
-        let is_replaced = |name| built.staged.iter().any(|it| it.name() == name);
-        let kept = self.running.values();
-        let kept = kept.filter(|it| is_on(it.name()) && !is_replaced(it.name()));
-        let hooks = kept.chain(&built.staged);
-        let hooks = hooks.flat_map(|running| &running.member.hooks);
-        let network = self.shared.core.network();
-        order::check_claims(hooks, &self.options, network.relay_url.as_deref())
-    }
-
-    /// Makes it as if `build` had not been.
-    async fn undo(&mut self, built: Built) {
-        self.offer_services(&[]);
-        for (name, old) in built.reloaded {
-            if let (Some(running), Ok((_, own))) =
-                (self.running.get_mut(name), table::split(old.clone()))
-            {
-                running.table = old;
-                let limit = self.options.reload_deadline;
-                if running.reload(own, limit).await == Reload::Rebuild {
-                    let extension = name;
-                    tracing::error!(
-                        extension,
-                        "it keeps a table that was taken back: restart it"
-                    );
-                }
-            }
-        }
-        self.retire(built.staged).await;
-    }
-
-    /// Puts the running extensions in force.
-    fn publish(&mut self) {
-        self.offer_services(&[]);
-        let members: Vec<_> = self.running.values().map(|it| it.member.clone()).collect();
-        self.handle.publish(members);
-    }
-
-    /// Takes everything out of force: what could not be judged from here on is refused.
-    fn close(&mut self) {
-        self.offer_services(&[]);
-        self.handle.close();
-    }
-
     /// The services of what runs, and of what is about to.
     fn offer_services(&self, staged: &[Running]) {
         let all = self.running.values().chain(staged);
@@ -345,57 +171,6 @@ impl ExtensionHost {
         let deadline = self.options.deadline;
         join_all(retired.into_iter().map(|old| old.retire(deadline))).await;
     }
-}
-
-/// Whether all tables are right, without building anything. Tables of extensions that are off are not looked into.
-pub fn check(compiled: &[Compiled], tables: &Tables) -> Result<(), ExtensionError> {
-    read(compiled, tables).map(drop)
-}
-
-/// The tables of extensions that shall be on, the core's keys taken out.
-fn read(compiled: &[Compiled], tables: &Tables) -> Result<Wanted, ExtensionError> {
-    let mut wanted = Wanted::new();
-    for (name, table) in tables {
-        let Some(extension) = compiled.iter().find(|it| it.name() == name) else {
-            return Err(unknown(compiled, name));
-        };
-        let extension_name = extension.name();
-        let wrong = |problem| ExtensionError::Config {
-            extension: extension_name,
-            problem,
-        };
-        let (keys, own) = table::split(table.clone()).map_err(wrong)?;
-        if keys.enabled {
-            extension.check(own.clone()).map_err(wrong)?;
-            wanted.insert(extension_name, (keys, own));
-        }
-    }
-    Ok(wanted)
-}
-
-fn unknown(compiled: &[Compiled], found: &str) -> ExtensionError {
-    let names: Vec<_> = compiled.iter().map(Compiled::name).collect();
-    ExtensionError::Unknown {
-        found: found.to_owned(),
-        nearest: crate::config::nearest(found, names.iter().copied()),
-        compiled_in: names.join(", "),
-    }
-}
-
-/// Names become keys in TOML and in the store.
-fn check_names(compiled: &[Compiled]) -> Result<(), ExtensionError> {
-    for (i, extension) in compiled.iter().enumerate() {
-        let name = extension.name();
-        let is_good = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-        if name.is_empty() || !name.bytes().all(is_good) {
-            let rule = "only lower case letters, digits and _ are allowed";
-            return Err(ExtensionError::Name(name, rule));
-        }
-        if compiled[..i].iter().any(|other| other.name() == name) {
-            return Err(ExtensionError::Name(name, "it is in the list twice"));
-        }
-    }
-    Ok(())
 }
 
 impl std::fmt::Debug for ExtensionHost {

@@ -4,8 +4,8 @@
 //! skipped. Cursors of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
 
 use super::hook::{Call, Fault, Hook, StartAt};
-use super::host::Core;
 use super::loops::{self, Depths};
+use super::relay_side::Core;
 use super::task::StopToken;
 #[cfg(feature = "testing")]
 use crate::store::Store;

@@ -186,6 +186,23 @@ pub struct ExplainedHook {
     pub kinds: Option<Kinds>,
     /// A mount, method or subcommand.
     pub target: Option<String>,
+    /// Tells it from others of its extension.
+    pub label: Option<String>,
+}
+
+impl ExplainedHook {
+    /// What it is asked about or stands for, and its label: `kinds 1, 7 (spam)`.
+    pub fn about(&self) -> String {
+        let about = match (&self.kinds, &self.target) {
+            (Some(kinds), _) => format!("kinds {kinds}"),
+            (None, Some(target)) => target.clone(),
+            (None, None) => String::new(),
+        };
+        match &self.label {
+            Some(label) => format!("{about} ({label})").trim_start().to_owned(),
+            None => about,
+        }
+    }
 }
 
 fn explain(hook: &Hook) -> ExplainedHook {
@@ -206,6 +223,7 @@ fn explain(hook: &Hook) -> ExplainedHook {
         priority: hook.owner.priority,
         kinds: has_kinds.then(|| hook.kinds.clone()),
         target,
+        label: hook.label.as_deref().map(str::to_owned),
     }
 }
 
@@ -214,10 +232,9 @@ impl fmt::Display for ExplainedHook {
         let phase = self.phase.as_str();
         write!(f, "{phase:<8} {:>5} {:<20}", self.priority, self.extension)?;
         write!(f, " {:<13}", self.hook)?;
-        match (&self.kinds, &self.target) {
-            (Some(kinds), _) => write!(f, " kinds {kinds}"),
-            (None, Some(target)) => write!(f, " {target}"),
-            (None, None) => Ok(()),
+        match self.about() {
+            about if about.is_empty() => Ok(()),
+            about => write!(f, " {about}"),
         }
     }
 }

@@ -1,18 +1,20 @@
 //! One registered hook with its author's types erased, and what the core keeps beside it.
 //!
-//! Invariant: an author's code is called through [`Hook::guard`], [`Hook::run`] or [`Hook::contain`] alone: a panic, an
-//! error or an overrun ends there, is counted and logged, and opens the hook's breaker when it repeats. Routes have none.
+//! Invariant: an author's code is called through the methods of [`Hook`] alone: a panic, an error or an overrun ends there,
+//! is counted and logged, and opens the hook's breaker when it repeats. Routes have none.
 
 mod call;
+mod run;
 
-pub(super) use call::{Answer, Call};
+pub(super) use call::{AdmitLater, Answer, Call};
+pub(super) use run::AbortOnDrop;
 
 use super::answer::Checked;
 use super::breaker::Breaker;
 use super::host::Host;
 use super::loops::Depths;
+use super::panics;
 pub(super) use super::panics::Panicked;
-use super::panics::{self, Ended};
 use super::watchdog;
 use crate::clock::Clock;
 use crate::kinds::Kinds;
@@ -20,7 +22,6 @@ use metrics::{Counter, Histogram};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -79,6 +80,9 @@ pub enum StartAt {
 /// What `register` leaves behind; it becomes a [`Hook`] when its extension runs.
 pub(super) struct Registration {
     pub(super) phase: Phase,
+    pub(super) label: Option<Arc<str>>,
+    /// A fault refuses, whatever the extension's `on_fault` says.
+    pub(super) never_open: bool,
     pub(super) kinds: Kinds,
     pub(super) call: Call,
 }
@@ -152,6 +156,9 @@ pub(super) enum Fault {
 pub(super) struct Hook {
     pub(super) owner: Arc<Owner>,
     pub(super) phase: Phase,
+    /// Tells it from others of its extension, for people.
+    pub(super) label: Option<Arc<str>>,
+    never_open: bool,
     pub(super) kinds: Kinds,
     pub(super) call: Call,
     pub(super) breaker: Breaker,
@@ -182,6 +189,8 @@ impl Hook {
             untimed: AtomicU32::new(0),
             owner,
             phase: registration.phase,
+            label: registration.label,
+            never_open: registration.never_open,
             kinds: registration.kinds,
             call: registration.call,
             breaker,
@@ -216,7 +225,7 @@ impl Hook {
         }
     }
 
-    /// Runs an author's code on a worker's thread under the watchdog's eyes, and stops a panic; counts nothing.
+    /// Runs an author's code on a worker's thread, and stops a panic; counts the call, and no fault.
     #[inline]
     pub(super) fn contain<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
         self.calls.increment(1);
@@ -225,86 +234,51 @@ impl Hook {
             .fetch_add(1, Relaxed)
             .is_multiple_of(TIMED_EVERY);
         let started = is_timed.then(Instant::now);
-        let before = watchdog::enter(self.number);
-        let outcome = panics::contain(call);
-        watchdog::leave(before);
+        let outcome = self.contain_uncounted(call);
         if let Some(started) = started {
             self.seconds.record(started.elapsed().as_secs_f64());
         }
         outcome
     }
 
-    /// Runs an author's future on the extension's own runtime, so that one that blocks its thread stalls no worker. The
-    /// timeout bounds the wait for a permit, which ends in [`Fault::Busy`], and then the hook's own time.
-    pub(super) async fn run<R, F>(
-        &self,
-        timeout: Duration,
-        call: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<R, Fault>
-    where
-        R: Checked + Send + 'static,
-        F: Future<Output = Answer<R>> + Send + 'static,
-    {
-        let permits = Some(self.owner.permits.clone());
-        self.run_with(permits, timeout, call).await
+    /// The same under the watchdog's eyes alone.
+    #[inline]
+    fn contain_uncounted<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
+        let before = watchdog::enter(self.number);
+        let outcome = panics::contain(call);
+        watchdog::leave(before);
+        outcome
     }
 
-    /// As [`Hook::run`], for what a hook may be waiting for itself: a permit of its own could be the one that it waits
-    /// for.
-    pub(super) async fn run_nested<R, F>(
-        &self,
-        timeout: Duration,
-        call: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<R, Fault>
-    where
-        R: Checked + Send + 'static,
-        F: Future<Output = Answer<R>> + Send + 'static,
-    {
-        self.run_with(None, timeout, call).await
+    /// Asks an author's predicate whether the hook has to be called. Whatever keeps it from answering means yes: what
+    /// becomes of the event is then the hook's own matter. A good answer does not speak for the hook, so its breaker
+    /// hears of faults alone.
+    #[inline]
+    pub(super) fn is_needed(&self, needs: impl FnOnce() -> bool) -> bool {
+        if self.is_skipped() {
+            return true;
+        }
+        match self.contain_uncounted(needs) {
+            Ok(is_needed) => is_needed,
+            Err(Panicked) => {
+                self.fault(Fault::Panicked);
+                true
+            }
+        }
     }
 
-    async fn run_with<R, F>(
-        &self,
-        permits: Option<Arc<Semaphore>>,
-        timeout: Duration,
-        call: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<R, Fault>
-    where
-        R: Checked + Send + 'static,
-        F: Future<Output = Answer<R>> + Send + 'static,
-    {
+    /// Asks a test that the hook has put on a filter. Whatever keeps it from answering means no; as above, the breaker
+    /// hears of faults alone.
+    pub(super) fn passes(&self, test: impl FnOnce() -> bool) -> bool {
         if self.is_skipped() {
-            return Err(Fault::Skipped);
+            return false;
         }
-        let permit = match permits {
-            None => None,
-            Some(permits) => match tokio::time::timeout(timeout, permits.acquire_owned()).await {
-                Ok(Ok(permit)) => Some(permit),
-                // Closed, with its instance.
-                Ok(Err(_)) => return Err(Fault::CutOff),
-                Err(_) => return Err(self.busy()),
-            },
-        };
-        // Others may have failed meanwhile.
-        if self.is_skipped() {
-            return Err(Fault::Skipped);
-        }
-        let mut task = AbortOnDrop(self.owner.runtime.spawn(async move {
-            // The task holds the permit, not the waiter: one that blocks its thread goes on holding it.
-            let _permit = permit;
-            // Called here, since an author's function may panic before it returns its future.
-            call().await
-        }));
-        self.calls.increment(1);
-        let started = Instant::now();
-        let ended = tokio::time::timeout(timeout, &mut task.0).await;
-        self.seconds.record(started.elapsed().as_secs_f64());
-        match ended.map(panics::joined) {
-            Ok(Ok(answer)) => self.take(answer),
-            // Which is no fault.
-            Ok(Err(Ended::CutOff)) => Err(Fault::CutOff),
-            Ok(Err(Ended::Panicked)) => Err(self.fault(Fault::Panicked)),
-            Err(_) => Err(self.fault(Fault::TimedOut(timeout))),
+        match self.contain_uncounted(test) {
+            Ok(passes) => passes,
+            Err(Panicked) => {
+                self.fault(Fault::Panicked);
+                false
+            }
         }
     }
 
@@ -327,6 +301,7 @@ impl Hook {
     #[cold]
     pub(super) fn fault(&self, fault: Fault) -> Fault {
         let (extension, hook) = (self.owner.name, self.call.name());
+        let label = self.label.as_deref();
         self.owner.count_fault(hook);
         let now = self.owner.clock.monotonic();
         let opened = match (&self.call, &fault) {
@@ -336,10 +311,11 @@ impl Hook {
             _ => self.breaker.bad(now),
         };
         match opened {
-            None => tracing::warn!(extension, hook, "a hook is at fault: {fault}"),
+            None => tracing::warn!(extension, hook, label, "a hook is at fault: {fault}"),
             Some(wait) => tracing::error!(
                 extension,
                 hook,
+                label,
                 skipped_ms = wait.as_millis() as u64,
                 "a hook is at fault: {fault}; it is skipped for a while"
             ),
@@ -355,7 +331,7 @@ impl Hook {
 
     /// Whether a fault of this hook lets things pass.
     pub(super) fn fails_open(&self) -> bool {
-        self.owner.on_fault == OnFault::Open
+        self.owner.on_fault == OnFault::Open && !self.never_open
     }
 }
 
@@ -367,14 +343,5 @@ impl Drop for Hook {
         if panics::contain_as(self.owner.name, || drop(call)).is_err() {
             self.owner.count_fault("drop");
         }
-    }
-}
-
-/// Nobody waits any more: the task need not go on.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

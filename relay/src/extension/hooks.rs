@@ -2,7 +2,7 @@
 //!
 //! Invariant: a table never changes. A new one is published with a higher generation ([`super::SharedHooks`]).
 
-use super::hook::{Call, Fault, Hook};
+use super::hook::{AbortOnDrop, Call, Fault, Hook};
 use super::narrow::{Narrow, Narrowed};
 use super::panics::{self, Ended};
 use super::plan::Plan;
@@ -112,6 +112,17 @@ impl Hooks {
     /// Asks the `request` hooks about the client's own filter: what is left of it, or why the request is closed. Every
     /// hook whose kinds the client asks for is heard, whatever earlier hooks took away.
     pub fn request(&self, viewer: &Viewer, verb: Verb, filter: Filter) -> Result<Narrowed, Reason> {
+        self.request_again(0, viewer, verb, filter)
+    }
+
+    /// The same after `request_async` hooks were asked under this number.
+    pub fn request_again(
+        &self,
+        request_id: u64,
+        viewer: &Viewer,
+        verb: Verb,
+        filter: Filter,
+    ) -> Result<Narrowed, Reason> {
         if self.closes_requests {
             return Err(Reason::stopping());
         }
@@ -128,7 +139,7 @@ impl Hooks {
                 continue;
             }
             let ask = || {
-                let mut narrow = Narrow::new(&mut narrowed);
+                let mut narrow = Narrow::by(hook, request_id, &mut narrowed);
                 let answer = call(viewer, verb, &mut narrow)?;
                 narrow.finish().map(|()| answer)
             };
@@ -260,7 +271,7 @@ impl Hooks {
     }
 
     /// Runs a subcommand on its extension's runtime, without a timeout: what it prints, or what went wrong. `None` if no
-    /// extension has it.
+    /// extension has it. Dropping the future ends the command.
     pub fn call_command(
         &self,
         name: &str,
@@ -275,7 +286,8 @@ impl Hooks {
         let (owner, call) = hook?;
         Some(async move {
             let task = owner.runtime.spawn(async move { call(args).await });
-            panics::joined(task.await).unwrap_or_else(|ended| match ended {
+            let mut task = AbortOnDrop(task);
+            panics::joined((&mut task.0).await).unwrap_or_else(|ended| match ended {
                 Ended::Panicked => {
                     owner.count_fault("command");
                     Err("the command panicked; the log says where".to_owned())

@@ -1,65 +1,35 @@
-//! What the relay offers to an extension, and what it needs from the core for that.
+//! What the relay offers to an extension.
+
+mod lists;
+mod restore;
+
+pub use restore::Restored;
+pub(super) use restore::writes_of;
 
 use super::commit::COMMIT_BYTES_MAX;
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
 use super::outbound::HttpClient;
 use super::rate::RateLimiter;
+use super::relay_side::Core;
 use super::replays::ReplayGuards;
 use super::services::{ServiceRef, Services};
 use crate::clock::Clock;
-use crate::config::{Mode, Network, Operation, Outbound};
+use crate::config::{Mode, Network};
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
+use crate::kinds::Kinds;
+use crate::nips::nip98::address::Target;
 use crate::nips::nip98::{self, Asked, Nip98Error, ReplayGuard, Signed};
 use crate::reason::Reason;
 use crate::store::{Budget, Cause, Order, Outcome, Scan, Store, StoreError, Write};
-use futures_util::future::BoxFuture;
 use nostr::event::EventBuilder;
 use nostr::types::Timestamp;
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-
-/// The core's side, which the relay implements and extensions never see.
-pub trait Core: Send + Sync + 'static {
-    /// Runs a short job on a thread that may read the store. A job that is dropped unrun counts as "not available".
-    fn read(&self, job: ReadJob);
-
-    /// Hands writes to the writer: the outcomes once they are durable, or why nothing was committed.
-    fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
-
-    /// Sends a signed event through the whole pipeline, as [`super::Viewer::relay`]. `Ok` means durable.
-    fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>>;
-
-    /// The relay's own public key (NIP-11 `self`).
-    fn pubkey(&self) -> PublicKey;
-
-    /// Signs with the relay's key, which stays where it is. `created_at` is set.
-    fn sign(&self, event: EventBuilder) -> Result<Event, Reason>;
-
-    /// `[operation]` as it is in force.
-    fn operation(&self) -> Operation;
-
-    /// `[network]` as it is in force.
-    fn network(&self) -> Network {
-        Network::default()
-    }
-
-    /// `[outbound]` as it is in force.
-    fn outbound(&self) -> Outbound;
-
-    /// Whether the operator has banned this key.
-    fn is_banned(&self, pubkey: &PublicKey) -> bool;
-
-    /// Other hooks are in force: whoever is connected has to be introduced to them. Must not block.
-    fn hooks_changed(&self) {}
-}
-
-/// A job for a thread that may read the store.
-pub type ReadJob = Box<dyn FnOnce(&dyn Store) + Send>;
 
 /// [`Host::query`] answers at most so many events, whatever the filter's `limit`.
 const QUERY_EVENTS_MAX: usize = 10_000;
@@ -171,6 +141,20 @@ impl Host {
         self.inner.core.operation().drain_timeout.duration()
     }
 
+    /// The relay's data directory (`data.path`), which the extension shares with the store and with other extensions:
+    /// whatever it puts there should have a name that begins with its own. The directory is there, unless somebody embeds
+    /// a relay over a store of another kind.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn database(host: &Host) -> std::path::PathBuf {
+    ///     host.data_dir().join("greeter.db")
+    /// }
+    /// ```
+    pub fn data_dir(&self) -> &Path {
+        self.inner.core.data_dir()
+    }
+
     /// A service of another extension, resolved whenever it is used.
     pub fn service<T: ?Sized + Send + Sync + 'static>(&self) -> ServiceRef<T> {
         self.inner.services.reference()
@@ -242,6 +226,27 @@ impl Host {
         Ok(event)
     }
 
+    /// Says that what viewers with these keys may see of these kinds has changed, after it has: open subscriptions of
+    /// those who have authenticated as one of them are narrowed anew where the client's own filter touches the kinds, as
+    /// after AUTH, and sets that they reconcile (NIP-77) are closed. What [`super::Registrar::deliver`] hides is hidden
+    /// at once, with or without this.
+    ///
+    /// Returns at once, may be called in any hook, and is never lost. Stored events are not sent again.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn remove_member(host: &Host, member: PublicKey) {
+    ///     // after it was taken out of what `request` and `deliver` look at
+    ///     host.access_changed(&[member], &Kinds::from(445));
+    /// }
+    /// ```
+    pub fn access_changed(&self, pubkeys: &[PublicKey], kinds: &Kinds) {
+        if !pubkeys.is_empty() && !kinds.is_empty() {
+            let core = &self.inner.core;
+            core.access_changed(pubkeys.to_vec(), kinds.clone());
+        }
+    }
+
     /// Removes an event, if no `guard_removal` hook keeps it; whether it is gone.
     pub async fn remove(&self, id: EventId, cause: Cause) -> Result<bool, StoreError> {
         // Guards have their say about expiry when an event comes, and would not be asked again.
@@ -311,7 +316,7 @@ impl Host {
         let body_sha256 = body.map(nip98::sha256);
         let asked = Asked {
             method,
-            is_url: |signed: &str| signed == url,
+            target: Target::Exact(url),
             body_sha256: body_sha256.as_ref(),
             window_s: nip98::WINDOW_S,
         };
@@ -322,7 +327,7 @@ impl Host {
     pub(super) fn check_signed(
         &self,
         header: &str,
-        asked: Asked<'_, impl FnOnce(&str) -> bool>,
+        asked: Asked<'_>,
         ip: Option<IpAddr>,
     ) -> Result<Signed, Nip98Error> {
         let now_s = self.inner.clock.now_s();
@@ -373,21 +378,5 @@ impl Host {
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Host({})", self.inner.name)
-    }
-}
-
-impl dyn Core {
-    /// Reads the store elsewhere and waits for the answer.
-    pub(super) async fn ask<R: Send + 'static>(
-        &self,
-        job: impl FnOnce(&dyn Store) -> Result<R, StoreError> + Send + 'static,
-    ) -> Result<R, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.read(Box::new(move |store| {
-            // Nobody may be waiting any more.
-            let _ = answer.send(job(store));
-        }));
-        let gone = |_| StoreError::Unavailable("the relay is stopping".to_owned());
-        answered.await.map_err(gone)?
     }
 }

@@ -1,20 +1,30 @@
 //! A filter that can only shrink: an extension cannot widen what the client asked for.
 
+mod event_test;
+
 use super::failure::HookError;
+use super::hook::Hook;
 use crate::event::{Event, PublicKey};
 use crate::filter::Filter;
 use crate::kinds::Kinds;
+use event_test::EventTest;
+use std::fmt;
+use std::sync::Arc;
 
 /// What is left of a client's filter after the `request` hooks.
 ///
 /// A filter without `kinds` asks for all 65,536 of them; those that hooks took away from it stand in `excluded`, which is
-/// empty otherwise. Stores scan by `filter`; whoever counts, sends or matches skips the excluded kinds on top.
+/// empty otherwise. Stores scan by `filter`; whoever counts, sends or matches asks [`Narrowed::admits`] on top.
+///
+/// Equality is of everything but what tests of hooks say: closures cannot be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Narrowed {
     /// To scan by. Its lists stay sorted.
     pub filter: Filter,
     /// Kinds that must not come out although `filter` matches them.
     pub excluded: Kinds,
+    /// What hooks ask of single events.
+    tests: Vec<Arc<EventTest>>,
 }
 
 impl Narrowed {
@@ -23,15 +33,31 @@ impl Narrowed {
         Narrowed {
             filter,
             excluded: Kinds::none(),
+            tests: Vec::new(),
         }
     }
 
-    /// Whether the event fits the filter and is of no excluded kind.
+    /// Whether the event fits the filter and may come out through it.
     pub fn matches(&self, event: &Event) -> bool {
-        self.admits_kind(event.kind()) && self.filter.matches(event)
+        self.admits_kind(event.kind()) && self.filter.matches(event) && self.passes_tests(event)
     }
 
-    /// Whether the kind is not excluded; for events that came out of a scan by `filter`.
+    /// Whether an event that came out of a scan by `filter` is of no excluded kind and passes what hooks ask of it.
+    pub fn admits(&self, event: &Event) -> bool {
+        self.admits_kind(event.kind()) && self.passes_tests(event)
+    }
+
+    /// Kinds of which nothing can be said before the event is read.
+    pub fn tested_kinds(&self) -> Kinds {
+        let kinds = self.tests.iter().map(|test| test.kinds.clone());
+        kinds.fold(Kinds::none(), |all, kinds| all | kinds)
+    }
+
+    fn passes_tests(&self, event: &Event) -> bool {
+        self.tests.iter().all(|test| test.passes(event))
+    }
+
+    /// Whether the kind is not excluded.
     pub fn admits_kind(&self, kind: u16) -> bool {
         self.excluded.is_empty() || !self.excluded.contains(kind)
     }
@@ -67,22 +93,37 @@ const LISTED_KINDS_MAX: usize = 256;
 /// Narrow::new(&mut narrowed).drop_kinds(&Kinds::from(445));
 /// assert_eq!(narrowed.filter.kinds, Some(vec![1]));
 /// ```
-#[derive(Debug)]
 pub struct Narrow<'f> {
     narrowed: &'f mut Narrowed,
+    request_id: u64,
+    /// Whose hands these are.
+    hook: Option<&'f Arc<Hook>>,
     /// What a hook wanted to keep was too much, so nothing was kept.
     is_overfull: bool,
 }
 
 /// A hook may leave so many authors, or values of one tag, of a filter that named none.
 pub(super) const KEPT_VALUES_MAX: usize = 100_000;
+/// Hooks may put so many tests on a filter.
+pub(super) const TESTS_MAX: usize = 100;
 
 impl<'f> Narrow<'f> {
     /// Lends out a filter to be narrowed.
     pub fn new(narrowed: &'f mut Narrowed) -> Self {
         Narrow {
             narrowed,
+            request_id: 0,
+            hook: None,
             is_overfull: false,
+        }
+    }
+
+    /// Lends it to a hook.
+    pub(super) fn by(hook: &'f Arc<Hook>, request_id: u64, narrowed: &'f mut Narrowed) -> Self {
+        Narrow {
+            request_id,
+            hook: Some(hook),
+            ..Narrow::new(narrowed)
         }
     }
 
@@ -90,10 +131,17 @@ impl<'f> Narrow<'f> {
     pub(super) fn finish(&self) -> Result<(), HookError> {
         match self.is_overfull {
             true => Err(HookError(format!(
-                "it narrowed a filter to more than {KEPT_VALUES_MAX} values"
+                "it narrowed a filter to more than {KEPT_VALUES_MAX} values, or with more than {TESTS_MAX} tests"
             ))),
             false => Ok(()),
         }
+    }
+
+    /// The number of this look at this filter: what `request_async` found for the same one is known by it
+    /// ([`AccessRequest::request_id`](super::AccessRequest::request_id)). A later look has another. 0 where nobody asked
+    /// before, as in a test of one hook.
+    pub fn request_id(&self) -> u64 {
+        self.request_id
     }
 
     /// The filter as earlier hooks have left it.
@@ -165,10 +213,49 @@ impl<'f> Narrow<'f> {
         self
     }
 
+    /// Leaves events of these kinds only where the test is true, whichever way they would come out through this filter:
+    /// stored, live, counted, reconciled, named by id. Other filters, of the same subscription too, have their own tests;
+    /// where there are several on one, all must be true. From memory only, since it is asked about every such event; where
+    /// it panics, the event is hidden. More than 100 on a filter leave nothing and are a fault of the hook.
+    ///
+    /// It sees what `deliver` does not, the filter: an event may be for whoever can name it.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     hooks.request(445, |_me, _viewer, _verb, filter| {
+    ///         let named = filter.filter().tags.get(&b'h').cloned().unwrap_or_default();
+    ///         filter.retain_events(&445.into(), move |event| {
+    ///             event.first_tag_value("h").is_some_and(|group| named.iter().any(|name| *name == group))
+    ///         });
+    ///         Ok(Access::Allow)
+    ///     });
+    /// }
+    /// ```
+    pub fn retain_events(
+        &mut self,
+        kinds: &Kinds,
+        test: impl Fn(&Event) -> bool + Send + Sync + 'static,
+    ) -> &mut Self {
+        if self.narrowed.tests.len() >= TESTS_MAX {
+            self.is_overfull = true;
+            return self.nothing();
+        }
+        let test = EventTest::new(kinds.clone(), self.hook.cloned(), Box::new(test));
+        self.narrowed.tests.push(Arc::new(test));
+        self
+    }
+
     /// Leaves nothing. The subscription stays open, and is narrowed anew when its client authenticates.
     pub fn nothing(&mut self) -> &mut Self {
         self.narrowed.list_kinds(Vec::new());
         self
+    }
+}
+
+impl fmt::Debug for Narrow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Narrow").field(&self.narrowed).finish()
     }
 }
 

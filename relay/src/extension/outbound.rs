@@ -17,7 +17,7 @@ pub use error::OutboundError;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
 
-use super::host::Core;
+use super::relay_side::Core;
 use line::Line;
 use reqwest::Method;
 use std::sync::{Arc, Mutex, PoisonError};

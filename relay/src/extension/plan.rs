@@ -5,7 +5,7 @@
 
 use super::audience::Audience;
 use super::commit::CommitTx;
-use super::hook::{Call, Fault, Hook};
+use super::hook::{AdmitLater, Call, Fault, Hook};
 use super::loops;
 use super::verdict::{Admit, AdmitRequest, Commit, Removal};
 use super::viewer::Viewer;
@@ -53,7 +53,7 @@ impl Plan {
 
     /// The same without its hooks: what they would have judged is refused, hidden and kept.
     pub(super) fn closed(&self) -> Self {
-        let judges = !self.admit.is_empty() || self.wants_async() || self.wants_commit();
+        let judges = !self.admit.is_empty() || !self.admit_async.is_empty() || self.wants_commit();
         Plan {
             gone: Gone {
                 publishing: self.gone.publishing || judges,
@@ -89,12 +89,14 @@ impl Plan {
         Admit::Accept
     }
 
-    /// Whether [`Plan::admit_async`] has anybody to ask.
-    pub fn wants_async(&self) -> bool {
-        !self.admit_async.is_empty()
+    /// Whether [`Plan::admit_async`] has anybody to ask about this event.
+    #[inline]
+    pub fn wants_async(&self, event: &Event, viewer: &Viewer) -> bool {
+        let mut hooks = self.admit_async.iter();
+        hooks.any(|hook| matches!(&hook.call, Call::AdmitAsync(later) if is_needed(hook, later, event, viewer)))
     }
 
-    /// Asks the `admit_async` hooks one after the other, each on its extension's own runtime and with its own timeout.
+    /// Asks the `admit_async` hooks that the event needs, one after the other, each on its extension's own runtime and with its own timeout.
     /// Wants a tokio runtime with time. Dropping the future calls the hook off.
     pub fn admit_async(
         &self,
@@ -103,11 +105,14 @@ impl Plan {
         let hooks = self.admit_async.clone();
         async move {
             for hook in &*hooks {
-                let Call::AdmitAsync(timeout, call) = &hook.call else {
+                let Call::AdmitAsync(later) = &hook.call else {
                     continue;
                 };
-                let timeout = hook.owner.timeout.unwrap_or(*timeout);
-                let (call, request) = (call.clone(), request.clone());
+                if !is_needed(hook, later, &request.event, &request.viewer) {
+                    continue;
+                }
+                let timeout = hook.owner.timeout.unwrap_or(later.timeout);
+                let (call, request) = (later.call.clone(), request.clone());
                 // What an extension publishes may be what its own hook waits for.
                 let is_nested = request.viewer.is_relay();
                 let depth = match is_nested {
@@ -217,6 +222,13 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether this `admit_async` hook has to be asked.
+#[inline]
+fn is_needed(hook: &Hook, later: &AdmitLater, event: &Event, viewer: &Viewer) -> bool {
+    let needs = later.needs.as_ref();
+    needs.is_none_or(|needs| hook.is_needed(|| needs(event, viewer)))
 }
 
 /// One hook's rows, or its reason to refuse.

@@ -9,7 +9,7 @@ mod surface;
 use super::Extension;
 use super::commit::CommitTx;
 use super::failure::HookError;
-use super::hook::{Call, Phase, Registration, StartAt};
+use super::hook::{AdmitLater, Call, Phase, Registration, StartAt};
 use super::services::Offer;
 use super::verdict::{Admit, AdmitRequest, Commit, Removal};
 use super::viewer::Viewer;
@@ -24,6 +24,8 @@ use std::time::Duration;
 pub const HOOKS_MAX: usize = 1_000;
 /// Names of methods and subcommands may have so many characters.
 const NAME_CHARS_MAX: usize = 64;
+/// What is longer is cut off.
+const LABEL_CHARS_MAX: usize = 64;
 
 /// What is wrong with what `register` asked for, if anything can be told without looking at other extensions.
 pub(super) fn problem(registrations: &[Registration]) -> Option<String> {
@@ -59,6 +61,8 @@ fn bad_name(what: &str, name: &str) -> Option<String> {
 pub struct Registrar<E> {
     instance: Arc<E>,
     phase: Phase,
+    label: Option<Arc<str>>,
+    never_open: bool,
     registrations: Vec<Registration>,
     offers: Vec<Offer>,
 }
@@ -68,6 +72,8 @@ impl<E: Extension> Registrar<E> {
         Registrar {
             instance,
             phase: Phase::default(),
+            label: None,
+            never_open: false,
             registrations: Vec::new(),
             offers: Vec::new(),
         }
@@ -82,6 +88,8 @@ impl<E: Extension> Registrar<E> {
         if self.registrations.len() <= HOOKS_MAX {
             self.registrations.push(Registration {
                 phase: self.phase,
+                label: self.label.clone(),
+                never_open: self.never_open,
                 kinds,
                 call,
             });
@@ -104,6 +112,44 @@ impl<E: Extension> Registrar<E> {
     /// ```
     pub fn phase(&mut self, phase: Phase) -> &mut Self {
         self.phase = phase;
+        self
+    }
+
+    /// What tells the hooks registered from here on from others of the extension, for people: in `trellis config explain
+    /// --hooks` and in the log of a fault. One line of at most 64 characters; an empty one ends it.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     for list in ["spam", "scams"] {
+    ///         hooks
+    ///             .label(list)
+    ///             .admit(1, |_me, _event, _viewer| Ok(Admit::Accept));
+    ///     }
+    /// }
+    /// ```
+    pub fn label(&mut self, label: &str) -> &mut Self {
+        let label: String = label.chars().take(LABEL_CHARS_MAX).collect();
+        let label = label.replace(char::is_control, " ");
+        self.label = (!label.is_empty()).then(|| label.into());
+        self
+    }
+
+    /// The hooks registered from here on refuse when they fail, whatever `on_fault` says: for those that protect, so that an
+    /// operator who prefers that things go on cannot open what has to stay closed. (`deliver` and `guard_removal` are so
+    /// without being told.)
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     hooks.never_open().request(445, |_me, _viewer, _verb, filter| {
+    ///         filter.retain_events(&445.into(), |event| event.first_tag_value("h").is_some());
+    ///         Ok(Access::Allow)
+    ///     });
+    /// }
+    /// ```
+    pub fn never_open(&mut self) -> &mut Self {
+        self.never_open = true;
         self
     }
 
@@ -157,8 +203,52 @@ impl<E: Extension> Registrar<E> {
         Fut: Future<Output = Result<Admit, HookError>> + Send + 'static,
     {
         let me = self.instance.clone();
-        let call = Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ });
-        self.add(kinds.into(), Call::AdmitAsync(timeout, call))
+        let later = AdmitLater {
+            timeout,
+            needs: None,
+            call: Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ }),
+        };
+        self.add(kinds.into(), Call::AdmitAsync(later))
+    }
+
+    /// As [`Registrar::admit_async`], for hooks that few events need: `needs` is asked first, from memory only, and where
+    /// it says no, the hook accepts without being called. It costs what [`Registrar::admit`] costs, may be asked more
+    /// than once about an event, and where it panics the hook is asked.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Groups { known: std::collections::HashSet<String> }
+    /// fn register<E: Extension + AsRef<Groups>>(hooks: &mut Registrar<E>) {
+    ///     let is_unknown = |me: &E, event: &Event, _viewer: &Viewer| {
+    ///         let group = event.first_tag_value("h");
+    ///         group.is_some_and(|group| !me.as_ref().known.contains(&*group))
+    ///     };
+    ///     hooks.admit_async_if(445, Duration::from_secs(1), is_unknown, async |_me, _request| {
+    ///         tokio::task::yield_now().await; // ask a database
+    ///         Ok(Reason::restricted("unknown group").into())
+    ///     });
+    /// }
+    /// ```
+    pub fn admit_async_if<N, F, Fut>(
+        &mut self,
+        kinds: impl Into<Kinds>,
+        timeout: Duration,
+        needs: N,
+        hook: F,
+    ) -> &mut Self
+    where
+        N: Fn(&E, &Event, &Viewer) -> bool + Send + Sync + 'static,
+        F: Fn(Arc<E>, AdmitRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Admit, HookError>> + Send + 'static,
+    {
+        let (me, asking) = (self.instance.clone(), self.instance.clone());
+        let later = AdmitLater {
+            timeout,
+            needs: Some(Box::new(move |event, viewer| needs(&asking, event, viewer))),
+            call: Arc::new(move |request| -> _ { Box::pin(hook(me.clone(), request)) as _ }),
+        };
+        self.add(kinds.into(), Call::AdmitAsync(later))
     }
 
     /// The last word, inside the write transaction: sees what the event replaces or deletes, may refuse it, and writes

@@ -82,10 +82,15 @@ pub struct AdmitRequest {
 /// What `request_async` is asked.
 #[derive(Clone, Debug)]
 pub struct AccessRequest {
+    /// Of this look at this filter, the same for all hooks; [`Narrow::request_id`](super::Narrow::request_id) says it in
+    /// the `request` that follows. Never used again while the process runs.
+    pub request_id: u64,
     /// Who asks.
     pub viewer: Arc<Viewer>,
     /// What for.
     pub verb: Verb,
+    /// Whether this is about a subscription that is open and is looked at again, to which no stored events are sent.
+    pub is_again: bool,
     /// The client's own filter; narrowing it is for `request`, which runs afterwards.
     pub filter: Arc<Filter>,
 }

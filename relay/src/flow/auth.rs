@@ -53,7 +53,7 @@ fn answer(session: &Rc<Session>, raw: &RawValue) -> Option<Wait> {
     }
     session.add_pubkey(*event.pubkey());
     // OK says that the open subscriptions give what the key may see.
-    let Some(narrowed) = super::req::narrow_again(session) else {
+    let Some(narrowed) = super::narrowing::narrow_again(session) else {
         ok(session, &event, None);
         return None;
     };

@@ -52,11 +52,9 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         if let Some(before) = before {
             before.await;
         }
-        let counted = match request::load(&session, Verb::Count, &original) {
-            Some(loading) => loading.await,
-            None => Ok(()),
-        }
-        .and_then(|()| request::narrow(&session, Verb::Count, &original));
+        let loading = request::load(&session, Verb::Count, &original, false);
+        let (look, loaded) = request::loaded(loading, &original).await;
+        let counted = loaded.and_then(|()| request::narrow(&session, Verb::Count, &original, look));
         let answer = match counted {
             Ok(filters) => count(&session, filters, tally).await,
             Err(reason) => Err(reason),
@@ -102,7 +100,7 @@ async fn count(session: &Rc<Session>, filters: Filters, tally: Tally) -> Result<
     counted
 }
 
-/// Whether nobody guards the kinds, so that the viewer may see whatever is there.
+/// Whether nobody guards or tests the kinds, so that the viewer may see whatever is there.
 fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> bool {
     let config = session.worker.config();
     let protected = &config.protection.read_protected_kinds;
@@ -113,6 +111,7 @@ fn seen_by_headers(session: &Session, narrowed: &crate::extension::Narrowed) -> 
     };
     unprotected
         && narrowed.excluded.is_empty()
+        && !narrowed.tested_kinds().overlaps(kinds)
         && !session.worker.hooks().any_deliver_overlaps(kinds)
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn admit_again(session: &Rc<Session>, mut candidate: Candidate) {
     }
     let plan = hooks.plan(candidate.event.kind());
     match plan.admit(&candidate.event, &candidate.viewer) {
-        Admit::Accept if plan.wants_async() => {
+        Admit::Accept if plan.wants_async(&candidate.event, &candidate.viewer) => {
             admission::think(session, hooks.clone(), candidate);
         }
         verdict => admission::settle(session, candidate, verdict),

@@ -128,7 +128,7 @@ impl Query {
         cursor.next = page.next;
         cursor.done = page.next.is_none();
         let mut events = page.events;
-        events.retain(|stored| narrowed.admits_kind(stored.event.kind()) && shows(stored));
+        events.retain(|stored| narrowed.admits(&stored.event) && shows(stored));
         events.truncate(cursor.remaining);
         cursor.remaining -= events.len();
         cursor.done |= cursor.remaining == 0;
@@ -180,11 +180,7 @@ mod tests {
     }
 
     fn filters(count: usize) -> Arc<[Narrowed]> {
-        let narrowed = Narrowed {
-            filter: Filter::default(),
-            excluded: Default::default(),
-        };
-        vec![narrowed; count].into()
+        vec![Narrowed::new(Filter::default()); count].into()
     }
 
     /// Runs a query whose filters have one page each and returns the rows in the order of delivery.

@@ -5,19 +5,18 @@
 
 use super::event::admissions_done;
 use super::limits;
+use super::narrowing;
 use super::query::{Query, Step};
-use super::request;
+use super::request::{self, Look};
 use crate::extension::{Narrowed, Verb};
-use crate::fanout::SubKey;
 use crate::filter::Filter;
+use crate::kinds::Kinds;
 use crate::rate_limit::Action;
 use crate::reason::Reason;
 use crate::session::{QuerySlot, Session, Wait};
 use crate::store::{Budget, Lent, LentPage, StoreError};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
-use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use serde_json::value::RawValue;
 use std::future::{poll_fn, ready};
 use std::rc::Rc;
@@ -43,26 +42,26 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
     };
     let before = admissions_done(session);
     let loading = match &before {
-        None => request::load(session, Verb::Req, &original),
+        None => request::load(session, Verb::Req, &original, false),
         Some(_) => None,
     };
+    let changes = session.staleness.changes();
     if before.is_none() && loading.is_none() {
-        begin(session, id, original);
+        let look = Look::at(&original);
+        begin(session, id, original, look, changes);
         return None;
     }
     let session = session.clone();
     Some(Box::pin(async move {
-        let mut loading = loading;
+        let (mut loading, mut changes) = (loading, changes);
         if let Some(before) = before {
             before.await;
-            loading = request::load(&session, Verb::Req, &original);
+            changes = session.staleness.changes();
+            loading = request::load(&session, Verb::Req, &original, false);
         }
-        let loaded = match loading {
-            Some(loading) => loading.await,
-            None => Ok(()),
-        };
+        let (look, loaded) = request::loaded(loading, &original).await;
         match loaded {
-            Ok(()) => begin(&session, id, original),
+            Ok(()) => begin(&session, id, original, look, changes),
             Err(reason) => refuse(&session, &id, &reason),
         }
     }))
@@ -91,7 +90,8 @@ fn filter_bytes(filters: &[Filter]) -> usize {
     filters.iter().map(Filter::weight_bytes).sum()
 }
 
-fn refuse(session: &Session, id: &SubId, reason: &Reason) {
+/// Says why there is no subscription under this id, or no longer one.
+pub(super) fn refuse(session: &Session, id: &SubId, reason: &Reason) {
     // A REQ with the id of an open subscription replaces it, so a refused one ends it.
     super::close::end(session, id);
     let (session_number, prefix) = (session.number(), reason.prefix.as_str());
@@ -99,20 +99,26 @@ fn refuse(session: &Session, id: &SubId, reason: &Reason) {
     session.send(RelayMessage::Closed(id, reason));
 }
 
-fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
+/// `changes` is what was counted when `look` was begun.
+fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, changes: u64) {
     let generation = session.worker.hooks().generation();
-    let filters = match request::narrow(session, Verb::Req, &original) {
+    let filters = match request::narrow(session, Verb::Req, &original, look) {
         Ok(filters) => filters,
         Err(reason) => return refuse(session, &id, &reason),
     };
     super::close::end(session, &id);
     let worker = &session.worker;
     let bytes = filter_bytes(&original);
-    let (key, boundary) = worker.subscribe(session, id.clone(), original, filters.clone());
+    let (key, boundary) = worker.subscribe(session, id.clone(), original, filters.clone(), look);
     let serial = session.add_sub(id.clone(), key, bytes);
     if worker.hooks().generation() != generation {
         // The worker may have heard of the change already, before there was this subscription to be narrowed.
-        actix_rt::spawn(narrow_again(session).unwrap_or_else(|| Box::pin(ready(()))));
+        let narrowed = narrowing::narrow_again(session);
+        actix_rt::spawn(narrowed.unwrap_or_else(|| Box::pin(ready(()))));
+    }
+    if session.staleness.changes() != changes {
+        // What was loaded for it may be from before.
+        narrowing::look_anew(session, &Kinds::all());
     }
     let config = worker.config();
     let limit = |narrowed: &Narrowed| {
@@ -136,45 +142,6 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>) {
         stored.run_inline();
     } else {
         stored.spawn_pooled();
-    }
-}
-
-/// Runs the `request` hooks of every subscription again, the async ones first, from what the client asked for: after AUTH,
-/// and when the extensions changed. Stored events are not sent again.
-pub(crate) fn narrow_again(session: &Rc<Session>) -> Option<Wait> {
-    let mut loadings = Vec::new();
-    for (id, key, serial) in session.sub_keys() {
-        let Some(original) = session.worker.original(key) else {
-            continue;
-        };
-        match request::load(session, Verb::Req, &original) {
-            None => reindex(session, &id, key, &original),
-            Some(loading) => {
-                let session = session.clone();
-                loadings.push(async move {
-                    let loaded = loading.await;
-                    // Its id and its key may be another subscription's by now.
-                    if !session.has_sub(&id, serial) {
-                        return;
-                    }
-                    match loaded {
-                        Ok(()) => reindex(&session, &id, key, &original),
-                        Err(reason) => refuse(&session, &id, &reason),
-                    }
-                });
-            }
-        }
-    }
-    match loadings.is_empty() {
-        true => None,
-        false => Some(Box::pin(join_all(loadings).map(drop))),
-    }
-}
-
-fn reindex(session: &Session, id: &SubId, key: SubKey, original: &[Filter]) {
-    match request::narrow(session, Verb::Req, original) {
-        Ok(filters) => session.worker.reindex(key, filters),
-        Err(reason) => refuse(session, id, &reason),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one filter shows its viewer, page by page, for whoever tells of events without sending them: times, ids, authors.
 //!
-//! Invariant: nothing is taken that a REQ would not show at that moment. Where `visibility` needs no more than the kind and
-//! the expiration, headers are read and no bodies; where it must see the event, the event is read.
+//! Invariant: nothing is taken that a REQ would not show at that moment. Where `visibility` and the filter's tests need no
+//! more than the kind and the expiration, headers are read and no bodies; where one must see the event, it is read.
 
 use super::count::Allowance;
 use super::req::{Filters, PAGE};
@@ -24,11 +24,13 @@ pub(super) async fn each_page<E: From<Reason>>(
         return Ok(());
     }
     let relay = session.worker.relay.clone();
+    let tested = filters[0].tested_kinds();
     let mut left = limit;
     let mut resume = None;
     while left > 0 {
         // Excluded kinds do not come out, so there is nothing to be asked about them.
-        let whole = !(!in_force(session, |now| now.guarded_kinds()) | filters[0].excluded.clone());
+        let guarded = in_force(session, |now| now.guarded_kinds()) | tested.clone();
+        let whole = !(!guarded | filters[0].excluded.clone());
         let (filters_read, store) = (filters.clone(), relay.store.clone());
         let now = relay.clock.now_s();
         let read = move || {
@@ -49,7 +51,10 @@ pub(super) async fn each_page<E: From<Reason>>(
         };
         let page = clock.charge(relay.readers.run(read).await)?;
         let mut found = page.found;
-        found.retain(|found| filters[0].admits_kind(found.kind));
+        found.retain(|found| match &found.event {
+            Some(event) => filters[0].admits(event),
+            None => filters[0].admits_kind(found.kind) && !tested.contains(found.kind),
+        });
         let viewer = session.viewer();
         // A kind may have found a guard while the page was read: then it is read again, with the events of that kind.
         if in_force(session, |now| retain_shown(now, &viewer, &mut found)) {

@@ -13,7 +13,8 @@ mod settings;
 pub use methods::method_names;
 
 use super::error;
-use crate::nips::nip98::{self, Asked, Nip98Error, address};
+use crate::nips::nip98::address::{self, Target};
+use crate::nips::nip98::{self, Asked, Nip98Error};
 use crate::own_host::{local_address, named_host};
 use crate::relay::Relay;
 use actix_web::guard::{Guard, GuardContext};
@@ -114,7 +115,10 @@ fn authorize(request: &HttpRequest, body: &[u8], relay: &Relay) -> Result<(), Re
     let now_s = relay.clock.now_s();
     let asked = Asked {
         method: "POST",
-        is_url: |signed: &str| address::is_url_of(signed, known_as, "/"),
+        target: Target::Below {
+            address: known_as,
+            path: "/",
+        },
         body_sha256: Some(&nip98::sha256(body)),
         window_s: nip98::WINDOW_S,
     };

@@ -5,6 +5,8 @@
 
 pub mod address;
 
+use address::Target;
+
 use crate::event::{Event, EventError, EventId, PublicKey};
 use crate::shares::Shares;
 use base64::Engine as _;
@@ -20,6 +22,8 @@ const KIND: u16 = 27235;
 pub const WINDOW_S: u64 = 60;
 /// Headers longer than this are not looked into.
 const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Errors quote so much of a URL.
+const QUOTED_CHARS_MAX: usize = 200;
 /// The replay guard remembers so many.
 const REMEMBERED: usize = 100_000;
 
@@ -61,8 +65,13 @@ pub enum Nip98Error {
         window_s: u64,
     },
     /// The `u` tag is not the URL.
-    #[error("the u tag must be the absolute URL of the request")]
-    Url,
+    #[error("the u tag must be the absolute URL of the request: found {found}, wanted {wanted}")]
+    Url {
+        /// What was signed, in quotes, or `none`; both are cut off where they are long.
+        found: String,
+        /// What would be right, in quotes.
+        wanted: String,
+    },
     /// The `method` tag is not the method.
     #[error("the method tag must be the request's method, {0}")]
     Method(String),
@@ -103,7 +112,7 @@ pub fn check(
 ) -> Result<Signed, Nip98Error> {
     let asked = Asked {
         method,
-        is_url: |signed: &str| signed == url,
+        target: Target::Exact(url),
         body_sha256,
         window_s: WINDOW_S,
     };
@@ -111,18 +120,18 @@ pub fn check(
 }
 
 /// A request whose address may be written in more ways than one.
-pub(crate) struct Asked<'r, F> {
+pub(crate) struct Asked<'r> {
     /// GET and so on.
     pub(crate) method: &'r str,
-    /// Whether the `u` tag is one of the request's URLs.
-    pub(crate) is_url: F,
+    /// What the `u` tag must name.
+    pub(crate) target: Target<'r>,
     /// Of a body that the `payload` tag must cover.
     pub(crate) body_sha256: Option<&'r [u8; 32]>,
     /// How far `created_at` may be from now, either way.
     pub(crate) window_s: u64,
 }
 
-impl<F: FnOnce(&str) -> bool> Asked<'_, F> {
+impl Asked<'_> {
     /// Checks the value of an `Authorization` header.
     pub(crate) fn check(self, header: &str, now_s: u64) -> Result<Signed, Nip98Error> {
         let window_s = self.window_s;
@@ -135,8 +144,11 @@ impl<F: FnOnce(&str) -> bool> Asked<'_, F> {
             return Err(Nip98Error::Time { off_s, window_s });
         }
         let url = event.first_tag_value("u");
-        if !url.is_some_and(|url| (self.is_url)(&url)) {
-            return Err(Nip98Error::Url);
+        if !url.as_ref().is_some_and(|url| self.target.is(url)) {
+            return Err(Nip98Error::Url {
+                found: url.map_or_else(|| "none".to_owned(), |url| quoted(&url)),
+                wanted: quoted(&self.target.to_string()),
+            });
         }
         let method = event.first_tag_value("method");
         if !method.is_some_and(|signed| signed.eq_ignore_ascii_case(self.method)) {
@@ -159,6 +171,16 @@ impl<F: FnOnce(&str) -> bool> Asked<'_, F> {
             good_until_s: event.created_at().saturating_add(window_s),
             payload_sha256,
         })
+    }
+}
+
+/// The beginning of a URL, without anything that could disturb the line it stands in.
+fn quoted(url: &str) -> String {
+    let mut chars = url.chars();
+    let beginning: String = chars.by_ref().take(QUOTED_CHARS_MAX).collect();
+    match chars.next() {
+        Some(_) => format!("{beginning:?}..."),
+        None => format!("{beginning:?}"),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The relay's side of what extensions may ask for: reading, writing, publishing as the relay.
 
 use super::Relay;
+use crate::access_changes::AccessChange;
 use crate::config::{Network, Operation, Outbound};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
+use crate::kinds::Kinds;
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
@@ -12,6 +14,8 @@ use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
 use nostr::event::{EventBuilder, FinalizeEvent as _};
 use std::future::ready;
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -27,37 +31,15 @@ impl Core for ForExtensions {
     }
 
     fn submit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
-        if writer::is_this_thread() {
-            let problem = "a commit hook cannot write through its host".to_owned();
-            return Box::pin(ready(Err(StoreError::Unavailable(problem))));
-        }
-        let gone = || StoreError::Unavailable("the writer has stopped".into());
-        let answers: Result<Vec<_>, _> = writes
-            .into_iter()
-            .map(|write| {
-                let (reply, answer) = oneshot::channel();
-                // Nobody is asked about rows and removals: where one is refused, nothing was committed.
-                let may_be_refused = write.event().is_some();
-                let submission = Submission {
-                    write,
-                    origin: Origin::Internal(Some(reply)),
-                    permit: None,
-                };
-                let submitted = self.0.writer.submit(submission);
-                submitted.map(|()| (answer, may_be_refused))
-            })
-            .collect();
-        Box::pin(async move {
-            let mut outcomes = Vec::new();
-            for (answer, may_be_refused) in answers.map_err(|_| gone())? {
-                let outcome = answer.await.map_err(|_| gone())?;
-                if let (Outcome::Refused(reason), false) = (&outcome, may_be_refused) {
-                    return Err(StoreError::Unavailable(reason.text.to_string()));
-                }
-                outcomes.push(outcome);
-            }
-            Ok(outcomes)
-        })
+        hand_in(&self.0, writes, |reply| Origin::Internal(Some(reply)))
+    }
+
+    fn restore(
+        &self,
+        events: Vec<Arc<Event>>,
+    ) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let writes = events.into_iter().map(Write::Put).collect();
+        hand_in(&self.0, writes, Origin::Operator)
     }
 
     fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>> {
@@ -77,12 +59,33 @@ impl Core for ForExtensions {
         self.0.config().outbound.clone()
     }
 
+    fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
     fn is_banned(&self, pubkey: &PublicKey) -> bool {
         self.0.moderation().banned_pubkeys.contains(pubkey)
     }
 
+    fn may_read(&self, ip: IpAddr, pubkey: &PublicKey) -> Result<(), Reason> {
+        Ok(self.0.access().may_req(ip, &[*pubkey])?)
+    }
+
+    fn may_publish(&self, ip: IpAddr, pubkey: &PublicKey) -> Result<(), Reason> {
+        Ok(self.0.access().may_publish(ip, &[*pubkey], pubkey, [])?)
+    }
+
     fn hooks_changed(&self) {
         self.0.tell_workers(|| WorkerMessage::HooksChanged);
+    }
+
+    fn access_changed(&self, pubkeys: Vec<PublicKey>, kinds: Kinds) {
+        let changes = &self.0.access_changes;
+        changes.push(&AccessChange::new(pubkeys, kinds));
+        for worker in self.0.workers().iter() {
+            // One whose inbox is full looks at them before the messages that are in it.
+            let _ = worker.try_send(WorkerMessage::AccessChanged);
+        }
     }
 
     fn pubkey(&self) -> PublicKey {
@@ -99,6 +102,48 @@ impl Core for ForExtensions {
             Reason::internal()
         })
     }
+}
+
+/// Gives writes to the writer at once, and waits for what became of them.
+fn hand_in(
+    relay: &Relay,
+    writes: Vec<Write>,
+    origin: impl Fn(oneshot::Sender<Outcome>) -> Origin,
+) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+    if writer::is_this_thread() {
+        let problem = "a commit hook cannot write through its host".to_owned();
+        return Box::pin(ready(Err(StoreError::Unavailable(problem))));
+    }
+    let gone = || StoreError::Unavailable("the writer has stopped".into());
+    // So that the writer takes several as a whole.
+    let approach = (writes.len() > 1).then(|| relay.writer.approach());
+    let answers: Result<Vec<_>, _> = writes
+        .into_iter()
+        .map(|write| {
+            let (reply, answer) = oneshot::channel();
+            // Nobody is asked about rows and removals: where one is refused, nothing was committed.
+            let may_be_refused = write.event().is_some();
+            let submission = Submission {
+                write,
+                origin: origin(reply),
+                permit: None,
+            };
+            let submitted = relay.writer.submit(submission);
+            submitted.map(|()| (answer, may_be_refused))
+        })
+        .collect();
+    drop(approach);
+    Box::pin(async move {
+        let mut outcomes = Vec::new();
+        for (answer, may_be_refused) in answers.map_err(|_| gone())? {
+            let outcome = answer.await.map_err(|_| gone())?;
+            if let (Outcome::Refused(reason), false) = (&outcome, may_be_refused) {
+                return Err(StoreError::Unavailable(reason.text.to_string()));
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    })
 }
 
 /// The flow of an EVENT for the relay itself: the extensions are asked as for anybody else.
@@ -148,7 +193,7 @@ async fn admit(relay: &Relay, event: &Arc<Event>) -> Admit {
         let hooks = relay.hooks.load();
         let plan = hooks.plan(event.kind());
         let mut verdict = plan.admit(event, &viewer);
-        if verdict == Admit::Accept && plan.wants_async() {
+        if verdict == Admit::Accept && plan.wants_async(event, &viewer) {
             let (event, viewer) = (event.clone(), viewer.clone());
             verdict = plan.admit_async(AdmitRequest { event, viewer }).await;
         }

@@ -114,6 +114,13 @@ impl Session {
         self.reconciliations.borrow().len()
     }
 
+    /// Forgets those of filters that are over, and says their ids.
+    pub fn take_reconciliations_of(&self, is_over: impl Fn(&[Filter]) -> bool) -> Vec<SubId> {
+        let mut open = self.reconciliations.borrow_mut();
+        let over = open.extract_if(.., |entry| is_over(&entry.reconciliation.original));
+        over.map(|entry| entry.id).collect()
+    }
+
     /// Forgets those that are over by their age, and says their ids.
     pub fn take_reconciliations(&self, is_over: impl Fn(SetAge) -> bool) -> Vec<SubId> {
         let mut open = self.reconciliations.borrow_mut();

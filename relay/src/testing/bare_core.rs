@@ -14,7 +14,9 @@ use futures_util::future::{BoxFuture, FutureExt};
 use nostr::event::EventBuilder;
 use nostr::key::Keys;
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
 
 /// Commits where it is asked to, as the writer thread would.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct BareCore {
     clock: Arc<FakeClock>,
     keys: Keys,
     writing: Mutex<()>,
+    /// Where extensions put files.
+    directory: TempDir,
     /// `[operation]`, for extensions that keep to modes.
     pub operation: Mutex<Operation>,
     /// `[outbound]`: nothing private is allowed unless a test says so.
@@ -41,6 +45,7 @@ impl BareCore {
             clock,
             keys: Keys::generate(),
             writing: Mutex::default(),
+            directory: TempDir::with_prefix("trellis-test-").expect("a temporary directory"),
             operation: Mutex::default(),
             outbound: Mutex::default(),
             banned: Mutex::default(),
@@ -106,6 +111,10 @@ impl Core for BareCore {
     fn outbound(&self) -> Outbound {
         let outbound = self.outbound.lock();
         outbound.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn data_dir(&self) -> &Path {
+        self.directory.path()
     }
 
     fn is_banned(&self, pubkey: &PublicKey) -> bool {

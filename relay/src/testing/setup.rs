@@ -1,7 +1,8 @@
 //! How a relay under test is to be: its extensions, configuration, store and clock.
 //!
 //! Invariant: what a test does not say is the default of the relay, but for what would reach out of the test: the port is
-//! free, the address the loopback one, there is no admin socket, and threads are few.
+//! free, the address the loopback one, there is no admin socket, the data directory is a temporary one, and threads are
+//! few.
 
 use super::relay_thread::RelayThread;
 use super::{Faults, FaultyStore, START_S, TestRelay};
@@ -63,8 +64,8 @@ pub(super) struct Ground {
     pub(super) faults: Faults,
     pub(super) clock: Arc<FakeClock>,
     keys: Keys,
-    /// Removed when the relay is gone.
-    directory: Option<TempDir>,
+    /// The relay's data directory stands in it. Removed when the relay is gone.
+    directory: TempDir,
 }
 
 impl Setup {
@@ -123,15 +124,13 @@ impl Setup {
     }
 
     pub(super) fn prepare(self) -> Result<(Ground, String), SetupError> {
-        let mut directory = None;
+        let directory = TempDir::with_prefix("trellis-test-").map_err(SetupError::Directory)?;
         let store: Arc<dyn Store> = match self.store {
             Kept::Memory => Arc::new(MemoryStore::default()),
             Kept::Given(store) => store,
             Kept::Lmdb => {
-                let made = TempDir::with_prefix("trellis-test-").map_err(SetupError::Directory)?;
                 let mut config = Config::default();
-                config.data.path = made.path().join("data");
-                directory = Some(made);
+                config.data.path = directory.path().to_owned();
                 Arc::new(parts::open_store(&config)?)
             }
         };
@@ -157,6 +156,7 @@ impl Ground {
         config.network.host = "127.0.0.1".to_owned();
         config.network.port = 0;
         config.data.admin_socket = "".into();
+        config.data.path = self.directory.path().to_owned();
         if config.thread.http == 0 {
             // More than one, so that connections live on different threads.
             config.thread.http = 2;

@@ -111,8 +111,10 @@ async fn e6_who_waits_in_vain_for_a_place_is_refused_and_no_fault_is_counted() {
         assert_eq!(relay.admit_async(&event(450, "1")).await, busy);
     }
     let request = AccessRequest {
+        request_id: 1,
         viewer: Arc::new(stranger()),
         verb: Verb::Req,
+        is_again: false,
         filter: Arc::new(Filter {
             kinds: Some(vec![460]),
             ..Filter::default()

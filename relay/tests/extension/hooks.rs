@@ -23,8 +23,9 @@ async fn e1_admit_is_asked_for_the_kinds_that_its_config_names() {
 #[tokio::test]
 async fn e1_admit_async_decides_on_its_own_threads() {
     let relay = start(GATE).await;
-    assert!(relay.hooks().plan(450).wants_async());
-    assert!(!relay.hooks().plan(449).wants_async());
+    let (hooks, viewer) = (relay.hooks(), stranger());
+    assert!(hooks.plan(450).wants_async(&event(450, "1"), &viewer));
+    assert!(!hooks.plan(449).wants_async(&event(449, "1"), &viewer));
     assert_eq!(relay.admit_async(&event(450, "1")).await, "accept");
     let no = relay.admit_async(&event(450, "no")).await;
     assert_eq!(no, "restricted: not here");

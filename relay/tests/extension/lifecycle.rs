@@ -114,7 +114,8 @@ async fn e6_what_nobody_can_judge_any_more_is_refused_hidden_and_kept() {
     let admit = |kind| hooks.plan(kind).admit(&event(kind, "fine"), &stranger());
     for judged in [1, 450] {
         assert_eq!(admit(judged), Admit::Reject(Reason::stopping()), "{judged}");
-        assert!(!hooks.plan(judged).wants_async());
+        let plan = hooks.plan(judged);
+        assert!(!plan.wants_async(&event(judged, "fine"), &stranger()));
     }
     assert_eq!(admit(2), Admit::Accept, "nobody was asked about it before");
     assert!(

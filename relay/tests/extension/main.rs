@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
+mod capabilities;
 mod changes;
 mod chat;
 mod claims;
@@ -10,11 +12,14 @@ mod config;
 mod deliver;
 mod faults;
 mod gate;
+mod handover;
 mod health;
 mod hooks;
 mod hostile;
 mod http;
+mod labels;
 mod lifecycle;
+mod needs;
 mod outbound;
 mod publish;
 mod request;

@@ -48,8 +48,10 @@ async fn e2_request_async_comes_first_and_may_close() {
     let hooks = relay.hooks();
     let ask = |verb, kind| {
         hooks.request_async(AccessRequest {
+            request_id: 1,
             viewer: Arc::new(stranger()),
             verb,
+            is_again: false,
             filter: Arc::new(asking_for(Some(&[kind]))),
         })
     };

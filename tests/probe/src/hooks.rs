@@ -205,6 +205,16 @@ impl Probe {
                     Ok(args.join(" "))
                 },
             );
+            hooks.command(
+                "probe-put",
+                "writes the words that follow into a file",
+                async |me, args| {
+                    let file = me.host.data_dir().join("probe.kept");
+                    let written = std::fs::write(file, args.join(" "));
+                    written.map_err(|error| error.to_string())?;
+                    Ok("kept".to_owned())
+                },
+            );
             hooks.command("probe-do", "does what the word says", async |me, args| {
                 let action = args.first().and_then(|word| Action::parse(word));
                 match me.run("command", action).await {

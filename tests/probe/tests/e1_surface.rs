@@ -300,6 +300,12 @@ async fn e1_commands_of_extensions_run_without_a_server() {
         .run(&["run", "-c", &config, "probe-say", "hello", "--loud"])
         .await;
     assert_eq!(said.assert_success().stdout, "hello --loud\n");
+    setup
+        .run(&["run", "-c", &config, "probe-put", "hello"])
+        .await
+        .assert_success();
+    let file = setup.home().join("data/probe.kept");
+    assert_eq!(std::fs::read_to_string(file).expect("a file"), "hello");
     let failed = setup.run(&["run", "-c", &config, "probe-do", "no"]).await;
     assert_eq!(failed.code, Some(1));
     failed.assert_failure(&["refused as asked"]);
@@ -319,6 +325,52 @@ async fn e1_commands_of_extensions_run_without_a_server() {
     let relay = setup.start().await;
     let mut client = Client::connect(&relay).await;
     assert_eq!(client.query(json!({"kinds": [7099]})).await.len(), 1);
+}
+
+#[tokio::test]
+async fn e1_commands_of_extensions_run_inside_a_relay_that_serves() {
+    let relay = setup(&["command", "commit"]).start().await;
+    let config = relay.setup().config_file().display().to_string();
+    let run = async |words: &[&str]| relay.setup().run(words).await;
+    let listed = run(&["run", "-c", &config]).await;
+    assert!(listed.assert_success().stdout.contains("probe-say"));
+    let said = run(&["run", "-c", &config, "probe-say", "hello", "--loud"]).await;
+    assert_eq!(said.assert_success().stdout, "hello --loud\n");
+    // It is the instance that serves, and what it publishes is heard at once.
+    assert_eq!(calls(&relay, "command").await, 1);
+    run(&["run", "-c", &config, "probe-do", "publish"])
+        .await
+        .assert_success();
+    let mut client = Client::connect(&relay).await;
+    assert_eq!(client.query(json!({"kinds": [7099]})).await.len(), 1);
+    for (word, code, said) in [("no", 1, "refused as asked"), ("panic", 1, "panicked")] {
+        let failed = run(&["run", "-c", &config, "probe-do", word]).await;
+        assert_eq!(failed.code, Some(code));
+        failed.assert_failure(&[said]);
+    }
+    let unknown = run(&["run", "-c", &config, "probe-sya"]).await;
+    assert_eq!(unknown.code, Some(2));
+    unknown.assert_failure(&["probe-sya", "probe-say"]);
+}
+
+#[tokio::test]
+async fn e1_a_command_can_be_called_by_its_name_alone() {
+    let setup = setup(&["command"]);
+    let config = setup.config_file().display().to_string();
+    for words in [
+        &["probe-say", "-c", &config, "hello", "--loud"][..],
+        &["probe-say", "hello", "--loud", "--config", &config],
+    ] {
+        let said = setup.run(words).await;
+        assert_eq!(said.assert_success().stdout, "hello --loud\n");
+    }
+    let unknown = setup.run(&["probe-sya", "-c", &config]).await;
+    assert_eq!(unknown.code, Some(2));
+    unknown.assert_failure(&["probe-sya", "probe-say"]);
+    // With nothing switched on it is a word that nobody knows, and no database is made for it.
+    let unknown = setup.run(&["exprot"]).await;
+    assert_eq!(unknown.code, Some(2));
+    unknown.assert_failure(&["exprot", "export"]);
 }
 
 #[tokio::test]

@@ -18,6 +18,17 @@ pub fn own_memory_bytes(pid: u32) -> u64 {
     kib.expect("RssAnon") * 1024
 }
 
+/// CPU time of a process and its threads so far, in microseconds; Linux counts it in steps of 10 ms.
+pub fn cpu_us(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("process stat");
+    // The name in parentheses may hold anything.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks
+        .map(|field| field.parse::<u64>().expect("ticks") * 10_000)
+        .sum()
+}
+
 /// How many established connections the machine has whose local end is this port: those the relay still holds.
 pub fn connections_at(port: u16) -> usize {
     let port = format!(":{port:04X}");

@@ -22,6 +22,7 @@ pub(in super::super) type Answer<T> = Result<T, HookError>;
 
 type AdmitCall = dyn Fn(&Event, &Viewer) -> Answer<Admit> + Send + Sync;
 type AdmitAsyncCall = dyn Fn(AdmitRequest) -> BoxFuture<'static, Answer<Admit>> + Send + Sync;
+type NeedsCall = dyn Fn(&Event, &Viewer) -> bool + Send + Sync;
 type CommitCall = dyn Fn(&Event, &mut CommitTx<'_>) -> Answer<Commit> + Send + Sync;
 type RemovalCall = dyn Fn(&Event, Cause) -> Answer<Removal> + Send + Sync;
 type StoredCall = dyn Fn(Arc<[Change]>) -> BoxFuture<'static, Answer<()>> + Send + Sync;
@@ -36,7 +37,7 @@ type CommandCall = dyn Fn(Vec<String>) -> BoxFuture<'static, Result<String, Stri
 /// A hook's code. Each owns an `Arc` of its instance, so one virtual call reaches the author's method.
 pub(in super::super) enum Call {
     Admit(Box<AdmitCall>),
-    AdmitAsync(Duration, Arc<AdmitAsyncCall>),
+    AdmitAsync(AdmitLater),
     Commit(Box<CommitCall>),
     GuardRemoval(Box<RemovalCall>),
     Stored(StartAt, Arc<StoredCall>),
@@ -48,6 +49,14 @@ pub(in super::super) enum Call {
     Nip11(Box<Nip11Call>),
     Rpc(String, Arc<RpcCall>),
     Command(String, String, Arc<CommandCall>),
+}
+
+/// A hook that decides with I/O, for events that need it.
+pub(in super::super) struct AdmitLater {
+    pub(in super::super) timeout: Duration,
+    /// Absent where every event does.
+    pub(in super::super) needs: Option<Box<NeedsCall>>,
+    pub(in super::super) call: Arc<AdmitAsyncCall>,
 }
 
 impl Call {

@@ -4,7 +4,8 @@ use super::super::host::Host;
 use super::error::ApiError;
 use super::limits::DEFAULT_BODY_BYTES;
 use crate::client_ip::client_ip;
-use crate::nips::nip98::{self, Asked, Nip98Error, Signed, address};
+use crate::nips::nip98::address::{self, Target};
+use crate::nips::nip98::{self, Asked, Nip98Error, Signed};
 use crate::own_host::{local_address, named_host};
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -82,7 +83,10 @@ impl Surroundings {
         let known_as = known_as.ok_or(Nip98Error::NoAddress)?;
         let asked = Asked {
             method: request.method().as_str(),
-            is_url: |signed: &str| address::is_url_of(signed, known_as, &path),
+            target: Target::Below {
+                address: known_as,
+                path: &path,
+            },
             body_sha256,
             window_s: self.settings.nip98_window_s,
         };

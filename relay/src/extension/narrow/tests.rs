@@ -56,6 +56,7 @@ enum Step {
     Since(u64),
     Until(u64),
     Limit(usize),
+    Test(Vec<u16>, u64),
     Nothing,
 }
 
@@ -69,6 +70,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0u64..4).prop_map(Step::Since),
         (0u64..4).prop_map(Step::Until),
         (0usize..4).prop_map(Step::Limit),
+        (kinds(), 0u64..4).prop_map(|(kinds, second)| Step::Test(kinds, second)),
         Just(Step::Nothing),
     ];
     prop::collection::vec(step, 0..5)
@@ -106,6 +108,7 @@ proptest! {
     fn e2_a_filter_only_shrinks(filter in filters(), steps in steps()) {
         let mut narrowed = Narrowed::new(filter.clone());
         let mut narrow = Narrow::new(&mut narrowed);
+        let mut tests = Vec::new();
         for step in steps {
             match step {
                 Step::Drop(kinds) => narrow.drop_kinds(&kinds.into_iter().collect()),
@@ -117,6 +120,11 @@ proptest! {
                 Step::Since(seconds) => narrow.since(seconds),
                 Step::Until(seconds) => narrow.until(seconds),
                 Step::Limit(events) => narrow.limit(events),
+                Step::Test(kinds, second) => {
+                    tests.push((kinds.clone(), second));
+                    let kinds: Kinds = kinds.into_iter().collect();
+                    narrow.retain_events(&kinds, move |event| event.created_at() == second)
+                }
                 Step::Nothing => narrow.nothing(),
             };
         }
@@ -128,6 +136,8 @@ proptest! {
                 for created_at in 0..5 {
                     let event = event(kind, author, created_at, ["a", "b", "c", "d"][usize::from(kind) % 4]);
                     prop_assert!(!narrowed.matches(&event) || filter.matches(&event));
+                    let fails = |(kinds, second): &(Vec<u16>, u64)| kinds.contains(&kind) && created_at != *second;
+                    prop_assert!(!tests.iter().any(fails) || !narrowed.matches(&event) && !narrowed.admits(&event));
                 }
             }
         }
@@ -163,4 +173,32 @@ fn e6_more_values_than_a_filter_can_hold_leave_nothing() {
     narrow.retain_authors(keys(most + 1).skip(1));
     assert!(narrow.finish().is_ok());
     assert_eq!(named.filter.authors, Some(keys(2).skip(1).collect()));
+}
+
+#[test]
+fn e2_a_test_is_of_its_kinds_and_of_one_filter_and_a_panic_hides() {
+    let (mut tested, untested) = (narrowed(None), narrowed(None));
+    let mut narrow = Narrow::new(&mut tested);
+    narrow
+        .retain_events(&Kinds::from(1..=2), |event| event.created_at() > 1)
+        .retain_events(&2.into(), |_| panic!("as asked"));
+    assert!(!tested.matches(&event(1, 0, 1, "a")) && tested.matches(&event(1, 0, 2, "a")));
+    assert!(!tested.matches(&event(2, 0, 2, "a")));
+    assert!(tested.matches(&event(3, 0, 0, "a")));
+    assert!(untested.matches(&event(2, 0, 0, "a")));
+    assert_eq!(tested.tested_kinds(), Kinds::from(1..=2));
+    assert_eq!(untested.tested_kinds(), Kinds::none());
+}
+
+#[test]
+fn e6_more_tests_than_a_filter_can_hold_leave_nothing() {
+    let mut tested = narrowed(None);
+    let mut narrow = Narrow::new(&mut tested);
+    for _ in 0..TESTS_MAX {
+        narrow.retain_events(&1.into(), |_| true);
+    }
+    assert!(narrow.finish().is_ok());
+    narrow.retain_events(&1.into(), |_| true);
+    assert!(narrow.finish().is_err());
+    assert!(tested.is_empty());
 }

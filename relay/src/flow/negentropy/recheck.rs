@@ -25,10 +25,11 @@ const MOST_ANSWERS: usize = 8;
 /// Ids that are looked up at once; finding them takes about as long as a page may.
 const LOOK_UP: usize = 512;
 
-/// The answer to a message, at most `frame_bytes` long.
+/// The answer to a message, at most `frame_bytes` long; the filters are those of the set as they are now.
 pub(super) async fn answer_of_what_is_seen(
     session: &Session,
     open: &Reconciliation,
+    filters: &Filters,
     message: Vec<u8>,
     frame_bytes: usize,
 ) -> Result<Vec<u8>, Refusal> {
@@ -47,7 +48,7 @@ pub(super) async fn answer_of_what_is_seen(
             .map_err(|error| Reason::invalid(error.to_string()))?;
         let unsure: Vec<EventId> = told.difference(&seen).copied().collect();
         for ids in unsure.chunks(LOOK_UP) {
-            look_up(session, &open.filters, ids, &mut seen, &mut clock).await?;
+            look_up(session, filters, ids, &mut seen, &mut clock).await?;
         }
         hidden = unsure.into_iter().filter(|id| !seen.contains(id)).collect();
         if hidden.is_empty() {

@@ -3,7 +3,7 @@
 //! Invariant: what a set takes of memory is counted before it is taken.
 
 use super::gather::gather;
-use super::{Refusal, narrowed};
+use super::{Refusal, access_changed, narrowed};
 use crate::connections::network;
 use crate::filter::Filter;
 use crate::flow::count::Allowance;
@@ -19,6 +19,7 @@ pub(super) async fn seal(
     session: &Rc<Session>,
     original: &Rc<[Filter]>,
 ) -> Result<Reconciliation, Refusal> {
+    let changes = session.staleness.changes();
     let filters = narrowed(session, original).await?;
     let (generation, config) = (session.worker.hooks().generation(), session.worker.config());
     let mut gathered = Gathered::new(session);
@@ -44,6 +45,9 @@ pub(super) async fn seal(
     if !unchanged {
         let reason = Reason::closed("the rules of the relay have changed; open it again");
         return Err(reason.into());
+    }
+    if session.staleness.changes() != changes {
+        return Err(access_changed().into());
     }
     Ok(Reconciliation {
         original: original.clone(),

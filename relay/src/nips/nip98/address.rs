@@ -4,7 +4,49 @@
 //! scheme does not matter, since a proxy in front may have taken TLS off.
 
 use crate::own_host::own_host;
+use std::fmt;
 use std::net::IpAddr;
+
+/// The URL for which a request must be signed. Displayed, it is the one that a client would most likely sign.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'r> {
+    /// This one, to the letter.
+    Exact(&'r str),
+    /// That of a path below an address: see [`is_url_of`].
+    Below {
+        /// URL, or host alone.
+        address: &'r str,
+        /// With its query.
+        path: &'r str,
+    },
+}
+
+impl Target<'_> {
+    /// Whether a signed URL is it.
+    pub fn is(&self, signed: &str) -> bool {
+        match self {
+            Target::Exact(url) => signed == *url,
+            Target::Below { address, path } => is_url_of(signed, address, path),
+        }
+    }
+}
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Exact(url) => f.write_str(url),
+            Target::Below { address, path } => {
+                let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
+                let scheme = match scheme.eq_ignore_ascii_case("wss") {
+                    true => "https",
+                    false if scheme.eq_ignore_ascii_case("ws") => "http",
+                    false => scheme,
+                };
+                write!(f, "{scheme}://{}{path}", rest.trim_end_matches('/'))
+            }
+        }
+    }
+}
 
 /// The address by which clients know the relay, as URL or as host alone: `network.relay_url`, or without it the `Host` that
 /// a request names where that cannot be anybody else's. `local` is the address at which the connection came in.
@@ -102,5 +144,28 @@ mod tests {
         assert!(!is("https://host.example/relay?limit=5", "/api?limit=5"));
         assert!(!is("https://host.example/api", "/api"));
         assert!(!is("https://host.example/relayapi", "/api"));
+    }
+
+    #[test]
+    fn e11_the_url_that_is_wanted_would_be_right() {
+        for (address, path, wanted) in [
+            (
+                "wss://relay.example",
+                "/a?b=1",
+                "https://relay.example/a?b=1",
+            ),
+            ("ws://relay.example:80/", "/", "http://relay.example:80/"),
+            (
+                "https://host.example/relay/",
+                "/a",
+                "https://host.example/relay/a",
+            ),
+            ("127.0.0.1:8080", "/a", "http://127.0.0.1:8080/a"),
+        ] {
+            let target = Target::Below { address, path };
+            assert_eq!(target.to_string(), wanted);
+            assert!(target.is(wanted), "{wanted}");
+        }
+        assert_eq!(Target::Exact("x").to_string(), "x");
     }
 }

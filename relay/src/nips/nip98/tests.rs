@@ -55,9 +55,10 @@ fn nip98_what_does_not_fit_the_request_is_refused() {
         (header(KIND, NOW_S + 61, &tags), "61 s off"),
         (
             header(KIND, NOW_S, &[["u", "https://relay.example/"], tags[1]]),
-            "u tag",
+            "found \"https://relay.example/\", wanted \"https://relay.example/upload?x=1\"",
         ),
         (header(KIND, NOW_S, &tags[1..]), "u tag"),
+        (header(KIND, NOW_S, &tags[1..]), "found none, wanted"),
         (header(KIND, NOW_S, &tags[..1]), "method tag"),
         (
             header(KIND, NOW_S, &[tags[0], ["method", "GET"]]),
@@ -67,6 +68,21 @@ fn nip98_what_does_not_fit_the_request_is_refused() {
         let refusal = refusal(&header, None);
         assert!(refusal.contains(says), "{refusal}");
     }
+}
+
+#[test]
+fn nip98_a_wrong_url_is_quoted_on_one_line_and_not_at_length() {
+    let wrong = format!("https://a.example/\r\n\u{202e}{}", "x".repeat(5_000));
+    let said = refusal(
+        &header(KIND, NOW_S, &[["u", &wrong], ["method", "PUT"]]),
+        None,
+    );
+    assert!(
+        said.contains(r#"found "https://a.example/\r\n\u{202e}xxx"#),
+        "{said}"
+    );
+    assert!(said.contains(r#"x"..., wanted "https://relay"#), "{said}");
+    assert!(said.chars().count() < 500 && !said.contains(['\n', '\u{202e}']));
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! Removes what has expired. What another relay is removing is left to it.
+
+use crate::storage::Pruned;
+use crate::storage::columns::{limit, signed};
+use sqlx::postgres::{PgConnection, PgPool};
+
+pub(super) async fn prune(
+    pool: &PgPool,
+    now_s: u64,
+    archived_before_s: u64,
+    max: usize,
+) -> sqlx::Result<Pruned> {
+    let mut transaction = pool.begin().await?;
+    let (key_package_letters, acknowledged_packages) = remove_letters(
+        &mut transaction,
+        "DELETE FROM mail_keypackages WHERE id IN \
+         (SELECT id FROM mail_keypackages WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) \
+         RETURNING acknowledged_at IS NULL",
+        now_s,
+        max,
+    )
+    .await?;
+    let (welcome_letters, acknowledged_welcomes) = remove_letters(
+        &mut transaction,
+        "DELETE FROM mail_welcomes WHERE id IN \
+         (SELECT id FROM mail_welcomes WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) \
+         RETURNING acknowledged_at IS NULL",
+        now_s,
+        max,
+    )
+    .await?;
+    let pruned = Pruned {
+        key_package_letters,
+        welcome_letters,
+        acknowledged_letters: acknowledged_packages + acknowledged_welcomes,
+        packages: remove(
+            &mut transaction,
+            "DELETE FROM packages WHERE id IN \
+             (SELECT id FROM packages WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            now_s,
+            max,
+        )
+        .await?,
+        archived: remove(
+            &mut transaction,
+            "DELETE FROM archived_events WHERE position IN \
+             (SELECT position FROM archived_events WHERE archived_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            archived_before_s,
+            max,
+        )
+        .await?,
+    };
+    transaction.commit().await?;
+    Ok(pruned)
+}
+
+/// How many of the removed were not acknowledged, and how many were.
+async fn remove_letters(
+    transaction: &mut PgConnection,
+    statement: &'static str,
+    now_s: u64,
+    max: usize,
+) -> sqlx::Result<(u64, u64)> {
+    let removed: Vec<bool> = sqlx::query_scalar(statement)
+        .bind(signed(now_s))
+        .bind(limit(max))
+        .fetch_all(transaction)
+        .await?;
+    let expired = removed.iter().filter(|was_unread| **was_unread).count();
+    Ok((expired as u64, (removed.len() - expired) as u64))
+}
+
+async fn remove(
+    transaction: &mut PgConnection,
+    statement: &'static str,
+    time_s: u64,
+    max: usize,
+) -> sqlx::Result<u64> {
+    let removed = sqlx::query(statement)
+        .bind(signed(time_s))
+        .bind(limit(max))
+        .execute(transaction)
+        .await?;
+    Ok(removed.rows_affected())
+}

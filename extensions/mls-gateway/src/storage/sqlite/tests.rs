@@ -1,0 +1,211 @@
+//! SQLite's part of the suite, and what only a file can show.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::storage::conformance::{Scratch, agreement, suite};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A file in a folder of its own.
+struct File(TempDir);
+
+impl File {
+    fn url(&self) -> Secret {
+        let path = self.0.path().join("mls.db");
+        format!("sqlite://{}", path.display()).as_str().into()
+    }
+}
+
+#[async_trait]
+impl Scratch for File {
+    async fn create() -> Option<Self> {
+        Some(File(tempfile::tempdir().unwrap()))
+    }
+
+    async fn open(&self) -> Arc<dyn Storage> {
+        Arc::new(SqliteStorage::open(&self.url(), 4).await.unwrap())
+    }
+}
+
+suite!(m28_sqlite, super::super::File);
+
+#[test]
+fn m28_sqlite_agrees_with_the_plain_model() {
+    agreement::agrees_with_the_model::<File>(64);
+}
+
+/// The tables of an older gateway, which had no list of migrations, with a row in each.
+const OLD_DATABASE: &str = "
+CREATE TABLE groups (group_id TEXT PRIMARY KEY, display_name TEXT, avatar_url TEXT, owner_pubkey TEXT,
+  last_epoch INTEGER, last_event_ts INTEGER, relays TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);
+CREATE TABLE mail_keypackages (id TEXT PRIMARY KEY, recipient_pubkey TEXT NOT NULL, sender_pubkey TEXT NOT NULL,
+  content_b64 TEXT NOT NULL, tags TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+  picked_up_at INTEGER);
+CREATE TABLE mail_welcomes (id TEXT PRIMARY KEY, recipient_pubkey TEXT NOT NULL, sender_pubkey TEXT NOT NULL,
+  group_id TEXT NOT NULL, welcome_b64 TEXT NOT NULL, ratchet_tree_b64 TEXT, created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL, picked_up_at INTEGER);
+CREATE INDEX idx_groups_updated ON groups(updated_at);
+CREATE INDEX idx_keypackages_recipient ON mail_keypackages(recipient_pubkey);
+CREATE INDEX idx_welcomes_recipient ON mail_welcomes(recipient_pubkey);
+INSERT INTO groups VALUES ('g', 'Team', NULL, 'OWNER', 4, 90, 'wss://a, wss://b', 80, 91);
+INSERT INTO mail_keypackages VALUES ('k', 'OWNER', 'OWNER', 'aGk=', NULL, 80, 200, NULL);
+INSERT INTO mail_welcomes VALUES ('w', 'OWNER', 'OWNER', 'g', 'aGk=', NULL, 80, 200, 95);
+";
+
+#[tokio::test]
+async fn m29_an_older_database_is_taken_over() {
+    let file = File::create().await.unwrap();
+    let owner = PublicKey::from_byte_array([0xab; 32]);
+    let options = SqliteConnectOptions::from_str(file.url().reveal()).unwrap();
+    let mut old = options.create_if_missing(true).connect().await.unwrap();
+    let script = OLD_DATABASE.replace("OWNER", &owner.to_hex());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script))
+        .execute(&mut old)
+        .await
+        .unwrap();
+    sqlx::Connection::close(old).await.unwrap();
+
+    for _ in 0..2 {
+        let storage = file.open().await;
+        let group = storage.group("g").await.unwrap().unwrap();
+        assert_eq!(group.display_name.as_deref(), Some("Team"));
+        assert_eq!((group.owner, group.member_count), (Some(owner), 0));
+        assert_eq!((group.last_epoch, group.last_event_s), (Some(4), Some(90)));
+        assert_eq!(group.relays, ["wss://a", "wss://b"]);
+        let boxes = [(LetterBox::KeyPackages, "k"), (LetterBox::Welcomes, "w")];
+        for (letter_box, id) in boxes {
+            let letter = storage.letter(letter_box, id).await.unwrap().unwrap();
+            assert_eq!((letter.recipient, letter.acknowledged_at_s), (owner, None));
+            let letters = storage.pick_up(letter_box, &owner, 9, 100).await.unwrap();
+            assert_eq!(letters.len(), 1);
+        }
+        assert_eq!(storage.rosters(&["g".to_owned()]).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn m29_the_tables_have_the_columns_and_indexes_that_are_promised() {
+    let file = File::create().await.unwrap();
+    let storage = SqliteStorage::open(&file.url(), 1).await.unwrap();
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "SELECT m.name, group_concat(c.name, ' ') FROM sqlite_master m, pragma_table_info(m.name) c \
+         WHERE m.type = 'table' GROUP BY m.name",
+    )
+    .fetch_all(&storage.readers)
+    .await
+    .unwrap();
+    for (table, promised) in [
+        (
+            "groups",
+            "group_id display_name avatar_url owner_pubkey last_epoch last_event_ts relays created_at updated_at",
+        ),
+        (
+            "mail_keypackages",
+            "id recipient_pubkey sender_pubkey content_b64 tags created_at expires_at picked_up_at",
+        ),
+        (
+            "mail_welcomes",
+            "id recipient_pubkey sender_pubkey group_id welcome_b64 ratchet_tree_b64 created_at expires_at picked_up_at",
+        ),
+        ("members", "group_id pubkey role"),
+        ("rosters", "group_id seq event_id"),
+    ] {
+        let found = columns.iter().find(|(name, _)| name == table);
+        assert!(found.unwrap().1.starts_with(promised), "{table}: {found:?}");
+    }
+    let indexes: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'index'")
+            .fetch_all(&storage.readers)
+            .await
+            .unwrap();
+    for promised in [
+        "idx_groups_updated",
+        "idx_keypackages_recipient",
+        "idx_welcomes_recipient",
+    ] {
+        assert!(indexes.iter().any(|it| it == promised), "{promised}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn m28_relays_that_open_a_new_file_at_once_all_find_it_whole() {
+    let file = File::create().await.unwrap();
+    let url = file.url();
+    let tasks = (0..12).map(|_| {
+        let url = url.clone();
+        tokio::spawn(async move { SqliteStorage::open(&url, 1).await.unwrap().ping().await })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn m28_a_new_file_is_for_its_user_alone() {
+    let file = File::create().await.unwrap();
+    let storage = file.open().await;
+    storage.describe_group("g", None, None, 1).await.unwrap();
+    let mut names = Vec::new();
+    for entry in file.0.path().read_dir().unwrap().flatten() {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name());
+    }
+    assert!(names.len() > 1, "the log of writes is beside it: {names:?}");
+}
+
+#[tokio::test]
+async fn m28_a_database_that_cannot_be_opened_is_told_without_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let no_database = folder.path().join("secret-name");
+    std::fs::write(
+        &no_database,
+        "not a database, for all its sixteen bytes and more",
+    )
+    .unwrap();
+    for path in [
+        folder.path().join("secret-name").join("mls.db"),
+        folder.path().join("missing").join("secret-name"),
+        folder.path().to_owned(),
+        no_database,
+    ] {
+        let url = Secret::from(format!("sqlite://{}", path.display()).as_str());
+        let error = SqliteStorage::open(&url, 1).await.unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("Failed to connect to database: "),
+            "{told}"
+        );
+        assert!(!told.contains("secret-name"), "{told}");
+        assert!(!told.contains(&*folder.path().to_string_lossy()), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn m28_a_row_that_cannot_be_read_is_an_error_and_no_guess() {
+    let file = File::create().await.unwrap();
+    let storage = SqliteStorage::open(&file.url(), 1).await.unwrap();
+    let owner = PublicKey::from_byte_array([1; 32]);
+    for damage in [
+        "DELETE FROM members",
+        "UPDATE members SET role = 'emperor'",
+        "UPDATE members SET pubkey = 'nobody'",
+    ] {
+        let found = storage.rosters(&["g".to_owned()]).await.unwrap();
+        let replaces = found.first().map(|(_, it)| it.revision);
+        let roster = Roster::of_owner(owner);
+        let put = storage.put_roster("g", &roster, replaces, 1).await.unwrap();
+        assert!(matches!(put, PutRoster::Written(_)));
+        sqlx::query(damage).execute(&storage.writer).await.unwrap();
+        let error = storage.rosters(&["g".to_owned()]).await.unwrap_err();
+        assert!(matches!(error, StorageError::Corrupt(_)), "{error}");
+        sqlx::raw_sql("DELETE FROM members; DELETE FROM rosters")
+            .execute(&storage.writer)
+            .await
+            .unwrap();
+    }
+}

@@ -1,0 +1,118 @@
+//! What the gateway costs: CPU time of the relay for a message of a group, with the gateway on and off.
+//!
+//! Not part of a normal run, since it measures: `TRELLIS_BIN=target/release/trellis cargo test --test m20_cost -- --ignored
+//! --nocapture` on a machine with nothing else to do.
+
+#![cfg(feature = "mls_gateway")]
+
+use serde_json::json;
+use trellis_test_support::{Author, Client, Event, Relay, process, trellis};
+
+/// Groups with a roster, and members of each.
+const GROUPS: usize = 1_000;
+const MEMBERS: usize = 50;
+/// Connections that publish, and connections that have subscribed to a share of the groups.
+const PUBLISHERS: usize = 4;
+const SUBSCRIBERS: usize = 10;
+const MESSAGES: usize = 20_000;
+const ROUNDS: usize = 4;
+
+/// Rates so high that they are never met.
+const ON: &str = "
+allow_open_bootstrap = true
+[extensions.mls_gateway.rate_limits]
+max_events_per_minute = 100000000
+max_keypackages_per_hour = 100000000
+max_group_messages_per_minute = 100000000
+";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures"]
+async fn m20_cpu_of_a_group_message_with_the_gateway_and_without() {
+    let members: Vec<Author> = std::iter::repeat_with(Author::new).take(MEMBERS).collect();
+    let groups: Vec<String> = (0..GROUPS).map(|number| format!("{number:064x}")).collect();
+    let rosters = groups.iter().map(|group| roster(&members, group));
+    let rosters: Vec<Event> = rosters.collect();
+    for round in 0..ROUNDS {
+        for archive in [None, Some(false), Some(true)] {
+            let table = match archive {
+                None => String::new(),
+                Some(keeps) => {
+                    format!("[extensions.mls_gateway]\nenable_message_archive = {keeps}{ON}")
+                }
+            };
+            let relay = trellis!().config(&table).start().await;
+            let cpu_us = run(&relay, &members, &groups, &rosters).await;
+            let what = match archive {
+                None => "off",
+                Some(false) => "on, without archive",
+                Some(true) => "on, with archive",
+            };
+            eprintln!("round {round}: gateway {what}: {cpu_us:.1} us of CPU a message");
+        }
+    }
+}
+
+fn roster(members: &[Author], group: &str) -> Event {
+    let draft = members[0]
+        .draft(450)
+        .tag(&["h", group])
+        .tag(&["seq", "1"])
+        .tag(&["op", "bootstrap"]);
+    let draft = members[1..]
+        .iter()
+        .fold(draft, |draft, member| draft.tag(&["p", &member.pubkey()]));
+    draft.sign()
+}
+
+/// CPU time of the relay for each message, in microseconds.
+async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Event]) -> f64 {
+    let mut owner = Client::connect(relay).await;
+    owner.login(&members[0]).await;
+    owner.store_all(rosters).await;
+    let mut listening = Vec::new();
+    for (number, some) in groups.chunks(GROUPS / SUBSCRIBERS).enumerate() {
+        let mut client = Client::connect(relay).await;
+        client.login(&members[number % MEMBERS]).await;
+        client
+            .subscribe("groups", &[json!({"kinds": [445], "#h": some, "since": 1})])
+            .await;
+        client.stored("groups").await.expect("open");
+        listening.push(tokio::spawn(async move {
+            let mut received = 0;
+            while received < MESSAGES / SUBSCRIBERS {
+                client.next_event("groups").await;
+                received += 1;
+            }
+        }));
+    }
+    let once = Author::new();
+    let content = "x".repeat(700);
+    let message = |number: usize| {
+        let draft = once
+            .draft(445)
+            .tag(&["h", &groups[number % GROUPS]])
+            .content(&content);
+        draft.tag(&["n", &number.to_string()]).sign()
+    };
+    let messages: Vec<Event> = (0..MESSAGES).map(message).collect();
+    let mut publishers = Vec::new();
+    for member in &members[..PUBLISHERS] {
+        let mut client = Client::connect(relay).await;
+        client.login(member).await;
+        publishers.push(client);
+    }
+    let before = process::cpu_us(relay.pid());
+    let share = MESSAGES / PUBLISHERS;
+    let sending = publishers
+        .into_iter()
+        .zip(messages.chunks(share).map(<[Event]>::to_vec));
+    let sending: Vec<_> = sending
+        .map(|(mut client, share)| tokio::spawn(async move { client.store_all(&share).await }))
+        .collect();
+    for task in sending.into_iter().chain(listening) {
+        task.await.expect("done");
+    }
+    let spent_us = process::cpu_us(relay.pid()) - before;
+    spent_us as f64 / MESSAGES as f64
+}
