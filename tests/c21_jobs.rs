@@ -122,6 +122,9 @@ async fn c21_an_export_that_fails_leaves_the_older_one_as_it_was() {
         .arg(relay.setup().config_file())
         .arg("-o")
         .arg(&dump)
+        // Variables that begin with TRELLIS_ are the relay's configuration, and tests have some of their own.
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("TRELLIS_DATA__PATH", home.join("data"))
         .output()
         .expect("run a shell");
