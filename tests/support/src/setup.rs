@@ -1,7 +1,7 @@
 //! How a relay is to run: which binary and front, with what configuration, environment and directory.
 //!
-//! Invariant: a relay under test sees none of the caller's environment but `PATH` and `HOME`, listens on a free port of
-//! the loopback interface and keeps its data in a directory that is removed after the test.
+//! Invariant: a relay under test sees none of the caller's environment but what [`PASSED_ON`] lists, listens on a free port
+//! of the loopback interface and keeps its data in a directory that is removed after the test.
 
 use crate::command::{self, Output, Running};
 use crate::relay::Relay;
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
+
+/// The last says where an instrumented relay counts its lines; others do not look at it.
+const PASSED_ON: [&str; 3] = ["PATH", "HOME", "LLVM_PROFILE_FILE"];
 
 /// Which of the two WebSocket fronts is talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,7 @@ impl Setup {
             ("TRELLIS_NETWORK__PORT".to_owned(), "0".to_owned()),
             ("TRELLIS_DATA__PATH".to_owned(), data),
         ]);
-        for name in ["PATH", "HOME"] {
+        for name in PASSED_ON {
             if let Ok(value) = std::env::var(name) {
                 environment.insert(name.to_owned(), value);
             }
