@@ -1,6 +1,6 @@
 //! How a relay is to run: which binary and front, with what configuration, environment and directory.
 //!
-//! Invariant: a relay under test sees none of the caller's environment but what [`PASSED_ON`] lists, listens on a free port
+//! Invariant: a relay under test sees none of the caller's environment but what `PASSED_ON` lists, listens on a free port
 //! of the loopback interface and keeps its data in a directory that is removed after the test.
 
 use crate::command::{self, Output, Running};
