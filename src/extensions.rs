@@ -7,6 +7,10 @@ pub(crate) const EXTENSIONS: &[Compiled] = &[
     Compiled::of::<members_only::MembersOnly>(),
     #[cfg(feature = "exec")]
     Compiled::of::<trellis_exec::Exec>(),
+    #[cfg(feature = "groups")]
+    Compiled::of::<trellis_groups::Groups>(),
+    #[cfg(feature = "livekit_token")]
+    Compiled::of::<trellis_livekit_token::LivekitToken>(),
     #[cfg(feature = "mls_gateway")]
     Compiled::of::<trellis_mls_gateway::MlsGateway>(),
 ];

@@ -16,6 +16,7 @@ mod error;
 mod extension_host;
 mod failure;
 mod follow;
+mod group_membership;
 #[cfg(doctest)]
 mod guide;
 mod handle;
@@ -63,6 +64,7 @@ pub use compiled::Compiled;
 pub use error::ExtensionError;
 pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables, check};
 pub use failure::{BuildError, HookError, TaskError};
+pub use group_membership::{GroupFacts, GroupMembership, GroupsUnavailable};
 pub use handle::{ExplainedHook, ExtensionStatus, HostHandle};
 pub use hook::{OnFault, Phase, StartAt};
 pub use hooks::Hooks;

@@ -4,7 +4,6 @@
 //! `gcloud auth application-default login`, the account of the machine. With `FIRESTORE_EMULATOR_HOST` nothing is secret
 //! and nothing encrypted.
 
-mod signing;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +17,7 @@ use gcloud_sdk::{GCP_DEFAULT_SCOPES, SecretValue, Source, Token, TokenSourceType
 pub(super) async fn client(project_id: &str, emulator: Option<&str>) -> Result<FirestoreDb> {
     // The crates for HTTPS and for tokens leave it to the program which cryptography to use, and panic without.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    signing::install();
+    trellis_jwt::install();
     let mut options = FirestoreDbOptions::new(project_id.to_owned());
     let source = match emulator {
         Some(host) => {

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::signing;
 use gcloud_sdk::{GCP_DEFAULT_SCOPES, Token, TokenSourceType};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -25,7 +24,7 @@ async fn m28_firestore_gets_its_token_by_the_key_of_a_service_account() {
     said.read_line(&mut account).unwrap();
 
     let _ = rustls::crypto::ring::default_provider().install_default();
-    signing::install();
+    trellis_jwt::install();
     let get = async |account: String| {
         let source = TokenSourceType::Json(account);
         Token::generate_for_scopes(source, GCP_DEFAULT_SCOPES.clone()).await

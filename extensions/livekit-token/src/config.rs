@@ -1,0 +1,8 @@
+//! `[extensions.livekit_token]`: its keys, their units and defaults.
+
+use trellis_relay::extension::prelude::*;
+
+/// `[extensions.livekit_token]`
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {}

@@ -1,0 +1,89 @@
+//! What is asked of LiveKit: rooms and their participants, by its server API (Twirp).
+//!
+//! Invariant: every call has a deadline, and its error says nothing of rooms or people, so it can be logged as it is.
+//! Deliberately not here: tokens of participants (`minting`), and what rooms mean.
+
+use livekit_api::services::room::{CreateRoomOptions, RoomClient};
+use livekit_api::services::{ServerError, ServiceError};
+use livekit_protocol::{ParticipantInfo, Room};
+use std::time::Duration;
+
+/// A call may take so long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// LiveKit, as this operator runs it.
+pub(crate) struct LiveKit {
+    rooms: RoomClient,
+}
+
+/// LiveKit did not answer, or said no.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LiveKitError {
+    /// There is no such room or participant.
+    #[error("LiveKit has no such room or participant")]
+    NotFound,
+    /// It cannot be reached, answers too late, or its answer cannot be read.
+    #[error("LiveKit cannot be reached")]
+    Unreachable,
+    /// It refused; the code is Twirp's, such as `unauthenticated`.
+    #[error("LiveKit refused: {0}")]
+    Refused(String),
+}
+
+impl LiveKit {
+    /// `url` may begin with `ws://`, `wss://`, `http://` or `https://`.
+    pub(crate) fn new(url: &str, api_key: &str, api_secret: &str) -> Self {
+        let rooms = RoomClient::with_api_key(url, api_key, api_secret);
+        LiveKit {
+            rooms: rooms.with_failover(false).with_request_timeout(PATIENCE),
+        }
+    }
+
+    /// Makes a room, or finds the one that is there.
+    pub(crate) async fn create_room(
+        &self,
+        name: &str,
+        options: CreateRoomOptions,
+    ) -> Result<Room, LiveKitError> {
+        Ok(self.rooms.create_room(name, options).await?)
+    }
+
+    /// Ends a room and puts out whoever is in it.
+    pub(crate) async fn delete_room(&self, name: &str) -> Result<(), LiveKitError> {
+        Ok(self.rooms.delete_room(name).await?)
+    }
+
+    /// All rooms, or those of these names.
+    pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<Vec<Room>, LiveKitError> {
+        Ok(self.rooms.list_rooms(names).await?)
+    }
+
+    /// Who is in a room.
+    pub(crate) async fn participants(
+        &self,
+        room: &str,
+    ) -> Result<Vec<ParticipantInfo>, LiveKitError> {
+        Ok(self.rooms.list_participants(room).await?)
+    }
+
+    /// Puts somebody out.
+    pub(crate) async fn remove_participant(
+        &self,
+        room: &str,
+        identity: &str,
+    ) -> Result<(), LiveKitError> {
+        Ok(self.rooms.remove_participant(room, identity).await?)
+    }
+}
+
+impl From<ServiceError> for LiveKitError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Twirp(ServerError::Twirp(refusal)) if refusal.code == "not_found" => {
+                LiveKitError::NotFound
+            }
+            ServiceError::Twirp(ServerError::Twirp(refusal)) => LiveKitError::Refused(refusal.code),
+            _ => LiveKitError::Unreachable,
+        }
+    }
+}

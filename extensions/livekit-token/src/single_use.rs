@@ -1,0 +1,63 @@
+//! A token lets one participant in once: what became of each is remembered until no copy of it is good any more.
+//!
+//! ISSUED -> at the first sight of a participant with it: CONSUMED by that participant's session (sid). Another session with
+//! it before the token's end is a replay; after its end LiveKit itself lets only those in again who were in before, so that
+//! is a reconnect.
+//!
+//! Invariant: tokens are known by a mark, a short hash of their `jti`, never by themselves; a cache that cannot answer is an
+//! error, and no token is issued that cannot be remembered.
+
+use async_trait::async_trait;
+
+/// Where several relays, or one, keep what became of tokens.
+#[async_trait]
+pub(crate) trait TokenCache: Send + Sync {
+    /// Remembers a new token, and lets its owner into its room again who was refused there.
+    async fn issue(&self, token: &Issued) -> Result<(), CacheDown>;
+
+    /// Somebody is in a room with the token of this mark, as this session. The same question twice has the same answer.
+    async fn arrive(&self, mark: &str, sid: &str, now_s: u64) -> Result<Arrival, CacheDown>;
+
+    /// From here on somebody is not let into a room until a new token is issued.
+    async fn refuse(&self, room: &str, identity: &str, until_s: u64) -> Result<(), CacheDown>;
+
+    /// Whether somebody is not let into a room.
+    async fn is_refused(&self, room: &str, identity: &str, now_s: u64) -> Result<bool, CacheDown>;
+
+    /// Forgets all of a room: its call is over.
+    async fn forget_room(&self, room: &str) -> Result<(), CacheDown>;
+}
+
+/// A token that was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Issued {
+    /// The short hash of its `jti`.
+    pub(crate) mark: String,
+    pub(crate) room: String,
+    /// Who it is for, as LiveKit knows them.
+    pub(crate) identity: String,
+    /// Its `exp`.
+    pub(crate) expires_at_s: u64,
+    /// How long it is remembered: longer than it is good.
+    pub(crate) forget_at_s: u64,
+}
+
+/// What somebody with a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The first with this token.
+    First,
+    /// The session that came first, seen once more.
+    Same,
+    /// Another session after the token's end: LiveKit's own reconnect.
+    Reconnect,
+    /// Another session while the token is good: a copy.
+    Replay,
+    /// No such token was issued, or it is forgotten.
+    Unknown,
+}
+
+/// The cache does not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the cache of tokens does not answer: {0}")]
+pub(crate) struct CacheDown(pub(crate) String);
