@@ -13,7 +13,7 @@ pub(crate) use withheld::Withheld;
 use crate::group::{Display, Group, Staff, Standing};
 use crate::roles::Right;
 use crate::rules::Rules;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{GroupFacts, GroupMembership, GroupsUnavailable};
@@ -66,7 +66,7 @@ impl Directory {
     }
 
     /// The groups right above and below a group.
-    pub(crate) fn kin(&self, id: &str) -> Vec<String> {
+    fn kin(&self, id: &str) -> BTreeSet<String> {
         let kin = self.look(id, |known| {
             let children = known.display.children.iter();
             known.group.parent.iter().chain(children).cloned().collect()
@@ -74,7 +74,7 @@ impl Directory {
         kin.unwrap_or_default()
     }
 
-    /// The members of a group.
+    /// The members of a group; of one that was deleted, who they were.
     pub(crate) fn members(&self, id: &str) -> Vec<PublicKey> {
         let members = self.look(id, |known| {
             let users = known.users.keys();

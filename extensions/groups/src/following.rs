@@ -52,36 +52,26 @@ impl Groups {
             CREATE_GROUP => vec![*event.pubkey()],
             _ => Vec::new(),
         };
-        let before = self.directory.kin(&id);
-        let members = match event.kind() {
-            DELETE_GROUP => self.directory.members(&id),
-            _ => Vec::new(),
-        };
         let reload = match event.kind() {
-            DELETE_GROUP => Reload::All,
+            DELETE_GROUP => Reload::Facts,
             _ => Reload::Users(users.clone()),
         };
-        self.directory.refresh(&self.host, &id, &reload).await?;
-        let after = self.directory.kin(&id);
-        for kin in before.iter().chain(&after) {
-            // A parent or child that has changed with it.
-            self.directory
-                .refresh(&self.host, kin, &Reload::Facts)
-                .await?;
-        }
+        let touched = self.directory.refresh(&self.host, &id, &reload).await?;
         self.directory.settle(event.id());
         watch::followed();
         if !self.directory.has(&id) {
             return Ok(());
         }
         self.plan(event, &id);
-        if matches!(event.kind(), EDIT_METADATA | DELETE_GROUP) {
-            for kin in before.iter().chain(&after) {
-                self.agenda.say(kin, Said::METADATA);
-            }
+        // Groups above and below that have changed with it.
+        for kin in touched.iter().filter(|kin| **kin != *id) {
+            self.agenda.say(kin, Said::METADATA);
         }
         self.host.access_changed(&users, &Kinds::all());
-        self.host.access_changed(&members, &Kinds::all());
+        if event.kind() == DELETE_GROUP {
+            let members = self.directory.members(&id);
+            self.host.access_changed(&members, &Kinds::all());
+        }
         Ok(())
     }
 
@@ -91,9 +81,7 @@ impl Groups {
                 self.agenda.say(id, Said::ALL);
                 self.agenda.answer(id, event.pubkey());
             }
-            PUT_USER | REMOVE_USER => {
-                self.agenda.say(id, Said::USERS);
-            }
+            PUT_USER | REMOVE_USER => self.agenda.say(id, Said::USERS),
             EDIT_METADATA => self.agenda.say(id, Said::METADATA),
             DELETE_EVENT => {
                 self.agenda.say(id, Said::PINS);

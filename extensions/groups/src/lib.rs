@@ -113,7 +113,9 @@ impl Groups {
     async fn settle_forever(&self) -> Result<(), TaskError> {
         loop {
             tokio::time::sleep(SETTLE_EVERY).await;
-            self.directory.settle_old(&self.host).await?;
+            for id in self.directory.settle_old(&self.host).await? {
+                self.agenda.say(&id, agenda::Said::ALL);
+            }
         }
     }
 }

@@ -8,3 +8,4 @@ mod joining;
 mod life;
 mod moderation;
 mod posting;
+mod service;

@@ -38,34 +38,55 @@ impl Directory {
         })
         .await?;
         for id in ids {
-            self.refresh(host, &id, &Reload::All).await?;
+            let _turn = self.turn.lock().await;
+            self.read(host, &id, &Reload::All).await?;
         }
         Ok(())
     }
 
-    /// Reads the groups again of which something was committed, or nearly so, and that nobody has told of since.
-    pub(crate) async fn settle_old(&self, host: &Host) -> Result<(), LoadError> {
+    /// Reads the groups again of which something was committed, or nearly so, and that nobody has told of since; which.
+    pub(crate) async fn settle_old(&self, host: &Host) -> Result<Vec<String>, LoadError> {
         let old = self.pending.older_than(PATIENCE);
+        let mut touched = Vec::new();
         if old.is_empty() {
-            return Ok(());
+            return Ok(touched);
         }
         // Writes are in one order: when this one is done, what was under way is committed or has failed.
         host.kv_put(&[BARRIER], Some(Vec::new())).await?;
         for (id, events) in old {
-            self.refresh(host, &id, &Reload::All).await?;
+            touched.extend(self.refresh(host, &id, &Reload::All).await?);
             self.pending.remove(&events);
         }
-        Ok(())
+        Ok(touched)
     }
 
-    /// Reads rows of a group again.
+    /// Reads rows of a group again, and of those above and below where it is found that these have changed: rows may be
+    /// ahead of the event that one follows. All groups that were read.
     pub(crate) async fn refresh(
         &self,
         host: &Host,
         id: &str,
         what: &Reload,
-    ) -> Result<(), LoadError> {
+    ) -> Result<Vec<String>, LoadError> {
         let _turn = self.turn.lock().await;
+        let mut touched = vec![id.to_owned()];
+        let mut read = 0;
+        while let Some(id) = touched.get(read).cloned() {
+            let before = self.kin(&id);
+            let what = if read == 0 { what } else { &Reload::Facts };
+            self.read(host, &id, what).await?;
+            let after = self.kin(&id);
+            for kin in before.symmetric_difference(&after) {
+                if !touched.contains(kin) {
+                    touched.push(kin.clone());
+                }
+            }
+            read += 1;
+        }
+        Ok(touched)
+    }
+
+    async fn read(&self, host: &Host, id: &str, what: &Reload) -> Result<(), LoadError> {
         let Some(group) = read::<Group>(host, GROUP, id).await? else {
             let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
             groups.remove(id);

@@ -1,4 +1,5 @@
-//! 9002 `edit-metadata`: all fields at once, so that what an event does not say is off or empty from then on.
+//! 9002 `edit-metadata`: all fields at once, so that what an event does not say is off or empty from then on. What older
+//! clients say for that (`public`, `open`) is taken and means nothing more.
 
 use super::Act;
 use super::subgroups;
@@ -6,17 +7,6 @@ use crate::group::Display;
 use crate::state::{Refusal, State};
 use trellis_relay::extension::prelude::*;
 
-/// Fields with a text, and those that stand for themselves; `public` and `open` are what older clients say for neither.
-const TEXTS: [&str; 4] = ["name", "picture", "banner", "about"];
-const FLAGS: [&str; 7] = [
-    "private",
-    "restricted",
-    "hidden",
-    "closed",
-    "livekit",
-    "public",
-    "open",
-];
 /// A text has so many bytes.
 const TEXT_BYTES_MAX: usize = 4096;
 
@@ -24,12 +14,6 @@ pub(super) fn edit(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusa
     let event = act.event;
     let names: Vec<String> = event.tags().map(|tag| tag.name().into_owned()).collect();
     let has = |name: &str| names.iter().any(|found| found == name);
-    let others = ["supported_kinds", "parent", "child"];
-    let known = TEXTS.into_iter().chain(FLAGS).chain(others);
-    if !known.into_iter().any(has) {
-        let text = "edit-metadata needs at least one field of the group's metadata";
-        return Err(Reason::invalid(text).into());
-    }
     let text = |name: &str| -> Result<Option<String>, Refusal> {
         let text = event.first_tag_value(name).map(|text| text.into_owned());
         match text

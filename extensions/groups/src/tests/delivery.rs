@@ -286,7 +286,7 @@ async fn g4_who_is_removed_has_what_they_had_open_closed() {
         })
         .await;
     assert_eq!(reason, "restricted: you are no member of this group");
-    admin.store(&ground.put(group, MEMBER, [])).await;
+    admin.store(&ground.put(group, MEMBER, ["back"])).await;
     until("they may ask again", async || {
         member.query(filter.clone()).await.is_ok()
     })
