@@ -5,16 +5,23 @@
 //!
 //! Invariant: nothing here stores or logs who was in which call; no token, secret or signature is logged.
 
+mod communities;
 mod config;
 mod failure;
 mod livekit;
+mod operator;
+#[cfg(test)]
+mod real_livekit;
+mod rooms;
 mod signer;
 mod single_use;
 
 pub use config::Config;
 
+use communities::Communities;
 use config::Settings;
 use livekit::LiveKit;
+use rooms::Rooms;
 use single_use::TokenCache;
 use std::sync::{Arc, PoisonError, RwLock};
 use trellis_relay::extension::prelude::*;
@@ -25,6 +32,8 @@ pub struct LivekitToken {
     settings: RwLock<Arc<Settings>>,
     livekit: LiveKit,
     tokens: Arc<dyn TokenCache>,
+    communities: Arc<Communities>,
+    rooms: Rooms,
 }
 
 impl Extension for LivekitToken {
@@ -37,7 +46,10 @@ impl Extension for LivekitToken {
         let settings = config.settle(|name| std::env::var(name).ok())?;
         let secret = settings.livekit_api_secret.reveal();
         let livekit = LiveKit::new(&settings.livekit_url, &settings.livekit_api_key, secret);
+        let communities = Arc::new(Communities::new(&host, &settings));
         Ok(LivekitToken {
+            rooms: Rooms::load(&host, &settings, &communities).await?,
+            communities,
             tokens: single_use::open(&settings, &host).await?,
             livekit,
             settings: RwLock::new(settings),
@@ -45,9 +57,14 @@ impl Extension for LivekitToken {
         })
     }
 
-    fn register(&self, _hooks: &mut Registrar<Self>) {}
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        rooms::register(hooks);
+    }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
+        if self.settings().communities {
+            self.rooms.keep(&self.livekit, &stop).await;
+        }
         stop.stopped().await;
         Ok(())
     }

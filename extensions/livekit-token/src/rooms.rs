@@ -140,7 +140,11 @@ impl Rooms {
     }
 
     /// Makes the room of a space, or finds it.
-    pub(crate) async fn provide(&self, livekit: &LiveKit, space: &Space) -> Result<(), LiveKitError> {
+    pub(crate) async fn provide(
+        &self,
+        livekit: &LiveKit,
+        space: &Space,
+    ) -> Result<(), LiveKitError> {
         self.marks.rooms([space.name()]);
         self.make(livekit, &space.name()).await
     }
@@ -230,7 +234,10 @@ impl Rooms {
                 Err(Failure::new(Code::RoomClosed, "this meeting is over"))
             }
             Some(meeting) => Ok(meeting.space),
-            None => Err(Failure::new(Code::RoomNotFound, "there is no such meeting here")),
+            None => Err(Failure::new(
+                Code::RoomNotFound,
+                "there is no such meeting here",
+            )),
         }
     }
 

@@ -15,7 +15,9 @@ const VANISH: u16 = 62;
 
 /// Registers the hook.
 pub(crate) fn register(hooks: &mut Registrar<LivekitToken>) {
-    let kinds = [VANISH, DEFINITION, LIST, SPACE].into_iter().collect::<Kinds>();
+    let kinds = [VANISH, DEFINITION, LIST, SPACE]
+        .into_iter()
+        .collect::<Kinds>();
     hooks.stored(
         kinds,
         StartAt::Now,

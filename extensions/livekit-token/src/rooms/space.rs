@@ -149,10 +149,5 @@ impl Space {
 
 /// An address as `a` tags have it.
 pub(crate) fn name_of(address: &Address) -> String {
-    format!(
-        "{}:{}:{}",
-        address.kind,
-        address.pubkey.to_hex(),
-        address.d
-    )
+    format!("{}:{}:{}", address.kind, address.pubkey.to_hex(), address.d)
 }

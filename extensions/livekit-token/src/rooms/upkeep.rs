@@ -113,7 +113,11 @@ impl Rooms {
                 Some(last) if page.len() == PAGE_EVENTS => {
                     // Others of the same second may follow, unless the page holds nothing but that second.
                     let is_stuck = page.first().is_some_and(|it| it.created_at() == last);
-                    until = Some(if is_stuck { last.saturating_sub(1) } else { last });
+                    until = Some(if is_stuck {
+                        last.saturating_sub(1)
+                    } else {
+                        last
+                    });
                 }
                 _ => break,
             }
@@ -194,7 +198,7 @@ impl Rooms {
     async fn end_one(&self, livekit: &LiveKit, name: String) -> Result<(), LiveKitError> {
         match livekit.delete_room(&name).await {
             Err(error @ LiveKitError::Unreachable) => return Err(error),
-            Ok(()) => count("deleted"),
+            Ok(()) => count("closed"),
             // It is gone already, or found again when LiveKit's rooms are compared.
             Err(_) => {}
         }
@@ -205,7 +209,7 @@ impl Rooms {
     async fn make_one(&self, livekit: &LiveKit, name: String) -> Result<(), LiveKitError> {
         match self.make(livekit, &name).await {
             Ok(()) => {
-                count("created");
+                count("opened");
                 self.registry.made(&name);
             }
             Err(error @ LiveKitError::Unreachable) => return Err(error),
@@ -239,13 +243,11 @@ impl Rooms {
                 Ok(true) => {}
                 Ok(false) => {
                     livekit.delete_room(&room.name).await?;
-                    count("deleted");
+                    count("closed");
                 }
                 Err(error) => tracing::warn!("a room could not be looked at: {error}"),
             }
         }
-        let watched = self.registry.len() as f64;
-        metrics::gauge!("livekit_token_watched_rooms").set(watched);
         self.apply(livekit).await
     }
 
@@ -263,14 +265,12 @@ impl Rooms {
 }
 
 /// Waits for all, or for the first that fails.
-async fn drain(
-    calls: impl Stream<Item = Result<(), LiveKitError>>,
-) -> Result<(), LiveKitError> {
+async fn drain(calls: impl Stream<Item = Result<(), LiveKitError>>) -> Result<(), LiveKitError> {
     calls.try_for_each(|()| ready(Ok(()))).await
 }
 
-fn count(change: &'static str) {
-    metrics::counter!("livekit_token_room_changes_total", "change" => change).increment(1);
+fn count(what: &'static str) {
+    metrics::counter!("livekit_token_rooms_total", "what" => what).increment(1);
 }
 
 async fn wait_for(stop: &StopToken, time: Duration) {
