@@ -41,7 +41,10 @@ pub(crate) async fn between(
     let lists = lists.await?;
     let (own, theirs): (Vec<_>, Vec<_>) = lists.iter().partition(|list| list.pubkey() == who);
     let who = who.to_hex();
-    if theirs.iter().any(|list| blocks(list, |key| key.eq_ignore_ascii_case(&who))) {
+    if theirs
+        .iter()
+        .any(|list| blocks(list, |key| key.eq_ignore_ascii_case(&who)))
+    {
         return Ok(Blocked::By);
     }
     let is_there = |key: &str| {

@@ -95,9 +95,9 @@ impl Communities {
         Ok(())
     }
 
-    /// The definition or a list of this community is another one now, or gone.
-    pub(crate) fn forget(&self, community: &PublicKey) {
-        self.cache.forget(community);
+    /// The definition or a list of this community is another one now, or gone. Whether anything was known of it.
+    pub(crate) fn forget(&self, community: &PublicKey) -> bool {
+        self.cache.forget(community)
     }
 
     /// Any may have changed.

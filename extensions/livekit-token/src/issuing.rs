@@ -11,6 +11,7 @@ use crate::livekit::LiveKitError;
 use crate::maintenance;
 use crate::minting;
 use crate::room_facts::RoomFacts;
+use crate::rooms::Space;
 use crate::routes::unavailable;
 use crate::single_use::Issued;
 use livekit_api::services::room::CreateRoomOptions;
@@ -26,7 +27,14 @@ pub(crate) struct Seat {
     pub(crate) identity: String,
     /// The room's name.
     pub(crate) room: String,
-    pub(crate) facts: RoomFacts,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a room is for.
+pub(crate) enum Purpose {
+    Call(RoomFacts),
+    /// The room of a community.
+    Space(Space),
 }
 
 /// A token for whom it is.
@@ -47,9 +55,14 @@ impl fmt::Debug for Ticket {
 
 /// Makes the room and the token.
 pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failure> {
+    if me.rooms.is_call_ended(&seat.room) {
+        let text = "the operator of this relay has ended this call";
+        return Err(Failure::new(Code::RoomClosed, text));
+    }
     maintenance::check(me, &seat.room).await?;
     // Whoever blocks somebody is in the room, so it is there already, and making it changes nothing.
-    let (present, made) = futures_util::join!(me.livekit.participants(&seat.room), make_room(me, &seat));
+    let (present, made) =
+        futures_util::join!(me.livekit.participants(&seat.room), make_room(me, &seat));
     let present = match present {
         Ok(present) => keys_of(&present),
         Err(LiveKitError::NotFound) => HashSet::new(),
@@ -70,7 +83,10 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
     let (settings, now_s) = (me.settings(), me.host.clock().now_s());
     let minted = minting::mint(&settings, &seat.room, &seat.identity, now_s).map_err(|error| {
         tracing::error!("a token could not be signed: {error}");
-        Failure::new(Code::LivekitUnavailable, "no token can be made now; try again later")
+        Failure::new(
+            Code::LivekitUnavailable,
+            "no token can be made now; try again later",
+        )
     })?;
     let issued = Issued {
         mark: minted.mark,
@@ -81,7 +97,10 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
     };
     me.tokens.issue(&issued).await.map_err(|down| {
         tracing::error!("a token could not be remembered: {down}");
-        Failure::new(Code::LivekitUnavailable, "no token can be remembered now; try again later")
+        Failure::new(
+            Code::LivekitUnavailable,
+            "no token can be remembered now; try again later",
+        )
     })?;
     Ok(Ticket {
         token: minted.token,
@@ -92,11 +111,15 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
 }
 
 async fn make_room(me: &LivekitToken, seat: &Seat) -> Result<(), LiveKitError> {
+    let facts = match &seat.purpose {
+        Purpose::Call(facts) => facts,
+        Purpose::Space(space) => return me.rooms.provide(&me.livekit, space).await,
+    };
     let settings = me.settings();
     let options = CreateRoomOptions {
         empty_timeout: settings.room_empty_timeout_s,
         max_participants: settings.room_participants_max,
-        metadata: seat.facts.to_metadata(),
+        metadata: facts.to_metadata(),
         ..CreateRoomOptions::default()
     };
     me.livekit.create_room(&seat.room, options).await.map(drop)

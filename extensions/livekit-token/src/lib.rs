@@ -20,7 +20,10 @@ mod operator;
 mod presence;
 mod rates;
 mod reach;
+#[cfg(test)]
+mod real_livekit;
 mod room_facts;
+mod rooms;
 mod routes;
 mod signer;
 mod single_use;
@@ -37,6 +40,7 @@ use livekit::LiveKit;
 use offers::Offers;
 use rates::Rates;
 use reach::Reach;
+use rooms::Rooms;
 use single_use::TokenCache;
 use std::sync::{Arc, PoisonError, RwLock};
 use trellis_relay::extension::prelude::*;
@@ -51,7 +55,8 @@ pub struct LivekitToken {
     rates: Rates,
     reach: Reach,
     maintenance_seen: maintenance::Seen,
-    communities: Communities,
+    communities: Arc<Communities>,
+    rooms: Rooms,
 }
 
 impl Extension for LivekitToken {
@@ -65,14 +70,16 @@ impl Extension for LivekitToken {
         let settings = config.settle(|name| std::env::var(name).ok())?;
         let secret = settings.livekit_api_secret.reveal();
         let livekit = LiveKit::new(&settings.livekit_url, &settings.livekit_api_key, secret);
+        let communities = Arc::new(Communities::new(&host, &settings));
         Ok(LivekitToken {
+            rooms: Rooms::load(&host, &settings, &communities).await?,
+            communities,
             tokens: single_use::open(&settings, &host).await?,
             livekit,
             offers: Offers::new(settings.bounds.offers, settings.offer_ttl_s),
             rates: Rates::new(&settings, &host),
             reach: Reach::default(),
             maintenance_seen: maintenance::Seen::default(),
-            communities: Communities::new(&host, &settings),
             settings: RwLock::new(settings),
             host,
         })
@@ -80,14 +87,22 @@ impl Extension for LivekitToken {
 
     fn register(&self, hooks: &mut Registrar<Self>) {
         offers::register(hooks);
+        rooms::register(hooks);
         information::register(hooks);
         routes::register(&self.settings(), hooks);
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
+        let rooms = async {
+            if self.settings().communities {
+                self.rooms.keep(&self.livekit, &stop).await;
+            }
+            stop.stopped().await;
+            Ok(())
+        };
         tokio::select! {
             result = reach::watch(&self) => result,
-            () = stop.stopped() => Ok(()),
+            result = rooms => result,
         }
     }
 

@@ -46,17 +46,26 @@ impl LiveKit {
         name: &str,
         options: CreateRoomOptions,
     ) -> Result<Room, LiveKitError> {
-        watch::call("create_room", async { Ok(self.rooms.create_room(name, options).await?) }).await
+        watch::call("create_room", async {
+            Ok(self.rooms.create_room(name, options).await?)
+        })
+        .await
     }
 
     /// Ends a room and puts out whoever is in it.
     pub(crate) async fn delete_room(&self, name: &str) -> Result<(), LiveKitError> {
-        watch::call("delete_room", async { Ok(self.rooms.delete_room(name).await?) }).await
+        watch::call("delete_room", async {
+            Ok(self.rooms.delete_room(name).await?)
+        })
+        .await
     }
 
     /// All rooms, or those of these names.
     pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<Vec<Room>, LiveKitError> {
-        watch::call("list_rooms", async { Ok(self.rooms.list_rooms(names).await?) }).await
+        watch::call("list_rooms", async {
+            Ok(self.rooms.list_rooms(names).await?)
+        })
+        .await
     }
 
     /// Who is in a room.
@@ -64,7 +73,10 @@ impl LiveKit {
         &self,
         room: &str,
     ) -> Result<Vec<ParticipantInfo>, LiveKitError> {
-        watch::call("list_participants", async { Ok(self.rooms.list_participants(room).await?) }).await
+        watch::call("list_participants", async {
+            Ok(self.rooms.list_participants(room).await?)
+        })
+        .await
     }
 
     /// Puts somebody out.
@@ -73,7 +85,10 @@ impl LiveKit {
         room: &str,
         identity: &str,
     ) -> Result<(), LiveKitError> {
-        watch::call("remove_participant", async { Ok(self.rooms.remove_participant(room, identity).await?) }).await
+        watch::call("remove_participant", async {
+            Ok(self.rooms.remove_participant(room, identity).await?)
+        })
+        .await
     }
 }
 

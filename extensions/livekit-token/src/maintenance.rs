@@ -32,10 +32,14 @@ pub(crate) async fn check(me: &LivekitToken, room: &str) -> Result<(), Failure> 
         return Ok(());
     }
     let relays_deadline_s = relays.map(|since_s| since_s + me.host.drain_timeout().as_secs());
-    let own_deadline_s = settings.maintenance_deadline_s.filter(|_| settings.maintenance);
+    let own_deadline_s = settings
+        .maintenance_deadline_s
+        .filter(|_| settings.maintenance);
     let deadline_s = relays_deadline_s.into_iter().chain(own_deadline_s).min();
     if deadline_s.is_some_and(|at_s| at_s <= now_s) {
-        return Err(refusal("this is a time of maintenance; no calls can be joined"));
+        return Err(refusal(
+            "this is a time of maintenance; no calls can be joined",
+        ));
     }
     let running = me.livekit.rooms(vec![room.to_owned()]).await;
     match running.map_err(unavailable)?.is_empty() {

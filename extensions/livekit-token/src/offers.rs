@@ -121,10 +121,12 @@ impl Kept {
 /// all; one that another extension refuses after it is signed all the same.
 pub(crate) fn register(hooks: &mut Registrar<LivekitToken>) {
     hooks.phase(Phase::Policy);
-    hooks.label("offers of calls").admit([OFFER, ANSWER], |me, event, _viewer| {
-        me.offers.take(event, me.host.clock().now_s());
-        Ok(Admit::Accept)
-    });
+    hooks
+        .label("offers of calls")
+        .admit([OFFER, ANSWER], |me, event, _viewer| {
+            me.offers.take(event, me.host.clock().now_s());
+            Ok(Admit::Accept)
+        });
 }
 
 #[cfg(test)]
@@ -134,7 +136,10 @@ mod tests {
     use trellis_relay::testing::{Author, START_S};
 
     fn offer(caller: &Author, callee: &Author) -> Event {
-        caller.draft(OFFER).tag(["p", &callee.pubkey().to_hex()]).sign()
+        caller
+            .draft(OFFER)
+            .tag(["p", &callee.pubkey().to_hex()])
+            .sign()
     }
 
     fn answer(callee: &Author, caller: &Author, offer: &Event) -> Event {
@@ -190,7 +195,11 @@ mod tests {
         let (alice, bob, eve) = (Author::new(1), Author::new(2), Author::new(3));
         let [bobs, eves] = [&bob, &eve].map(|it| it.pubkey().to_hex());
         let nobody = alice.draft(OFFER).sign();
-        let two = alice.draft(OFFER).tag(["p", &bobs]).tag(["p", &eves]).sign();
+        let two = alice
+            .draft(OFFER)
+            .tag(["p", &bobs])
+            .tag(["p", &eves])
+            .sign();
         let herself = offer(&alice, &alice);
         for wrong in [nobody, two, herself] {
             assert_eq!(Call::of(&wrong), None);

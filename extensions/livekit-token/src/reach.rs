@@ -62,7 +62,8 @@ pub(crate) async fn watch(me: &LivekitToken) -> Result<(), TaskError> {
     loop {
         look(me).await;
         // Since when a maintenance of the relay is on.
-        me.maintenance_seen.look(me.host.mode(), me.host.clock().now_s());
+        me.maintenance_seen
+            .look(me.host.mode(), me.host.clock().now_s());
         tokio::time::sleep(PERIOD).await;
     }
 }

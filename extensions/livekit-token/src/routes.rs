@@ -31,7 +31,9 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<LivekitToken>)
         if let Some(url) = &settings.operator_url {
             api.known_as(url);
         }
-        community::declare(api);
+        if settings.communities {
+            community::declare(api);
+        }
         group::declare(api);
         dm::declare(api);
         if settings.route_host.is_some() {

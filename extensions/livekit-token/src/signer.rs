@@ -29,7 +29,11 @@ pub(crate) fn require_header(request: &HttpRequest) -> Result<(), Failure> {
 
 /// When a request was signed, in seconds since 1970, by its header, which has been found right before.
 pub(crate) fn signed_at_s(request: &HttpRequest) -> Option<u64> {
-    let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
     let (_, event) = header.trim().split_once(' ')?;
     let event = STANDARD.decode(event.trim()).ok()?;
     Some(Event::parse(&event).ok()?.created_at())

@@ -42,7 +42,9 @@ pub(crate) fn describe() {
 
 /// What came of a request for a token.
 pub(crate) fn token_asked_for<T>(route: &'static str, result: &Result<T, Failure>) {
-    let result = result.as_ref().map_or_else(|failure| failure.code.label(), |_| "issued");
+    let result = result
+        .as_ref()
+        .map_or_else(|failure| failure.code.label(), |_| "issued");
     counter!(ISSUED, "route" => route, "result" => result).increment(1);
 }
 
@@ -93,7 +95,9 @@ pub(crate) fn replay() {
 
 /// What became of a request to `/proxy`.
 pub(crate) fn proxied<T>(action: &'static str, result: &Result<T, Failure>) {
-    let result = result.as_ref().map_or_else(|failure| failure.code.label(), |_| "done");
+    let result = result
+        .as_ref()
+        .map_or_else(|failure| failure.code.label(), |_| "done");
     counter!(PROXIED, "action" => action, "result" => result).increment(1);
 }
 

@@ -21,7 +21,10 @@ pub(crate) fn read(
         Failure::new(Code::InvalidRequest, text)
     })?;
     if !kinds.contains(&event.kind()) {
-        let text = format!("the event in the body has kind {}, wanted {kinds:?}", event.kind());
+        let text = format!(
+            "the event in the body has kind {}, wanted {kinds:?}",
+            event.kind()
+        );
         return Err(Failure::new(Code::InvalidRequest, text));
     }
     if author.is_some_and(|author| author != event.pubkey()) {
@@ -94,8 +97,13 @@ fn leading_zero_bits(id: &[u8; 32]) -> u32 {
 
 /// The event that this one answers or belongs to: the `e` tag that is marked as root, or the only one (NIP-10).
 pub(crate) fn root_of(event: &Event) -> Option<EventId> {
-    let tags: Vec<_> = event.tags().filter(|tag| tag.letter() == Some(b'e')).collect();
-    let marked = tags.iter().find(|tag| tag.get(3).is_some_and(|marker| marker == "root"));
+    let tags: Vec<_> = event
+        .tags()
+        .filter(|tag| tag.letter() == Some(b'e'))
+        .collect();
+    let marked = tags
+        .iter()
+        .find(|tag| tag.get(3).is_some_and(|marker| marker == "root"));
     let root = match (marked, &*tags) {
         (Some(marked), _) => marked,
         (None, [only]) => only,

@@ -78,11 +78,11 @@ impl Cache {
         }
     }
 
-    /// Something of this community has changed.
-    pub(super) fn forget(&self, key: &PublicKey) {
+    /// Something of this community has changed. Whether anything was known of it.
+    pub(super) fn forget(&self, key: &PublicKey) -> bool {
         let mut inner = self.lock();
         inner.change += 1;
-        inner.remove(key);
+        inner.remove(key)
     }
 
     /// Anything may have changed.
@@ -104,10 +104,12 @@ impl Cache {
 }
 
 impl Inner {
-    fn remove(&mut self, key: &PublicKey) {
-        if let Some(kept) = self.kept.remove(key) {
-            self.weight -= weight(kept.community.as_ref());
-        }
+    fn remove(&mut self, key: &PublicKey) -> bool {
+        let Some(kept) = self.kept.remove(key) else {
+            return false;
+        };
+        self.weight -= weight(kept.community.as_ref());
+        kept.community.is_some()
     }
 }
 

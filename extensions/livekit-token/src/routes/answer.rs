@@ -2,9 +2,9 @@
 //!
 //! Invariant: no answer with a token is kept by anything between here and the client.
 
-use crate::issuing::Ticket;
 use crate::LivekitToken;
 use crate::failure::Failure;
+use crate::issuing::Ticket;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use schemars::JsonSchema;

@@ -4,12 +4,10 @@ use super::answer::unkept;
 use super::asker::Asker;
 use crate::LivekitToken;
 use crate::failure::{Code, Failure};
-use crate::issuing::{self, Seat, Ticket};
-use crate::room_facts::RoomFacts;
+use crate::issuing::{self, Purpose, Seat, Ticket};
 use crate::watch;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use trellis_relay::event::Address;
 use trellis_relay::extension::prelude::*;
 
 /// A request to join a room.
@@ -59,31 +57,18 @@ async fn token(
     let asker = Asker::of(request, payload, |me| me.settings().nip98_time_window_s).await?;
     let me = &asker.me;
     let body: Body = asker.json()?;
-    let address = Address::parse(&body.room).filter(|it| it.kind == ROOM).ok_or_else(|| {
-        Failure::new(Code::InvalidRequest, "room must be 30312:<pubkey>:<d>")
-    })?;
-    let community = PublicKey::from_hex(&body.community).map_err(|_| {
-        Failure::new(Code::InvalidRequest, "community must be 64 hex digits")
-    })?;
-    me.communities.membership(&community, &asker.pubkey).await?;
-    check_room(me, &address, &community).await?;
+    let community = PublicKey::from_hex(&body.community)
+        .map_err(|_| Failure::new(Code::InvalidRequest, "community must be 64 hex digits"))?;
+    let space = me
+        .rooms
+        .admit(&body.room, &community, &asker.pubkey)
+        .await?;
     let seat = Seat {
         who: asker.pubkey,
         identity: asker.pubkey.to_hex(),
-        facts: RoomFacts::of_space(&body.room),
-        room: body.room,
+        room: space.name(),
+        purpose: Purpose::Space(space),
     };
     let ticket = issuing::issue(me, seat).await?;
     Ok((asker.me, ticket))
-}
-
-const ROOM: u16 = 30_312;
-
-/// Refuses a room that is not there, not the community's, or closed.
-async fn check_room(
-    _me: &LivekitToken,
-    _address: &Address,
-    _community: &PublicKey,
-) -> Result<(), Failure> {
-    Err(Failure::new(Code::RoomNotFound, "there is no such room"))
 }

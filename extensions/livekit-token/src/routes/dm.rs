@@ -4,7 +4,7 @@ use super::answer::{Granted, granted};
 use super::asker::Asker;
 use crate::LivekitToken;
 use crate::failure::{Code, Failure};
-use crate::issuing::{self, Seat, Ticket};
+use crate::issuing::{self, Purpose, Seat, Ticket};
 use crate::offers::{ANSWER, Call, OFFER};
 use crate::room_facts::RoomFacts;
 use crate::watch;
@@ -35,8 +35,14 @@ pub(super) fn declare(api: &mut Api) {
         })
         .answers::<Granted>(200)
         .fails(403, "BLOCKED_BY_PARTICIPANT or USER_BANNED.")
-        .fails(404, "CALL_NOT_FOUND: nobody offered this call, or too long ago.")
-        .fails(409, "CALL_NOT_ANSWERED: the caller has to wait for the answer.")
+        .fails(
+            404,
+            "CALL_NOT_FOUND: nobody offered this call, or too long ago.",
+        )
+        .fails(
+            409,
+            "CALL_NOT_ANSWERED: the caller has to wait for the answer.",
+        )
         .fails(429, "RATE_LIMITED.")
         .fails(503, "LIVEKIT_UNAVAILABLE or MAINTENANCE.");
 }
@@ -70,7 +76,7 @@ async fn token(
         who: asker.pubkey,
         identity: asker.pubkey.to_hex(),
         room: room_of(&peers, &call.offer),
-        facts: RoomFacts::of_two(peers, call.offer),
+        purpose: Purpose::Call(RoomFacts::of_two(peers, call.offer)),
     };
     let ticket = issuing::issue(me, seat).await?;
     Ok((asker.me, ticket))
@@ -79,7 +85,10 @@ async fn token(
 /// The call of an offer, once it is answered.
 fn answered(me: &LivekitToken, offer: &Event, answer: Option<&Event>) -> Result<Call, Failure> {
     let call = Call::of(offer).ok_or_else(|| {
-        Failure::new(Code::InvalidRequest, "the offer needs one p tag, of whom it is for")
+        Failure::new(
+            Code::InvalidRequest,
+            "the offer needs one p tag, of whom it is for",
+        )
     })?;
     let seen = me.offers.get(&call.offer, me.host.clock().now_s());
     let is_answered = seen.is_some_and(|seen| seen.is_answered)

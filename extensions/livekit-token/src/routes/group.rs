@@ -4,7 +4,7 @@ use super::answer::{Granted, granted};
 use super::asker::Asker;
 use crate::LivekitToken;
 use crate::failure::{Code, Failure};
-use crate::issuing::{self, Seat, Ticket, unreadable};
+use crate::issuing::{self, Purpose, Seat, Ticket, unreadable};
 use crate::room_facts::RoomFacts;
 use crate::watch;
 use crate::work;
@@ -12,8 +12,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::GroupMembership;
+use trellis_relay::extension::prelude::*;
 
 const REQUEST: u16 = 20_002;
 const CALL: u16 = 1020;
@@ -34,8 +34,14 @@ pub(super) fn declare(api: &mut Api) {
             inputs.body::<Body>();
         })
         .answers::<Granted>(200)
-        .fails(403, "NOT_GROUP_MEMBER, BLOCKED_BY_PARTICIPANT or USER_BANNED.")
-        .fails(404, "CALL_NOT_FOUND: there is no such call in the group, or it is over.")
+        .fails(
+            403,
+            "NOT_GROUP_MEMBER, BLOCKED_BY_PARTICIPANT or USER_BANNED.",
+        )
+        .fails(
+            404,
+            "CALL_NOT_FOUND: there is no such call in the group, or it is over.",
+        )
         .fails(429, "RATE_LIMITED.")
         .fails(503, "LIVEKIT_UNAVAILABLE or MAINTENANCE.");
 }
@@ -56,7 +62,10 @@ async fn token(
     let body: Body = asker.json()?;
     let event = work::read(me, &body.event, &[REQUEST], Some(&asker.pubkey))?;
     let group = event.first_tag_value("h").ok_or_else(|| {
-        Failure::new(Code::InvalidRequest, "the event needs an h tag with the group's id")
+        Failure::new(
+            Code::InvalidRequest,
+            "the event needs an h tag with the group's id",
+        )
     })?;
     let call = work::root_of(&event).ok_or_else(|| {
         Failure::new(
@@ -70,7 +79,7 @@ async fn token(
         who: asker.pubkey,
         identity: asker.pubkey.to_hex(),
         room: room_of(&group, &call),
-        facts: RoomFacts::of_group(&group, call),
+        purpose: Purpose::Call(RoomFacts::of_group(&group, call)),
     };
     let ticket = issuing::issue(me, seat).await?;
     Ok((asker.me, ticket))
@@ -135,7 +144,9 @@ const LATER_MAX: usize = 20;
 fn is_over(call: &Event, now_s: u64) -> bool {
     let has_ended = |status| matches!(status, "ended" | "closed");
     call.expiration().is_some_and(|at_s| at_s <= now_s)
-        || call.first_tag_value("status").is_some_and(|status| has_ended(&*status))
+        || call
+            .first_tag_value("status")
+            .is_some_and(|status| has_ended(&*status))
         || call
             .first_tag_value("ends")
             .is_some_and(|at_s| at_s.parse::<u64>().is_ok_and(|at_s| at_s <= now_s))

@@ -5,14 +5,14 @@ use super::asker::Asker;
 use super::group::check_membership;
 use crate::LivekitToken;
 use crate::failure::{Code, Failure};
-use crate::issuing::{self, Seat, Ticket, unreadable};
+use crate::issuing::{self, Purpose, Seat, Ticket, unreadable};
 use crate::room_facts::RoomFacts;
 use crate::watch;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sha2::{Digest, Sha256};
-use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::GroupMembership;
+use trellis_relay::extension::prelude::*;
 
 /// What LiveKit's own clients take.
 #[derive(Serialize, JsonSchema)]
@@ -34,7 +34,10 @@ pub(super) fn declare(api: &mut Api) {
             inputs.path::<String>();
         })
         .answers::<Granted>(200)
-        .fails(403, "NOT_GROUP_MEMBER, BLOCKED_BY_PARTICIPANT or USER_BANNED.")
+        .fails(
+            403,
+            "NOT_GROUP_MEMBER, BLOCKED_BY_PARTICIPANT or USER_BANNED.",
+        )
         .fails(404, "ROOM_NOT_FOUND: this group has no calls.");
 }
 
@@ -67,7 +70,7 @@ async fn token(
         who: asker.pubkey,
         identity: format!("{}{device}", asker.pubkey.to_hex()),
         room: const_hex::encode(Sha256::digest(group)),
-        facts: RoomFacts::of_av_space(group),
+        purpose: Purpose::Call(RoomFacts::of_av_space(group)),
     };
     let ticket = issuing::issue(me, seat).await?;
     Ok((asker.me, ticket))
