@@ -142,11 +142,10 @@ async fn check_call(me: &LivekitToken, group: &str, id: EventId) -> Result<(), F
 const LATER_MAX: usize = 20;
 
 fn is_over(call: &Event, now_s: u64) -> bool {
-    let has_ended = |status| matches!(status, "ended" | "closed");
     call.expiration().is_some_and(|at_s| at_s <= now_s)
         || call
             .first_tag_value("status")
-            .is_some_and(|status| has_ended(&*status))
+            .is_some_and(|status| matches!(&*status, "ended" | "closed"))
         || call
             .first_tag_value("ends")
             .is_some_and(|at_s| at_s.parse::<u64>().is_ok_and(|at_s| at_s <= now_s))
