@@ -115,10 +115,7 @@ mod tests {
         assert_eq!(group.group(), Some("pizza"));
         assert_eq!(group.tags()[0], ["h", "pizza"]);
         assert!(group.peers().is_empty());
-        assert_eq!(
-            RoomFacts::of_two([alice, bob], event).peers(),
-            [alice, bob]
-        );
+        assert_eq!(RoomFacts::of_two([alice, bob], event).peers(), [alice, bob]);
     }
 
     #[test]

@@ -13,12 +13,13 @@ mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 
-pub(crate) use self::memory::InMemory;
-#[cfg(feature = "redis")]
-pub(crate) use self::redis::InRedis;
+use self::memory::InMemory;
 
+use crate::config::Settings;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use trellis_relay::extension::prelude::*;
 
 /// The attribute of a participant that holds the mark of their token. Participants cannot change it.
 pub(crate) const MARK_ATTRIBUTE: &str = "token_mark";
@@ -36,6 +37,19 @@ fn short_hash(texts: &[&str]) -> String {
         hash.update(text);
     }
     const_hex::encode(&hash.finalize()[..16])
+}
+
+/// The cache that the settings ask for.
+pub(crate) async fn open(settings: &Settings, host: &Host) -> Result<Arc<dyn TokenCache>, String> {
+    #[cfg(feature = "redis")]
+    if let Some(url) = &settings.redis_url {
+        let cache = self::redis::InRedis::new(url.reveal(), host.clock().clone());
+        // The URL may hold a password, and what Redis says of it as well.
+        let cache = cache.map_err(|error| format!("redis_url: {error}"))?;
+        return Ok(Arc::new(cache));
+    }
+    let (tokens, clock) = (settings.bounds.tokens, host.clock().clone());
+    Ok(Arc::new(InMemory::new(tokens, clock)))
 }
 
 /// Where several relays, or one, keep what became of tokens.

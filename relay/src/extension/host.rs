@@ -339,6 +339,20 @@ impl Host {
         Ok(signed)
     }
 
+    /// Leading zero bits that the id of an event of this kind must show (NIP-13, `[pow]`), 0 for none. The core asks for
+    /// them where events are published; what else takes events, such as a route, does so with this.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// use trellis_relay::nips::nip13;
+    /// fn check(host: &Host, event: &Event) -> Result<(), Reason> {
+    ///     nip13::check(event, host.pow_bits(event.kind()))
+    /// }
+    /// ```
+    pub fn pow_bits(&self, kind: u16) -> u16 {
+        self.inner.core.pow().bits(kind)
+    }
+
     /// `[network]` as it is in force.
     pub(super) fn network(&self) -> Network {
         self.inner.core.network()

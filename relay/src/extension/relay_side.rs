@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing here blocks its caller, who may be a hook on any thread.
 
-use crate::config::{Network, Operation, Outbound};
+use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, PublicKey};
 use crate::kinds::Kinds;
 use crate::reason::Reason;
@@ -46,6 +46,11 @@ pub trait Core: Send + Sync + 'static {
     /// `[network]` as it is in force.
     fn network(&self) -> Network {
         Network::default()
+    }
+
+    /// `[pow]` as it is in force.
+    fn pow(&self) -> Pow {
+        Pow::default()
     }
 
     /// `[outbound]` as it is in force.

@@ -2,7 +2,7 @@
 
 use super::Relay;
 use crate::access_changes::AccessChange;
-use crate::config::{Network, Operation, Outbound};
+use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, KindClass, PublicKey};
 use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::kinds::Kinds;
@@ -53,6 +53,10 @@ impl Core for ForExtensions {
 
     fn network(&self) -> Network {
         self.0.config().network.clone()
+    }
+
+    fn pow(&self) -> Pow {
+        self.0.config().pow.clone()
     }
 
     fn outbound(&self) -> Outbound {

@@ -226,6 +226,9 @@ mod tests {
         let error = cache.issue(&issued("mark", "alice")).await.unwrap_err();
         assert!(!error.to_string().contains("nobody"), "{error}");
         cache.arrive("mark", "PA_1", START_S).await.unwrap_err();
-        cache.is_refused("room", "alice", START_S).await.unwrap_err();
+        cache
+            .is_refused("room", "alice", START_S)
+            .await
+            .unwrap_err();
     }
 }
