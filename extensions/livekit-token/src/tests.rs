@@ -5,8 +5,8 @@
 mod club;
 mod communities;
 mod direct;
-mod group;
 mod ground;
+mod group;
 mod livekit_double;
 mod maintenance;
 mod probes;

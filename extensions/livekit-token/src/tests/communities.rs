@@ -22,8 +22,14 @@ async fn found(ground: &Ground, room: &Event) {
 
 fn room(ground: &Ground, status: &str) -> Event {
     let community = ground.author(20).pubkey().to_hex();
-    let draft = ground.author(1).draft(30_312).tag(["d", "hall"]).tag(["room", "The hall"]);
-    let draft = draft.tag(["status", status]).tag(["service", "https://calls.example.com"]);
+    let draft = ground
+        .author(1)
+        .draft(30_312)
+        .tag(["d", "hall"])
+        .tag(["room", "The hall"]);
+    let draft = draft
+        .tag(["status", status])
+        .tag(["service", "https://calls.example.com"]);
     draft.tag(["h", &community]).sign()
 }
 
@@ -56,7 +62,14 @@ async fn l12_closed_and_unknown_rooms_and_others_communities_are_refused() {
     let ground = Ground::start().await;
     found(&ground, &room(&ground, "closed")).await;
     assert_fails(&join(&ground, 2).await, 403, "ROOM_CLOSED");
-    let other = Ground::with(&format!("authorized_communities = ['{}']", ground.author(30).pubkey()), "").await;
+    let other = Ground::with(
+        &format!(
+            "authorized_communities = ['{}']",
+            ground.author(30).pubkey()
+        ),
+        "",
+    )
+    .await;
     found(&other, &room(&other, "open")).await;
     assert_fails(&join(&other, 2).await, 403, "COMMUNITY_NOT_AUTHORIZED");
     let third = Ground::with("operator_url = 'https://elsewhere.example.com'", "").await;
@@ -65,7 +78,13 @@ async fn l12_closed_and_unknown_rooms_and_others_communities_are_refused() {
         "room": format!("30312:{}:hall", third.author(1).pubkey().to_hex()),
         "community": third.author(20).pubkey().to_hex(),
     });
-    let asked = third.relay.post("/token").json(&body).nip98(&third.author(2));
-    let asked = asked.signed_url("https://elsewhere.example.com/token").await;
+    let asked = third
+        .relay
+        .post("/token")
+        .json(&body)
+        .nip98(&third.author(2));
+    let asked = asked
+        .signed_url("https://elsewhere.example.com/token")
+        .await;
     assert_fails(&asked, 403, "OPERATOR_MISMATCH");
 }

@@ -6,7 +6,10 @@ use trellis_relay::event::Event;
 use trellis_relay::testing::{Author, Response, Value, json};
 
 fn offer(caller: &Author, callee: &Author) -> Event {
-    caller.draft(20_010).tag(["p", &callee.pubkey().to_hex()]).sign()
+    caller
+        .draft(20_010)
+        .tag(["p", &callee.pubkey().to_hex()])
+        .sign()
 }
 
 fn answer(callee: &Author, caller: &Author, offer: &Event) -> Event {
@@ -27,25 +30,48 @@ async fn l4_both_get_tokens_for_one_room_once_the_call_is_answered() {
     let ground = Ground::start().await;
     let (alice, bob) = (ground.author(1), ground.author(9));
     let call = offer(&alice, &bob);
-    assert_fails(&ask(&ground, &alice, &call, None).await, 409, "CALL_NOT_ANSWERED");
+    assert_fails(
+        &ask(&ground, &alice, &call, None).await,
+        409,
+        "CALL_NOT_ANSWERED",
+    );
     let accepted = answer(&bob, &alice, &call);
-    assert_fails(&ask(&ground, &bob, &accepted, None).await, 404, "CALL_NOT_FOUND");
+    assert_fails(
+        &ask(&ground, &bob, &accepted, None).await,
+        404,
+        "CALL_NOT_FOUND",
+    );
     // What passes through the relay is remembered though it is not stored.
     let mut client = ground.relay.connect().await;
     client.publish(&call).await.assert_accepted();
-    assert_fails(&ask(&ground, &alice, &call, None).await, 409, "CALL_NOT_ANSWERED");
+    assert_fails(
+        &ask(&ground, &alice, &call, None).await,
+        409,
+        "CALL_NOT_ANSWERED",
+    );
     client.publish(&accepted).await.assert_accepted();
-    assert_eq!(client.query(json!({"kinds": [20_010, 20_011]})).await, Ok(vec![]));
+    assert_eq!(
+        client.query(json!({"kinds": [20_010, 20_011]})).await,
+        Ok(vec![])
+    );
     let [first, second] = [
         ask(&ground, &alice, &call, None).await,
         ask(&ground, &bob, &accepted, None).await,
     ];
-    assert_eq!((first.status, second.status), (200, 200), "{}", first.text());
+    assert_eq!(
+        (first.status, second.status),
+        (200, 200),
+        "{}",
+        first.text()
+    );
     let [first, second]: [Value; 2] = [first.json(), second.json()];
     let mut keys = [alice.pubkey().to_hex(), bob.pubkey().to_hex()];
     keys.sort();
     let room = hash_of(&[&keys[0], &keys[1], &call.id().to_hex()]);
-    assert_eq!((&first["room"], &second["room"]), (&json!(room), &json!(room)));
+    assert_eq!(
+        (&first["room"], &second["room"]),
+        (&json!(room), &json!(room))
+    );
     let subject = claims(second["token"].as_str().unwrap());
     assert_eq!(subject["sub"], json!(bob.pubkey().to_hex()));
 }
@@ -58,15 +84,30 @@ async fn l4_an_event_of_the_other_may_come_along() {
     let accepted = answer(&bob, &alice, &call);
     // Somebody else's answer counts for nothing.
     let forged = answer(&eve, &alice, &call);
-    assert_fails(&ask(&ground, &alice, &call, Some(&forged)).await, 409, "CALL_NOT_ANSWERED");
-    assert_eq!(ask(&ground, &alice, &call, Some(&accepted)).await.status, 200);
+    assert_fails(
+        &ask(&ground, &alice, &call, Some(&forged)).await,
+        409,
+        "CALL_NOT_ANSWERED",
+    );
+    assert_eq!(
+        ask(&ground, &alice, &call, Some(&accepted)).await.status,
+        200
+    );
     let other = offer(&alice, &eve);
-    assert_fails(&ask(&ground, &bob, &accepted, Some(&other)).await, 404, "CALL_NOT_FOUND");
+    assert_fails(
+        &ask(&ground, &bob, &accepted, Some(&other)).await,
+        404,
+        "CALL_NOT_FOUND",
+    );
     assert_eq!(ask(&ground, &bob, &accepted, Some(&call)).await.status, 200);
     // From now on the call is known, and known to be answered.
     assert_eq!(ask(&ground, &alice, &call, None).await.status, 200);
     // Both events of one kind are no call.
-    assert_fails(&ask(&ground, &alice, &call, Some(&other)).await, 400, "INVALID_REQUEST");
+    assert_fails(
+        &ask(&ground, &alice, &call, Some(&other)).await,
+        400,
+        "INVALID_REQUEST",
+    );
 }
 
 #[tokio::test]
@@ -91,7 +132,11 @@ async fn l4_an_offer_is_remembered_for_two_minutes() {
     let accepted = answer(&bob, &alice, &call);
     assert_eq!(ask(&ground, &bob, &accepted, None).await.status, 200);
     ground.relay.clock().advance(Duration::from_secs(1));
-    assert_fails(&ask(&ground, &bob, &accepted, None).await, 404, "CALL_NOT_FOUND");
+    assert_fails(
+        &ask(&ground, &bob, &accepted, None).await,
+        404,
+        "CALL_NOT_FOUND",
+    );
 }
 
 #[tokio::test]

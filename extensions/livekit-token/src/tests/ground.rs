@@ -62,7 +62,8 @@ impl Ground {
     /// Asks for a token for a call of `pizza`.
     pub(super) async fn join(&self, who: u64, call: &Event) -> Response {
         let who = self.author(who);
-        self.ask("/token/group", &who, &request(&who, call).sign()).await
+        self.ask("/token/group", &who, &request(&who, call).sign())
+            .await
     }
 }
 

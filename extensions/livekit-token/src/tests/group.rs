@@ -53,7 +53,11 @@ async fn l6_a_token_lets_one_person_into_one_room_and_no_more() {
 
 #[tokio::test]
 async fn l6_the_room_is_made_first_with_its_bounds() {
-    let ground = Ground::with("room_max_participants = 7\nroom_empty_timeout_seconds = 60", "").await;
+    let ground = Ground::with(
+        "room_max_participants = 7\nroom_empty_timeout_seconds = 60",
+        "",
+    )
+    .await;
     let call = ground.call().await;
     assert_eq!(ground.join(1, &call).await.status, 200);
     let made = ground.livekit.asked("CreateRoom");
@@ -87,13 +91,23 @@ async fn l3_a_call_must_be_there_and_of_the_group_and_not_over() {
     let others = alice.draft(1020).tag(["h", "silent"]).sign();
     let ended = draft().tag(["status", "ended"]).sign();
     let past = draft().tag(["ends", &(START_S - 1).to_string()]).sign();
-    let short = draft().content("short").expires_in(Duration::from_secs(10)).sign();
+    let short = draft()
+        .content("short")
+        .expires_in(Duration::from_secs(10))
+        .sign();
     let deleted = draft().content("deleted").sign();
     let note = alice.draft(1).tag(["h", "pizza"]).sign();
     let stopped = draft().content("stopped").sign();
-    let stop = draft().tag(["e", &stopped.id().to_hex()]).tag(["status", "ended"]).sign();
+    let stop = draft()
+        .tag(["e", &stopped.id().to_hex()])
+        .tag(["status", "ended"])
+        .sign();
     let deletion = alice.deletion([&deleted]);
-    ground.store([&others, &ended, &past, &short, &deleted, &deletion, &note, &stopped, &stop]).await;
+    ground
+        .store([
+            &others, &ended, &past, &short, &deleted, &deletion, &note, &stopped, &stop,
+        ])
+        .await;
     for call in [&missing, &others, &ended, &past, &deleted, &note, &stopped] {
         assert_fails(&ground.join(1, call).await, 404, "CALL_NOT_FOUND");
     }
@@ -111,12 +125,21 @@ async fn l3_group_and_call_must_be_named() {
     let nothing = alice.draft(20_002).sign();
     let no_call = alice.draft(20_002).tag(["h", "pizza"]).sign();
     let no_group = alice.draft(20_002).tag(["e", &id, "", "root"]).sign();
-    let two = alice.draft(20_002).tag(["h", "pizza"]).tag(["e", &id]).tag(["e", &id]).sign();
+    let two = alice
+        .draft(20_002)
+        .tag(["h", "pizza"])
+        .tag(["e", &id])
+        .tag(["e", &id])
+        .sign();
     for wrong in [nothing, no_call, no_group, two] {
         let answer = ground.ask("/token/group", &alice, &wrong).await;
         assert_fails(&answer, 400, "INVALID_REQUEST");
     }
-    let only = alice.draft(20_002).tag(["h", "pizza"]).tag(["e", &id]).sign();
+    let only = alice
+        .draft(20_002)
+        .tag(["h", "pizza"])
+        .tag(["e", &id])
+        .sign();
     assert_eq!(ground.ask("/token/group", &alice, &only).await.status, 200);
 }
 
@@ -132,7 +155,9 @@ async fn l5_whoever_is_there_and_blocked_the_requester_keeps_them_out() {
     ground.livekit.set_present(&room, &[bob.clone()]);
     assert_fails(&ground.join(3, &call).await, 403, "BLOCKED_BY_PARTICIPANT");
     // A device of theirs is they.
-    ground.livekit.set_present(&room, &[format!("{bob}0123456789abcdef")]);
+    ground
+        .livekit
+        .set_present(&room, &[format!("{bob}0123456789abcdef")]);
     assert_fails(&ground.join(3, &call).await, 403, "BLOCKED_BY_PARTICIPANT");
     assert_eq!(ground.join(1, &call).await.status, 200);
     ground.livekit.set_present(&room, &[]);
@@ -147,13 +172,22 @@ async fn l5_who_blocked_somebody_there_is_warned() {
     let room = hash_of(&["pizza", &call.id().to_hex()]);
     ground.livekit.set_present(&room, &[bob.clone()]);
     // Relays stand on lists of this kind as well; mutes are nobody's business.
-    let relays = ground.author(1).draft(10_006).tag(["relay", "wss://relay.example"]);
+    let relays = ground
+        .author(1)
+        .draft(10_006)
+        .tag(["relay", "wss://relay.example"]);
     let mutes = ground.author(1).draft(10_000).tag(["p", &bob]).sign();
-    ground.store([&relays.tag(["p", "wss://relay.example"]).sign(), &mutes]).await;
+    ground
+        .store([&relays.tag(["p", "wss://relay.example"]).sign(), &mutes])
+        .await;
     let body: Value = ground.join(1, &call).await.json();
     assert_eq!(body["metadata"], json!({}));
     ground.relay.clock().advance(Duration::from_secs(1));
-    let list = ground.author(1).draft(10_006).tag(["p", &carol]).tag(["p", &bob]);
+    let list = ground
+        .author(1)
+        .draft(10_006)
+        .tag(["p", &carol])
+        .tag(["p", &bob]);
     ground.store([&list.sign()]).await;
     let answer = ground.join(1, &call).await;
     assert_eq!(answer.status, 200);
@@ -208,7 +242,9 @@ async fn l3_an_event_of_the_body_is_not_published() {
     let ground = Ground::start().await;
     let call = ground.call().await;
     let mut listener = ground.relay.connect().await;
-    let open = listener.subscribe("live", [json!({"kinds": [20_002]})]).await;
+    let open = listener
+        .subscribe("live", [json!({"kinds": [20_002]})])
+        .await;
     assert_eq!(open, Ok(vec![]));
     assert_eq!(ground.join(2, &call).await.status, 200);
     listener.assert_no_event("live").await;

@@ -78,7 +78,10 @@ impl State {
         };
         let authorization = request.headers().get("authorization").unwrap();
         assert!(authorization.to_str().unwrap().starts_with("Bearer "));
-        self.asked.lock().unwrap().push((method.to_owned(), body.to_vec()));
+        self.asked
+            .lock()
+            .unwrap()
+            .push((method.to_owned(), body.to_vec()));
         // In each of these requests the first field is a name, if there is one.
         let name = first_text(body).unwrap_or_default();
         let mut rooms = self.rooms.lock().unwrap();
@@ -111,7 +114,9 @@ impl State {
 }
 
 fn protobuf(body: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/protobuf").body(body)
+    HttpResponse::Ok()
+        .content_type("application/protobuf")
+        .body(body)
 }
 
 /// A field of bytes or text, as protobuf has it; shorter than 128 bytes.

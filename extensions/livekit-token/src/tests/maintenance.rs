@@ -13,7 +13,10 @@ async fn l14_running_calls_may_be_joined_until_the_deadline() {
     ground.store([&new]).await;
     assert_eq!(ground.join(1, &running).await.status, 200);
 
-    let table = format!("maintenance = true\nmaintenance_deadline = {}", START_S + 60);
+    let table = format!(
+        "maintenance = true\nmaintenance_deadline = {}",
+        START_S + 60
+    );
     ground.reconfigure(&table, "").await;
     assert_fails(&ground.join(1, &new).await, 503, "MAINTENANCE");
     assert_eq!(ground.join(2, &running).await.status, 200);
@@ -33,7 +36,10 @@ async fn l14_the_relays_own_maintenance_counts() {
     ground.store([&new]).await;
     assert_eq!(ground.join(1, &running).await.status, 200);
     ground
-        .reconfigure("", "[operation]\nmode = 'maintenance'\ndrain_timeout = '1m'\n")
+        .reconfigure(
+            "",
+            "[operation]\nmode = 'maintenance'\ndrain_timeout = '1m'\n",
+        )
         .await;
     assert_fails(&ground.join(1, &new).await, 503, "MAINTENANCE");
     assert_eq!(ground.join(2, &running).await.status, 200);

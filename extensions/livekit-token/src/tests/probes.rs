@@ -37,7 +37,8 @@ async fn l14_ready_wants_a_community_unless_they_are_off() {
 
 #[tokio::test]
 async fn l18_the_relays_document_tells_where_everything_is() {
-    let table = "operator_url = 'https://calls.example.com'\nblossom_url = 'https://media.example.com'";
+    let table =
+        "operator_url = 'https://calls.example.com'\nblossom_url = 'https://media.example.com'";
     let ground = Ground::with(table, "").await;
     let document = ground.relay.information().await;
     assert_eq!(
@@ -59,7 +60,10 @@ async fn l19_requests_are_counted_by_route_and_result() {
     let call = ground.call().await;
     let count = async |result: &str| {
         let labels = [("route", "group"), ("result", result)];
-        ground.relay.metric("livekit_token_issued_total", &labels).await
+        ground
+            .relay
+            .metric("livekit_token_issued_total", &labels)
+            .await
     };
     let before = (count("issued").await, count("not_group_member").await);
     assert_eq!(ground.join(1, &call).await.status, 200);
@@ -68,6 +72,9 @@ async fn l19_requests_are_counted_by_route_and_result() {
     assert!(count("issued").await > before.0);
     assert!(count("not_group_member").await > before.1);
     let labels = [("operation", "create_room"), ("result", "ok")];
-    let calls = ground.relay.metric("livekit_token_livekit_seconds_count", &labels).await;
+    let calls = ground
+        .relay
+        .metric("livekit_token_livekit_seconds_count", &labels)
+        .await;
     assert!(calls >= 1.0);
 }

@@ -10,7 +10,10 @@ async fn l1_a_request_must_be_signed() {
     for path in ["/token", "/token/group", "/token/dm"] {
         let bare = ground.relay.post(path).json(&json!({})).await;
         assert_fails(&bare, 401, "AUTH_REQUIRED");
-        let basic = ground.relay.post(path).header("Authorization", "Basic YTpi");
+        let basic = ground
+            .relay
+            .post(path)
+            .header("Authorization", "Basic YTpi");
         assert_fails(&basic.json(&json!({})).await, 401, "AUTH_REQUIRED");
         let get = ground.relay.get(path).await;
         assert_eq!(get.status, 405);
@@ -38,7 +41,12 @@ async fn l1_a_signature_is_for_one_url_method_and_body() {
         assert_fails(&wrong.json(&body).await, 401, "INVALID_SIGNATURE");
     }
     let right = bob.authorization("POST", &url, &text);
-    let right = || relay.post("/token/group").header("Authorization", &right).json(&body);
+    let right = || {
+        relay
+            .post("/token/group")
+            .header("Authorization", &right)
+            .json(&body)
+    };
     assert_eq!(right().await.status, 200);
     assert_fails(&right().await, 401, "AUTH_REPLAYED");
 }
@@ -61,11 +69,19 @@ async fn l1_signatures_have_a_window_by_route() {
     relay.clock().advance(Duration::from_secs(60));
     assert_fails(&signed("/token", &space).await, 404, "ROOM_NOT_FOUND");
     relay.clock().advance(Duration::from_secs(1));
-    assert_fails(&signed("/token", &space).await, 401, "TIMESTAMP_OUT_OF_RANGE");
+    assert_fails(
+        &signed("/token", &space).await,
+        401,
+        "TIMESTAMP_OUT_OF_RANGE",
+    );
     relay.clock().advance(Duration::from_secs(239));
     assert_eq!(signed("/token/group", &body(&bob)).await.status, 200);
     relay.clock().advance(Duration::from_secs(1));
-    assert_fails(&signed("/token/group", &body(&bob)).await, 401, "TIMESTAMP_OUT_OF_RANGE");
+    assert_fails(
+        &signed("/token/group", &body(&bob)).await,
+        401,
+        "TIMESTAMP_OUT_OF_RANGE",
+    );
 }
 
 #[tokio::test]
@@ -75,14 +91,23 @@ async fn l1_the_url_is_the_operators_where_there_is_one() {
     let bob = ground.author(2);
     let ask = |url: &str| {
         let body = json!({"event": value(&request(&bob, &call).sign())});
-        ground.relay.post("/token/group").json(&body).nip98(&bob).signed_url(url)
+        ground
+            .relay
+            .post("/token/group")
+            .json(&body)
+            .nip98(&bob)
+            .signed_url(url)
     };
     let right = ask("https://calls.example.com/token/group").await;
     assert_eq!(right.status, 200, "{}", right.text());
     let wrong = ask(&format!("{}/token/group", ground.relay.http_url())).await;
     assert_fails(&wrong, 401, "INVALID_SIGNATURE");
     // NIP-29 has its routes at the relay's own address.
-    let own = ground.relay.get("/.well-known/nip29/livekit/pizza").nip98(&bob).await;
+    let own = ground
+        .relay
+        .get("/.well-known/nip29/livekit/pizza")
+        .nip98(&bob)
+        .await;
     assert_eq!(own.status, 200, "{}", own.text());
 }
 
@@ -96,11 +121,23 @@ async fn l2_the_event_is_the_signers_and_right_and_of_now() {
     for (event, code) in [
         (request(&carol, &call).sign(), "INVALID_SIGNATURE"),
         (request(&bob, &call).forge(), "INVALID_SIGNATURE"),
-        (request(&bob, &call).ago(late).sign(), "TIMESTAMP_OUT_OF_RANGE"),
-        (request(&bob, &call).at(START_S + 301).sign(), "TIMESTAMP_OUT_OF_RANGE"),
-        (request(&bob, &call).expires_in(2 * hour).sign(), "TIMESTAMP_OUT_OF_RANGE"),
         (
-            request(&bob, &call).ago(Duration::from_secs(20)).expires_in(Duration::from_secs(20)).sign(),
+            request(&bob, &call).ago(late).sign(),
+            "TIMESTAMP_OUT_OF_RANGE",
+        ),
+        (
+            request(&bob, &call).at(START_S + 301).sign(),
+            "TIMESTAMP_OUT_OF_RANGE",
+        ),
+        (
+            request(&bob, &call).expires_in(2 * hour).sign(),
+            "TIMESTAMP_OUT_OF_RANGE",
+        ),
+        (
+            request(&bob, &call)
+                .ago(Duration::from_secs(20))
+                .expires_in(Duration::from_secs(20))
+                .sign(),
             "EVENT_EXPIRED",
         ),
         (bob.draft(1).tag(["h", "pizza"]).sign(), "INVALID_REQUEST"),
@@ -120,7 +157,12 @@ async fn l2_a_changed_event_is_refused() {
     let mut event = value(&request(&bob, &call).sign());
     event["content"] = json!("changed");
     let body = json!({"event": event});
-    let answer = ground.relay.post("/token/group").json(&body).nip98(&bob).await;
+    let answer = ground
+        .relay
+        .post("/token/group")
+        .json(&body)
+        .nip98(&bob)
+        .await;
     assert_fails(&answer, 400, "INVALID_SIGNATURE");
 }
 
@@ -136,7 +178,12 @@ async fn l2_the_work_that_the_relay_wants_is_wanted_here() {
     // Bits that nobody was looking for do not count.
     let lucky = request(&bob, &call).mine(4);
     let details = ground.ask("/token/group", &bob, &lucky).await;
-    assert!(assert_fails(&details, 400, "POW_INSUFFICIENT")["provided"].as_u64().unwrap() <= 4);
+    assert!(
+        assert_fails(&details, 400, "POW_INSUFFICIENT")["provided"]
+            .as_u64()
+            .unwrap()
+            <= 4
+    );
     let worked = request(&bob, &call).mine(8);
     assert_eq!(ground.ask("/token/group", &bob, &worked).await.status, 200);
 }
@@ -145,13 +192,28 @@ async fn l2_the_work_that_the_relay_wants_is_wanted_here() {
 async fn l2_a_body_that_cannot_be_read_says_so() {
     let ground = Ground::start().await;
     let bob = ground.author(2);
-    for body in ["", "{", "[]", "{}", r#"{"event": 1}"#, r#"{"event": {"kind": 20002}}"#] {
-        let answer = ground.relay.post("/token/group").body(body).nip98(&bob).await;
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"event": 1}"#,
+        r#"{"event": {"kind": 20002}}"#,
+    ] {
+        let answer = ground
+            .relay
+            .post("/token/group")
+            .body(body)
+            .nip98(&bob)
+            .await;
         assert_fails(&answer, 400, "INVALID_REQUEST");
         ground.relay.clock().advance(Duration::from_secs(61));
     }
     let bob = ground.author(2);
-    let long = ground.relay.post("/token/group").body(vec![b' '; 200 << 10]);
+    let long = ground
+        .relay
+        .post("/token/group")
+        .body(vec![b' '; 200 << 10]);
     assert_fails(&long.nip98(&bob).await, 413, "TOO_LARGE");
 }
 
@@ -167,7 +229,11 @@ async fn l3_groups_that_cannot_be_told_are_no_yes_and_no_no() {
     let answer = alone.post("/token/group").json(&body).nip98(&bob).await;
     assert_fails(&answer, 503, "LIVEKIT_UNAVAILABLE");
     let id = call.id().to_hex();
-    let unloaded = bob.draft(20_002).tag(["h", "unloaded"]).tag(["e", &id]).sign();
+    let unloaded = bob
+        .draft(20_002)
+        .tag(["h", "unloaded"])
+        .tag(["e", &id])
+        .sign();
     let answer = ground.ask("/token/group", &bob, &unloaded).await;
     assert_fails(&answer, 503, "LIVEKIT_UNAVAILABLE");
 }
@@ -180,6 +246,10 @@ async fn l1_a_banned_key_gets_nothing() {
     let call = ground.call().await;
     let bob = ground.author(2);
     let banned = json!([bob.pubkey().to_hex(), "spam"]);
-    ground.relay.manage(&admin, "banpubkey", banned).await.unwrap();
+    ground
+        .relay
+        .manage(&admin, "banpubkey", banned)
+        .await
+        .unwrap();
     assert_fails(&ground.join(2, &call).await, 403, "USER_BANNED");
 }

@@ -50,15 +50,27 @@ async fn l16_no_log_tells_a_secret_or_who_is_in_which_call() {
     assert_eq!(refused.status, 403);
     ground.livekit.set_down(true);
     assert_eq!(ground.join(2, &call).await.status, 503);
-    let url = format!("{}/.well-known/nip29/livekit/pizza", ground.relay.http_url());
+    let url = format!(
+        "{}/.well-known/nip29/livekit/pizza",
+        ground.relay.http_url()
+    );
     let header = bob.authorization("GET", &url, b"");
     let call = ground.relay.get("/.well-known/nip29/livekit/pizza");
     assert_eq!(call.header("Authorization", &header).await.status, 503);
 
     let log = String::from_utf8(pages.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("a token could not be issued"), "the log was looked at");
+    assert!(
+        log.contains("a token could not be issued"),
+        "the log was looked at"
+    );
     let signature = token.rsplit('.').next().unwrap();
-    for secret in [SECRET, &token, signature, &header, header.trim_start_matches("Nostr ")] {
+    for secret in [
+        SECRET,
+        &token,
+        signature,
+        &header,
+        header.trim_start_matches("Nostr "),
+    ] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
     let key = bob.pubkey().to_hex();

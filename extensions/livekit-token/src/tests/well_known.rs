@@ -28,7 +28,11 @@ async fn l6_each_device_of_a_member_has_an_identity_of_its_own() {
         identities.push(claims["sub"].as_str().unwrap().to_owned());
     }
     assert_ne!(identities[0], identities[1]);
-    assert!(identities.iter().all(|it| it.starts_with(&bob.pubkey().to_hex()) && it.len() == 80));
+    assert!(
+        identities
+            .iter()
+            .all(|it| it.starts_with(&bob.pubkey().to_hex()) && it.len() == 80)
+    );
 }
 
 #[tokio::test]
