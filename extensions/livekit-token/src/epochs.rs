@@ -123,7 +123,10 @@ mod tests {
             for at in 0..100 {
                 let (authority, counted, told) = (&authority, &counted, &told);
                 scope.spawn(move || {
-                    let answer = authority.lock().unwrap().commit(&leader, 0, &at.to_string());
+                    let answer = authority
+                        .lock()
+                        .unwrap()
+                        .commit(&leader, 0, &at.to_string());
                     match answer {
                         Ok(_) => drop(counted.fetch_add(1, Relaxed)),
                         Err(refusal) => told.lock().unwrap().push(refusal),
