@@ -48,6 +48,12 @@ pub(crate) enum Code {
     RoomNotFound,
     /// 404
     CallNotFound,
+    /// 403: the proxy asks nobody for this URL.
+    TargetNotAllowed,
+    /// 404: the server that the proxy asked has no such file.
+    FileNotFound,
+    /// 502: the server that the proxy asked did not do its part.
+    UpstreamFailed,
     /// 409
     CallNotAnswered,
     /// 409, with `{epoch}`.
@@ -92,6 +98,9 @@ impl Code {
             Code::NotEpochLeader => (403, "NOT_EPOCH_LEADER"),
             Code::RoomNotFound => (404, "ROOM_NOT_FOUND"),
             Code::CallNotFound => (404, "CALL_NOT_FOUND"),
+            Code::TargetNotAllowed => (403, "TARGET_NOT_ALLOWED"),
+            Code::FileNotFound => (404, "FILE_NOT_FOUND"),
+            Code::UpstreamFailed => (502, "UPSTREAM_FAILED"),
             Code::CallNotAnswered => (409, "CALL_NOT_ANSWERED"),
             Code::MlsEpochMismatch => (409, "MLS_EPOCH_MISMATCH"),
             Code::RateLimited => (429, "RATE_LIMITED"),
