@@ -19,7 +19,9 @@ const COMMIT: u16 = 20_021;
 
 /// The kinds that are the relay's own.
 fn kinds() -> Kinds {
-    [JOINED, LEFT, FINISHED, LEADS, COMMIT].into_iter().collect()
+    [JOINED, LEFT, FINISHED, LEADS, COMMIT]
+        .into_iter()
+        .collect()
 }
 
 /// Something of a call that is to be told.
@@ -93,7 +95,7 @@ impl Announcement {
         tag(&["room", &self.room]);
         tag(&["seq", &self.number.to_string()]);
         let about = self.news.about();
-        for who in &about {
+        if let Some(who) = &about {
             tag(&["p", &who.to_hex()]);
         }
         for peer in self.facts.peers().iter().filter(|it| Some(**it) != about) {

@@ -9,6 +9,7 @@ mod call;
 mod tests;
 
 use crate::announcing::{Announcement, News};
+use crate::config::Settings;
 use crate::epochs::{Before, Refusal};
 use crate::room_facts::RoomFacts;
 use call::Call;
@@ -69,7 +70,13 @@ pub(crate) struct Accepted {
 }
 
 impl Calls {
-    /// Knows at most so many rooms, and as many sessions in each.
+    /// As the settings bound it; somebody may have several sessions, one of which LiveKit has not yet let go.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let sessions_max = settings.room_participants_max as usize * 4;
+        Self::new(settings.bounds.rooms, sessions_max)
+    }
+
+    /// Knows at most so many rooms, and so many sessions in each.
     pub(crate) fn new(rooms_max: usize, sessions_max: usize) -> Self {
         Calls {
             rooms_max,

@@ -6,6 +6,7 @@
 use crate::LivekitToken;
 use crate::announcing::try_to_announce;
 use crate::calls::GroupState;
+use crate::config::Settings;
 use crate::epochs::Refusal;
 use crate::failure::{Code, Failure};
 use crate::rates;
@@ -17,8 +18,9 @@ use actix_web::web::{Bytes, Json, Path};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use trellis_relay::extension::GroupMembership;
+use std::time::Duration;
 use trellis_relay::extension::prelude::*;
+use trellis_relay::extension::{GroupMembership, RateLimiter};
 
 /// A commit has at most so many bytes.
 const COMMIT_BYTES_MAX: usize = 64 << 10;
@@ -66,6 +68,12 @@ struct Committed {
     epoch: u64,
 }
 
+/// How often one key may commit.
+pub(crate) fn limiter(settings: &Settings, host: &Host) -> RateLimiter {
+    let window = Duration::from_secs(settings.rate_window_s);
+    host.rate_limiter(settings.commits_per_pubkey, window)
+}
+
 /// Declares the routes.
 pub(crate) fn declare(api: &mut Api) {
     api.route(Method::GET, "/mls/state/{room_id}", state)
@@ -87,7 +95,10 @@ pub(crate) fn declare(api: &mut Api) {
         .answers::<Committed>(200)
         .fails(403, "Somebody else leads.")
         .fails(404, "There is no such call, or nobody is in it.")
-        .fails(409, "Another epoch is in force; `details.epoch` says which.")
+        .fails(
+            409,
+            "Another epoch is in force; `details.epoch` says which.",
+        )
         .fails(413, "The commit is too long.");
 }
 

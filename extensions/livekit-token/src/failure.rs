@@ -101,6 +101,37 @@ impl Code {
     }
 }
 
+impl Code {
+    /// What metrics call it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Code::AuthRequired => "auth_required",
+            Code::InvalidSignature(_) => "invalid_signature",
+            Code::TimestampOutOfRange(_) => "timestamp_out_of_range",
+            Code::AuthReplayed => "auth_replayed",
+            Code::InvalidRequest => "invalid_request",
+            Code::TooLarge => "too_large",
+            Code::PowInsufficient => "pow_insufficient",
+            Code::EventExpired => "event_expired",
+            Code::NotGroupMember => "not_group_member",
+            Code::UserBanned => "user_banned",
+            Code::BlockedByParticipant => "blocked_by_participant",
+            Code::NotCommunityMember => "not_community_member",
+            Code::CommunityNotAuthorized => "community_not_authorized",
+            Code::OperatorMismatch => "operator_mismatch",
+            Code::RoomClosed => "room_closed",
+            Code::NotEpochLeader => "not_epoch_leader",
+            Code::RoomNotFound => "room_not_found",
+            Code::CallNotFound => "call_not_found",
+            Code::CallNotAnswered => "call_not_answered",
+            Code::MlsEpochMismatch => "mls_epoch_mismatch",
+            Code::RateLimited => "rate_limited",
+            Code::LivekitUnavailable => "livekit_unavailable",
+            Code::Maintenance => "maintenance",
+        }
+    }
+}
+
 /// A refusal.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

@@ -5,21 +5,51 @@
 //!
 //! Invariant: nothing here stores or logs who was in which call; no token, secret or signature is logged.
 
+mod announcing;
+mod block_lists;
+mod calls;
+mod communities;
 mod config;
+mod epoch_routes;
 mod epochs;
 mod failure;
+mod information;
+mod issuing;
 mod livekit;
+mod maintenance;
+mod minting;
+mod offers;
+mod operator;
+mod porter;
 mod presence;
+mod rates;
+mod reach;
+#[cfg(test)]
+mod real_livekit;
 mod room_facts;
+mod rooms;
+mod routes;
 mod signer;
 mod single_use;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod webhook;
+mod work;
 
 pub use config::Config;
 
+use calls::Calls;
+use communities::Communities;
 use config::Settings;
 use livekit::LiveKit;
+use offers::Offers;
+use rates::Rates;
+use reach::Reach;
+use rooms::Rooms;
 use single_use::TokenCache;
 use std::sync::{Arc, PoisonError, RwLock};
+use trellis_relay::extension::RateLimiter;
 use trellis_relay::extension::prelude::*;
 
 /// The extension.
@@ -28,6 +58,16 @@ pub struct LivekitToken {
     settings: RwLock<Arc<Settings>>,
     livekit: LiveKit,
     tokens: Arc<dyn TokenCache>,
+    offers: Offers,
+    rates: Rates,
+    reach: Reach,
+    maintenance_seen: maintenance::Seen,
+    communities: Arc<Communities>,
+    rooms: Rooms,
+    calls: Calls,
+    webhooks: webhook::Seen,
+    /// To `POST /mls/commit`, by key.
+    commits: RateLimiter,
 }
 
 impl Extension for LivekitToken {
@@ -37,22 +77,56 @@ impl Extension for LivekitToken {
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         trellis_jwt::install();
+        watch::describe();
         let settings = config.settle(|name| std::env::var(name).ok())?;
         let secret = settings.livekit_api_secret.reveal();
         let livekit = LiveKit::new(&settings.livekit_url, &settings.livekit_api_key, secret);
+        let communities = Arc::new(Communities::new(&host, &settings));
         Ok(LivekitToken {
+            rooms: Rooms::load(&host, &settings, &communities).await?,
+            communities,
             tokens: single_use::open(&settings, &host).await?,
             livekit,
+            offers: Offers::new(settings.bounds.offers, settings.offer_ttl_s),
+            rates: Rates::new(&settings, &host),
+            calls: Calls::of(&settings),
+            webhooks: webhook::Seen::new(settings.bounds.webhooks),
+            commits: epoch_routes::limiter(&settings, &host),
+            reach: Reach::default(),
+            maintenance_seen: maintenance::Seen::default(),
             settings: RwLock::new(settings),
             host,
         })
     }
 
-    fn register(&self, _hooks: &mut Registrar<Self>) {}
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        offers::register(hooks);
+        rooms::register(hooks);
+        information::register(hooks);
+        routes::register(&self.settings(), hooks);
+        announcing::register(hooks);
+    }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
-        stop.stopped().await;
-        Ok(())
+        let rooms = async {
+            if self.settings().communities {
+                self.rooms.keep(&self.livekit, &stop).await;
+            }
+            stop.stopped().await;
+            Ok(())
+        };
+        tokio::select! {
+            result = reach::watch(&self) => result,
+            result = rooms => result,
+            () = porter::keep_looking(&self) => Ok(()),
+        }
+    }
+
+    fn health(&self) -> Health {
+        match self.reach.is_up() {
+            true => Health::Ok,
+            false => Health::Down("LiveKit does not answer".to_owned()),
+        }
     }
 
     fn reload(&self, new: &Config) -> Reload {

@@ -116,11 +116,7 @@ pub(crate) async fn close_recorded(me: &LivekitToken, room: &RoomSeen) -> Result
 }
 
 /// Puts out whoever is there with a copy of a token: once.
-async fn put_out(
-    me: &LivekitToken,
-    room: &RoomSeen,
-    session: &SessionSeen,
-) -> Result<(), Trouble> {
+async fn put_out(me: &LivekitToken, room: &RoomSeen, session: &SessionSeen) -> Result<(), Trouble> {
     let (is_to_do, told) = me.calls.put_out(room, &session.sid);
     announce(me, told).await;
     if !is_to_do {
@@ -163,11 +159,12 @@ async fn look(me: &LivekitToken) -> Result<(), Trouble> {
         watch::room("finished");
         me.tokens.forget_room(&name).await?;
     }
-    let ours = rooms.into_iter().map(|room| (seen(&room), room.active_recording));
-    let ours: Vec<_> = ours.filter(|(room, _)| is_ours(me, room)).collect();
-    let looks = ours
-        .iter()
-        .map(|(room, is_recorded)| look_into(me, room, *is_recorded));
+    let ours = rooms
+        .into_iter()
+        .map(|room| (seen(&room), room.active_recording))
+        .filter(|(room, _)| is_ours(me, room));
+    let looks =
+        ours.map(|(room, is_recorded)| async move { look_into(me, &room, is_recorded).await });
     let looks: Vec<_> = stream::iter(looks)
         .buffer_unordered(LISTS_AT_A_TIME)
         .collect()

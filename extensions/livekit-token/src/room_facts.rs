@@ -17,6 +17,8 @@ pub(crate) struct RoomFacts {
 enum Purpose {
     /// A call (1020) of a group.
     Group { group: String, call: EventId },
+    /// What is going on in a group that has live audio and video (NIP-29), without a call of its own.
+    Live { group: String },
     /// A call of two people, after an offer (20010).
     Direct {
         peers: [PublicKey; 2],
@@ -32,6 +34,14 @@ impl RoomFacts {
         let group = group.to_owned();
         RoomFacts {
             trellis: Purpose::Group { group, call },
+        }
+    }
+
+    /// The room of a group that has live audio and video (NIP-29).
+    pub(crate) fn of_av_space(group: &str) -> Self {
+        let group = group.to_owned();
+        RoomFacts {
+            trellis: Purpose::Live { group },
         }
     }
 
@@ -80,7 +90,7 @@ impl RoomFacts {
     /// The group whose call it is.
     pub(crate) fn group(&self) -> Option<&str> {
         match &self.trellis {
-            Purpose::Group { group, .. } => Some(group),
+            Purpose::Group { group, .. } | Purpose::Live { group } => Some(group),
             Purpose::Direct { .. } | Purpose::Space { .. } => None,
         }
     }
@@ -89,7 +99,7 @@ impl RoomFacts {
     pub(crate) fn peers(&self) -> &[PublicKey] {
         match &self.trellis {
             Purpose::Direct { peers, .. } => peers,
-            Purpose::Group { .. } | Purpose::Space { .. } => &[],
+            Purpose::Group { .. } | Purpose::Live { .. } | Purpose::Space { .. } => &[],
         }
     }
 
@@ -104,6 +114,7 @@ impl RoomFacts {
             Purpose::Group { group, call } => {
                 vec![vec!["h".to_owned(), group.clone()], root(call)]
             }
+            Purpose::Live { group } => vec![vec!["h".to_owned(), group.clone()]],
             Purpose::Direct { offer, .. } => vec![root(offer)],
             Purpose::Space { address } => vec![vec!["a".to_owned(), address.clone()]],
         }
@@ -122,6 +133,7 @@ mod tests {
         let event = *Author::new(1).note("call").id();
         for facts in [
             RoomFacts::of_group("pizza", event),
+            RoomFacts::of_av_space("pizza"),
             RoomFacts::of_two([alice, bob], event),
             RoomFacts::of_space("30312:ab:room"),
         ] {

@@ -5,6 +5,8 @@
 use crate::failure::{Code, Failure, Whose};
 use actix_web::HttpRequest;
 use actix_web::http::header;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::nips::nip98::Nip98Error;
 
@@ -23,6 +25,18 @@ pub(crate) fn require_header(request: &HttpRequest) -> Result<(), Failure> {
             "sign this request (NIP-98): the Authorization header must be Nostr, a space, and a base64 event of kind 27235",
         )),
     }
+}
+
+/// When a request was signed, in seconds since 1970, by its header, which has been found right before.
+pub(crate) fn signed_at_s(request: &HttpRequest) -> Option<u64> {
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    let (_, event) = header.trim().split_once(' ')?;
+    let event = STANDARD.decode(event.trim()).ok()?;
+    Some(Event::parse(&event).ok()?.created_at())
 }
 
 impl From<Nip98Error> for Failure {
