@@ -5,9 +5,12 @@
 //!
 //! Invariant: nothing here stores or logs who was in which call; no token, secret or signature is logged.
 
+mod announcing;
 mod block_lists;
+mod calls;
 mod communities;
 mod config;
+mod epoch_routes;
 mod epochs;
 mod failure;
 mod information;
@@ -17,6 +20,7 @@ mod maintenance;
 mod minting;
 mod offers;
 mod operator;
+mod porter;
 mod presence;
 mod rates;
 mod reach;
@@ -30,10 +34,12 @@ mod single_use;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod webhook;
 mod work;
 
 pub use config::Config;
 
+use calls::Calls;
 use communities::Communities;
 use config::Settings;
 use livekit::LiveKit;
@@ -43,6 +49,7 @@ use reach::Reach;
 use rooms::Rooms;
 use single_use::TokenCache;
 use std::sync::{Arc, PoisonError, RwLock};
+use trellis_relay::extension::RateLimiter;
 use trellis_relay::extension::prelude::*;
 
 /// The extension.
@@ -57,6 +64,10 @@ pub struct LivekitToken {
     maintenance_seen: maintenance::Seen,
     communities: Arc<Communities>,
     rooms: Rooms,
+    calls: Calls,
+    webhooks: webhook::Seen,
+    /// To `POST /mls/commit`, by key.
+    commits: RateLimiter,
 }
 
 impl Extension for LivekitToken {
@@ -78,6 +89,9 @@ impl Extension for LivekitToken {
             livekit,
             offers: Offers::new(settings.bounds.offers, settings.offer_ttl_s),
             rates: Rates::new(&settings, &host),
+            calls: Calls::of(&settings),
+            webhooks: webhook::Seen::new(settings.bounds.webhooks),
+            commits: epoch_routes::limiter(&settings, &host),
             reach: Reach::default(),
             maintenance_seen: maintenance::Seen::default(),
             settings: RwLock::new(settings),
@@ -90,6 +104,7 @@ impl Extension for LivekitToken {
         rooms::register(hooks);
         information::register(hooks);
         routes::register(&self.settings(), hooks);
+        announcing::register(hooks);
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
@@ -103,6 +118,7 @@ impl Extension for LivekitToken {
         tokio::select! {
             result = reach::watch(&self) => result,
             result = rooms => result,
+            () = porter::keep_looking(&self) => Ok(()),
         }
     }
 
