@@ -6,6 +6,7 @@
 //! Invariant: nothing here stores or logs who was in which call; no token, secret or signature is logged.
 
 mod block_lists;
+mod commands;
 mod communities;
 mod config;
 mod epochs;
@@ -18,6 +19,7 @@ mod minting;
 mod offers;
 mod operator;
 mod presence;
+mod proxy;
 mod rates;
 mod reach;
 #[cfg(test)]
@@ -38,6 +40,7 @@ use communities::Communities;
 use config::Settings;
 use livekit::LiveKit;
 use offers::Offers;
+use proxy::Proxy;
 use rates::Rates;
 use reach::Reach;
 use rooms::Rooms;
@@ -57,6 +60,7 @@ pub struct LivekitToken {
     maintenance_seen: maintenance::Seen,
     communities: Arc<Communities>,
     rooms: Rooms,
+    proxy: Proxy,
 }
 
 impl Extension for LivekitToken {
@@ -78,6 +82,7 @@ impl Extension for LivekitToken {
             livekit,
             offers: Offers::new(settings.bounds.offers, settings.offer_ttl_s),
             rates: Rates::new(&settings, &host),
+            proxy: Proxy::new(&host, &settings),
             reach: Reach::default(),
             maintenance_seen: maintenance::Seen::default(),
             settings: RwLock::new(settings),
@@ -88,6 +93,7 @@ impl Extension for LivekitToken {
     fn register(&self, hooks: &mut Registrar<Self>) {
         offers::register(hooks);
         rooms::register(hooks);
+        commands::register(hooks);
         information::register(hooks);
         routes::register(&self.settings(), hooks);
     }

@@ -17,6 +17,9 @@ mod space;
 mod tests;
 mod upkeep;
 
+#[cfg(test)]
+pub(crate) use tests::ground;
+
 pub(crate) use following::register;
 pub(crate) use meeting::{Talk, talk_about, talk_of};
 pub(crate) use space::{Space, Unfit};

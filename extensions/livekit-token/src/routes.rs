@@ -15,6 +15,7 @@ use crate::LivekitToken;
 use crate::config::Settings;
 use crate::failure::{Code, Failure};
 use crate::livekit::LiveKitError;
+use crate::proxy;
 use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 
@@ -36,6 +37,7 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<LivekitToken>)
         }
         group::declare(api);
         dm::declare(api);
+        proxy::declare(settings, api);
         if settings.route_host.is_some() {
             // Elsewhere these are the relay's own.
             probes::declare(api);
