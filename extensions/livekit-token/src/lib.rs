@@ -5,10 +5,13 @@
 //!
 //! Invariant: nothing here stores or logs who was in which call; no token, secret or signature is logged.
 
+mod announcing;
 mod block_lists;
+mod calls;
 mod commands;
 mod communities;
 mod config;
+mod epoch_routes;
 mod epochs;
 mod failure;
 mod information;
@@ -18,6 +21,7 @@ mod maintenance;
 mod minting;
 mod offers;
 mod operator;
+mod porter;
 mod presence;
 mod proxy;
 mod rates;
@@ -32,10 +36,12 @@ mod single_use;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod webhook;
 mod work;
 
 pub use config::Config;
 
+use calls::Calls;
 use communities::Communities;
 use config::Settings;
 use livekit::LiveKit;
@@ -46,6 +52,7 @@ use reach::Reach;
 use rooms::Rooms;
 use single_use::TokenCache;
 use std::sync::{Arc, PoisonError, RwLock};
+use trellis_relay::extension::RateLimiter;
 use trellis_relay::extension::prelude::*;
 
 /// The extension.
@@ -61,6 +68,10 @@ pub struct LivekitToken {
     communities: Arc<Communities>,
     rooms: Rooms,
     proxy: Proxy,
+    calls: Calls,
+    webhooks: webhook::Seen,
+    /// To `POST /mls/commit`, by key.
+    commits: RateLimiter,
 }
 
 impl Extension for LivekitToken {
@@ -83,6 +94,9 @@ impl Extension for LivekitToken {
             offers: Offers::new(settings.bounds.offers, settings.offer_ttl_s),
             rates: Rates::new(&settings, &host),
             proxy: Proxy::new(&host, &settings),
+            calls: Calls::of(&settings),
+            webhooks: webhook::Seen::new(settings.bounds.webhooks),
+            commits: epoch_routes::limiter(&settings, &host),
             reach: Reach::default(),
             maintenance_seen: maintenance::Seen::default(),
             settings: RwLock::new(settings),
@@ -96,6 +110,7 @@ impl Extension for LivekitToken {
         commands::register(hooks);
         information::register(hooks);
         routes::register(&self.settings(), hooks);
+        announcing::register(hooks);
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
@@ -109,6 +124,7 @@ impl Extension for LivekitToken {
         tokio::select! {
             result = reach::watch(&self) => result,
             result = rooms => result,
+            () = porter::keep_looking(&self) => Ok(()),
         }
     }
 

@@ -97,6 +97,11 @@ impl Presence {
         missing.iter().filter_map(|sid| self.go(sid)).collect()
     }
 
+    /// As if a session that went had never been there.
+    pub(crate) fn forget(&mut self, sid: &str) {
+        self.departed.retain(|it| it != sid);
+    }
+
     /// Whether a session was there and went.
     pub(crate) fn has_gone(&self, sid: &str) -> bool {
         self.departed.iter().any(|it| it == sid)

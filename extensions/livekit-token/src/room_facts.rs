@@ -65,6 +65,23 @@ impl RoomFacts {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// What a room of this name and metadata is for; nothing for one that is not ours. The room of a community may say no
+    /// more than who made it.
+    pub(crate) fn of_room(name: &str, metadata: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Maker {
+            by: String,
+        }
+        let made_here = |metadata| {
+            let maker: Result<Maker, _> = serde_json::from_str(metadata);
+            maker.is_ok_and(|maker| maker.by == "trellis")
+        };
+        match Self::from_metadata(metadata) {
+            None if name.starts_with("30312:") && made_here(metadata) => Some(Self::of_space(name)),
+            facts => facts,
+        }
+    }
+
     /// Nothing for a room that is not ours.
     pub(crate) fn from_metadata(metadata: &str) -> Option<Self> {
         serde_json::from_str(metadata).ok()
@@ -134,6 +151,11 @@ mod tests {
     fn l8_a_room_of_others_is_not_ours() {
         for metadata in ["", "hello", "{}", r#"{"trellis": 1}"#, r#"{"group": {}}"#] {
             assert_eq!(RoomFacts::from_metadata(metadata), None, "{metadata}");
+            assert_eq!(RoomFacts::of_room("30312:ab:room", metadata), None);
         }
+        let made_here = r#"{"by": "trellis", "operator": "https://example.com"}"#;
+        assert_eq!(RoomFacts::of_room("lobby", made_here), None);
+        let space = RoomFacts::of_room("30312:ab:room", made_here);
+        assert_eq!(space, Some(RoomFacts::of_space("30312:ab:room")));
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use std::collections::BTreeSet;
 
 const LEAST: &str = "livekit_api_key = 'key'\nlivekit_api_secret = 'secret'";
 
@@ -201,4 +202,57 @@ fn l15_what_is_wrong_is_told_with_its_key() {
         error,
         "JWT_EXPIRY_SECONDS: found no whole number in the environment"
     );
+}
+
+/// Keys without a default, which are shown with an example.
+const EXAMPLES: [&str; 11] = [
+    "livekit_client_url",
+    "livekit_api_key",
+    "livekit_api_secret",
+    "livekit_webhook_key",
+    "livekit_webhook_secret",
+    "operator_url",
+    "route_host",
+    "relay_url",
+    "blossom_url",
+    "redis_url",
+    "maintenance_deadline",
+];
+
+/// The shipped table without its marks of comment.
+fn shipped() -> toml::Table {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trellis.toml");
+    let file = std::fs::read_to_string(file).unwrap();
+    let (_, table) = file.split_once("\n#[extensions.livekit_token]\n").unwrap();
+    let lines = table.lines().map_while(|line| match line {
+        "" => Some(""),
+        line => line.strip_prefix('#'),
+    });
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let settings = lines.filter(|line| !line.starts_with(' '));
+    settings.collect::<Vec<_>>().join("\n").parse().unwrap()
+}
+
+#[test]
+fn l15_the_shipped_table_shows_every_key() {
+    let shown: BTreeSet<String> = shipped().keys().cloned().collect();
+    let schema = schemars::schema_for!(Config);
+    let keys = schema.get("properties").unwrap().as_object().unwrap();
+    let keys: BTreeSet<String> = keys.keys().cloned().collect();
+    assert_eq!(shown, keys);
+}
+
+#[test]
+fn l15_the_shipped_table_shows_defaults_and_readable_examples() {
+    let mut table = shipped();
+    let whole: Config = table.clone().try_into().unwrap();
+    match whole.settle(|_| None) {
+        Ok(_) => {}
+        // Not every program has Redis.
+        Err(error) => assert!(error.starts_with("redis_url: this program"), "{error}"),
+    }
+    table.retain(|key, _| !EXAMPLES.contains(&key));
+    let shown = read(&toml::to_string(&table).unwrap()).unwrap();
+    let defaults = read("").unwrap();
+    assert_eq!(format!("{shown:?}"), format!("{defaults:?}"));
 }
