@@ -72,7 +72,7 @@ pub use host::{Host, Restored};
 pub use http::{Current, Mount};
 pub use metrics::ExtensionMetrics;
 pub use narrow::{Narrow, Narrowed};
-pub use outbound::{HttpClient, HttpRequest, HttpResponse, OutboundError};
+pub use outbound::{HttpClient, HttpRequest, HttpResponse, OutboundError, OutboundSocket};
 pub use plan::Plan;
 pub use pubkeys::Pubkeys;
 pub use rate::RateLimiter;

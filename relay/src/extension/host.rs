@@ -226,6 +226,26 @@ impl Host {
         Ok(event)
     }
 
+    /// Wraps an event for one person, who alone can open it (NIP-59), sealed with the relay's key; nothing is published. An
+    /// event without `created_at` is of now.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// use trellis_relay::nostr::event::{EventBuilder, Kind};
+    /// fn whisper(host: &Host, to: &PublicKey) -> Result<Event, Reason> {
+    ///     host.gift_wrap(to, EventBuilder::new(Kind::PrivateDirectMessage, "hello"))
+    /// }
+    /// ```
+    pub fn gift_wrap(
+        &self,
+        recipient: &PublicKey,
+        mut event: EventBuilder,
+    ) -> Result<Event, Reason> {
+        let now = Timestamp::from_secs(self.inner.clock.now_s());
+        event.created_at.get_or_insert(now);
+        self.inner.core.gift_wrap(recipient, event)
+    }
+
     /// Says that what viewers with these keys may see of these kinds has changed, after it has: open subscriptions of
     /// those who have authenticated as one of them are narrowed anew where the client's own filter touches the kinds, as
     /// after AUTH, and sets that they reconcile (NIP-77) are closed. What [`super::Registrar::deliver`] hides is hidden
@@ -337,6 +357,20 @@ impl Host {
         }
         self.inner.nip98_seen.first_time(&signed, ip, now_s)?;
         Ok(signed)
+    }
+
+    /// Leading zero bits that the id of an event of this kind must show (NIP-13, `[pow]`), 0 for none. The core asks for
+    /// them where events are published; what else takes events, such as a route, does so with this.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// use trellis_relay::nips::nip13;
+    /// fn check(host: &Host, event: &Event) -> Result<(), Reason> {
+    ///     nip13::check(event, host.pow_bits(event.kind()))
+    /// }
+    /// ```
+    pub fn pow_bits(&self, kind: u16) -> u16 {
+        self.inner.core.pow().bits(kind)
     }
 
     /// `[network]` as it is in force.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing here blocks its caller, who may be a hook on any thread.
 
-use crate::config::{Network, Operation, Outbound};
+use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, PublicKey};
 use crate::kinds::Kinds;
 use crate::reason::Reason;
@@ -40,12 +40,22 @@ pub trait Core: Send + Sync + 'static {
     /// Signs with the relay's key, which stays where it is. `created_at` is set.
     fn sign(&self, event: EventBuilder) -> Result<Event, Reason>;
 
+    /// Wraps an event for one person (NIP-59), sealed with the relay's key, which stays where it is. `created_at` is set.
+    fn gift_wrap(&self, _recipient: &PublicKey, _event: EventBuilder) -> Result<Event, Reason> {
+        Err(Reason::internal())
+    }
+
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
 
     /// `[network]` as it is in force.
     fn network(&self) -> Network {
         Network::default()
+    }
+
+    /// `[pow]` as it is in force.
+    fn pow(&self) -> Pow {
+        Pow::default()
     }
 
     /// `[outbound]` as it is in force.
