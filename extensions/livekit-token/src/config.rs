@@ -41,7 +41,7 @@ pub struct Config {
     pub(crate) route_host: Option<String>,
     /// The relay as clients reach it, for its NIP-11 document: ws or wss.
     pub(crate) relay_url: Option<String>,
-    /// The Blossom server to which `POST /proxy` uploads: http or https.
+    /// The Blossom server to which `POST /proxy` uploads: https.
     pub(crate) blossom_url: Option<String>,
 
     /// Whether there are rooms of communities (`POST /token`, kind 30312). Default: true.
@@ -154,10 +154,10 @@ pub(crate) struct Bounds {
     /// Communities: 1 to 1000000. Default: 1000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(crate) communities: usize,
-    /// Members of one community: 1 to 1000000. Default: 100000.
+    /// Members of all communities that are kept: 1 to 1000000. Default: 100000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(crate) community_members: usize,
-    /// Rooms that events ask for: 10 to 1000000. Default: 10000.
+    /// Rooms that events ask for, of which one author gets a tenth: 10 to 1000000. Default: 10000.
     #[schemars(range(min = 10, max = 1_000_000))]
     pub(crate) watched_rooms: usize,
 }
@@ -200,7 +200,7 @@ impl Config {
         let blossom_url = address(
             "blossom_url",
             table.blossom_url.as_deref(),
-            &["http", "https"],
+            &["https"],
         )?;
         let livekit_api_key = filled("livekit_api_key", table.livekit_api_key.as_deref())?;
         let secret = table.livekit_api_secret.as_ref().map(Secret::reveal);

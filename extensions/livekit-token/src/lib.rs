@@ -8,6 +8,7 @@
 mod announcing;
 mod block_lists;
 mod calls;
+mod commands;
 mod communities;
 mod config;
 mod epoch_routes;
@@ -22,6 +23,7 @@ mod offers;
 mod operator;
 mod porter;
 mod presence;
+mod proxy;
 mod rates;
 mod reach;
 #[cfg(test)]
@@ -44,6 +46,7 @@ use communities::Communities;
 use config::Settings;
 use livekit::LiveKit;
 use offers::Offers;
+use proxy::Proxy;
 use rates::Rates;
 use reach::Reach;
 use rooms::Rooms;
@@ -64,6 +67,7 @@ pub struct LivekitToken {
     maintenance_seen: maintenance::Seen,
     communities: Arc<Communities>,
     rooms: Rooms,
+    proxy: Proxy,
     calls: Calls,
     webhooks: webhook::Seen,
     /// To `POST /mls/commit`, by key.
@@ -89,6 +93,7 @@ impl Extension for LivekitToken {
             livekit,
             offers: Offers::new(settings.bounds.offers, settings.offer_ttl_s),
             rates: Rates::new(&settings, &host),
+            proxy: Proxy::new(&host, &settings),
             calls: Calls::of(&settings),
             webhooks: webhook::Seen::new(settings.bounds.webhooks),
             commits: epoch_routes::limiter(&settings, &host),
@@ -102,6 +107,7 @@ impl Extension for LivekitToken {
     fn register(&self, hooks: &mut Registrar<Self>) {
         offers::register(hooks);
         rooms::register(hooks);
+        commands::register(hooks);
         information::register(hooks);
         routes::register(&self.settings(), hooks);
         announcing::register(hooks);

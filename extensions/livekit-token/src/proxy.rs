@@ -14,11 +14,12 @@ mod tests;
 use crate::LivekitToken;
 use crate::config::Settings;
 use crate::failure::{Code, Failure, Whose};
+use crate::watch;
 use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use fetching::Found;
-use form::{FRAME_BYTES_MAX, Wish};
+use form::{FRAME_BYTES_MAX, File, Wish};
 use futures_util::{Stream, stream};
 use places::{Place, Places};
 use std::convert::Infallible;
@@ -87,33 +88,79 @@ async fn answer(
     ip: ClientIp,
     signed: Result<Nip98Bytes, ApiError>,
 ) -> Result<HttpResponse, Failure> {
+    let (action, result) = serve(&request, &me, &ip, signed).await;
+    watch::proxied(action, &result);
+    result
+}
+
+/// What was asked for, as far as that was read, and the answer.
+async fn serve(
+    request: &HttpRequest,
+    me: &LivekitToken,
+    ip: &ClientIp,
+    signed: Result<Nip98Bytes, ApiError>,
+) -> (&'static str, Result<HttpResponse, Failure>) {
+    let read = read(request, me, ip, signed).await;
+    match read {
+        Err(failure) => ("unknown", Err(failure)),
+        Ok((signer, place, Wish::Upload(file))) => {
+            ("upload", upload(me, ip, &signer, place, file).await)
+        }
+        Ok((signer, place, Wish::Download(url))) => {
+            ("download", download(me, ip, &signer, place, &url).await)
+        }
+    }
+}
+
+/// Who asks, a place, and what for.
+async fn read(
+    request: &HttpRequest,
+    me: &LivekitToken,
+    ip: &ClientIp,
+    signed: Result<Nip98Bytes, ApiError>,
+) -> Result<(PublicKey, Place, Wish), Failure> {
     let signed = signed.map_err(unsigned)?;
-    let (proxy, settings) = (&me.proxy, me.settings());
+    let proxy = &me.proxy;
     take(&proxy.requests, &signed.pubkey)?;
     let place = proxy.places.take(&ip.rate_key()).ok_or_else(|| {
         let message = "too many files are under way; try again in a moment";
         Failure::new(Code::RateLimited, message).retry_after_s(5)
     })?;
-    let max_bytes = settings.proxy_bytes_max;
+    let max_bytes = me.settings().proxy_bytes_max;
+    let wish = form::read(request, signed.body, max_bytes).await?;
+    Ok((signed.pubkey, place, wish))
+}
+
+async fn upload(
+    me: &LivekitToken,
+    ip: &ClientIp,
+    signer: &PublicKey,
+    _place: Place,
+    file: File,
+) -> Result<HttpResponse, Failure> {
+    allow(me.host.may_publish(ip.0, signer))?;
+    take(&me.proxy.uploads, signer)?;
     let client = me.host.http_client();
-    match form::read(&request, signed.body, max_bytes).await? {
-        Wish::Upload(file) => {
-            allow(me.host.may_publish(ip.0, &signed.pubkey))?;
-            take(&proxy.uploads, &signed.pubkey)?;
-            let stored = fetching::upload(client, &proxy.allowed, file).await?;
-            Ok(HttpResponse::Ok().json(Uploaded {
-                url: stored.url,
-                sha256: stored.sha256,
-                size: stored.size,
-                mime_type: stored.mime_type,
-            }))
-        }
-        Wish::Download(url) => {
-            allow(me.host.may_read(ip.0, &signed.pubkey))?;
-            let found = fetching::download(client, &proxy.allowed, &url, max_bytes).await?;
-            Ok(send(found, place))
-        }
-    }
+    let stored = fetching::upload(client, &me.proxy.allowed, file).await?;
+    Ok(HttpResponse::Ok().json(Uploaded {
+        url: stored.url,
+        sha256: stored.sha256,
+        size: stored.size,
+        mime_type: stored.mime_type,
+    }))
+}
+
+async fn download(
+    me: &LivekitToken,
+    ip: &ClientIp,
+    signer: &PublicKey,
+    place: Place,
+    url: &str,
+) -> Result<HttpResponse, Failure> {
+    allow(me.host.may_read(ip.0, signer))?;
+    let (client, max_bytes) = (me.host.http_client(), me.settings().proxy_bytes_max);
+    let found = fetching::download(client, &me.proxy.allowed, url, max_bytes).await?;
+    Ok(send(found, place))
 }
 
 /// A browser that is shown the answer shall take it for nothing but a file: it comes from strangers.
@@ -125,10 +172,15 @@ fn send(found: Found, place: Place) -> HttpResponse {
         .insert_header((header::CONTENT_TYPE, mime_type))
         .insert_header((header::CONTENT_DISPOSITION, "attachment"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; sandbox",
+        ))
         .insert_header((header::CACHE_CONTROL, "no-store"));
     let length = found.bytes.len() as u64;
-    response.no_chunking(length).streaming(parts(found.bytes, place))
+    response
+        .no_chunking(length)
+        .streaming(parts(found.bytes, place))
 }
 
 /// The bytes in parts. The place is held until the last of them was taken, since until then they are in memory.

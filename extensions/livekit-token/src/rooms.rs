@@ -17,6 +17,9 @@ mod space;
 mod tests;
 mod upkeep;
 
+#[cfg(test)]
+pub(crate) use tests::ground;
+
 pub(crate) use following::register;
 pub(crate) use meeting::{Talk, talk_about, talk_of};
 pub(crate) use space::{Space, Unfit};
@@ -149,15 +152,15 @@ impl Rooms {
         self.make(livekit, &space.name()).await
     }
 
-    /// Whether the operator has ended a call's room, so that it shall not be made again.
+    /// Whether the operator has ended a call's room, so that it shall not be made again. Of spaces their events decide.
     pub(crate) fn is_call_ended(&self, room: &str) -> bool {
-        self.ended.holds_for_call(room)
+        !is_space(room) && self.ended.holds_for_call(room)
     }
 
     /// Ends any room at the operator's wish: it is gone from LiveKit, and not made again for what asks for it now. Whether
     /// there was one.
     pub(crate) async fn end(&self, livekit: &LiveKit, room: &str) -> Result<bool, EndError> {
-        let is_space = Address::parse(room).is_some_and(|it| it.kind == SPACE);
+        let is_space = is_space(room);
         self.ended.end(room, is_space).await?;
         self.marks.rooms(is_space.then(|| room.to_owned()));
         match livekit.delete_room(room).await {
@@ -265,6 +268,10 @@ impl Rooms {
         };
         livekit.create_room(name, options).await.map(drop)
     }
+}
+
+fn is_space(room: &str) -> bool {
+    Address::parse(room).is_some_and(|it| it.kind == SPACE)
 }
 
 /// Why a room could not be ended.

@@ -14,6 +14,7 @@ mod well_known;
 use crate::config::Settings;
 use crate::failure::{Code, Failure};
 use crate::livekit::LiveKitError;
+use crate::proxy;
 use crate::{LivekitToken, epoch_routes, webhook};
 use std::time::Duration;
 use trellis_relay::extension::prelude::*;
@@ -36,6 +37,7 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<LivekitToken>)
         }
         group::declare(api);
         dm::declare(api);
+        proxy::declare(settings, api);
         epoch_routes::declare(api);
         webhook::declare(api);
         if settings.route_host.is_some() {

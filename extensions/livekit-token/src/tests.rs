@@ -4,8 +4,11 @@
 
 mod club;
 mod communities;
+mod conformance;
+mod cost;
 mod direct;
 mod ground;
+
 mod group;
 mod livekit_double;
 mod maintenance;
@@ -13,3 +16,4 @@ mod probes;
 mod refusals;
 mod secrecy;
 mod well_known;
+mod wrapping;

@@ -103,7 +103,12 @@ pub(super) async fn upload(
     let answer = request.max_body_bytes(DESCRIPTOR_BYTES_MAX).send().await;
     let answer = answer.map_err(failed)?;
     match answer.status() {
-        413 => return Err(Failure::new(Code::TooLarge, "the file is too large for the Blossom server")),
+        413 => {
+            return Err(Failure::new(
+                Code::TooLarge,
+                "the file is too large for the Blossom server",
+            ));
+        }
         status @ (400 | 401 | 403 | 415 | 422) => {
             let message = format!("the Blossom server does not take the file (status {status})");
             return Err(Failure::new(Code::UpstreamFailed, message));

@@ -75,6 +75,9 @@ mod tests {
         drop(held);
         assert!(places.take("a").is_some() && places.take("e").is_some());
         drop(last);
-        assert_eq!(places.taken.lock().map(|it| it.by_address.len()).ok(), Some(0));
+        assert_eq!(
+            places.taken.lock().map(|it| it.by_address.len()).ok(),
+            Some(0)
+        );
     }
 }

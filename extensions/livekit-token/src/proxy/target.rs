@@ -124,8 +124,14 @@ mod tests {
     fn l13_the_hash_of_a_file_is_read_from_its_url() {
         let hash = "ab".repeat(32);
         let of = |url: String| sha256_of(&Url::parse(&url).unwrap());
-        assert_eq!(of(format!("https://a.example/{hash}.png")), Some(hash.clone()));
-        assert_eq!(of(format!("https://a.example/b/{}", hash.to_uppercase())), Some(hash));
+        assert_eq!(
+            of(format!("https://a.example/{hash}.png")),
+            Some(hash.clone())
+        );
+        assert_eq!(
+            of(format!("https://a.example/b/{}", hash.to_uppercase())),
+            Some(hash)
+        );
         assert_eq!(of("https://a.example/picture.png".to_owned()), None);
     }
 }

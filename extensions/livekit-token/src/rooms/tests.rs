@@ -3,6 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod admitting;
-mod ground;
+pub(crate) mod ground;
 mod watching;
 mod words;

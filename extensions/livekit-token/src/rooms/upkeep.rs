@@ -5,6 +5,7 @@
 use super::Rooms;
 use super::space::{SPACE, Space};
 use crate::livekit::{LiveKit, LiveKitError};
+use crate::watch;
 use futures_util::stream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use std::collections::HashSet;
@@ -198,7 +199,7 @@ impl Rooms {
     async fn end_one(&self, livekit: &LiveKit, name: String) -> Result<(), LiveKitError> {
         match livekit.delete_room(&name).await {
             Err(error @ LiveKitError::Unreachable) => return Err(error),
-            Ok(()) => count("closed"),
+            Ok(()) => watch::room("closed"),
             // It is gone already, or found again when LiveKit's rooms are compared.
             Err(_) => {}
         }
@@ -209,7 +210,7 @@ impl Rooms {
     async fn make_one(&self, livekit: &LiveKit, name: String) -> Result<(), LiveKitError> {
         match self.make(livekit, &name).await {
             Ok(()) => {
-                count("opened");
+                watch::room("opened");
                 self.registry.made(&name);
             }
             Err(error @ LiveKitError::Unreachable) => return Err(error),
@@ -243,7 +244,7 @@ impl Rooms {
                 Ok(true) => {}
                 Ok(false) => {
                     livekit.delete_room(&room.name).await?;
-                    count("closed");
+                    watch::room("closed");
                 }
                 Err(error) => tracing::warn!("a room could not be looked at: {error}"),
             }
@@ -267,10 +268,6 @@ impl Rooms {
 /// Waits for all, or for the first that fails.
 async fn drain(calls: impl Stream<Item = Result<(), LiveKitError>>) -> Result<(), LiveKitError> {
     calls.try_for_each(|()| ready(Ok(()))).await
-}
-
-fn count(what: &'static str) {
-    metrics::counter!("livekit_token_rooms_total", "what" => what).increment(1);
 }
 
 async fn wait_for(stop: &StopToken, time: Duration) {

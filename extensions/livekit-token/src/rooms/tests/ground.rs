@@ -23,7 +23,15 @@ impl Ground {
     /// With these further lines in the extension's table; none where there is no LiveKit to run.
     pub(crate) async fn start(table: &str) -> Option<Self> {
         let livekit = RealLiveKit::start().await?;
-        let relay = relay_for(&livekit, table).await;
+        let relay = relay_for(&livekit, table, "").await;
+        Some(Ground { relay, livekit })
+    }
+
+    /// With an operator of this number.
+    pub(crate) async fn managed_by(owner: u64) -> Option<Self> {
+        let livekit = RealLiveKit::start().await?;
+        let information = format!("[information]\npubkey = '{}'", key(owner));
+        let relay = relay_for(&livekit, "", &information).await;
         Some(Ground { relay, livekit })
     }
 
@@ -73,9 +81,9 @@ impl Ground {
     }
 }
 
-pub(crate) async fn relay_for(livekit: &RealLiveKit, table: &str) -> TestRelay {
+async fn relay_for(livekit: &RealLiveKit, table: &str, beside: &str) -> TestRelay {
     let table = format!(
-        "[extensions.livekit_token]\noperator_url = '{OPERATOR}'\nrooms_reconcile_seconds = 1\n{}{table}",
+        "[extensions.livekit_token]\noperator_url = '{OPERATOR}'\nrooms_reconcile_seconds = 1\n{}{table}\n{beside}",
         livekit.keys()
     );
     TestRelay::of::<LivekitToken>().config(&table).start().await
