@@ -12,6 +12,7 @@ mod config;
 mod deliver;
 mod faults;
 mod gate;
+mod gathering;
 mod handover;
 mod health;
 mod hooks;
