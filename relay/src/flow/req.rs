@@ -8,12 +8,12 @@ use super::limits;
 use super::narrowing;
 use super::query::{Query, Step};
 use super::request::{self, Look};
+use crate::access_changes::Touched;
 use crate::extension::{Narrowed, Verb};
 use crate::filter::Filter;
-use crate::kinds::Kinds;
 use crate::rate_limit::Action;
 use crate::reason::Reason;
-use crate::session::{QuerySlot, Session, Wait};
+use crate::session::{Begun, QuerySlot, Session, Wait};
 use crate::store::{Budget, Lent, LentPage, StoreError};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
@@ -45,23 +45,22 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         None => request::load(session, Verb::Req, &original, false),
         Some(_) => None,
     };
-    let changes = session.staleness.changes();
+    let begun = session.staleness.begin(&original);
     if before.is_none() && loading.is_none() {
         let look = Look::at(&original);
-        begin(session, id, original, look, changes);
+        begin(session, id, original, look, &begun);
         return None;
     }
     let session = session.clone();
     Some(Box::pin(async move {
-        let (mut loading, mut changes) = (loading, changes);
+        let mut loading = loading;
         if let Some(before) = before {
             before.await;
-            changes = session.staleness.changes();
             loading = request::load(&session, Verb::Req, &original, false);
         }
         let (look, loaded) = request::loaded(loading, &original).await;
         match loaded {
-            Ok(()) => begin(&session, id, original, look, changes),
+            Ok(()) => begin(&session, id, original, look, &begun),
             Err(reason) => refuse(&session, &id, &reason),
         }
     }))
@@ -99,8 +98,8 @@ pub(super) fn refuse(session: &Session, id: &SubId, reason: &Reason) {
     session.send(RelayMessage::Closed(id, reason));
 }
 
-/// `changes` is what was counted when `look` was begun.
-fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, changes: u64) {
+/// `begun` has heard of changes since before `look` was begun.
+fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, begun: &Begun) {
     let generation = session.worker.hooks().generation();
     let filters = match request::narrow(session, Verb::Req, &original, look) {
         Ok(filters) => filters,
@@ -116,9 +115,9 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, c
         let narrowed = narrowing::narrow_again(session);
         actix_rt::spawn(narrowed.unwrap_or_else(|| Box::pin(ready(()))));
     }
-    if session.staleness.changes() != changes {
+    if begun.is_touched() {
         // What was loaded for it may be from before.
-        narrowing::look_anew(session, &Kinds::all());
+        narrowing::look_anew(session, [Touched::everything(!begun.has_lost())]);
     }
     let config = worker.config();
     let limit = |narrowed: &Narrowed| {
