@@ -10,6 +10,7 @@ use super::query::{Query, Step};
 use super::request::{self, Look};
 use crate::access_changes::Touched;
 use crate::extension::{Narrowed, Verb};
+use crate::fanout::SubKey;
 use crate::filter::Filter;
 use crate::rate_limit::Action;
 use crate::reason::Reason;
@@ -129,6 +130,8 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, b
     let stored = StoredQuery {
         session: session.clone(),
         id,
+        key,
+        generation,
         serial,
         query: Query::new(filters, boundary, limit),
         spent: Duration::ZERO,
@@ -148,6 +151,9 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, b
 struct StoredQuery {
     session: Rc<Session>,
     id: SubId,
+    key: SubKey,
+    /// Of the hooks that narrowed its filters.
+    generation: u64,
     serial: u64,
     query: Query,
     /// Time spent in the store, not in waiting for the client.
@@ -219,10 +225,19 @@ impl StoredQuery {
             self.slot = self.session.wait_for_query_slot().await;
         }
         while self.session.has_sub(&self.id, self.serial) {
+            if !self.is_in_force() && self.narrow_again().await.is_err() {
+                return;
+            }
             match self.query.step() {
                 Step::Event(stored) => {
                     self.room().await;
-                    if self.session.has_sub(&self.id, self.serial) {
+                    let is_in_force = self.is_in_force();
+                    if !is_in_force && self.narrow_again().await.is_err() {
+                        return;
+                    }
+                    let is_shown = is_in_force
+                        || (self.query.admits(&stored) && shows(&self.session, &stored));
+                    if is_shown && self.session.has_sub(&self.id, self.serial) {
                         self.send(&stored);
                     }
                 }
@@ -252,6 +267,35 @@ impl StoredQuery {
                 Step::End => return self.finish(),
             }
         }
+    }
+
+    /// Whether the hooks that narrowed the filters are those of now.
+    fn is_in_force(&self) -> bool {
+        self.session.worker.hooks().generation() == self.generation
+    }
+
+    /// Extensions have changed meanwhile: what comes from here on has to fit what those of now leave of the filters. Ends the
+    /// subscription where they refuse it.
+    async fn narrow_again(&mut self) -> Result<(), ()> {
+        while !self.is_in_force() {
+            let Some(original) = self.session.worker.original(self.key) else {
+                return Err(());
+            };
+            let generation = self.session.worker.hooks().generation();
+            let loading = request::load(&self.session, Verb::Req, &original, true);
+            let (look, loaded) = request::loaded(loading, &original).await;
+            // Another subscription may have the id, and the key, by now.
+            if !self.session.has_sub(&self.id, self.serial) {
+                return Err(());
+            }
+            let narrowed = loaded
+                .and_then(|()| request::narrow(&self.session, Verb::Req, &original, look))
+                .map_err(|reason| self.fail(&reason))?;
+            self.generation = generation;
+            let session = &self.session;
+            self.query.narrow(narrowed, |stored| shows(session, stored));
+        }
+        Ok(())
     }
 
     /// Feeds a page; on an error or when the time is up the subscription is closed, which is never a silent EOSE.

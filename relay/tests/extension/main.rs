@@ -25,6 +25,7 @@ mod outbound;
 mod publish;
 mod request;
 mod routes;
+mod running_queries;
 mod stored;
 mod support;
 mod words;
