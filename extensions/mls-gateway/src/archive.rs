@@ -24,7 +24,7 @@ pub(crate) use unheard::{Looked, look_for};
 /// Messages wait so long for others, to be copied together.
 const GATHER: Duration = Duration::from_millis(250);
 /// What one transaction takes at most.
-const BATCH_EVENTS: usize = 100;
+const BATCH_EVENTS: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Registers the hook. It is there with the archive switched off as well: deletions go on to count, and the cursors of other
