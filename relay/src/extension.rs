@@ -6,6 +6,7 @@
 //! process: see docs/extensions/faults.md. What is not here: when the flows call which hook (`flow`), and who opens sockets
 //! (`server`).
 
+mod access_news;
 mod answer;
 mod audience;
 mod breaker;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 
 pub use crate::config::Pubkey;
 pub use crate::kinds::Kinds;
+pub use access_news::AccessNews;
 pub use audience::Audience;
 pub use breaker::BreakerSettings;
 pub use commit::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, CommitError, CommitHooks, CommitTx};
@@ -72,7 +74,7 @@ pub use host::{Host, Restored};
 pub use http::{Current, Mount};
 pub use metrics::ExtensionMetrics;
 pub use narrow::{Narrow, Narrowed};
-pub use outbound::{HttpClient, HttpRequest, HttpResponse, OutboundError};
+pub use outbound::{HttpClient, HttpRequest, HttpResponse, OutboundError, OutboundSocket};
 pub use plan::Plan;
 pub use pubkeys::Pubkeys;
 pub use rate::RateLimiter;

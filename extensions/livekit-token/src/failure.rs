@@ -48,6 +48,12 @@ pub(crate) enum Code {
     RoomNotFound,
     /// 404
     CallNotFound,
+    /// 403: the proxy asks nobody for this URL.
+    TargetNotAllowed,
+    /// 404: the server that the proxy asked has no such file.
+    FileNotFound,
+    /// 502: the server that the proxy asked did not do its part.
+    UpstreamFailed,
     /// 409
     CallNotAnswered,
     /// 409, with `{epoch}`.
@@ -92,11 +98,48 @@ impl Code {
             Code::NotEpochLeader => (403, "NOT_EPOCH_LEADER"),
             Code::RoomNotFound => (404, "ROOM_NOT_FOUND"),
             Code::CallNotFound => (404, "CALL_NOT_FOUND"),
+            Code::TargetNotAllowed => (403, "TARGET_NOT_ALLOWED"),
+            Code::FileNotFound => (404, "FILE_NOT_FOUND"),
+            Code::UpstreamFailed => (502, "UPSTREAM_FAILED"),
             Code::CallNotAnswered => (409, "CALL_NOT_ANSWERED"),
             Code::MlsEpochMismatch => (409, "MLS_EPOCH_MISMATCH"),
             Code::RateLimited => (429, "RATE_LIMITED"),
             Code::LivekitUnavailable => (503, "LIVEKIT_UNAVAILABLE"),
             Code::Maintenance => (503, "MAINTENANCE"),
+        }
+    }
+}
+
+impl Code {
+    /// What metrics call it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Code::AuthRequired => "auth_required",
+            Code::InvalidSignature(_) => "invalid_signature",
+            Code::TimestampOutOfRange(_) => "timestamp_out_of_range",
+            Code::AuthReplayed => "auth_replayed",
+            Code::InvalidRequest => "invalid_request",
+            Code::TooLarge => "too_large",
+            Code::PowInsufficient => "pow_insufficient",
+            Code::EventExpired => "event_expired",
+            Code::NotGroupMember => "not_group_member",
+            Code::UserBanned => "user_banned",
+            Code::BlockedByParticipant => "blocked_by_participant",
+            Code::NotCommunityMember => "not_community_member",
+            Code::CommunityNotAuthorized => "community_not_authorized",
+            Code::OperatorMismatch => "operator_mismatch",
+            Code::RoomClosed => "room_closed",
+            Code::NotEpochLeader => "not_epoch_leader",
+            Code::RoomNotFound => "room_not_found",
+            Code::CallNotFound => "call_not_found",
+            Code::TargetNotAllowed => "target_not_allowed",
+            Code::FileNotFound => "file_not_found",
+            Code::UpstreamFailed => "upstream_failed",
+            Code::CallNotAnswered => "call_not_answered",
+            Code::MlsEpochMismatch => "mls_epoch_mismatch",
+            Code::RateLimited => "rate_limited",
+            Code::LivekitUnavailable => "livekit_unavailable",
+            Code::Maintenance => "maintenance",
         }
     }
 }

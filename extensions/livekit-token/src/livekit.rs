@@ -3,6 +3,7 @@
 //! Invariant: every call has a deadline, and its error says nothing of rooms or people, so it can be logged as it is.
 //! Deliberately not here: tokens of participants (`minting`), and what rooms mean.
 
+use crate::watch;
 use livekit_api::services::room::{CreateRoomOptions, RoomClient};
 use livekit_api::services::{ServerError, ServiceError};
 use livekit_protocol::{ParticipantInfo, Room};
@@ -45,17 +46,26 @@ impl LiveKit {
         name: &str,
         options: CreateRoomOptions,
     ) -> Result<Room, LiveKitError> {
-        Ok(self.rooms.create_room(name, options).await?)
+        watch::call("create_room", async {
+            Ok(self.rooms.create_room(name, options).await?)
+        })
+        .await
     }
 
     /// Ends a room and puts out whoever is in it.
     pub(crate) async fn delete_room(&self, name: &str) -> Result<(), LiveKitError> {
-        Ok(self.rooms.delete_room(name).await?)
+        watch::call("delete_room", async {
+            Ok(self.rooms.delete_room(name).await?)
+        })
+        .await
     }
 
     /// All rooms, or those of these names.
     pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<Vec<Room>, LiveKitError> {
-        Ok(self.rooms.list_rooms(names).await?)
+        watch::call("list_rooms", async {
+            Ok(self.rooms.list_rooms(names).await?)
+        })
+        .await
     }
 
     /// Who is in a room.
@@ -63,7 +73,10 @@ impl LiveKit {
         &self,
         room: &str,
     ) -> Result<Vec<ParticipantInfo>, LiveKitError> {
-        Ok(self.rooms.list_participants(room).await?)
+        watch::call("list_participants", async {
+            Ok(self.rooms.list_participants(room).await?)
+        })
+        .await
     }
 
     /// Puts somebody out.
@@ -72,7 +85,10 @@ impl LiveKit {
         room: &str,
         identity: &str,
     ) -> Result<(), LiveKitError> {
-        Ok(self.rooms.remove_participant(room, identity).await?)
+        watch::call("remove_participant", async {
+            Ok(self.rooms.remove_participant(room, identity).await?)
+        })
+        .await
     }
 }
 

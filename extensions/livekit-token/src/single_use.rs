@@ -7,7 +7,50 @@
 //! Invariant: tokens are known by a mark, a short hash of their `jti`, never by themselves; a cache that cannot answer is an
 //! error, and no token is issued that cannot be remembered.
 
+#[cfg(test)]
+mod conformance;
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+
+use self::memory::InMemory;
+
+use crate::config::Settings;
 use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use trellis_relay::extension::prelude::*;
+
+/// The attribute of a participant that holds the mark of their token. Participants cannot change it.
+pub(crate) const MARK_ATTRIBUTE: &str = "token_mark";
+
+/// The mark of a token: 32 hex digits that tell nothing of its `jti`.
+pub(crate) fn mark_of(jti: &str) -> String {
+    short_hash(&[jti])
+}
+
+/// 32 hex digits of the SHA-256 of these texts, each with its length before it.
+fn short_hash(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    const_hex::encode(&hash.finalize()[..16])
+}
+
+/// The cache that the settings ask for.
+pub(crate) async fn open(settings: &Settings, host: &Host) -> Result<Arc<dyn TokenCache>, String> {
+    #[cfg(feature = "redis")]
+    if let Some(url) = &settings.redis_url {
+        let cache = self::redis::InRedis::new(url.reveal(), host.clock().clone());
+        // The URL may hold a password, and what Redis says of it as well.
+        let cache = cache.map_err(|error| format!("redis_url: {error}"))?;
+        return Ok(Arc::new(cache));
+    }
+    let (tokens, clock) = (settings.bounds.tokens, host.clock().clone());
+    Ok(Arc::new(InMemory::new(tokens, clock)))
+}
 
 /// Where several relays, or one, keep what became of tokens.
 #[async_trait]
@@ -24,7 +67,8 @@ pub(crate) trait TokenCache: Send + Sync {
     /// Whether somebody is not let into a room.
     async fn is_refused(&self, room: &str, identity: &str, now_s: u64) -> Result<bool, CacheDown>;
 
-    /// Forgets all of a room: its call is over.
+    /// Forgets whom a room refuses: its call is over. What became of tokens stays for as long as they are remembered, with
+    /// nothing that says whose they were, so that a copy does not open the room anew.
     async fn forget_room(&self, room: &str) -> Result<(), CacheDown>;
 }
 

@@ -1,10 +1,11 @@
-//! `[outbound]`: what extensions may ask of other servers by HTTP.
+//! `[outbound]`: what extensions may ask of other servers by HTTP or over a WebSocket.
 //!
 //! The relay asks nobody; without an extension that does, nothing here has any effect.
 
 use super::{ByteSize, IpRange, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// What extensions may ask of other servers by HTTP.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Outbound {
     /// Addresses that may be reached although they are private, loopback, link-local or reserved; CIDR. Default [].
     pub allow_private: Vec<IpRange>,
+    /// PEM files with certificates of authorities that are trusted beside those that browsers trust, for servers of one's
+    /// own. They are read when the first request is made after a start or a change. Default [].
+    pub trusted_certificates: Vec<PathBuf>,
     /// How long connecting may take, TLS included. A time. Default "5s".
     pub connect_timeout: TimeSpan,
     /// How long a whole request may take, redirects and its turn included; an extension can ask for less. A time. Default
@@ -32,6 +36,7 @@ impl Default for Outbound {
     fn default() -> Self {
         Self {
             allow_private: Vec::new(),
+            trusted_certificates: Vec::new(),
             connect_timeout: TimeSpan::from_secs(5),
             timeout: TimeSpan::from_secs(30),
             max_body_bytes: ByteSize::from_mib(1),

@@ -146,6 +146,14 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         config.outbound.max_body_bytes,
         "at least one byte",
     );
+    for file in &config.outbound.trusted_certificates {
+        rules.want(
+            file.is_file(),
+            "outbound.trusted_certificates",
+            format!("{file:?}"),
+            "files in PEM that can be read",
+        );
+    }
     rules.want(
         data.map_size.bytes() >= 1 << 20,
         "data.map_size",

@@ -1,4 +1,4 @@
-//! The way out: HTTP requests of extensions to other servers.
+//! The way out: HTTP requests and WebSockets of extensions to other servers.
 //!
 //! Invariant: no connection is opened to an address that [`address`] calls private unless `outbound.allow_private` holds
 //! it, whatever the URL, the name server or a redirect says. Nothing of a request but its outcome is logged or counted.
@@ -11,11 +11,13 @@ mod line;
 mod request;
 mod resolver;
 mod response;
+mod socket;
 mod tally;
 
 pub use error::OutboundError;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
+pub use socket::OutboundSocket;
 
 use super::relay_side::Core;
 use line::Line;
@@ -81,6 +83,23 @@ impl HttpClient {
     /// A DELETE.
     pub fn delete(&self, url: &str) -> HttpRequest {
         self.request(Method::DELETE, url)
+    }
+
+    /// Opens a WebSocket: `wss://...`, or `ws://...` to an address that is allowed. Neither redirects nor compression; a
+    /// message may have `outbound.max_body_bytes`. Connecting is bounded in time and held to the same addresses as a
+    /// request; once it is open it takes no place among the requests.
+    ///
+    /// ```
+    /// use trellis_relay::extension::OutboundError;
+    /// use trellis_relay::extension::prelude::*;
+    /// async fn first_word(host: &Host) -> Result<Option<String>, OutboundError> {
+    ///     let mut socket = host.http_client().websocket("wss://relay.example").await?;
+    ///     socket.send("[\"REQ\",\"a\",{\"kinds\":[0],\"limit\":1}]").await?;
+    ///     socket.next().await
+    /// }
+    /// ```
+    pub async fn websocket(&self, url: &str) -> Result<OutboundSocket, OutboundError> {
+        socket::open(&*self.line()?, url).await
     }
 
     fn request(&self, method: Method, url: &str) -> HttpRequest {

@@ -2,9 +2,9 @@
 //!
 //! Invariant: nothing here blocks its caller, who may be a hook on any thread.
 
-use crate::config::{Network, Operation, Outbound};
+use super::access_news::AccessNews;
+use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, PublicKey};
-use crate::kinds::Kinds;
 use crate::reason::Reason;
 use crate::store::{Outcome, Store, StoreError, Write};
 use futures_util::future::BoxFuture;
@@ -40,12 +40,22 @@ pub trait Core: Send + Sync + 'static {
     /// Signs with the relay's key, which stays where it is. `created_at` is set.
     fn sign(&self, event: EventBuilder) -> Result<Event, Reason>;
 
+    /// Wraps an event for one person (NIP-59), sealed with the relay's key, which stays where it is. `created_at` is set.
+    fn gift_wrap(&self, _recipient: &PublicKey, _event: EventBuilder) -> Result<Event, Reason> {
+        Err(Reason::internal())
+    }
+
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
 
     /// `[network]` as it is in force.
     fn network(&self) -> Network {
         Network::default()
+    }
+
+    /// `[pow]` as it is in force.
+    fn pow(&self) -> Pow {
+        Pow::default()
     }
 
     /// `[outbound]` as it is in force.
@@ -67,8 +77,8 @@ pub trait Core: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What viewers with these keys may see of these kinds has changed, whether or not anybody of them is there.
-    fn access_changed(&self, _pubkeys: Vec<PublicKey>, _kinds: Kinds) {}
+    /// What some viewers may see has changed, whether or not anybody of them is there.
+    fn access_changed(&self, _news: AccessNews) {}
 
     /// Other hooks are in force: whoever is connected has to be introduced to them. Must not block.
     fn hooks_changed(&self) {}

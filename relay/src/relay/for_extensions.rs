@@ -2,17 +2,17 @@
 
 use super::Relay;
 use crate::access_changes::AccessChange;
-use crate::config::{Network, Operation, Outbound};
+use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, KindClass, PublicKey};
-use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
-use crate::kinds::Kinds;
+use crate::extension::{AccessNews, Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
 use crate::worker::WorkerMessage;
 use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
-use nostr::event::{EventBuilder, FinalizeEvent as _};
+use nostr::event::{EventBuilder, FinalizeEvent as _, FinalizeUnsignedEvent as _};
+use nostr::nips::nip59::GiftWrapBuilder;
 use std::future::ready;
 use std::net::IpAddr;
 use std::path::Path;
@@ -55,6 +55,10 @@ impl Core for ForExtensions {
         self.0.config().network.clone()
     }
 
+    fn pow(&self) -> Pow {
+        self.0.config().pow.clone()
+    }
+
     fn outbound(&self) -> Outbound {
         self.0.config().outbound.clone()
     }
@@ -79,9 +83,9 @@ impl Core for ForExtensions {
         self.0.tell_workers(|| WorkerMessage::HooksChanged);
     }
 
-    fn access_changed(&self, pubkeys: Vec<PublicKey>, kinds: Kinds) {
+    fn access_changed(&self, news: AccessNews) {
         let changes = &self.0.access_changes;
-        changes.push(&AccessChange::new(pubkeys, kinds));
+        changes.push(&AccessChange::from(news));
         for worker in self.0.workers().iter() {
             // One whose inbox is full looks at them before the messages that are in it.
             let _ = worker.try_send(WorkerMessage::AccessChanged);
@@ -101,6 +105,18 @@ impl Core for ForExtensions {
             tracing::error!(%error, "an event of an extension is malformed");
             Reason::internal()
         })
+    }
+
+    fn gift_wrap(&self, recipient: &PublicKey, event: EventBuilder) -> Result<Event, Reason> {
+        // What the library says of a failure may hold what was to be hidden.
+        let failed = || {
+            tracing::error!("an event of an extension could not be wrapped");
+            Reason::internal()
+        };
+        let rumor = event.finalize_unsigned(self.0.keys.public_key());
+        let wrap = GiftWrapBuilder::new(*recipient, rumor).finalize(&self.0.keys);
+        let wrap = wrap.map_err(|_| failed())?;
+        Event::parse(wrap.as_json().as_bytes()).map_err(|_| failed())
     }
 }
 

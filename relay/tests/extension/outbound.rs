@@ -2,6 +2,7 @@
 
 use crate::support::HookHarness;
 use futures_util::future::select;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{Compiled, HttpClient, OutboundError};
+use trellis_relay::testing::{HttpsServer, Response};
 
 /// Hands its host out to the test that started it.
 struct Courier;
@@ -459,4 +461,95 @@ async fn e1_outbound_errors_name_the_cause_and_no_path() {
         matches!(stopped, Err(OutboundError::Stopped)),
         "{stopped:?}"
     );
+}
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Response {
+        status,
+        headers: headers.collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// The table without its name, as `start` takes it.
+fn keys_of(server: &HttpsServer) -> String {
+    server.outbound().replace("[outbound]", "")
+}
+
+#[tokio::test]
+async fn e1_outbound_trusts_whom_the_operator_trusts_and_nobody_else() {
+    let server = HttpsServer::start(|_| answer(200, &[], "by TLS"));
+    let (relay, client) = start("tls", &keys_of(&server)).await;
+    assert_eq!(text_of(&client, &server.url("/")).await.unwrap(), "by TLS");
+    // The certificate says nothing of this name, which leads to the same address.
+    let other = format!("https://localhost.:{}/", server.address().port());
+    assert!(text_of(&client, &other).await.is_err());
+    set(&relay, LOCAL);
+    let error = text_of(&client, &server.url("/")).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Failed { .. }), "{error}");
+    assert_eq!(server.asked().len(), 1);
+    set(&relay, "trusted_certificates = ['/nowhere/authority.pem']");
+    let error = text_of(&client, &server.url("/")).await.unwrap_err();
+    assert!(
+        error.to_string().contains("/nowhere/authority.pem"),
+        "{error}"
+    );
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e1_outbound_strict_requests_follow_no_redirect_and_speak_no_plain_http() {
+    let server = HttpsServer::start(|asked| match asked.head.starts_with("GET /away ") {
+        true => answer(302, &[("location", "http://10.0.0.1/")], ""),
+        false => answer(200, &[], "here"),
+    });
+    let (relay, client) = start("strict", &keys_of(&server)).await;
+    let here = client.get(&server.url("/")).strict().send().await.unwrap();
+    assert_eq!(here.text().await.unwrap(), "here");
+    let away = client.get(&server.url("/away")).strict().send().await;
+    let away = away.unwrap();
+    assert_eq!(away.status(), 302);
+    assert_eq!(away.header("location"), Some("http://10.0.0.1/"));
+    let (plain, asked) = serve("127.0.0.1", |_| ok("plain")).await;
+    let error = client.get(&format!("http://{plain}/")).strict().send();
+    assert!(matches!(error.await, Err(OutboundError::Url(_))));
+    assert_eq!(asked.lock().unwrap().len(), 0);
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e1_outbound_websockets_go_where_requests_may_and_nowhere_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(tcp).await.unwrap();
+        let said = socket.next().await.unwrap().unwrap();
+        socket.send(said).await.unwrap();
+        socket.close(None).await.unwrap();
+    });
+    let (relay, client) = start("websocket", "").await;
+    for url in [
+        format!("ws://{address}/"),
+        format!("ws://localhost:{}/", address.port()),
+        "wss://[::ffff:10.0.0.1]/".to_owned(),
+        "wss://0x7f.1/".to_owned(),
+        "wss://user@example.com/".to_owned(),
+        "https://example.com/".to_owned(),
+    ] {
+        match client.websocket(&url).await {
+            Err(OutboundError::Private { .. } | OutboundError::Url(_)) => {}
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+    set(&relay, LOCAL);
+    let mut socket = client.websocket(&format!("ws://{address}/")).await.unwrap();
+    socket.send("hello").await.unwrap();
+    assert_eq!(socket.next().await.unwrap().as_deref(), Some("hello"));
+    assert_eq!(socket.next().await.unwrap(), None);
+    server.await.unwrap();
+    relay.host.shutdown().await;
 }

@@ -47,6 +47,8 @@ pub struct ApiError {
     retry_after_s: Option<u64>,
     challenge: Option<&'static str>,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// Boxed, since errors are passed on by value.
+    nip98: Option<Box<Nip98Error>>,
 }
 
 impl ApiError {
@@ -58,6 +60,7 @@ impl ApiError {
             retry_after_s: None,
             challenge: None,
             source: None,
+            nip98: None,
         }
     }
 
@@ -120,6 +123,12 @@ impl ApiError {
     /// What it is answered with.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What is wrong with the signature (NIP-98), where that is what this is about: for a handler that takes
+    /// `Result<Nip98Bytes, ApiError>` and words its own errors.
+    pub fn into_nip98(self) -> Option<Nip98Error> {
+        self.nip98.map(|error| *error)
     }
 
     /// What went wrong inside, for the log.
@@ -194,13 +203,18 @@ impl From<StoreError> for ApiError {
 
 impl From<Nip98Error> for ApiError {
     fn from(error: Nip98Error) -> Self {
-        match error {
-            Nip98Error::Banned => Self::forbidden(error.to_string()),
+        let text = error.to_string();
+        let answer = match &error {
+            Nip98Error::Banned => Self::forbidden(text),
             Nip98Error::Busy => ApiError {
                 retry_after_s: Some(60),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, text)
             },
-            error => Self::unauthorized("Nostr", error.to_string()),
+            _ => Self::unauthorized("Nostr", text),
+        };
+        ApiError {
+            nip98: Some(Box::new(error)),
+            ..answer
         }
     }
 }

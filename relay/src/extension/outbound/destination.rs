@@ -20,6 +20,11 @@ pub(super) fn check(url: &Url, allow_private: &[IpRange]) -> Result<(), Outbound
     if !matches!(url.scheme(), "http" | "https") {
         return Err(OutboundError::Url("only http and https can be asked"));
     }
+    check_host(url, allow_private)
+}
+
+/// Refuses user names, and addresses that extensions may not reach.
+pub(super) fn check_host(url: &Url, allow_private: &[IpRange]) -> Result<(), OutboundError> {
     if !url.username().is_empty() || url.password().is_some() {
         let problem = "a URL with a user name or password; send an Authorization header instead";
         return Err(OutboundError::Url(problem));

@@ -5,7 +5,10 @@ use super::resolver::PublicOnly;
 use crate::config::Outbound;
 use reqwest::{Client, redirect};
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,6 +22,11 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 pub(super) struct Line {
     pub(super) settings: Outbound,
     pub(super) client: Client,
+    /// For URLs that strangers choose.
+    pub(super) strict_client: Client,
+    /// For what is no HTTP.
+    pub(super) names: PublicOnly,
+    pub(super) tls: Arc<ClientConfig>,
     running: Arc<Semaphore>,
     waiting: Semaphore,
 }
@@ -27,20 +35,12 @@ impl Line {
     pub(super) fn open(settings: Outbound) -> Result<Self, OutboundError> {
         let max_concurrent = settings.max_concurrent as usize;
         let names = PublicOnly::new(settings.allow_private.clone(), max_concurrent);
-        let client = Client::builder()
-            .use_preconfigured_tls(tls()?)
-            .user_agent(USER_AGENT)
-            .no_proxy()
-            // Each hop is a request of its own, checked as the first was.
-            .redirect(redirect::Policy::none())
-            .connect_timeout(settings.connect_timeout.duration())
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .pool_idle_timeout(IDLE_TIME)
-            .dns_resolver(Arc::new(names))
-            .build()
-            .map_err(OutboundError::of)?;
+        let tls = tls(&settings.trusted_certificates)?;
         Ok(Line {
-            client,
+            client: client(&settings, &tls, names.clone())?,
+            strict_client: client(&settings, &tls, names.strict())?,
+            names,
+            tls: Arc::new(tls),
             running: Arc::new(Semaphore::new(max_concurrent)),
             waiting: Semaphore::new(settings.max_waiting as usize),
             settings,
@@ -59,9 +59,35 @@ impl Line {
     }
 }
 
-/// The roots that browsers trust, and the provider of cryptography that the relay has for everything.
-fn tls() -> Result<ClientConfig, OutboundError> {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+fn client(
+    settings: &Outbound,
+    tls: &ClientConfig,
+    names: PublicOnly,
+) -> Result<Client, OutboundError> {
+    Client::builder()
+        .use_preconfigured_tls(tls.clone())
+        .user_agent(USER_AGENT)
+        .no_proxy()
+        // Each hop is a request of its own, checked as the first was.
+        .redirect(redirect::Policy::none())
+        .connect_timeout(settings.connect_timeout.duration())
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(IDLE_TIME)
+        .dns_resolver(Arc::new(names))
+        .build()
+        .map_err(OutboundError::of)
+}
+
+/// The roots that browsers trust and those that the operator adds, and the provider of cryptography that the relay has for
+/// everything.
+fn tls(trusted: &[PathBuf]) -> Result<ClientConfig, OutboundError> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for file in trusted {
+        for certificate in certificates(file)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| unusable(file, error.to_string(), error))?;
+        }
+    }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| OutboundError::Failed {
@@ -70,4 +96,23 @@ fn tls() -> Result<ClientConfig, OutboundError> {
             source: error.into(),
         })?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What stands in a PEM file.
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, OutboundError> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    read.map_err(|error: pem::Error| unusable(file, error.to_string(), error))
+}
+
+fn unusable(
+    file: &Path,
+    cause: String,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> OutboundError {
+    let file = file.display();
+    OutboundError::Failed {
+        what: "outbound.trusted_certificates cannot be read",
+        cause: format!("{file}: {cause}"),
+        source: source.into(),
+    }
 }

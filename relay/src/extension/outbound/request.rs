@@ -37,6 +37,7 @@ pub struct HttpRequest {
     body: Bytes,
     timeout: Duration,
     max_body_bytes: usize,
+    is_strict: bool,
     problem: Option<OutboundError>,
 }
 
@@ -50,6 +51,7 @@ impl HttpRequest {
             body: Bytes::new(),
             timeout: Duration::MAX,
             max_body_bytes: usize::MAX,
+            is_strict: false,
             problem: None,
         }
     }
@@ -97,6 +99,14 @@ impl HttpRequest {
         self
     }
 
+    /// For a URL that a stranger chose: `https` alone; a name that leads to any address where extensions may not go leads
+    /// nowhere, whatever else it leads to; and a redirect is an answer like any other, so that whoever asks looks at where
+    /// it leads before following it with a request of its own.
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
     /// Sends it, and waits for the head of the answer, whatever its status. Dropping the future calls it off.
     pub async fn send(mut self) -> Result<HttpResponse, OutboundError> {
         let mut tally = Tally::new(self.client.inner.extension);
@@ -127,6 +137,7 @@ impl HttpRequest {
             url,
             headers: std::mem::take(&mut self.headers),
             body: std::mem::take(&mut self.body),
+            is_strict: self.is_strict,
         };
         let asking = self.client.inner.runtime.spawn(hops.follow());
         let mut asking = CalledOff(asking);
@@ -157,10 +168,28 @@ struct Hops {
     url: reqwest::Url,
     headers: HeaderMap,
     body: Bytes,
+    is_strict: bool,
 }
 
 impl Hops {
-    async fn follow(mut self) -> Result<reqwest::Response, OutboundError> {
+    async fn follow(self) -> Result<reqwest::Response, OutboundError> {
+        match self.is_strict {
+            true => self.ask_once().await,
+            false => self.ask_on().await,
+        }
+    }
+
+    async fn ask_once(self) -> Result<reqwest::Response, OutboundError> {
+        if self.url.scheme() != "https" {
+            return Err(OutboundError::Url("only https can be asked"));
+        }
+        destination::check(&self.url, &self.line.settings.allow_private)?;
+        let request = self.line.strict_client.request(self.method, self.url);
+        let request = request.headers(self.headers).body(self.body);
+        request.send().await.map_err(OutboundError::of)
+    }
+
+    async fn ask_on(mut self) -> Result<reqwest::Response, OutboundError> {
         let settings = &self.line.settings;
         for _ in 0..=settings.max_redirects {
             destination::check(&self.url, &settings.allow_private)?;

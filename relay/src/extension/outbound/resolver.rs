@@ -7,15 +7,20 @@ use super::address::is_allowed;
 use super::error::OutboundError;
 use crate::config::IpRange;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+/// Cheap to clone; clones share their places.
+#[derive(Clone)]
 pub(super) struct PublicOnly {
     allow_private: Arc<[IpRange]>,
     lookups: Lookups,
+    /// One private address condemns the name.
+    is_strict: bool,
 }
 
 impl PublicOnly {
@@ -24,27 +29,50 @@ impl PublicOnly {
         PublicOnly {
             allow_private: allow_private.into(),
             lookups: Lookups::new(max_concurrent),
+            is_strict: false,
+        }
+    }
+
+    /// The same, for names that strangers choose: one that leads to any private address leads nowhere.
+    pub(super) fn strict(&self) -> Self {
+        PublicOnly {
+            is_strict: true,
+            ..self.clone()
+        }
+    }
+
+    /// Where the name leads, as far as extensions may go there. Never empty.
+    pub(super) async fn look_up(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+        let name = host.to_owned();
+        let found = self.lookups.run(move || (name, port).to_socket_addrs());
+        let (allowed, refused): (Vec<SocketAddr>, Vec<_>) = found
+            .await??
+            .partition(|it| is_allowed(it.ip(), &self.allow_private));
+        match refused.first() {
+            Some(address) if allowed.is_empty() || self.is_strict => Err(OutboundError::Private {
+                host: host.to_owned(),
+                address: address.ip(),
+            }
+            .into()),
+            None if allowed.is_empty() => {
+                Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into())
+            }
+            _ => Ok(allowed),
         }
     }
 }
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allow_private, lookups) = (self.allow_private.clone(), self.lookups.clone());
+        let names = self.clone();
         Box::pin(async move {
-            let host = name.as_str().to_owned();
             // The port of the URL takes the place of 0.
-            let found = lookups.run(move || (host, 0).to_socket_addrs()).await??;
-            let (allowed, refused): (Vec<SocketAddr>, Vec<_>) =
-                found.partition(|it| is_allowed(it.ip(), &allow_private));
-            match refused.first() {
-                Some(address) if allowed.is_empty() => Err(OutboundError::Private {
-                    host: name.as_str().to_owned(),
-                    address: address.ip(),
-                }
-                .into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
+            let allowed = names.look_up(name.as_str(), 0).await?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }

@@ -1,0 +1,331 @@
+//! The calls that go on: who is in which room, and who leads it, as far as this relay has heard.
+//!
+//! Every piece of news (a webhook, a list) goes in here, and what is to be announced comes out. Invariant: it is all in
+//! memory, at most so many rooms with so many sessions each, and gone when the room ends; a room that ended is not opened
+//! again by late news. Deliberately not here: I/O (`porter`), and how announcements look (`announcing`).
+
+mod call;
+#[cfg(test)]
+mod tests;
+
+use crate::announcing::{Announcement, News};
+use crate::config::Settings;
+use crate::epochs::{Before, Refusal};
+use crate::room_facts::RoomFacts;
+use call::Call;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use trellis_relay::event::PublicKey;
+
+/// Rooms that ended and are remembered; news of older ones does not come any more.
+const ENDED_MAX: usize = 1024;
+
+/// A room, as LiveKit tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoomSeen {
+    pub(crate) name: String,
+    /// Another one each time a room of that name is opened.
+    pub(crate) sid: String,
+    /// What it is for, if it is ours.
+    pub(crate) facts: Option<RoomFacts>,
+}
+
+/// The calls that go on.
+pub(crate) struct Calls {
+    rooms_max: usize,
+    sessions_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By name.
+    rooms: HashMap<String, Call>,
+    /// By sid.
+    ended: VecDeque<String>,
+    /// Counts the news.
+    turn: u64,
+}
+
+/// What is known of the MLS group of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupState {
+    pub(crate) epoch: u64,
+    /// Nothing before the first commit.
+    pub(crate) tree_hash: Option<String>,
+    pub(crate) leader: PublicKey,
+    /// Who is there, the longest present first.
+    pub(crate) people: Vec<PublicKey>,
+    pub(crate) facts: Option<RoomFacts>,
+}
+
+/// A commit that counts.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// The epoch that it began.
+    pub(crate) epoch: u64,
+    before: Before,
+    /// To be made; nothing in a room of which nothing is told.
+    pub(crate) announcement: Option<Announcement>,
+}
+
+impl Calls {
+    /// As the settings bound it; somebody may have several sessions, one of which LiveKit has not yet let go.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let sessions_max = settings.room_participants_max as usize * 4;
+        Self::new(settings.bounds.rooms, sessions_max)
+    }
+
+    /// Knows at most so many rooms, and so many sessions in each.
+    pub(crate) fn new(rooms_max: usize, sessions_max: usize) -> Self {
+        Calls {
+            rooms_max,
+            sessions_max,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Somebody is in a room, since then.
+    pub(crate) fn joined(
+        &self,
+        room: &RoomSeen,
+        sid: &str,
+        who: PublicKey,
+        since_ms: u64,
+    ) -> Vec<Announcement> {
+        let mut state = self.state();
+        let turn = state.next_turn();
+        let mut told = Vec::new();
+        if let Some(call) = self.open(&mut state, room, turn, &mut told) {
+            let news = call.joined(sid, who, since_ms, turn);
+            told.extend(call.tell(&room.name, news));
+        }
+        told
+    }
+
+    /// A session is in a room no more.
+    pub(crate) fn left(&self, room: &RoomSeen, sid: &str) -> Vec<Announcement> {
+        let mut state = self.state();
+        let turn = state.next_turn();
+        let mut told = Vec::new();
+        if let Some(call) = self.open(&mut state, room, turn, &mut told) {
+            let gone = call.presence.go(sid);
+            let news = call.left(gone);
+            told.extend(call.tell(&room.name, news));
+        }
+        told
+    }
+
+    /// A room is over: all that is known of it is wiped.
+    pub(crate) fn finished(&self, room: &RoomSeen) -> Vec<Announcement> {
+        let mut state = self.state();
+        state.next_turn();
+        if state.ended.contains(&room.sid) {
+            return Vec::new();
+        }
+        let known = state.rooms.get(&room.name);
+        // One of that name that was opened since goes on.
+        let is_another = known.is_some_and(|call| call.is_another(&room.sid));
+        state.remember_ended(&room.sid);
+        match known_or_new(&mut state, room, is_another) {
+            Some(mut call) => call.tell(&room.name, vec![News::Finished]),
+            None => Vec::new(),
+        }
+    }
+
+    /// To be taken before a list is asked for: what is heard of from here on, the list may not show.
+    pub(crate) fn turn(&self) -> u64 {
+        self.state().next_turn()
+    }
+
+    /// A list of who is in a room, asked for at `turn`: those who were known then and are not in it have left.
+    pub(crate) fn listed(
+        &self,
+        room: &RoomSeen,
+        sids: &BTreeSet<String>,
+        turn: u64,
+    ) -> Vec<Announcement> {
+        let mut state = self.state();
+        let Some(call) = state.rooms.get_mut(&room.name) else {
+            return Vec::new();
+        };
+        if call.is_another(&room.sid) {
+            return Vec::new();
+        }
+        let gone = call.presence.stay(sids, turn);
+        let news = gone.into_iter().flat_map(|who| call.left(Some(who)));
+        let news = news.collect();
+        call.tell(&room.name, news)
+    }
+
+    /// A list of all rooms that there are, asked for at `turn`: the others that were known then are over. Their names, and
+    /// what is to be announced.
+    pub(crate) fn rooms_listed(
+        &self,
+        names: &BTreeSet<String>,
+        turn: u64,
+    ) -> (Vec<String>, Vec<Announcement>) {
+        let mut state = self.state();
+        let missing = state.rooms.iter().filter(|(name, call)| {
+            let could_show = call.turn < turn;
+            could_show && !names.contains(*name)
+        });
+        let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();
+        let mut told = Vec::new();
+        for name in &missing {
+            if let Some(mut call) = state.rooms.remove(name) {
+                state.remember_ended(&call.sid);
+                told.extend(call.tell(name, vec![News::Finished]));
+            }
+        }
+        (missing, told)
+    }
+
+    /// Whether somebody is or was known in a room of this name.
+    pub(crate) fn knows(&self, room: &str) -> bool {
+        self.state().rooms.contains_key(room)
+    }
+
+    /// A session is to be put out of a room: whether that is to be done now, which it is once, and what is to be announced.
+    pub(crate) fn put_out(&self, room: &RoomSeen, sid: &str) -> (bool, Vec<Announcement>) {
+        let mut state = self.state();
+        let turn = state.next_turn();
+        let mut told = Vec::new();
+        // What is not followed is put out each time it is seen.
+        let Some(call) = self.open(&mut state, room, turn, &mut told) else {
+            return (true, told);
+        };
+        let is_new = !call.presence.has_gone(sid);
+        let gone = call.presence.go(sid);
+        let news = call.left(gone);
+        told.extend(call.tell(&room.name, news));
+        (is_new, told)
+    }
+
+    /// A session could not be put out of a room: it is to be tried again.
+    pub(crate) fn not_put_out(&self, room: &str, sid: &str) {
+        if let Some(call) = self.state().rooms.get_mut(room) {
+            call.presence.forget(sid);
+        }
+    }
+
+    /// What is known of the MLS group of a room. Nothing where nobody is.
+    pub(crate) fn group_state(&self, room: &str) -> Option<GroupState> {
+        let state = self.state();
+        let call = state.rooms.get(room)?;
+        let authority = call.authority.as_ref()?;
+        let mut people: Vec<_> = call.presence.people().into_iter().collect();
+        people.sort_by_key(|(who, since_ms)| (*since_ms, who.to_bytes()));
+        Some(GroupState {
+            epoch: authority.epoch(),
+            tree_hash: authority.tree_hash().map(str::to_owned),
+            leader: authority.leader(),
+            people: people.into_iter().map(|(who, _)| who).collect(),
+            facts: call.facts.clone(),
+        })
+    }
+
+    /// A commit by somebody for the epoch that they believe to be in force; `commit` is told to the others as it is.
+    /// Nothing where nobody is.
+    pub(crate) fn commit(
+        &self,
+        room: &str,
+        by: PublicKey,
+        epoch: u64,
+        tree_hash: &str,
+        commit: String,
+    ) -> Option<Result<Accepted, Refusal>> {
+        let mut state = self.state();
+        let call = state.rooms.get_mut(room)?;
+        let authority = call.authority.as_mut()?;
+        let before = match authority.commit(&by, epoch, tree_hash) {
+            Ok(before) => before,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let epoch = authority.epoch();
+        let news = News::Commit {
+            by,
+            epoch,
+            tree_hash: tree_hash.to_owned(),
+            commit,
+        };
+        Some(Ok(Accepted {
+            epoch,
+            before,
+            announcement: call.tell(room, vec![news]).pop(),
+        }))
+    }
+
+    /// A commit could be told to nobody.
+    pub(crate) fn take_back(&self, room: &str, accepted: Accepted) {
+        let mut state = self.state();
+        let call = state.rooms.get_mut(room);
+        if let Some(authority) = call.and_then(|call| call.authority.as_mut()) {
+            authority.take_back(accepted.before);
+        }
+    }
+
+    /// The call in a room, which begins with this if there is place. An older one of that name, whose end nobody told, ends.
+    fn open<'s>(
+        &self,
+        state: &'s mut State,
+        room: &RoomSeen,
+        turn: u64,
+        told: &mut Vec<Announcement>,
+    ) -> Option<&'s mut Call> {
+        if state.ended.contains(&room.sid) {
+            return None;
+        }
+        let is_another = |call: &Call| call.is_another(&room.sid);
+        if state.rooms.get(&room.name).is_some_and(is_another)
+            && let Some(mut call) = state.rooms.remove(&room.name)
+        {
+            state.remember_ended(&call.sid);
+            told.extend(call.tell(&room.name, vec![News::Finished]));
+        }
+        if !state.rooms.contains_key(&room.name) && state.rooms.len() >= self.rooms_max {
+            tracing::warn!("more rooms are in use than bounds.rooms allows; one is not followed");
+            return None;
+        }
+        let call = state.rooms.entry(room.name.clone());
+        let call = call.or_insert_with(|| Call::new(&room.sid, self.sessions_max, turn));
+        if room.facts.is_some() {
+            call.facts.clone_from(&room.facts);
+        }
+        Some(call)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The call that ends: the one that is known, or one that nobody was in as far as is known.
+fn known_or_new(state: &mut State, room: &RoomSeen, is_another: bool) -> Option<Call> {
+    if is_another {
+        return None;
+    }
+    let known = state.rooms.remove(&room.name);
+    let mut call = known.unwrap_or_else(|| Call::new(&room.sid, 0, 0));
+    if room.facts.is_some() {
+        call.facts.clone_from(&room.facts);
+    }
+    Some(call)
+}
+
+impl State {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    fn remember_ended(&mut self, sid: &str) {
+        if sid.is_empty() || self.ended.iter().any(|it| it == sid) {
+            return;
+        }
+        self.ended.push_back(sid.to_owned());
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_front();
+        }
+    }
+}

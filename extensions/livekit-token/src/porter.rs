@@ -1,0 +1,236 @@
+//! What follows from who is in a room: a token lets one session in, a copy is put out, those who belong are known and
+//! announced, and what is known of a call is wiped when it ends.
+//!
+//! Webhooks and lists come here alike, so that news that was lost is made up for and news that comes twice changes nothing.
+//! Invariant: rooms that are not ours are left alone, and so is whoever is there with a token that others have issued. No
+//! line that is logged says which room or who.
+
+use crate::LivekitToken;
+use crate::announcing::announce;
+use crate::calls::RoomSeen;
+use crate::livekit::LiveKitError;
+use crate::room_facts::RoomFacts;
+use crate::single_use::{Arrival, CacheDown, MARK_ATTRIBUTE};
+use crate::watch;
+use futures_util::{StreamExt, stream};
+use livekit_protocol::{ParticipantInfo, Room, participant_info};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use trellis_relay::extension::prelude::*;
+
+/// So many lists are asked for at a time.
+const LISTS_AT_A_TIME: usize = 8;
+
+/// A session in a room, as LiveKit tells of it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionSeen {
+    pub(crate) sid: String,
+    /// 64 hex digits of a public key, and perhaps more.
+    pub(crate) identity: String,
+    /// Of the token, if this operator issued it.
+    pub(crate) mark: Option<String>,
+    /// In milliseconds since 1970.
+    pub(crate) since_ms: u64,
+}
+
+/// What could not be done; none of it says whom or what room it is about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(transparent)]
+    Tokens(#[from] CacheDown),
+    #[error(transparent)]
+    LiveKit(#[from] LiveKitError),
+}
+
+/// Somebody is in a room.
+pub(crate) async fn joined(
+    me: &LivekitToken,
+    room: &RoomSeen,
+    session: &SessionSeen,
+) -> Result<(), Trouble> {
+    let Some(who) = key_of(&session.identity) else {
+        return Ok(());
+    };
+    let Some(mark) = &session.mark else {
+        return Ok(());
+    };
+    let (sid, now_s) = (&*session.sid, me.host.clock().now_s());
+    let arrival = me.tokens.arrive(mark, sid, now_s).await?;
+    if arrival == Arrival::Replay {
+        let until_s = now_s + me.settings().token_cache_ttl_s;
+        me.tokens
+            .refuse(&room.name, &session.identity, until_s)
+            .await?;
+        return put_out(me, room, session).await;
+    }
+    // The first session stays in peace, whatever its copies do; it is LiveKit that puts out one of two with a name.
+    if arrival != Arrival::Same {
+        let is_refused = me
+            .tokens
+            .is_refused(&room.name, &session.identity, now_s)
+            .await?;
+        if is_refused {
+            return put_out(me, room, session).await;
+        }
+    }
+    let told = me.calls.joined(room, sid, who, session.since_ms);
+    announce(me, told).await;
+    Ok(())
+}
+
+/// Somebody is in a room no more.
+pub(crate) async fn left(me: &LivekitToken, room: &RoomSeen, sid: &str) {
+    announce(me, me.calls.left(room, sid)).await;
+}
+
+/// A room is over.
+pub(crate) async fn finished(me: &LivekitToken, room: &RoomSeen) -> Result<(), Trouble> {
+    let told = me.calls.finished(room);
+    if told.is_empty() && room.facts.is_none() {
+        return Ok(());
+    }
+    watch::room("finished");
+    announce(me, told).await;
+    me.tokens.forget_room(&room.name).await?;
+    Ok(())
+}
+
+/// Recording is not allowed: a room of ours in which it goes on is closed, and the decision logged.
+pub(crate) async fn close_recorded(me: &LivekitToken, room: &RoomSeen) -> Result<(), Trouble> {
+    if !is_ours(me, room) {
+        return Ok(());
+    }
+    match me.livekit.delete_room(&room.name).await {
+        Ok(()) => {
+            watch::room("closed");
+            tracing::warn!(
+                rule = "no recording",
+                reason = "LiveKit reported an active recording",
+                "a room was closed"
+            );
+            Ok(())
+        }
+        Err(LiveKitError::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts out whoever is there with a copy of a token: once.
+async fn put_out(me: &LivekitToken, room: &RoomSeen, session: &SessionSeen) -> Result<(), Trouble> {
+    let (is_to_do, told) = me.calls.put_out(room, &session.sid);
+    announce(me, told).await;
+    if !is_to_do {
+        return Ok(());
+    }
+    watch::replay();
+    let gone = me.livekit.remove_participant(&room.name, &session.identity);
+    match gone.await {
+        Ok(()) => {
+            tracing::warn!("somebody was put out of a room: their token had been used before");
+            Ok(())
+        }
+        Err(LiveKitError::NotFound) => Ok(()),
+        Err(error) => {
+            me.calls.not_put_out(&room.name, &session.sid);
+            Err(error.into())
+        }
+    }
+}
+
+/// Looks at who is in which room, every `participants_poll_seconds`, since webhooks can be lost. Never ends.
+pub(crate) async fn keep_looking(me: &LivekitToken) {
+    loop {
+        if let Err(trouble) = look(me).await {
+            tracing::warn!("who is in which room could not be looked up: {trouble}");
+        }
+        let pause = Duration::from_secs(me.settings().participants_poll_s);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Looks once. What went wrong in one room does not keep the others from being looked at.
+async fn look(me: &LivekitToken) -> Result<(), Trouble> {
+    let turn = me.calls.turn();
+    let rooms = me.livekit.rooms(Vec::new()).await?;
+    let names = rooms.iter().map(|room| room.name.clone()).collect();
+    let (over, told) = me.calls.rooms_listed(&names, turn);
+    announce(me, told).await;
+    for name in over {
+        watch::room("finished");
+        me.tokens.forget_room(&name).await?;
+    }
+    let ours = rooms
+        .into_iter()
+        .map(|room| (seen(&room), room.active_recording))
+        .filter(|(room, _)| is_ours(me, room));
+    let looks =
+        ours.map(|(room, is_recorded)| async move { look_into(me, &room, is_recorded).await });
+    let looks: Vec<_> = stream::iter(looks)
+        .buffer_unordered(LISTS_AT_A_TIME)
+        .collect()
+        .await;
+    looks.into_iter().collect()
+}
+
+async fn look_into(me: &LivekitToken, room: &RoomSeen, is_recorded: bool) -> Result<(), Trouble> {
+    if is_recorded {
+        return close_recorded(me, room).await;
+    }
+    let turn = me.calls.turn();
+    let people = match me.livekit.participants(&room.name).await {
+        Ok(people) => people,
+        // It ended meanwhile, which the next look will show.
+        Err(LiveKitError::NotFound) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let sessions = people.iter().filter(|it| is_there(it)).map(session_of);
+    let sessions: Vec<SessionSeen> = sessions.collect();
+    let sids: BTreeSet<String> = sessions.iter().map(|it| it.sid.clone()).collect();
+    // Who left first: a copy of a token comes in as its owner is put out.
+    announce(me, me.calls.listed(room, &sids, turn)).await;
+    for session in &sessions {
+        joined(me, room, session).await?;
+    }
+    Ok(())
+}
+
+/// Whether a room is this operator's.
+pub(crate) fn is_ours(me: &LivekitToken, room: &RoomSeen) -> bool {
+    room.facts.is_some() || me.calls.knows(&room.name)
+}
+
+fn is_there(person: &ParticipantInfo) -> bool {
+    let state = person.state();
+    state == participant_info::State::Joined || state == participant_info::State::Active
+}
+
+fn seen(room: &Room) -> RoomSeen {
+    RoomSeen {
+        name: room.name.clone(),
+        sid: room.sid.clone(),
+        facts: RoomFacts::of_room(&room.name, &room.metadata),
+    }
+}
+
+fn session_of(person: &ParticipantInfo) -> SessionSeen {
+    SessionSeen {
+        sid: person.sid.clone(),
+        identity: person.identity.clone(),
+        mark: person.attributes.get(MARK_ATTRIBUTE).cloned(),
+        since_ms: since_ms(person.joined_at, person.joined_at_ms),
+    }
+}
+
+/// When somebody came; older servers tell it in seconds alone.
+pub(crate) fn since_ms(joined_at_s: i64, joined_at_ms: i64) -> u64 {
+    let since_ms = match joined_at_ms {
+        0 => joined_at_s.saturating_mul(1000),
+        joined_at_ms => joined_at_ms,
+    };
+    since_ms.max(0).unsigned_abs()
+}
+
+/// The public key that an identity begins with.
+fn key_of(identity: &str) -> Option<PublicKey> {
+    PublicKey::from_hex(identity.get(..64)?).ok()
+}
