@@ -197,11 +197,7 @@ impl Config {
             &media,
         )?;
         address("relay_url", table.relay_url.as_deref(), &["ws", "wss"])?;
-        let blossom_url = address(
-            "blossom_url",
-            table.blossom_url.as_deref(),
-            &["https"],
-        )?;
+        let blossom_url = address("blossom_url", table.blossom_url.as_deref(), &["https"])?;
         let livekit_api_key = filled("livekit_api_key", table.livekit_api_key.as_deref())?;
         let secret = table.livekit_api_secret.as_ref().map(Secret::reveal);
         let livekit_api_secret = Secret::from(&*filled("livekit_api_secret", secret)?);

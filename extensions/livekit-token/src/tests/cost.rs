@@ -14,7 +14,12 @@ const BLOCKED: u64 = 200;
 /// Ticks of the CPU that this process has used.
 fn cpu_ms() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
     let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
     ticks * 10.0
 }
@@ -23,7 +28,9 @@ fn cpu_ms() -> f64 {
 #[tokio::test]
 #[ignore = "measures, and asserts nothing of it"]
 async fn l5_measure_what_a_token_costs_in_a_large_group() {
-    let keys: Vec<String> = (1..=MEMBERS).map(|it| format!("'{}'", Author::new(it).pubkey())).collect();
+    let keys: Vec<String> = (1..=MEMBERS)
+        .map(|it| format!("'{}'", Author::new(it).pubkey()))
+        .collect();
     let club = format!("[extensions.club.members]\nlarge = [{}]\n", keys.join(", "));
     let table = "rate_limit_tokens_per_pubkey = 100000\nrate_limit_tokens_per_ip = 100000";
     let ground = Ground::with_club(table, &club).await;
@@ -31,10 +38,13 @@ async fn l5_measure_what_a_token_costs_in_a_large_group() {
     let call = alice.draft(1020).tag(["h", "large"]).sign();
     ground.store([&call]).await;
     let people: Vec<Author> = (1..=PRESENT).map(|it| ground.author(it)).collect();
-    let strangers: Vec<String> =
-        (0..BLOCKED).map(|it| Author::new(MEMBERS + 1 + it).pubkey().to_hex()).collect();
+    let strangers: Vec<String> = (0..BLOCKED)
+        .map(|it| Author::new(MEMBERS + 1 + it).pubkey().to_hex())
+        .collect();
     for person in &people {
-        let list = strangers.iter().fold(person.draft(10_006), |draft, key| draft.tag(["p", key]));
+        let list = strangers
+            .iter()
+            .fold(person.draft(10_006), |draft, key| draft.tag(["p", key]));
         ground.store([&list.sign()]).await;
     }
     let identities: Vec<String> = people.iter().map(|it| it.pubkey().to_hex()).collect();
@@ -44,7 +54,10 @@ async fn l5_measure_what_a_token_costs_in_a_large_group() {
         .map(|at| {
             let who = ground.author(PRESENT + 1 + at);
             let event = who.draft(20_002).tag(["h", "large"]);
-            (event.tag(["e", &call.id().to_hex(), "", "root"]).sign(), who)
+            (
+                event.tag(["e", &call.id().to_hex(), "", "root"]).sign(),
+                who,
+            )
         })
         .collect();
     let (begun, cpu_before_ms) = (Instant::now(), cpu_ms());
