@@ -17,10 +17,10 @@ pub(crate) use definition::{DEFINITION, LIST};
 
 use crate::config::Settings;
 use crate::failure::{Code, Failure};
+use crate::federation::Wishes;
 use crate::operator::Operator;
 use cache::Cache;
 use community::{Community, lists_of};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
@@ -33,6 +33,8 @@ pub(crate) struct Communities {
     served: Pubkeys,
     members_max: usize,
     cache: Cache,
+    /// Those that other relays are asked about.
+    wishes: Wishes,
 }
 
 impl Communities {
@@ -44,6 +46,7 @@ impl Communities {
             served: settings.authorized_communities.clone(),
             members_max: bounds.community_members,
             cache: Cache::new(bounds.communities, bounds.community_members),
+            wishes: Wishes::new(settings.federation, host.clock().clone()),
         }
     }
 
@@ -66,13 +69,33 @@ impl Communities {
         community: &PublicKey,
         who: &PublicKey,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        if !self.served.is_empty() && !self.served.contains(community) {
+        if !self.serves(community) {
             return Ok(Err(Refusal::NotServed));
         }
+        self.wishes.add(community);
         Ok(match self.get(community).await? {
             Some(found) => found.judge(&self.operator, who),
             None => Err(Refusal::Unknown),
         })
+    }
+
+    /// Whether the operator serves this community, as far as the configuration says.
+    pub(crate) fn serves(&self, community: &PublicKey) -> bool {
+        self.served.is_empty() || self.served.contains(community)
+    }
+
+    /// Whether a list is one that its author, a community, names for rooms.
+    pub(crate) async fn names_list(&self, list: &Event) -> Result<bool, StoreError> {
+        let definition = self.definition(list.pubkey()).await?;
+        let named = definition.map(|it| lists_of(&it)).unwrap_or_default();
+        Ok(list
+            .address()
+            .is_some_and(|address| named.contains(&address)))
+    }
+
+    /// Communities that other relays shall be asked about.
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.wishes
     }
 
     /// Whether anything is known of any community.
@@ -116,31 +139,37 @@ impl Communities {
     }
 
     async fn read(&self, key: &PublicKey) -> Result<Option<Community>, StoreError> {
-        let of_its_own = |kinds, tags, limit| Filter {
-            kinds: Some(kinds),
-            authors: Some(vec![*key]),
-            tags,
-            limit: Some(limit),
-            ..Filter::default()
-        };
-        let found = of_its_own(vec![DEFINITION], BTreeMap::new(), 1);
-        let found = self.host.query(found).await?;
-        let Some(definition) = found.first() else {
+        let Some(definition) = self.definition(key).await? else {
             return Ok(None);
         };
-        let mut names: Vec<_> = lists_of(definition).into_iter().map(|it| it.d).collect();
+        let mut names: Vec<_> = lists_of(&definition).into_iter().map(|it| it.d).collect();
         names.sort_unstable();
         names.dedup();
         let lists = match names.len() {
             0 => Vec::new(),
             some => {
-                let tags = BTreeMap::from([(b'd', names)]);
-                let lists = of_its_own(vec![LIST], tags, some);
+                let lists = Filter {
+                    kinds: Some(vec![LIST]),
+                    authors: Some(vec![*key]),
+                    tags: [(b'd', names)].into(),
+                    limit: Some(some),
+                    ..Filter::default()
+                };
                 self.host.query(lists).await?
             }
         };
         let lists = lists.iter().map(|list| &**list);
-        Ok(Some(Community::of(definition, lists, self.members_max)))
+        Ok(Some(Community::of(&definition, lists, self.members_max)))
+    }
+
+    async fn definition(&self, key: &PublicKey) -> Result<Option<Arc<Event>>, StoreError> {
+        let found = self.host.query(Filter {
+            kinds: Some(vec![DEFINITION]),
+            authors: Some(vec![*key]),
+            limit: Some(1),
+            ..Filter::default()
+        });
+        Ok(found.await?.into_iter().next())
     }
 }
 

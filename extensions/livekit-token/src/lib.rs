@@ -14,6 +14,7 @@ mod config;
 mod epoch_routes;
 mod epochs;
 mod failure;
+mod federation;
 mod information;
 mod issuing;
 mod livekit;
@@ -121,7 +122,12 @@ impl Extension for LivekitToken {
             stop.stopped().await;
             Ok(())
         };
+        let beside = async {
+            federation::run(&self).await;
+            stop.stopped().await;
+        };
         tokio::select! {
+            () = beside => Ok(()),
             result = reach::watch(&self) => result,
             result = rooms => result,
             () = porter::keep_looking(&self) => Ok(()),

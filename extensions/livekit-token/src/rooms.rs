@@ -22,7 +22,7 @@ pub(crate) use tests::ground;
 
 pub(crate) use following::register;
 pub(crate) use meeting::{Talk, talk_about, talk_of};
-pub(crate) use space::{Space, Unfit};
+pub(crate) use space::{SPACE, Space, Unfit};
 
 use crate::communities::{self, Communities, unreadable};
 use crate::config::Settings;
@@ -35,7 +35,6 @@ use marks::Marks;
 use meeting::{MEETING, Meeting};
 use registry::Registry;
 use serde_json::json;
-use space::SPACE;
 use std::sync::Arc;
 use trellis_relay::event::Address;
 use trellis_relay::extension::prelude::*;
@@ -166,8 +165,33 @@ impl Rooms {
         match livekit.delete_room(room).await {
             Ok(()) => Ok(true),
             Err(LiveKitError::NotFound) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                self.registry.leave(room);
+                Err(error.into())
+            }
         }
+    }
+
+    /// Whether a space is this operator's business: it asks for a room here, or for one that is here.
+    pub(crate) fn is_asked_by(&self, space: &Space) -> bool {
+        space.is_for(&self.operator) || self.registry.contains(&space.name())
+    }
+
+    /// Whether a deletion (NIP-09) by somebody who has a room here, or whose community has, is about anything that rooms
+    /// depend on.
+    pub(crate) fn is_about_rooms(&self, deletion: &Event) -> bool {
+        let mut addresses = deletion.tag_values(b'a');
+        let mut ids = deletion
+            .tag_values(b'e')
+            .filter_map(|id| EventId::from_hex(&id).ok());
+        !self.registry.of(deletion.pubkey()).is_empty()
+            && (addresses.any(|it| Address::parse(&it).is_some_and(|it| is_followed(it.kind)))
+                || ids.any(|id| self.registry.of_event(&id).is_some()))
+    }
+
+    /// Whether a space shall have a room, or ends the one that it has.
+    pub(crate) async fn is_entitled(&self, space: &Space) -> Result<bool, StoreError> {
+        Ok(self.judge(space).await?.is_ok() || self.registry.contains(&space.name()))
     }
 
     /// What is said of a space beside its event, counted.
@@ -268,6 +292,11 @@ impl Rooms {
         };
         livekit.create_room(name, options).await.map(drop)
     }
+}
+
+/// Whether rooms depend on events of this kind.
+fn is_followed(kind: u16) -> bool {
+    matches!(kind, SPACE | communities::DEFINITION | communities::LIST)
 }
 
 fn is_space(room: &str) -> bool {

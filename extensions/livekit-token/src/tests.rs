@@ -10,6 +10,7 @@ mod direct;
 mod ground;
 
 mod group;
+mod guide;
 mod livekit_double;
 mod maintenance;
 mod probes;

@@ -49,9 +49,7 @@ impl Rooms {
         match event.kind() {
             SPACE => {
                 let space = Space::of(event);
-                let space = space.filter(|space| {
-                    space.is_for(&self.operator) || self.registry.contains(&space.name())
-                });
+                let space = space.filter(|space| self.is_asked_by(space));
                 self.marks.rooms(space.map(|space| space.name()));
             }
             VANISH => {

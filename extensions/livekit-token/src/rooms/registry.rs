@@ -87,11 +87,18 @@ impl Registry {
         let mut inner = self.lock();
         if inner.rooms.remove(name).is_some() {
             inner.has_complained = false;
-            inner.leaving.insert(name.to_owned());
-            // Those that are forgotten are found again when LiveKit's rooms are compared.
-            while inner.leaving.len() > self.rooms_max {
-                inner.leaving.pop_first();
-            }
+            drop(inner);
+            self.leave(name);
+        }
+    }
+
+    /// A room, whatever it is for, is ended as soon as LiveKit can be asked.
+    pub(super) fn leave(&self, name: &str) {
+        let mut inner = self.lock();
+        inner.leaving.insert(name.to_owned());
+        // Those that are forgotten are found again when LiveKit's rooms are compared.
+        while inner.leaving.len() > self.rooms_max {
+            inner.leaving.pop_first();
         }
     }
 

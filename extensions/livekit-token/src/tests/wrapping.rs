@@ -1,7 +1,6 @@
 //! Tokens in gift wraps.
 
 use super::ground::{Ground, claims};
-use trellis_relay::nostr::JsonUtil;
 use trellis_relay::nostr::event::Event as Wrap;
 use trellis_relay::nostr::nips::nip59::UnwrappedGift;
 use trellis_relay::testing::{START_S, Value, json};
@@ -15,7 +14,7 @@ async fn l6_a_wrapped_token_is_read_by_whom_it_is_for_alone() {
     let body: Value = answer.json();
     assert_eq!(body["metadata"], json!({}));
     assert_eq!(body.as_object().unwrap().len(), 2);
-    let wrap = Wrap::from_json(body["wrapped_token_event"].to_string()).unwrap();
+    let wrap: Wrap = serde_json::from_value(body["wrapped_token_event"].clone()).unwrap();
     assert!(UnwrappedGift::from_gift_wrap(ground.author(1).keys(), &wrap).is_err());
     let gift = UnwrappedGift::from_gift_wrap(ground.author(2).keys(), &wrap).unwrap();
     let information = ground.relay.information().await;

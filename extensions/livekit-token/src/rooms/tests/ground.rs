@@ -27,6 +27,13 @@ impl Ground {
         Some(Ground { relay, livekit })
     }
 
+    /// With these lines beside the extension's table as well.
+    pub(crate) async fn start_beside(table: &str, beside: &str) -> Option<Self> {
+        let livekit = RealLiveKit::start().await?;
+        let relay = relay_for(&livekit, table, beside).await;
+        Some(Ground { relay, livekit })
+    }
+
     /// With an operator of this number.
     pub(crate) async fn managed_by(owner: u64) -> Option<Self> {
         let livekit = RealLiveKit::start().await?;
