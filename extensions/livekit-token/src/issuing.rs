@@ -39,6 +39,7 @@ pub(crate) enum Purpose {
 
 /// A token for whom it is.
 pub(crate) struct Ticket {
+    pub(crate) who: PublicKey,
     pub(crate) token: String,
     pub(crate) room: String,
     /// Seconds since 1970.
@@ -103,6 +104,7 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
         )
     })?;
     Ok(Ticket {
+        who: seat.who,
         token: minted.token,
         room: seat.room,
         expires_at_s: minted.expires_at_s,

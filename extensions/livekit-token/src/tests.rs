@@ -4,12 +4,17 @@
 
 mod club;
 mod communities;
+mod conformance;
+mod cost;
 mod direct;
 mod ground;
+
 mod group;
+mod guide;
 mod livekit_double;
 mod maintenance;
 mod probes;
 mod refusals;
 mod secrecy;
 mod well_known;
+mod wrapping;

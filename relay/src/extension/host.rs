@@ -226,6 +226,26 @@ impl Host {
         Ok(event)
     }
 
+    /// Wraps an event for one person, who alone can open it (NIP-59), sealed with the relay's key; nothing is published. An
+    /// event without `created_at` is of now.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// use trellis_relay::nostr::event::{EventBuilder, Kind};
+    /// fn whisper(host: &Host, to: &PublicKey) -> Result<Event, Reason> {
+    ///     host.gift_wrap(to, EventBuilder::new(Kind::PrivateDirectMessage, "hello"))
+    /// }
+    /// ```
+    pub fn gift_wrap(
+        &self,
+        recipient: &PublicKey,
+        mut event: EventBuilder,
+    ) -> Result<Event, Reason> {
+        let now = Timestamp::from_secs(self.inner.clock.now_s());
+        event.created_at.get_or_insert(now);
+        self.inner.core.gift_wrap(recipient, event)
+    }
+
     /// Says that what viewers with these keys may see of these kinds has changed, after it has: open subscriptions of
     /// those who have authenticated as one of them are narrowed anew where the client's own filter touches the kinds, as
     /// after AUTH, and sets that they reconcile (NIP-77) are closed. What [`super::Registrar::deliver`] hides is hidden

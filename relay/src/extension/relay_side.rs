@@ -40,6 +40,11 @@ pub trait Core: Send + Sync + 'static {
     /// Signs with the relay's key, which stays where it is. `created_at` is set.
     fn sign(&self, event: EventBuilder) -> Result<Event, Reason>;
 
+    /// Wraps an event for one person (NIP-59), sealed with the relay's key, which stays where it is. `created_at` is set.
+    fn gift_wrap(&self, _recipient: &PublicKey, _event: EventBuilder) -> Result<Event, Reason> {
+        Err(Reason::internal())
+    }
+
     /// `[operation]` as it is in force.
     fn operation(&self) -> Operation;
 

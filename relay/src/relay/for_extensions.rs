@@ -12,7 +12,8 @@ use crate::store::{Outcome, StoreError, Write};
 use crate::worker::WorkerMessage;
 use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
-use nostr::event::{EventBuilder, FinalizeEvent as _};
+use nostr::event::{EventBuilder, FinalizeEvent as _, FinalizeUnsignedEvent as _};
+use nostr::nips::nip59::GiftWrapBuilder;
 use std::future::ready;
 use std::net::IpAddr;
 use std::path::Path;
@@ -105,6 +106,18 @@ impl Core for ForExtensions {
             tracing::error!(%error, "an event of an extension is malformed");
             Reason::internal()
         })
+    }
+
+    fn gift_wrap(&self, recipient: &PublicKey, event: EventBuilder) -> Result<Event, Reason> {
+        // What the library says of a failure may hold what was to be hidden.
+        let failed = || {
+            tracing::error!("an event of an extension could not be wrapped");
+            Reason::internal()
+        };
+        let rumor = event.finalize_unsigned(self.0.keys.public_key());
+        let wrap = GiftWrapBuilder::new(*recipient, rumor).finalize(&self.0.keys);
+        let wrap = wrap.map_err(|_| failed())?;
+        Event::parse(wrap.as_json().as_bytes()).map_err(|_| failed())
     }
 }
 

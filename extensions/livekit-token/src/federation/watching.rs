@@ -131,6 +131,7 @@ impl<'m> Watch<'m> {
     }
 
     async fn hear_space(&mut self, event: Arc<Event>) {
+        eprintln!("DBG heard {event:?} about {}", self.me.rooms.is_about_rooms(&event));
         if event.kind() == DELETION {
             if self.me.rooms.is_about_rooms(&event) {
                 take(self.me, vec![event]).await;

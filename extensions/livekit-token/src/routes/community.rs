@@ -12,6 +12,7 @@ use trellis_relay::extension::prelude::*;
 
 /// A request to join a room.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "LivekitRoomRequest")]
 struct Body {
     /// The room's address: `30312:<pubkey>:<d>`.
     room: String,
@@ -21,6 +22,7 @@ struct Body {
 
 /// A token, and LiveKit's address.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LivekitRoomToken")]
 struct Granted {
     token: String,
     url: String,

@@ -17,6 +17,7 @@ use trellis_relay::extension::prelude::*;
 
 /// A request to join a call of two.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "LivekitDmRequest")]
 struct Body {
     /// The requester's own: an offer (20010) or an answer (20011).
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]

@@ -20,6 +20,7 @@ const CALL: u16 = 1020;
 
 /// A request to join a group's call.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "LivekitGroupRequest")]
 struct Body {
     /// An event of kind 20002 with the group (`h`) and the call (`e`, marked as root).
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]

@@ -16,6 +16,7 @@ use trellis_relay::extension::prelude::*;
 
 /// What LiveKit's own clients take.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LivekitParticipantToken")]
 struct Granted {
     /// LiveKit's address.
     server_url: String,

@@ -5,7 +5,7 @@ use trellis_relay::event::Event;
 use trellis_relay::testing::{Response, Value, json};
 
 /// The community is the author 20; Alice (1) and Bob (2) are its members; Alice has a room.
-async fn found(ground: &Ground, room: &Event) {
+pub(super) async fn found(ground: &Ground, room: &Event) {
     let community = ground.author(20);
     let list = format!("30000:{}:members", community.pubkey().to_hex());
     let definition = community
@@ -20,7 +20,7 @@ async fn found(ground: &Ground, room: &Event) {
     ground.store([&definition, &list, room]).await;
 }
 
-fn room(ground: &Ground, status: &str) -> Event {
+pub(super) fn room(ground: &Ground, status: &str) -> Event {
     let community = ground.author(20).pubkey().to_hex();
     let draft = ground
         .author(1)

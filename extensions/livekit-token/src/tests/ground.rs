@@ -29,8 +29,21 @@ impl Ground {
     pub(super) async fn with(table: &str, before: &str) -> Self {
         let livekit = LiveKitDouble::start();
         let config = config(livekit.address, table, before);
+        Self::of(livekit, &config).await
+    }
+
+    /// With these lines in the table, and this table of the club.
+    pub(super) async fn with_club(table: &str, club: &str) -> Self {
+        let livekit = LiveKitDouble::start();
+        let config = config(livekit.address, table, "");
+        let (config, _) = config.split_once("[extensions.club]").unwrap();
+        let config = format!("{config}\n{club}");
+        Self::of(livekit, &config).await
+    }
+
+    async fn of(livekit: LiveKitDouble, config: &str) -> Self {
         let relay = TestRelay::of::<LivekitToken>().extension::<Club>();
-        let relay = relay.config(&config).start().await;
+        let relay = relay.config(config).start().await;
         Ground { relay, livekit }
     }
 
