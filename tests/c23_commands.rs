@@ -1,7 +1,7 @@
 //! C23: the command line: help, exit codes, errors that say what to do, and a start without any configuration.
 
 use std::fs;
-use trellis_test_support::{Author, Client, Front, Setup, json, trellis};
+use trellis_test_support::{Author, Client, Front, Setup, http, json, trellis};
 
 fn setup() -> Setup {
     trellis!().front(Front::Server)
@@ -153,6 +153,18 @@ async fn c23_all_problems_are_told_at_once() {
         .serve_to_end()
         .await
         .assert_failure(&["max_limit", "prot", "db_query_timeout"]);
+}
+
+#[tokio::test]
+async fn c23_the_first_command_of_the_readme_runs_with_extensions_on() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/quickstart.toml");
+    let text = fs::read_to_string(file).expect("config/quickstart.toml");
+    let relay = setup().config(&text).start().await;
+    let health = http::get(&relay, "/health", &[]).await;
+    assert_eq!(health.status, 200);
+    for extension in ["groups", "mls_gateway"] {
+        assert!(health.body.contains(extension), "{}", health.body);
+    }
 }
 
 #[tokio::test]

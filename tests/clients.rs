@@ -52,6 +52,13 @@ async fn c1_nostr_tools_pool_finds_a_relay_it_can_work_with() {
     node(&relay, "pool.test.js").await;
 }
 
+#[cfg(feature = "groups")]
+#[tokio::test]
+async fn g4_nostr_tools_runs_groups() {
+    let relay = trellis!().config("[extensions.groups]\n").start().await;
+    node(&relay, "groups.test.js").await;
+}
+
 #[tokio::test]
 async fn c10_nostr_tools_authorizes_management_calls() {
     let operator = Author::new();

@@ -6,6 +6,7 @@
 //! process: see docs/extensions/faults.md. What is not here: when the flows call which hook (`flow`), and who opens sockets
 //! (`server`).
 
+mod access_news;
 mod answer;
 mod audience;
 mod breaker;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 
 pub use crate::config::Pubkey;
 pub use crate::kinds::Kinds;
+pub use access_news::AccessNews;
 pub use audience::Audience;
 pub use breaker::BreakerSettings;
 pub use commit::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, CommitError, CommitHooks, CommitTx};

@@ -9,7 +9,7 @@ mod staleness;
 
 pub use query_slot::QuerySlot;
 pub use reconciliation::{Reconciliation, SealedItems, SetAge};
-pub use staleness::Staleness;
+pub use staleness::{Begun, Staleness};
 
 use crate::config::{Config, Network};
 use crate::connections::Place;

@@ -12,13 +12,13 @@ pub use subscriptions::LiveSub;
 use loops::{STEP_BYTES, listen, tick};
 
 use crate::access::AccessPolicy;
+use crate::access_changes::AccessChange;
 use crate::config::Config;
 use crate::event::Event;
 use crate::extension::{Hooks, Local, SessionNote, Viewer};
 use crate::fanout::{Fanout, SubKey};
 use crate::flow;
 use crate::flow::event::Candidate;
-use crate::kinds::Kinds;
 use crate::moderation::Moderation;
 use crate::outbox::Spare;
 use crate::relay::Relay;
@@ -255,10 +255,9 @@ impl Worker {
         for session in self.all_sessions() {
             let viewer = session.viewer();
             let own = changes.iter().filter(|change| change.concerns(&viewer));
-            let kinds = own.map(|change| change.kinds().clone());
-            let kinds = kinds.fold(Kinds::none(), |all, kinds| all | kinds);
-            if !kinds.is_empty() {
-                flow::narrowing::access_changed(&session, &kinds);
+            let own: Vec<_> = own.map(AccessChange::of).collect();
+            if !own.is_empty() {
+                flow::narrowing::access_changed(&session, &own);
             }
         }
     }

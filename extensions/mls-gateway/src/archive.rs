@@ -16,12 +16,15 @@ use crate::watch::{self, Stage};
 use copy::copy_of;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::Stored;
 pub(crate) use unheard::{Looked, look_for};
 
+/// Messages wait so long for others, to be copied together.
+const GATHER: Duration = Duration::from_millis(250);
 /// What one transaction takes at most.
-const BATCH_EVENTS: usize = 100;
+const BATCH_EVENTS: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Registers the hook. It is there with the archive switched off as well: deletions go on to count, and the cursors of other
@@ -30,7 +33,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// It begins with the oldest event, because one that is answered in the moment in which the hook is registered would
 /// otherwise be missed, and because a relay that has messages already shall have them in its archive.
 pub(crate) fn register(hooks: &mut Registrar<MlsGateway>) {
-    hooks.stored(
+    hooks.gather(GATHER).stored(
         followed(),
         StartAt::Beginning,
         async |me: Arc<MlsGateway>, page: Arc<[Change]>| {

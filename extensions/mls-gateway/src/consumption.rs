@@ -20,10 +20,12 @@ use trellis_relay::extension::prelude::*;
 
 /// How long a request may wait for the database.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What became of KeyPackages waits so long for what becomes of others.
+const STOCK_GATHER: Duration = Duration::from_millis(250);
 
 /// Registers the hooks.
 pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
-    hooks.stored(
+    hooks.gather(STOCK_GATHER).stored(
         KEY_PACKAGE,
         StartAt::Beginning,
         async |me: Arc<MlsGateway>, page| me.follow_stock(&page).await,

@@ -25,6 +25,8 @@ use trellis_relay::extension::prelude::*;
 
 /// How long an event may wait for the database.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What messages tell of their groups waits so long for what others tell.
+const SEEN_GATHER: Duration = Duration::from_secs(1);
 
 /// Registers the hooks.
 pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
@@ -59,6 +61,7 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
             async |me: Arc<MlsGateway>, request| me.take_into_stock(&request.event).await,
         )
         .guard_removal(ROSTER, MlsGateway::guard_roster)
+        .gather(SEEN_GATHER)
         .stored(
             GROUP_MESSAGE,
             StartAt::Beginning,

@@ -43,10 +43,22 @@ const PLAIN_NAMES: [(&str, &[&str]); 9] = [
     ),
 ];
 
+/// Names with secrets that extensions read by themselves.
+const READ_BY_EXTENSIONS: [&str; 5] = [
+    "LIVEKIT_API_KEY",
+    "LIVEKIT_API_SECRET",
+    "LIVEKIT_WEBHOOK_KEY",
+    "LIVEKIT_WEBHOOK_SECRET",
+    "REDIS_URL",
+];
+
 /// Whether a variable of this name configures the relay, and so may hold a secret of its operator: one of our own names, or
 /// a name that deployments already use.
 pub fn is_setting(name: &str) -> bool {
-    name.starts_with(PREFIX) || PLAIN_NAMES.iter().any(|(plain, _)| *plain == name)
+    name.starts_with(PREFIX)
+        || name == LISTEN_ADDRESS
+        || READ_BY_EXTENSIONS.contains(&name)
+        || PLAIN_NAMES.iter().any(|(plain, _)| *plain == name)
 }
 
 /// The value of a variable, if it is set and not empty.
@@ -76,9 +88,12 @@ pub(crate) fn overrides(
             None => problems.push(unknown(name)),
         }
     }
-    let mut all: Vec<Override> = PLAIN_NAMES
+    let plain = PLAIN_NAMES
         .iter()
-        .filter_map(|(name, path)| read_plain(name, path, environment, file, &ours))
+        .filter_map(|(name, path)| read_plain(name, path, environment, file, &ours));
+    let mut all: Vec<Override> = listen_address(environment, file, &ours)
+        .into_iter()
+        .chain(plain)
         .collect();
     all.append(&mut ours);
     (all, problems)
@@ -126,9 +141,7 @@ fn read_plain(
     let value = match target(&path)? {
         Target::Typed(schema) => variable_text::read_typed(raw, schema),
         Target::Untyped => {
-            let table = path.get(..2)?;
-            let in_file = file.is_some_and(|file| look_up(file, table).is_some());
-            if !in_file && !ours.iter().any(|item| item.path.starts_with(table)) {
+            if !has_table(path.get(..2)?, file, ours) {
                 return None;
             }
             Value::String(raw.to_owned())
@@ -139,6 +152,46 @@ fn read_plain(
         value,
         variable: name.to_owned(),
     })
+}
+
+/// Whether a table stands in the file, or the environment sets keys of it.
+fn has_table(table: &[String], file: Option<&Table>, ours: &[Override]) -> bool {
+    let in_file = file.is_some_and(|file| look_up(file, table).is_some());
+    in_file || ours.iter().any(|item| item.path.starts_with(table))
+}
+
+/// The name by which other programs that hand out tokens for calls know where to listen: `host:port`, or `:port` for every
+/// address. It counts where calls have a table, since others have it too.
+const LISTEN_ADDRESS: &str = "LISTEN_ADDR";
+
+fn listen_address(
+    environment: &Environment,
+    file: Option<&Table>,
+    ours: &[Override],
+) -> Vec<Override> {
+    let table = ["extensions", "livekit_token"].map(str::to_owned);
+    let Some(raw) = text(environment, LISTEN_ADDRESS) else {
+        return Vec::new();
+    };
+    if !has_table(&table, file, ours) {
+        return Vec::new();
+    }
+    let (host, port) = raw.rsplit_once(':').unwrap_or(("", raw));
+    let host = match host.trim_matches(['[', ']']) {
+        "" => "0.0.0.0",
+        host => host,
+    };
+    // What is no port stays a text, and is refused like any other that is.
+    let port = port.parse().map_or_else(
+        |_| Value::from(port),
+        |port: u16| Value::from(i64::from(port)),
+    );
+    let set = |key: &str, value| Override {
+        path: vec!["network".to_owned(), key.to_owned()],
+        value,
+        variable: LISTEN_ADDRESS.to_owned(),
+    };
+    vec![set("host", Value::from(host)), set("port", port)]
 }
 
 /// What a path leads to.
@@ -236,5 +289,30 @@ mod tests {
         ));
         assert!(!announces_service("TRELLIS_PORT", "8080"));
         assert!(!announces_service("TRELLIS_NETWORK__PORT", "8080"));
+    }
+
+    #[test]
+    fn l15_the_listening_address_counts_where_calls_have_a_table() {
+        let file: Table = toml::from_str("[extensions.livekit_token]").expect("a table");
+        let set = |text: &str, file: Option<&Table>| {
+            let environment = [(LISTEN_ADDRESS.to_owned(), text.to_owned())];
+            let (set, problems) = overrides(&environment.into(), file);
+            assert!(problems.is_empty());
+            set.into_iter().map(|it| it.value).collect::<Vec<_>>()
+        };
+        let address = |host: &str, port: i64| [Value::from(host), Value::from(port)];
+        assert_eq!(set(":8080", Some(&file)), address("0.0.0.0", 8080));
+        assert_eq!(set("127.0.0.1:9", Some(&file)), address("127.0.0.1", 9));
+        assert_eq!(set("[::1]:9", Some(&file)), address("::1", 9));
+        let wrong = [Value::from("here"), Value::from("there")];
+        assert_eq!(set("here:there", Some(&file)), wrong);
+        assert_eq!(set(":8080", None), []);
+    }
+
+    #[test]
+    fn l15_secrets_of_calls_are_known_as_settings() {
+        assert!(is_setting("LIVEKIT_API_SECRET") && is_setting("LIVEKIT_WEBHOOK_SECRET"));
+        assert!(is_setting("REDIS_URL") && is_setting("LISTEN_ADDR"));
+        assert!(!is_setting("LIVEKIT_SERVER_BIN"));
     }
 }

@@ -1,9 +1,9 @@
 //! Hands committed changes to a `stored` hook, from a durable cursor.
 //!
 //! Invariant: the cursor moves only after the hook has returned `Ok`, so after a crash a page may come again but none is
-//! skipped. Cursors of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
+//! skipped. A hook that gathers is called less often and for more at a time, and its cursor is written less often. Cursors of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
 
-use super::hook::{Call, Fault, Hook, StartAt};
+use super::hook::{Call, Fault, Following, Hook, StartAt};
 use super::loops::{self, Depths};
 use super::relay_side::Core;
 use super::task::StopToken;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 const PAGE_CHANGES: usize = 256;
 /// A `stored` hook may take so long for a page unless config says otherwise.
@@ -41,7 +42,9 @@ impl Follower {
         let Some(mut cursor) = self.patiently(|| self.load()).await else {
             return;
         };
-        let mut saved = cursor;
+        let gather = gather(&self.hook);
+        let (mut saved, mut saved_at) = (cursor, Instant::now());
+        let mut is_due = false;
         while !self.stop.is_stopped() {
             // Marked before the read: what is committed from here on rings again.
             self.committed.borrow_and_update();
@@ -49,25 +52,53 @@ impl Follower {
                 return;
             };
             if changes.next == cursor {
+                if is_due && self.save_or_warn(cursor).await {
+                    (saved, saved_at, is_due) = (cursor, Instant::now(), false);
+                }
                 self.wait_for_commit().await;
                 continue;
             }
+            let is_full = changes.changes.len() >= PAGE_CHANGES;
             let page = self.wanted(changes.changes);
-            let is_due = !page.is_empty() || changes.next - saved >= UNSAVED_ROWS_MAX;
             if self.patiently(|| self.call(&page)).await.is_none() {
-                return;
+                break;
             }
             cursor = changes.next;
-            if is_due {
-                match self.save(cursor).await {
-                    Ok(()) => saved = cursor,
-                    // The next page saves a later one.
-                    Err(error) => tracing::warn!(
-                        extension = self.hook.owner.name,
-                        %error,
-                        "the cursor of a `stored` hook was not saved"
-                    ),
-                }
+            is_due |= !page.is_empty() || cursor - saved >= UNSAVED_ROWS_MAX;
+            // A page that is full is followed by another at once, so it is time that says when a cursor is worth a write.
+            let is_time = !is_full || saved_at.elapsed() >= gather;
+            if is_due && is_time && self.save_or_warn(cursor).await {
+                (saved, saved_at, is_due) = (cursor, Instant::now(), false);
+            }
+            if !is_full {
+                self.pause(gather).await;
+            }
+        }
+        if is_due {
+            self.save_or_warn(cursor).await;
+        }
+    }
+
+    /// Whether it was saved; if not, the next page saves a later one.
+    async fn save_or_warn(&self, cursor: u64) -> bool {
+        let saved = self.save(cursor).await;
+        saved
+            .inspect_err(|error| {
+                tracing::warn!(
+                    extension = self.hook.owner.name,
+                    %error,
+                    "the cursor of a `stored` hook was not saved"
+                );
+            })
+            .is_ok()
+    }
+
+    /// Lets changes gather, unless it is time to stop.
+    async fn pause(&self, gather: Duration) {
+        if !gather.is_zero() {
+            tokio::select! {
+                () = self.stop.stopped() => {}
+                () = tokio::time::sleep(gather) => {}
             }
         }
     }
@@ -196,7 +227,23 @@ fn wants(hook: &Hook, change: &Change) -> bool {
 }
 
 fn starts_now(hook: &Hook) -> bool {
-    matches!(hook.call, Call::Stored(StartAt::Now, _))
+    matches!(
+        hook.call,
+        Call::Stored(
+            Following {
+                start_at: StartAt::Now,
+                ..
+            },
+            _
+        )
+    )
+}
+
+fn gather(hook: &Hook) -> Duration {
+    match hook.call {
+        Call::Stored(Following { gather, .. }, _) => gather,
+        _ => Duration::ZERO,
+    }
 }
 
 fn space(hook: &Hook) -> String {

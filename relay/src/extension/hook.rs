@@ -77,6 +77,14 @@ pub enum StartAt {
     Beginning,
 }
 
+/// How a `stored` hook follows what is committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Following {
+    pub(super) start_at: StartAt,
+    /// How long changes may wait for others; zero for a hook in a hurry.
+    pub(super) gather: Duration,
+}
+
 /// What `register` leaves behind; it becomes a [`Hook`] when its extension runs.
 pub(super) struct Registration {
     pub(super) phase: Phase,

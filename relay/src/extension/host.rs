@@ -6,6 +6,7 @@ mod restore;
 pub use restore::Restored;
 pub(super) use restore::writes_of;
 
+use super::access_news::AccessNews;
 use super::commit::COMMIT_BYTES_MAX;
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
@@ -246,12 +247,8 @@ impl Host {
         self.inner.core.gift_wrap(recipient, event)
     }
 
-    /// Says that what viewers with these keys may see of these kinds has changed, after it has: open subscriptions of
-    /// those who have authenticated as one of them are narrowed anew where the client's own filter touches the kinds, as
-    /// after AUTH, and sets that they reconcile (NIP-77) are closed. What [`super::Registrar::deliver`] hides is hidden
-    /// at once, with or without this.
-    ///
-    /// Returns at once, may be called in any hook, and is never lost. Stored events are not sent again.
+    /// Says that viewers with these keys may see less of these kinds than before, after it is so, or that it is not known
+    /// whether less or more: [`Host::tell_access`] with [`AccessNews::of`].
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;
@@ -261,9 +258,27 @@ impl Host {
     /// }
     /// ```
     pub fn access_changed(&self, pubkeys: &[PublicKey], kinds: &Kinds) {
-        if !pubkeys.is_empty() && !kinds.is_empty() {
-            let core = &self.inner.core;
-            core.access_changed(pubkeys.to_vec(), kinds.clone());
+        self.tell_access(AccessNews::of(pubkeys, kinds));
+    }
+
+    /// Says that what some viewers may see has changed, after it has: open subscriptions of those who have authenticated as
+    /// one of the keys are narrowed anew where the client's own filter touches the news, as after AUTH. Unless they have
+    /// gained, sets that they reconcile (NIP-77) and that the news touch are closed, and so are subscriptions that are
+    /// refused now. What [`super::Registrar::deliver`] hides is hidden at once, with or without this.
+    ///
+    /// Returns at once, may be called in any hook, and is never lost. Stored events are not sent again.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn add_member(host: &Host, member: PublicKey) {
+    ///     // after it was put into what `request` and `deliver` look at
+    ///     let news = AccessNews::of(&[member], &Kinds::from(445)).gain();
+    ///     host.tell_access(news.tagged(b'h', "group"));
+    /// }
+    /// ```
+    pub fn tell_access(&self, news: AccessNews) {
+        if !news.pubkeys.is_empty() && !news.kinds.is_empty() {
+            self.inner.core.access_changed(news);
         }
     }
 

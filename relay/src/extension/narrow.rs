@@ -53,6 +53,28 @@ impl Narrowed {
         kinds.fold(Kinds::none(), |all, kinds| all | kinds)
     }
 
+    /// Whether the other lets out whatever this one does, but for what tests of hooks say of kinds that are tested by both.
+    pub fn is_within(&self, other: &Narrowed) -> bool {
+        let kinds_are_within = match (&self.filter.kinds, &other.filter.kinds) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(others)) => own.iter().all(|kind| others.binary_search(kind).is_ok()),
+        };
+        let may_come = |kind: &u16| {
+            let listed = self.filter.kinds.as_ref();
+            self.admits_kind(*kind) && listed.is_none_or(|own| own.binary_search(kind).is_ok())
+        };
+        let (own_tests, other_tests) = (self.tested_kinds(), other.tested_kinds());
+        let mut like_other = self.filter.clone();
+        like_other.kinds.clone_from(&other.filter.kinds);
+        kinds_are_within
+            && like_other == other.filter
+            && other.excluded.iter().all(|kind| !may_come(&kind))
+            && other_tests
+                .iter()
+                .all(|kind| own_tests.contains(kind) || !may_come(&kind))
+    }
+
     fn passes_tests(&self, event: &Event) -> bool {
         self.tests.iter().all(|test| test.passes(event))
     }

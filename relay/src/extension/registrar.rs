@@ -9,7 +9,7 @@ mod surface;
 use super::Extension;
 use super::commit::CommitTx;
 use super::failure::HookError;
-use super::hook::{AdmitLater, Call, Phase, Registration, StartAt};
+use super::hook::{AdmitLater, Call, Following, Phase, Registration, StartAt};
 use super::services::Offer;
 use super::verdict::{Admit, AdmitRequest, Commit, Removal};
 use super::viewer::Viewer;
@@ -26,6 +26,8 @@ pub const HOOKS_MAX: usize = 1_000;
 const NAME_CHARS_MAX: usize = 64;
 /// What is longer is cut off.
 const LABEL_CHARS_MAX: usize = 64;
+/// Changes wait for a `stored` hook no longer than this.
+const GATHER_MAX: Duration = Duration::from_secs(60);
 
 /// What is wrong with what `register` asked for, if anything can be told without looking at other extensions.
 pub(super) fn problem(registrations: &[Registration]) -> Option<String> {
@@ -63,6 +65,7 @@ pub struct Registrar<E> {
     phase: Phase,
     label: Option<Arc<str>>,
     never_open: bool,
+    gather: Duration,
     registrations: Vec<Registration>,
     offers: Vec<Offer>,
 }
@@ -74,6 +77,7 @@ impl<E: Extension> Registrar<E> {
             phase: Phase::default(),
             label: None,
             never_open: false,
+            gather: Duration::ZERO,
             registrations: Vec::new(),
             offers: Vec::new(),
         }
@@ -299,6 +303,28 @@ impl<E: Extension> Registrar<E> {
         self.add(kinds.into(), Call::GuardRemoval(Box::new(call)))
     }
 
+    /// The `stored` hooks registered from here on are in no hurry: after a page that is not full the next comes this much
+    /// later at the earliest, at most a minute, with all that was committed meanwhile. A page that is full is followed by
+    /// the next at once, so nobody falls behind. Saves reads, calls and writes of cursors on a busy relay; zero, which it is
+    /// until it is set, is for hooks in a hurry. A relay that stops does not wait for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use trellis_relay::extension::prelude::*;
+    /// fn register<E: Extension>(hooks: &mut Registrar<E>) {
+    ///     hooks
+    ///         .gather(Duration::from_millis(250))
+    ///         .stored(1, StartAt::Now, async |_me, page| {
+    ///             println!("{} changes of the last quarter of a second", page.len());
+    ///             Ok(())
+    ///         });
+    /// }
+    /// ```
+    pub fn gather(&mut self, time: Duration) -> &mut Self {
+        self.gather = time.min(GATHER_MAX);
+        self
+    }
+
     /// What was committed, in commit order, in pages, from a durable cursor: after a crash it goes on where it was. The
     /// cursor moves once the hook has returned `Ok`, so a page may be repeated (after a crash or a fault) but none is
     /// skipped. An extension with several `stored` hooks must keep their order: each has a cursor of its own.
@@ -330,7 +356,11 @@ impl<E: Extension> Registrar<E> {
     {
         let me = self.instance.clone();
         let call = Arc::new(move |page| -> _ { Box::pin(hook(me.clone(), page)) as _ });
-        self.add(kinds.into(), Call::Stored(start_at, call))
+        let following = Following {
+            start_at,
+            gather: self.gather,
+        };
+        self.add(kinds.into(), Call::Stored(following, call))
     }
 
     /// Offers a service to other extensions; declared with [`super::Needs::provides`].

@@ -2,9 +2,9 @@
 //!
 //! Invariant: nothing here blocks its caller, who may be a hook on any thread.
 
+use super::access_news::AccessNews;
 use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, PublicKey};
-use crate::kinds::Kinds;
 use crate::reason::Reason;
 use crate::store::{Outcome, Store, StoreError, Write};
 use futures_util::future::BoxFuture;
@@ -77,8 +77,8 @@ pub trait Core: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What viewers with these keys may see of these kinds has changed, whether or not anybody of them is there.
-    fn access_changed(&self, _pubkeys: Vec<PublicKey>, _kinds: Kinds) {}
+    /// What some viewers may see has changed, whether or not anybody of them is there.
+    fn access_changed(&self, _news: AccessNews) {}
 
     /// Other hooks are in force: whoever is connected has to be introduced to them. Must not block.
     fn hooks_changed(&self) {}

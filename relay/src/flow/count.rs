@@ -54,10 +54,18 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         }
         let loading = request::load(&session, Verb::Count, &original, false);
         let (look, loaded) = request::loaded(loading, &original).await;
+        let generation = session.worker.hooks().generation();
         let counted = loaded.and_then(|()| request::narrow(&session, Verb::Count, &original, look));
         let answer = match counted {
             Ok(filters) => count(&session, filters, tally).await,
             Err(reason) => Err(reason),
+        };
+        // Who was switched on meanwhile has not been asked about a part of it.
+        let answer = match session.worker.hooks().generation() == generation {
+            true => answer,
+            false => Err(Reason::error(
+                "the rules of the relay have changed; ask again",
+            )),
         };
         match answer {
             Ok(Tally { count, hll }) => {

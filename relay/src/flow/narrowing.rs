@@ -1,16 +1,16 @@
 //! Narrows what is open anew: after AUTH, when extensions or lists have changed, and where an extension says that what a
 //! viewer may see has changed. Stored events are not sent again.
 //!
-//! Invariant: looks may take time and overlap; the one that was begun last decides.
+//! Invariant: looks may take time and overlap; the one that was begun last decides. Who has but gained by a change loses
+//! nothing by the look at it: what is refused now stays as it was.
 
 use super::negentropy::close_touching;
 use super::req;
 use super::request::{self, Look};
-use crate::access_changes::touches;
+use crate::access_changes::Touched;
 use crate::extension::Verb;
 use crate::fanout::SubKey;
 use crate::filter::Filter;
-use crate::kinds::Kinds;
 use crate::reason::Reason;
 use crate::session::{Session, Wait};
 use crate::wire::SubId;
@@ -20,20 +20,34 @@ use std::rc::Rc;
 
 /// Runs the `request` hooks of every subscription again, the async ones first, from what the client asked for.
 pub(crate) fn narrow_again(session: &Rc<Session>) -> Option<Wait> {
-    narrow_where(session, |_| true)
+    narrow_where(session, |_| Some(Refused::Closes))
 }
 
-/// An extension says that what the viewer may see of these kinds has changed: the same for the subscriptions whose own
-/// filters touch them, while sets that are being reconciled are over.
-pub(crate) fn access_changed(session: &Rc<Session>, kinds: &Kinds) {
-    session.staleness.count_change();
-    close_touching(session, kinds);
-    look_anew(session, kinds);
+/// What becomes of a subscription that is refused when it is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Closes,
+    Stays,
 }
 
-/// Narrows the subscriptions that touch these kinds, now or as soon as the look that is under way has ended.
-pub(super) fn look_anew(session: &Rc<Session>, kinds: &Kinds) {
-    if session.staleness.add(kinds)
+/// An extension says that what the viewer may see has changed: the same for the subscriptions whose own filters it touches,
+/// while sets that are being reconciled are over if they have lost by it.
+pub(crate) fn access_changed(session: &Rc<Session>, changes: &[&Touched]) {
+    for changed in changes {
+        session.staleness.tell(changed);
+        if !changed.is_gain() {
+            close_touching(session, changed);
+        }
+    }
+    look_anew(session, changes.iter().copied().cloned());
+}
+
+/// Narrows the subscriptions that these touch, now or as soon as the look that is under way has ended.
+pub(super) fn look_anew(session: &Rc<Session>, changes: impl IntoIterator<Item = Touched>) {
+    for changed in changes {
+        session.staleness.add(changed);
+    }
+    if session.staleness.begin_look()
         && let Some(mut wait) = look(session)
     {
         let session = session.clone();
@@ -51,24 +65,45 @@ pub(super) fn look_anew(session: &Rc<Session>, kinds: &Kinds) {
 
 /// Narrows what is stale until something has to be waited for; nothing is stale where there is no wait.
 fn look(session: &Rc<Session>) -> Option<Wait> {
-    while let Some(kinds) = session.staleness.take() {
-        let wait = narrow_where(session, |filters| touches(&kinds, filters));
+    loop {
+        let stale = session.staleness.take();
+        if stale.is_empty() {
+            return None;
+        }
+        let wait = narrow_where(session, |filters| {
+            let touching = stale.iter().filter(|it| it.touches(filters));
+            let is_loss = |it: &Touched| match it.is_gain() {
+                true => Refused::Stays,
+                false => Refused::Closes,
+            };
+            touching.map(is_loss).reduce(|one, other| match one {
+                Refused::Closes => one,
+                Refused::Stays => other,
+            })
+        });
         if wait.is_some() {
             return wait;
         }
     }
-    None
 }
 
-fn narrow_where(session: &Rc<Session>, wants: impl Fn(&[Filter]) -> bool) -> Option<Wait> {
+fn narrow_where(
+    session: &Rc<Session>,
+    wants: impl Fn(&[Filter]) -> Option<Refused>,
+) -> Option<Wait> {
     let mut loadings = Vec::new();
     for (id, key, serial) in session.sub_keys() {
-        let original = session.worker.original(key);
-        let Some(original) = original.filter(|filters| wants(filters)) else {
+        let Some(original) = session.worker.original(key) else {
+            continue;
+        };
+        let Some(refused) = wants(&original) else {
             continue;
         };
         match request::load(session, Verb::Req, &original, true) {
-            None => install(session, &id, key, &original, Look::at(&original)),
+            None => {
+                let look = Look::at(&original);
+                install(session, &id, key, &original, look, refused);
+            }
             Some(loading) => {
                 let session = session.clone();
                 loadings.push(async move {
@@ -78,8 +113,8 @@ fn narrow_where(session: &Rc<Session>, wants: impl Fn(&[Filter]) -> bool) -> Opt
                         return;
                     }
                     match loaded {
-                        Ok(()) => install(&session, &id, key, &original, look),
-                        Err(reason) => close(&session, &id, key, &reason, look),
+                        Ok(()) => install(&session, &id, key, &original, look, refused),
+                        Err(reason) => close(&session, &id, key, &reason, look, refused),
                     }
                 });
             }
@@ -91,15 +126,29 @@ fn narrow_where(session: &Rc<Session>, wants: impl Fn(&[Filter]) -> bool) -> Opt
     }
 }
 
-fn install(session: &Session, id: &SubId, key: SubKey, original: &[Filter], look: Look) {
+fn install(
+    session: &Session,
+    id: &SubId,
+    key: SubKey,
+    original: &[Filter],
+    look: Look,
+    refused: Refused,
+) {
     match request::narrow(session, Verb::Req, original, look) {
         Ok(filters) => session.worker.reindex(key, filters, look),
-        Err(reason) => close(session, id, key, &reason, look),
+        Err(reason) => close(session, id, key, &reason, look, refused),
     }
 }
 
-fn close(session: &Session, id: &SubId, key: SubKey, reason: &Reason, look: Look) {
-    if !session.worker.was_looked_at_since(key, look) {
+fn close(
+    session: &Session,
+    id: &SubId,
+    key: SubKey,
+    reason: &Reason,
+    look: Look,
+    refused: Refused,
+) {
+    if refused == Refused::Closes && !session.worker.was_looked_at_since(key, look) {
         req::refuse(session, id, reason);
     }
 }

@@ -15,10 +15,9 @@ use super::event::admissions_done;
 use super::limits;
 use super::req::{Filters, room};
 use super::request;
-use crate::access_changes::touches;
-use crate::extension::Verb;
+use crate::access_changes::Touched;
+use crate::extension::{Narrowed, Verb};
 use crate::filter::Filter;
-use crate::kinds::Kinds;
 use crate::nips::nip77::{Flaw, Malformed, check_any_version};
 use crate::rate_limit::Action;
 use crate::reason::Reason;
@@ -112,9 +111,9 @@ pub(crate) fn close_all(session: &Session) {
     end(session, session.take_reconciliations(|_| true), reason);
 }
 
-/// Ends those whose filter touches these kinds, of which the viewer may see more or less than before.
-pub(super) fn close_touching(session: &Session, kinds: &Kinds) {
-    let ids = session.take_reconciliations_of(|filters| touches(kinds, filters));
+/// Ends those whose filter asks for what the viewer may see less of than before.
+pub(super) fn close_touching(session: &Session, changed: &Touched) {
+    let ids = session.take_reconciliations_of(|filters| changed.touches(filters));
     end(session, ids, access_changed());
 }
 
@@ -183,9 +182,10 @@ async fn reconcile(
     open: &Reconciliation,
     message: Vec<u8>,
 ) -> Result<Vec<u8>, Refusal> {
-    // Equal but for what its tests say, in which the newer one is right.
+    // What the tests of the filters say, and what the set lacks because it could not be seen then, is looked up anew.
     let filters = narrowed(session, &open.original).await?;
-    if filters != open.filters {
+    let is_within = |(then, now): (&Narrowed, &Narrowed)| then.is_within(now);
+    if !open.filters.iter().zip(filters.iter()).all(is_within) {
         let reason = Reason::closed("what you may see of this filter has changed; open it again");
         return Err(reason.into());
     }

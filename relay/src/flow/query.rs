@@ -75,6 +75,22 @@ impl Query {
         }
     }
 
+    /// Goes on with what is left of the filters, or of the client's filters anew: as many as before, in the same order.
+    pub(super) fn narrow(&mut self, filters: Arc<[Narrowed]>, shows: impl Fn(&Lent) -> bool) {
+        for (cursor, narrowed) in self.cursors.iter_mut().zip(filters.iter()) {
+            let buffer = &mut cursor.buffer;
+            buffer.retain(|stored| narrowed.matches(&stored.event) && shows(stored));
+            cursor.done |= narrowed.is_empty();
+        }
+        self.filters = filters;
+    }
+
+    /// Whether one of the filters lets an event out.
+    pub(super) fn admits(&self, stored: &Lent) -> bool {
+        let mut filters = self.filters.iter();
+        filters.any(|narrowed| narrowed.matches(&stored.event))
+    }
+
     /// The next event, the filter that needs a page first, or the end.
     pub(super) fn step(&mut self) -> Step {
         let starving = |cursor: &Cursor| cursor.buffer.is_empty() && !cursor.done;

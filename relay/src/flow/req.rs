@@ -8,12 +8,13 @@ use super::limits;
 use super::narrowing;
 use super::query::{Query, Step};
 use super::request::{self, Look};
+use crate::access_changes::Touched;
 use crate::extension::{Narrowed, Verb};
+use crate::fanout::SubKey;
 use crate::filter::Filter;
-use crate::kinds::Kinds;
 use crate::rate_limit::Action;
 use crate::reason::Reason;
-use crate::session::{QuerySlot, Session, Wait};
+use crate::session::{Begun, QuerySlot, Session, Wait};
 use crate::store::{Budget, Lent, LentPage, StoreError};
 use crate::visibility::Visibility;
 use crate::wire::{RelayMessage, SubId, event_pieces};
@@ -45,23 +46,22 @@ pub fn open(session: &Rc<Session>, id: SubId, raw: &[&RawValue]) -> Option<Wait>
         None => request::load(session, Verb::Req, &original, false),
         Some(_) => None,
     };
-    let changes = session.staleness.changes();
+    let begun = session.staleness.begin(&original);
     if before.is_none() && loading.is_none() {
         let look = Look::at(&original);
-        begin(session, id, original, look, changes);
+        begin(session, id, original, look, &begun);
         return None;
     }
     let session = session.clone();
     Some(Box::pin(async move {
-        let (mut loading, mut changes) = (loading, changes);
+        let mut loading = loading;
         if let Some(before) = before {
             before.await;
-            changes = session.staleness.changes();
             loading = request::load(&session, Verb::Req, &original, false);
         }
         let (look, loaded) = request::loaded(loading, &original).await;
         match loaded {
-            Ok(()) => begin(&session, id, original, look, changes),
+            Ok(()) => begin(&session, id, original, look, &begun),
             Err(reason) => refuse(&session, &id, &reason),
         }
     }))
@@ -99,8 +99,8 @@ pub(super) fn refuse(session: &Session, id: &SubId, reason: &Reason) {
     session.send(RelayMessage::Closed(id, reason));
 }
 
-/// `changes` is what was counted when `look` was begun.
-fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, changes: u64) {
+/// `begun` has heard of changes since before `look` was begun.
+fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, begun: &Begun) {
     let generation = session.worker.hooks().generation();
     let filters = match request::narrow(session, Verb::Req, &original, look) {
         Ok(filters) => filters,
@@ -116,9 +116,9 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, c
         let narrowed = narrowing::narrow_again(session);
         actix_rt::spawn(narrowed.unwrap_or_else(|| Box::pin(ready(()))));
     }
-    if session.staleness.changes() != changes {
+    if begun.is_touched() {
         // What was loaded for it may be from before.
-        narrowing::look_anew(session, &Kinds::all());
+        narrowing::look_anew(session, [Touched::everything(!begun.has_lost())]);
     }
     let config = worker.config();
     let limit = |narrowed: &Narrowed| {
@@ -130,6 +130,8 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, c
     let stored = StoredQuery {
         session: session.clone(),
         id,
+        key,
+        generation,
         serial,
         query: Query::new(filters, boundary, limit),
         spent: Duration::ZERO,
@@ -149,6 +151,9 @@ fn begin(session: &Rc<Session>, id: SubId, original: Rc<[Filter]>, look: Look, c
 struct StoredQuery {
     session: Rc<Session>,
     id: SubId,
+    key: SubKey,
+    /// Of the hooks that narrowed its filters.
+    generation: u64,
     serial: u64,
     query: Query,
     /// Time spent in the store, not in waiting for the client.
@@ -220,10 +225,19 @@ impl StoredQuery {
             self.slot = self.session.wait_for_query_slot().await;
         }
         while self.session.has_sub(&self.id, self.serial) {
+            if !self.is_in_force() && self.narrow_again().await.is_err() {
+                return;
+            }
             match self.query.step() {
                 Step::Event(stored) => {
                     self.room().await;
-                    if self.session.has_sub(&self.id, self.serial) {
+                    let is_in_force = self.is_in_force();
+                    if !is_in_force && self.narrow_again().await.is_err() {
+                        return;
+                    }
+                    let is_shown = is_in_force
+                        || (self.query.admits(&stored) && shows(&self.session, &stored));
+                    if is_shown && self.session.has_sub(&self.id, self.serial) {
                         self.send(&stored);
                     }
                 }
@@ -253,6 +267,35 @@ impl StoredQuery {
                 Step::End => return self.finish(),
             }
         }
+    }
+
+    /// Whether the hooks that narrowed the filters are those of now.
+    fn is_in_force(&self) -> bool {
+        self.session.worker.hooks().generation() == self.generation
+    }
+
+    /// Extensions have changed meanwhile: what comes from here on has to fit what those of now leave of the filters. Ends the
+    /// subscription where they refuse it.
+    async fn narrow_again(&mut self) -> Result<(), ()> {
+        while !self.is_in_force() {
+            let Some(original) = self.session.worker.original(self.key) else {
+                return Err(());
+            };
+            let generation = self.session.worker.hooks().generation();
+            let loading = request::load(&self.session, Verb::Req, &original, true);
+            let (look, loaded) = request::loaded(loading, &original).await;
+            // Another subscription may have the id, and the key, by now.
+            if !self.session.has_sub(&self.id, self.serial) {
+                return Err(());
+            }
+            let narrowed = loaded
+                .and_then(|()| request::narrow(&self.session, Verb::Req, &original, look))
+                .map_err(|reason| self.fail(&reason))?;
+            self.generation = generation;
+            let session = &self.session;
+            self.query.narrow(narrowed, |stored| shows(session, stored));
+        }
+        Ok(())
     }
 
     /// Feeds a page; on an error or when the time is up the subscription is closed, which is never a silent EOSE.

@@ -4,8 +4,7 @@ use super::Relay;
 use crate::access_changes::AccessChange;
 use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, KindClass, PublicKey};
-use crate::extension::{Admit, AdmitRequest, Core, ReadJob, Viewer};
-use crate::kinds::Kinds;
+use crate::extension::{AccessNews, Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
@@ -84,9 +83,9 @@ impl Core for ForExtensions {
         self.0.tell_workers(|| WorkerMessage::HooksChanged);
     }
 
-    fn access_changed(&self, pubkeys: Vec<PublicKey>, kinds: Kinds) {
+    fn access_changed(&self, news: AccessNews) {
         let changes = &self.0.access_changes;
-        changes.push(&AccessChange::new(pubkeys, kinds));
+        changes.push(&AccessChange::from(news));
         for worker in self.0.workers().iter() {
             // One whose inbox is full looks at them before the messages that are in it.
             let _ = worker.try_send(WorkerMessage::AccessChanged);

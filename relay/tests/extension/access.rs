@@ -55,6 +55,22 @@ impl Extension for Roster {
             .rpc("leave", async |me: Arc<Self>, params| {
                 me.change(&params, |members, key| members.remove(&key))
             })
+            .rpc("forget", async |me: Arc<Self>, params| {
+                let mut members = me.members.write().map_err(|_| "poisoned")?;
+                Ok(members.remove(&key(&params)?).into())
+            })
+            .rpc("let_in", async |me: Arc<Self>, params| {
+                let mut members = me.members.write().map_err(|_| "poisoned")?;
+                Ok(members.insert(key(&params)?).into())
+            })
+            .rpc("gain", async |me: Arc<Self>, params| {
+                me.host.tell_access(me.news(&params)?.gain());
+                Ok(Value::Null)
+            })
+            .rpc("loss", async |me: Arc<Self>, params| {
+                me.host.tell_access(me.news(&params)?);
+                Ok(Value::Null)
+            })
             .rpc("asked", async |me: Arc<Self>, _params| {
                 let mut asked = me.asked.lock().map_err(|_| "poisoned")?;
                 Ok(std::mem::take(&mut *asked).into())
@@ -117,14 +133,26 @@ impl Roster {
         params: &[Value],
         change: impl Fn(&mut HashSet<PublicKey>, PublicKey) -> bool,
     ) -> Result<Value, String> {
-        let key = params[0].as_str().unwrap();
-        let key = PublicKey::from_hex(key).map_err(|error| error.to_string())?;
+        let key = key(params)?;
         let mut members = self.members.write().map_err(|_| "poisoned")?;
         change(&mut members, key);
         drop(members);
         self.host.access_changed(&[key], &[ROOM, SLOW].into());
         Ok(Value::Null)
     }
+}
+
+impl Roster {
+    /// About a key and a group.
+    fn news(&self, params: &[Value]) -> Result<AccessNews, String> {
+        let news = AccessNews::of(&[key(params)?], &[ROOM, SLOW].into());
+        Ok(news.tagged(b'h', params[1].as_str().unwrap()))
+    }
+}
+
+fn key(params: &[Value]) -> Result<PublicKey, String> {
+    let key = params[0].as_str().unwrap();
+    PublicKey::from_hex(key).map_err(|error| error.to_string())
 }
 
 struct Scene {
@@ -148,6 +176,14 @@ impl Scene {
             alice: Author::new(1),
             bob: Author::new(2),
         }
+    }
+
+    async fn tell(&self, method: &str, whom: &Author, group: &str) {
+        let params = json!([whom.pubkey().to_hex(), group]);
+        self.relay
+            .manage(&self.admin, method, params)
+            .await
+            .unwrap();
     }
 
     async fn say(&self, method: &str, whom: &[&Author]) -> Value {
@@ -259,6 +295,50 @@ async fn e2_a_set_is_closed_when_what_its_viewer_may_see_of_it_changes() {
         let (verb, said) = about_set(client, id).await;
         assert_eq!(verb, "NEG-MSG", "{id}: {said}");
     }
+    it.relay.stop().await;
+}
+
+#[tokio::test]
+async fn e2_who_gains_loses_nothing_that_is_open() {
+    let it = Scene::start().await;
+    let mut client = it.relay.connect_as(&it.alice).await;
+    // Of both kinds the notes alone, until she has joined.
+    client
+        .send(json!(["NEG-OPEN", "mixed", {"kinds": [NOTE, ROOM]}, "6100000200"]))
+        .await;
+    assert_eq!(about_set(&mut client, "mixed").await.0, "NEG-MSG");
+    it.tell("join", &it.alice, "g").await;
+    let (verb, _) = about_set(&mut client, "mixed").await;
+    assert_eq!(verb, "NEG-ERR", "what may be less or more ends a set");
+
+    it.say("forget", &[&it.alice]).await;
+    client
+        .send(json!(["NEG-OPEN", "mixed", {"kinds": [NOTE, ROOM]}, "6100000200"]))
+        .await;
+    assert_eq!(about_set(&mut client, "mixed").await.0, "NEG-MSG");
+    it.say("asked", &[]).await;
+    it.say("let_in", &[&it.alice]).await;
+    it.tell("gain", &it.alice, "g").await;
+    client.send(json!(["NEG-MSG", "mixed", "6100000200"])).await;
+    let (verb, said) = about_set(&mut client, "mixed").await;
+    assert_eq!(verb, "NEG-MSG", "{said}");
+
+    let opened = client.subscribe("room", [json!({"kinds": [ROOM], "#h": ["g"]})]);
+    assert_eq!(opened.await, Ok(vec![]));
+    it.say("forget", &[&it.alice]).await;
+    it.say("asked", &[]).await;
+    it.tell("gain", &it.alice, "g").await;
+    until("it was looked at", async || {
+        it.say("asked", &[]).await != json!([])
+    })
+    .await;
+    it.tell("loss", &it.alice, "another").await;
+    client.settle().await;
+    let is_closed = |reply: &Reply| matches!(reply, Reply::Closed(..));
+    assert!(!client.unread().any(is_closed));
+    assert_eq!(it.say("asked", &[]).await, json!([]), "of another group");
+    it.tell("loss", &it.alice, "g").await;
+    assert_eq!(closed(&mut client, "room").await, "restricted: for members");
     it.relay.stop().await;
 }
 

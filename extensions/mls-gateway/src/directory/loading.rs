@@ -130,7 +130,7 @@ impl MlsGateway {
             changed.extend(moved(Some(&remembered.roster), &after));
         }
         directory.keys.forget(&changed);
-        self.tell_sessions(changed);
+        self.tell_sessions(group_id, changed, &after);
     }
 
     /// The database has a roster that was written lately, by whichever instance.
@@ -155,7 +155,7 @@ impl MlsGateway {
             Some(it) if it.revision >= revision => moved(None, &after),
             _ => moved(before, &after),
         };
-        self.tell_sessions(changed);
+        self.tell_sessions(group_id, changed, &after);
     }
 
     /// Hears of all changes so far.
@@ -217,13 +217,15 @@ impl MlsGateway {
         Ok(versioned.collect())
     }
 
-    /// What these keys may see has changed.
-    fn tell_sessions(&self, pubkeys: BTreeSet<PublicKey>) {
-        if !pubkeys.is_empty() {
-            let pubkeys: Vec<_> = pubkeys.into_iter().collect();
-            let kinds = Kinds::from([GROUP_MESSAGE, ROSTER]);
-            self.host.access_changed(&pubkeys, &kinds);
-        }
+    /// What these keys may see of the group has changed. Only who went loses by it: anybody can be made a member of some
+    /// group, and nothing of theirs may end by that.
+    fn tell_sessions(&self, group_id: &str, pubkeys: BTreeSet<PublicKey>, after: &Roster) {
+        let is_member = |it: &PublicKey| after.role(it).is_some();
+        let (come, gone): (Vec<_>, Vec<_>) = pubkeys.into_iter().partition(is_member);
+        let kinds = Kinds::from([GROUP_MESSAGE, ROSTER]);
+        let news = |pubkeys: &[PublicKey]| AccessNews::of(pubkeys, &kinds).tagged(b'h', group_id);
+        self.host.tell_access(news(&gone));
+        self.host.tell_access(news(&come).gain());
     }
 }
 

@@ -92,6 +92,58 @@ async fn m20_who_is_added_receives_messages_through_what_was_open() {
 }
 
 #[tokio::test]
+async fn m20_what_happens_in_one_group_disturbs_nothing_that_is_open_of_another() {
+    const OTHER: &str = "team";
+    let ground = Ground::start("").await;
+    ground.found(GROUP, &[MEMBER]).await;
+    ground.found(OTHER, &[]).await;
+    let mut member = ground.client(MEMBER).await;
+    let opened = member.subscribe("live", [in_group(445, GROUP)]).await;
+    assert_eq!(opened, Ok(vec![]));
+    let (open, empty) = (in_group(445, GROUP), "6100000200");
+    member.send(json!(["NEG-OPEN", "set", open, empty])).await;
+    let mut admin = ground.client(ADMIN).await;
+    for (seq, op) in [(2, "add"), (3, "remove"), (4, "add")] {
+        admin
+            .store(&ground.roster(ADMIN, OTHER, seq, op, &[MEMBER]))
+            .await;
+        member.send(json!(["NEG-MSG", "set", empty])).await;
+    }
+    let message = ground.message(GROUP, "still open");
+    admin.store(&message).await;
+    assert_eq!(member.next_event("live").await, message);
+    member.settle().await;
+    let sets = member.unread().filter_map(|reply| match reply {
+        Reply::Negentropy(said) => Some(said[0].clone()),
+        _ => None,
+    });
+    assert_eq!(sets.collect::<Vec<_>>(), vec![json!("NEG-MSG"); 4]);
+}
+
+#[tokio::test]
+async fn m20_who_is_added_may_go_on_reconciling_what_was_open() {
+    let ground = Ground::start("").await;
+    ground.found(GROUP, &[MEMBER]).await;
+    let mut newcomer = ground.client(NEWCOMER).await;
+    let asked = json!({"kinds": [1, 445]});
+    newcomer
+        .send(json!(["NEG-OPEN", "set", asked, "6100000200"]))
+        .await;
+    newcomer.settle().await;
+    let mut admin = ground.client(ADMIN).await;
+    admin
+        .store(&ground.roster(ADMIN, GROUP, 2, "add", &[NEWCOMER]))
+        .await;
+    newcomer.send(json!(["NEG-MSG", "set", "6100000200"])).await;
+    newcomer.settle().await;
+    let sets = newcomer.unread().filter_map(|reply| match reply {
+        Reply::Negentropy(said) => Some(said[0].clone()),
+        _ => None,
+    });
+    assert_eq!(sets.collect::<Vec<_>>(), vec![json!("NEG-MSG"); 2]);
+}
+
+#[tokio::test]
 async fn m31_a_change_by_another_instance_counts_within_moments() {
     let many = "rate_limits.max_events_per_minute = 5000\nrate_limits.max_group_messages_per_minute = 5000";
     let ground = Ground::start(many).await;

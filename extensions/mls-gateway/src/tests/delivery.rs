@@ -2,7 +2,7 @@
 
 use super::ground::{ADMIN, GROUP, Ground, OPEN_GROUP, key, prefix};
 use trellis_relay::event::Event;
-use trellis_relay::testing::{Client, Reply, Value, json};
+use trellis_relay::testing::{Client, Reply, Value, json, until};
 
 const MEMBER: u64 = 2;
 const REMOVED: u64 = 3;
@@ -56,7 +56,8 @@ impl Outcome {
     }
 }
 
-/// An event, one that is published later, a filter for both, and what each role gets by the filter and by its id alone.
+/// An event, one that is published later, a filter for both, and what each role gets by the filter, by its id alone, and over
+/// HTTP when it asks for all it missed.
 struct Row {
     name: &'static str,
     stored: Event,
@@ -65,6 +66,7 @@ struct Row {
     /// Nobody, stranger, sender, recipient, member, removed, owner, admin.
     by_filter: &'static str,
     by_id: &'static str,
+    by_http: &'static str,
 }
 
 fn rows(ground: &Ground) -> Vec<Row> {
@@ -74,13 +76,14 @@ fn rows(ground: &Ground) -> Vec<Row> {
         let draft = ground.author(SENDER).draft(30443).tag(["d", d]);
         draft.content("0a0b").sign()
     };
-    let row = |name, stored: Event, live: Event, filter, by_filter, by_id| Row {
+    let row = |name, stored: Event, live: Event, filter, by_filter, by_id, by_http| Row {
         name,
         stored,
         live,
         filter,
         by_filter,
         by_id,
+        by_http,
     };
     let by_author = |one: &Event, two: &Event| {
         let authors = [one.pubkey().to_hex(), two.pubkey().to_hex()];
@@ -102,6 +105,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             json!({"kinds": [443]}),
             "asssssss",
             "esssssss",
+            "aeeeeeee",
         ),
         row(
             "message of a group with a roster, by its name",
@@ -110,6 +114,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             json!({"kinds": [445], "#h": [GROUP]}),
             "eeeesese",
             "eeeesese",
+            "aeeesese",
         ),
         row(
             "message of a group with a roster, by its author",
@@ -118,6 +123,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             by_more,
             "arrrsrsr",
             "eeeesese",
+            "aeeesese",
         ),
         row(
             "message of a group without a roster, by its name",
@@ -126,6 +132,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             json!({"kinds": [445], "#h": [OPEN_GROUP]}),
             "ssssssss",
             "eeeeeeee",
+            "aeeeeeee",
         ),
         row(
             "message of a group without a roster, by its author",
@@ -134,6 +141,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             by_wild,
             "arrrerer",
             "eeeeeeee",
+            "aeeeeeee",
         ),
         row(
             "Noise message",
@@ -142,6 +150,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             to_recipient(446),
             "aeeseeee",
             "eeeseeee",
+            "aeeseeee",
         ),
         row(
             "request for KeyPackages",
@@ -150,6 +159,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             to_recipient(447),
             "aeeseeee",
             "eeeseeee",
+            "aeeeeeee",
         ),
         row(
             "roster event",
@@ -158,6 +168,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             json!({"kinds": [450], "authors": [key(OWNER)]}),
             "arrrsrsr",
             "eeeesese",
+            "aeeeeeee",
         ),
         row(
             "gift wrap",
@@ -166,6 +177,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             to_recipient(1059),
             "aeeseeee",
             "eeeseeee",
+            "aeeseeee",
         ),
         row(
             "KeyPackage that is replaced",
@@ -174,6 +186,7 @@ fn rows(ground: &Ground) -> Vec<Row> {
             to_recipient(30443),
             "ssssssss",
             "ssssssss",
+            "aeeeeeee",
         ),
     ]
 }
@@ -311,6 +324,55 @@ async fn m18_m19_m21_everybody_receives_what_the_table_says_by_every_way_out() {
                 }
                 client.send(json!(["CLOSE", sub])).await;
             }
+        }
+    }
+}
+
+/// What somebody is given who asks for all it missed.
+async fn missed(ground: &Ground, number: Option<u64>) -> Result<Vec<Value>, Outcome> {
+    let call = ground.relay.request("POST", "/api/v1/mls/messages/missed");
+    let call = call.json(&json!({"limit": 500}));
+    let response = match number {
+        Some(number) => call.nip98(&ground.author(number)).await,
+        None => call.await,
+    };
+    if response.status == 401 {
+        return Err(Outcome::Auth);
+    }
+    assert_eq!(response.status, 200, "{}", response.text());
+    let answer: Value = response.json();
+    assert_eq!(answer["has_more"], json!(false));
+    Ok(answer["events"].as_array().unwrap().clone())
+}
+
+#[tokio::test]
+async fn m18_m27_everybody_receives_what_the_table_says_over_http() {
+    let ground = Ground::start("rate_limits.max_events_per_minute = 1000").await;
+    settle_group(&ground).await;
+    let rows = rows(&ground);
+    let mut publisher = publisher(&ground).await;
+    for row in &rows {
+        publisher.store(&row.stored).await;
+    }
+    // The archive follows commits; what it takes is known when all of it is there.
+    let archived = "SELECT count(*) FROM archived_events";
+    until("all that is archived is there", async || {
+        ground.number(archived).await == Some(6)
+    })
+    .await;
+    for (at, (role, number)) in ROLES.into_iter().enumerate() {
+        let found = missed(&ground, number).await;
+        for row in &rows {
+            let is_there = |events: &Vec<Value>| {
+                let id = row.stored.id().to_hex();
+                match events.iter().any(|event| event["id"] == json!(id)) {
+                    true => Outcome::Shown,
+                    false => Outcome::Empty,
+                }
+            };
+            let outcome = found.as_ref().map_or_else(|refused| *refused, is_there);
+            let wanted = Outcome::read(row.by_http.chars().nth(at).unwrap());
+            assert_eq!(outcome, wanted, "{}, {role}", row.name);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::verdict::{
     Access, AccessRequest, Admit, AdmitRequest, Commit, Removal, SessionNote, Verb,
 };
 use super::super::viewer::Viewer;
-use super::StartAt;
+use super::Following;
 use crate::event::Event;
 use crate::store::{Cause, Change};
 use futures_util::future::BoxFuture;
@@ -40,7 +40,7 @@ pub(in super::super) enum Call {
     AdmitAsync(AdmitLater),
     Commit(Box<CommitCall>),
     GuardRemoval(Box<RemovalCall>),
-    Stored(StartAt, Arc<StoredCall>),
+    Stored(Following, Arc<StoredCall>),
     Request(Box<RequestCall>),
     RequestAsync(Duration, Arc<RequestAsyncCall>),
     Deliver(Box<DeliverCall>),

@@ -19,7 +19,7 @@ pub(super) async fn seal(
     session: &Rc<Session>,
     original: &Rc<[Filter]>,
 ) -> Result<Reconciliation, Refusal> {
-    let changes = session.staleness.changes();
+    let begun = session.staleness.begin(original);
     let filters = narrowed(session, original).await?;
     let (generation, config) = (session.worker.hooks().generation(), session.worker.config());
     let mut gathered = Gathered::new(session);
@@ -46,7 +46,7 @@ pub(super) async fn seal(
         let reason = Reason::closed("the rules of the relay have changed; open it again");
         return Err(reason.into());
     }
-    if session.staleness.changes() != changes {
+    if begun.has_lost() {
         return Err(access_changed().into());
     }
     Ok(Reconciliation {

@@ -6,14 +6,17 @@ use crate::storage::columns::{ArchivedRow, all, limit, list_json, signed, stored
 use crate::storage::{ArchiveQuery, Archived};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Sqlite};
 use std::collections::BTreeSet;
 use trellis_relay::event::{EventId, PublicKey};
+
+/// Rows of one statement. Statements of each length are kept prepared, so they must not be of too many lengths.
+const CHUNK: usize = 32;
 
 pub(super) async fn put(writer: &SqlitePool, events: &[Archived]) -> sqlx::Result<usize> {
     if events.is_empty() {
         return Ok(0);
     }
-    let rows: serde_json::Value = events.iter().map(row).collect();
     let mut transaction = begin(writer).await?;
     let last: i64 = sqlx::query_scalar(
         "UPDATE counters SET value = value + ?1 WHERE name = 'archive' RETURNING value",
@@ -21,30 +24,33 @@ pub(super) async fn put(writer: &SqlitePool, events: &[Archived]) -> sqlx::Resul
     .bind(limit(events.len()))
     .fetch_one(&mut *transaction)
     .await?;
-    let written = sqlx::query(
-        "INSERT INTO archived_events (position, id, kind, pubkey, group_id, recipient_pubkey, created_at, archived_at, \
-         event) SELECT ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-         value ->> 6, value ->> 7 FROM json_each(?2) WHERE true ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(last - limit(events.len()) + 1)
-    .bind(rows.to_string())
-    .execute(&mut *transaction)
-    .await?;
+    let first = last - limit(events.len()) + 1;
+    let mut written = 0;
+    for (chunk, position) in events.chunks(CHUNK).zip((first..).step_by(CHUNK)) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO archived_events (position, id, kind, pubkey, group_id, recipient_pubkey, created_at, \
+             archived_at, event) ",
+        );
+        insert.push_values(
+            chunk.iter().zip(position..),
+            |mut row, (event, position)| {
+                row.push_bind(position)
+                    .push_bind(event.id.to_hex())
+                    .push_bind(event.kind)
+                    .push_bind(event.pubkey.to_hex())
+                    .push_bind(event.group_id.as_deref().map(stored))
+                    .push_bind(event.recipient.map(|key| key.to_hex()))
+                    .push_bind(signed(event.created_at_s))
+                    .push_bind(signed(event.archived_at_s))
+                    .push_bind(event.json.as_str());
+            },
+        );
+        insert.push(" ON CONFLICT (id) DO NOTHING");
+        let inserted = insert.build().execute(&mut *transaction).await?;
+        written += inserted.rows_affected() as usize;
+    }
     transaction.commit().await?;
-    Ok(written.rows_affected() as usize)
-}
-
-fn row(event: &Archived) -> serde_json::Value {
-    json!([
-        event.id.to_hex(),
-        event.kind,
-        event.pubkey.to_hex(),
-        event.group_id.as_deref().map(stored),
-        event.recipient.map(|key| key.to_hex()),
-        signed(event.created_at_s),
-        signed(event.archived_at_s),
-        event.json,
-    ])
+    Ok(written)
 }
 
 pub(super) async fn page(

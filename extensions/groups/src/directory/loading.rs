@@ -1,0 +1,181 @@
+//! Rows on their way into memory: all of them before anything else happens, and those that an event touched after its commit.
+
+use super::{Directory, Known};
+use crate::group::{Display, Group, Staff};
+use crate::state::{self, BARRIER, DISPLAY, GROUP, STAFF, STANDING};
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+use trellis_relay::extension::prelude::*;
+use trellis_relay::store::StoreError;
+
+/// Rows of one page.
+const PAGE_ROWS: usize = 2_000;
+/// More users than so many are read together with all others of their group.
+const SINGLE_USERS_MAX: usize = 32;
+
+/// What was committed is followed sooner than this, unless it was not committed after all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which rows of a group are read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reload {
+    /// What it is and what is shown of it.
+    Facts,
+    /// That, and these users.
+    Users(Vec<PublicKey>),
+    /// Everything.
+    All,
+}
+
+impl Directory {
+    /// Reads every group.
+    pub(crate) async fn load(&self, host: &Host) -> Result<(), LoadError> {
+        let mut ids = Vec::new();
+        each_row(host, &[GROUP], |key, _| {
+            ids.extend(state::parts(key).map(|(id, _)| id.to_owned()));
+        })
+        .await?;
+        for id in ids {
+            let _turn = self.turn.lock().await;
+            self.read(host, &id, &Reload::All).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the groups again of which something was committed, or nearly so, and that nobody has told of since; which.
+    pub(crate) async fn settle_old(&self, host: &Host) -> Result<Vec<String>, LoadError> {
+        let old = self.pending.older_than(PATIENCE);
+        let mut touched = Vec::new();
+        if old.is_empty() {
+            return Ok(touched);
+        }
+        // Writes are in one order: when this one is done, what was under way is committed or has failed.
+        host.kv_put(&[BARRIER], Some(Vec::new())).await?;
+        for (id, events) in old {
+            touched.extend(self.refresh(host, &id, &Reload::All).await?);
+            self.pending.remove(&events);
+        }
+        Ok(touched)
+    }
+
+    /// Reads rows of a group again, and of those above and below where it is found that these have changed: rows may be
+    /// ahead of the event that one follows. All groups that were read.
+    pub(crate) async fn refresh(
+        &self,
+        host: &Host,
+        id: &str,
+        what: &Reload,
+    ) -> Result<Vec<String>, LoadError> {
+        let _turn = self.turn.lock().await;
+        let mut touched = vec![id.to_owned()];
+        let mut read = 0;
+        while let Some(id) = touched.get(read).cloned() {
+            let before = self.kin(&id);
+            let what = if read == 0 { what } else { &Reload::Facts };
+            self.read(host, &id, what).await?;
+            let after = self.kin(&id);
+            for kin in before.symmetric_difference(&after) {
+                if !touched.contains(kin) {
+                    touched.push(kin.clone());
+                }
+            }
+            read += 1;
+        }
+        Ok(touched)
+    }
+
+    async fn read(&self, host: &Host, id: &str, what: &Reload) -> Result<(), LoadError> {
+        let Some(group) = read::<Group>(host, GROUP, id).await? else {
+            let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+            groups.remove(id);
+            return Ok(());
+        };
+        let display: Option<Display> = read(host, DISPLAY, id).await?;
+        let staff: Option<Staff> = read(host, STAFF, id).await?;
+        let is_deleted = group.is_deleted;
+        self.change(id, |known| {
+            known.group = group;
+            known.display = display.unwrap_or_default();
+            known.staff = staff.unwrap_or_default();
+        });
+        match what {
+            // Those who were members may still be told that it is gone.
+            _ if is_deleted => {}
+            Reload::Facts => {}
+            Reload::All => self.refresh_all_users(host, id).await?,
+            Reload::Users(users) if users.len() > SINGLE_USERS_MAX => {
+                self.refresh_all_users(host, id).await?;
+            }
+            Reload::Users(users) => {
+                for user in users {
+                    let key = state::key(STANDING, id, user.as_bytes());
+                    let row = host.kv_get(&key).await?;
+                    let standing = row.and_then(|row| state::standing_of(&row));
+                    self.change(id, |known| match standing {
+                        Some(standing) => drop(known.users.insert(*user, standing)),
+                        None => drop(known.users.remove(user)),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn refresh_all_users(&self, host: &Host, id: &str) -> Result<(), LoadError> {
+        if self.look(id, |known| known.group.is_deleted) != Some(false) {
+            return Ok(());
+        }
+        let mut users = HashMap::new();
+        each_row(host, &state::key(STANDING, id, &[]), |key, row| {
+            let user = state::parts(key).and_then(|(_, user)| PublicKey::from_slice(user).ok());
+            users.extend(user.zip(state::standing_of(row)));
+        })
+        .await?;
+        self.change(id, |known| known.users = users);
+        Ok(())
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Known)) {
+        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        change(groups.entry(id.to_owned()).or_default());
+    }
+}
+
+/// Why rows could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("the store could not read rows of a group")]
+    Store(#[from] StoreError),
+    #[error("a row of a group cannot be read")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+/// Hands over every row whose key begins so.
+pub(crate) async fn each_row(
+    host: &Host,
+    prefix: &[u8],
+    mut take: impl FnMut(&[u8], &[u8]),
+) -> Result<(), StoreError> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let rows = host.kv_scan(prefix, after.as_deref(), PAGE_ROWS).await?;
+        for (key, row) in &rows {
+            take(key, row);
+        }
+        match rows.len() == PAGE_ROWS {
+            true => after = rows.into_iter().next_back().map(|(key, _)| key),
+            false => return Ok(()),
+        }
+    }
+}
+
+async fn read<T: DeserializeOwned>(
+    host: &Host,
+    letter: u8,
+    id: &str,
+) -> Result<Option<T>, LoadError> {
+    let row = host.kv_get(&state::key(letter, id, &[])).await?;
+    Ok(row.map(|row| serde_json::from_slice(&row)).transpose()?)
+}

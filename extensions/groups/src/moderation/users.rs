@@ -1,0 +1,161 @@
+//! 9000 `put-user` and 9001 `remove-user`.
+
+use super::{Act, keepers};
+use crate::group::{Staff, Standing};
+use crate::state::{Refusal, State};
+use crate::tags;
+use trellis_relay::extension::prelude::*;
+
+/// A user has so many roles, of so many bytes each.
+const ROLES_MAX: usize = 16;
+const ROLE_BYTES_MAX: usize = 64;
+
+/// Adds users, or replaces the roles of those who are there.
+pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal> {
+    let users = tags::users(act.event)?;
+    answers_in_time(&act, &users, state)?;
+    let mut staff = state.staff(act.id)?;
+    let keepers_before = keepers(&staff, act.rules);
+    for (user, roles) in users {
+        let roles = checked(roles)?;
+        must_outrank(&act, &staff, &user, &roles)?;
+        let before = state.standing(act.id, &user)?;
+        act.group.members += usize::from(before != Some(Standing::Member));
+        act.group.removed = act
+            .group
+            .removed
+            .saturating_sub(usize::from(before == Some(Standing::Removed)));
+        if act.group.members > act.rules.max_members && before != Some(Standing::Member) {
+            return Err(full().into());
+        }
+        match roles.is_empty() {
+            true => staff.remove(&user),
+            false => staff.insert(user, roles),
+        };
+        state.set_standing(act.id, &user, Some(Standing::Member))?;
+        state.set_request(act.id, &user, None)?;
+    }
+    if staff.len() > act.rules.max_staff {
+        return Err(Reason::restricted("too many users of this group have roles").into());
+    }
+    must_leave_a_keeper(&act, keepers_before, &staff)?;
+    state.set_staff(act.id, &staff)?;
+    state.set_group(act.id, &act.group)
+}
+
+/// Removes users, and remembers them as removed unless they leave of their own accord.
+pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal> {
+    let users = tags::users(act.event)?;
+    answers_in_time(&act, &users, state)?;
+    let is_leaving = is_answer(&act);
+    let mut staff = state.staff(act.id)?;
+    let keepers_before = keepers(&staff, act.rules);
+    for (user, _) in users {
+        must_outrank(&act, &staff, &user, &[])?;
+        let before = state.standing(act.id, &user)?;
+        let after = match is_leaving || user == *act.event.pubkey() {
+            true => None,
+            false => Some(Standing::Removed),
+        };
+        act.group.members = act
+            .group
+            .members
+            .saturating_sub(usize::from(before == Some(Standing::Member)));
+        act.group.removed = act
+            .group
+            .removed
+            .saturating_sub(usize::from(before == Some(Standing::Removed)));
+        act.group.removed += usize::from(after == Some(Standing::Removed));
+        if act.group.removed > act.rules.max_removed && before != Some(Standing::Removed) {
+            return Err(
+                Reason::restricted("this group remembers as many removed users as it can").into(),
+            );
+        }
+        staff.remove(&user);
+        state.set_standing(act.id, &user, after)?;
+        state.set_request(act.id, &user, None)?;
+    }
+    must_leave_a_keeper(&act, keepers_before, &staff)?;
+    state.set_staff(act.id, &staff)?;
+    state.set_group(act.id, &act.group)
+}
+
+/// Whether the relay answers a request with it.
+fn is_answer(act: &Act<'_>) -> bool {
+    *act.event.pubkey() == act.rules.relay && tags::answered(act.event).is_some()
+}
+
+/// What the relay answers must still be what the user asked last: somebody may have removed them meanwhile.
+fn answers_in_time(
+    act: &Act<'_>,
+    users: &[(PublicKey, Vec<String>)],
+    state: &State<'_>,
+) -> Result<(), Refusal> {
+    if !is_answer(act) || act.rules.is_replay {
+        return Ok(());
+    }
+    let answered = tags::answered(act.event);
+    for (user, _) in users {
+        if state.request(act.id, user)? != answered {
+            return Err(Reason::blocked("something else was decided meanwhile").into());
+        }
+    }
+    Ok(())
+}
+
+/// Nobody gives rights, or takes them away, that they do not have.
+fn must_outrank(
+    act: &Act<'_>,
+    staff: &Staff,
+    user: &PublicKey,
+    roles: &[String],
+) -> Result<(), Refusal> {
+    let rights_of = |roles: &[String]| act.rules.roles.rights_of(roles);
+    let had = staff.get(user).map_or(&[][..], Vec::as_slice);
+    let is_ranked = act.actor.rights.has_all(rights_of(had));
+    match is_ranked && act.actor.rights.has_all(rights_of(roles)) {
+        true => Ok(()),
+        false => Err(Reason::restricted(
+            "you cannot give or take away rights that you do not have",
+        )
+        .into()),
+    }
+}
+
+/// The last one who can add users stays; the operator's people need nobody.
+fn must_leave_a_keeper(act: &Act<'_>, before: usize, staff: &Staff) -> Result<(), Refusal> {
+    let is_free = act.actor.is_above_groups && !is_answer(act) || act.rules.is_replay;
+    match is_free || before == 0 || keepers(staff, act.rules) > 0 {
+        true => Ok(()),
+        false => Err(last_keeper().into()),
+    }
+}
+
+/// What the last admin is told who would go.
+pub(crate) fn last_keeper() -> Reason {
+    Reason::restricted(
+        "this would leave the group without an admin; make somebody else one first, or delete the group",
+    )
+}
+
+/// What those are told who would join.
+pub(crate) fn full() -> Reason {
+    Reason::restricted("this group has as many members as it takes")
+}
+
+fn checked(roles: Vec<String>) -> Result<Vec<String>, Refusal> {
+    let mut kept: Vec<String> = Vec::new();
+    for role in roles {
+        if role.len() > ROLE_BYTES_MAX {
+            let text = format!("a role has at most {ROLE_BYTES_MAX} bytes");
+            return Err(Reason::invalid(text).into());
+        }
+        if !role.is_empty() && !kept.contains(&role) {
+            kept.push(role);
+        }
+    }
+    match kept.len() <= ROLES_MAX {
+        true => Ok(kept),
+        false => Err(Reason::invalid(format!("a user has at most {ROLES_MAX} roles")).into()),
+    }
+}

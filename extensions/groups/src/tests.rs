@@ -1,0 +1,11 @@
+//! What clients get, over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod delivery;
+mod ground;
+mod joining;
+mod life;
+mod moderation;
+mod posting;
+mod service;

@@ -1,0 +1,133 @@
+//! Rule G5: who belongs, for other extensions. And what memory makes of commits that fail, and of another table.
+
+use super::ground::{ADMIN, GROUP, Ground, MEMBER, STRANGER, found, key};
+use crate::Groups;
+use trellis_relay::extension::GroupMembership;
+use trellis_relay::extension::prelude::*;
+use trellis_relay::testing::{Failure, Reply, TestRelay, json, until};
+
+/// Refuses kind 7777 with what it is told of the author and the group.
+struct Asker {
+    groups: ServiceRef<dyn GroupMembership>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoConfig {}
+
+impl Extension for Asker {
+    const NAME: &'static str = "asker";
+    type Config = NoConfig;
+
+    fn services(needs: &mut Needs) {
+        needs.requires::<dyn GroupMembership>();
+    }
+
+    async fn build(_config: NoConfig, host: Host) -> Result<Self, BuildError> {
+        let groups = host.service();
+        Ok(Asker { groups })
+    }
+
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        hooks.admit(7777, |me, event, _viewer| {
+            let groups = me.groups.get().ok_or("there is no such service")?;
+            let id = event.content();
+            let facts = groups
+                .group(&id)?
+                .map(|group| (group.members, group.is_private));
+            let roles = groups.roles(&id, event.pubkey())?;
+            Ok(Reason::blocked(format!("{facts:?} {roles:?}")).into())
+        });
+    }
+}
+
+#[tokio::test]
+async fn g5_other_extensions_are_told_who_belongs() {
+    let table = "[extensions.groups]\n[extensions.asker]\n";
+    let relay = TestRelay::of::<Groups>().extension::<Asker>();
+    let relay = relay.config(table).start().await;
+    let ground = Ground { relay };
+    ground.found(GROUP, ["private"], &[MEMBER]).await;
+    let mut client = ground.relay.connect().await;
+    for (who, group, said) in [
+        (ADMIN, GROUP, "Some((2, true)) Some([\"admin\"])"),
+        (MEMBER, GROUP, "Some((2, true)) Some([])"),
+        (STRANGER, GROUP, "Some((2, true)) None"),
+        (ADMIN, "nowhere", "None None"),
+    ] {
+        let question = ground.author(who).draft(7777).content(group).sign();
+        let told = client.publish(&question).await;
+        told.assert_refused(&format!("blocked: {said}"));
+    }
+    client.store(&ground.draft(ADMIN, 9008, GROUP).sign()).await;
+    until("the group is gone", async || {
+        let question = ground.author(ADMIN).draft(7777).content(GROUP).sign();
+        client.publish(&question).await.reason() == "blocked: None None"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_removal_that_was_not_stored_takes_nothing_away() {
+    let ground = Ground::with_group("", ["private"], &[MEMBER]).await;
+    let mut member = ground.client(MEMBER).await;
+    let mut admin = ground.client(ADMIN).await;
+    ground.relay.faults().fail_commits(1, Failure::Full);
+    let removal = ground.remove(ADMIN, GROUP, MEMBER);
+    assert!(!admin.publish(&removal).await.is_accepted());
+    admin.store(&ground.message(ADMIN, GROUP, "hello")).await;
+    until("the member sees messages", async || {
+        found(&mut member, json!({"kinds": [9], "#h": [GROUP]})).await == Ok(1)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn g1_who_was_added_a_moment_ago_may_write_and_who_was_removed_may_not() {
+    let ground = Ground::with_group("", ["restricted"], &[]).await;
+    let mut client = ground.client(ADMIN).await;
+    for number in 0..10 {
+        let (role, words) = (format!("r{number}"), format!("hello {number}"));
+        let put = ground.draft(ADMIN, 9000, GROUP);
+        client
+            .store(&put.tag(["p", &key(STRANGER), &role]).sign())
+            .await;
+        client.store(&ground.message(STRANGER, GROUP, &words)).await;
+        let remove = ground.draft(ADMIN, 9001, GROUP).content(&words);
+        client
+            .store(&remove.tag(["p", &key(STRANGER)]).sign())
+            .await;
+        let words = format!("still here {number}");
+        let refused = client
+            .publish(&ground.message(STRANGER, GROUP, &words))
+            .await;
+        refused.assert_refused("blocked: you were removed from this group");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g1_another_table_is_in_force_at_once_and_forgets_nobody() {
+    let mut ground = Ground::with_group("", ["private"], &[MEMBER]).await;
+    let mut member = ground.client(MEMBER).await;
+    let filter = json!({"kinds": [9], "#h": [GROUP]});
+    member.subscribe("chat", [filter]).await.unwrap();
+    let table = "[extensions.groups]\nroles.admin.rights = ['put-user']\nroles.admin.description = 'adds users'";
+    ground.relay.reconfigure(table).await.unwrap();
+    let mut admin = ground.client(ADMIN).await;
+    let message = ground.message(ADMIN, GROUP, "hello");
+    admin.store(&message).await;
+    assert_eq!(member.next_event("chat").await, message);
+    let refused = admin.publish(&ground.remove(ADMIN, GROUP, MEMBER)).await;
+    assert!(
+        refused
+            .reason()
+            .starts_with("restricted: remove-user is not for you")
+    );
+    ground
+        .until_said(39003, GROUP, |event| {
+            event.tags_json().contains("adds users")
+        })
+        .await;
+    let is_closed = |reply: &Reply| matches!(reply, Reply::Closed(..));
+    assert!(!member.unread().any(is_closed));
+}
