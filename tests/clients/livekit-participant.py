@@ -15,6 +15,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import sys
 import time
 import urllib.request
@@ -41,6 +42,8 @@ def sign(key, secret, identity, video):
 async def join(url, token):
     from livekit import rtc
 
+    # The library says at length what is said here in short.
+    logging.disable(logging.CRITICAL)
     room = rtc.Room()
     over = asyncio.Event()
 
@@ -56,6 +59,10 @@ async def join(url, token):
     @room.on("participant_disconnected")
     def somebody_went(participant):
         say("went", identity=participant.identity)
+
+    @room.on("track_subscribed")
+    def track(track, publication, participant):
+        say("track", kind=rtc.TrackKind.Name(track.kind), identity=participant.identity)
 
     try:
         await room.connect(url, token)

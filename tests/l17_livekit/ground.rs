@@ -22,7 +22,7 @@ pub struct Ground {
     /// Alice's, to Bob.
     pub offer: Event,
     room: String,
-    /// Alice's, who hears what the relay tells of the call.
+    /// Of both, hears what the relay tells of the call.
     ear: Client,
     livekit: Server,
     url: String,
@@ -94,12 +94,10 @@ impl Ground {
         let (alice, bob) = (Author::new(), Author::new());
         let offer = alice.draft(20_010).tag(&["p", &bob.pubkey()]).sign();
         let mut ear = Client::connect(&relay).await;
-        ear.login(&alice).await;
-        let kinds = json!([20_004, 20_005, 20_006, 20_007, 20_021]);
-        let about = json!({"kinds": kinds, "#e": [offer.id.to_hex()]});
-        ear.subscribe("call", &[about]).await;
-        assert_eq!(ear.stored("call").await, Ok(vec![]));
-        Some(Ground {
+        for who in [&alice, &bob] {
+            ear.login(who).await;
+        }
+        let mut ground = Ground {
             relay,
             alice,
             bob,
@@ -109,7 +107,18 @@ impl Ground {
             livekit,
             url,
             python,
-        })
+        };
+        let offer = ground.offer.clone();
+        ground.listen(&offer).await;
+        Some(ground)
+    }
+
+    /// From here on hears what the relay tells of the call with this offer.
+    pub async fn listen(&mut self, offer: &Event) {
+        let kinds = json!([20_004, 20_005, 20_006, 20_007, 20_021]);
+        let about = json!({"kinds": kinds, "#e": [offer.id.to_hex()]});
+        self.ear.subscribe("call", &[about]).await;
+        assert_eq!(self.ear.stored("call").await, Ok(vec![]));
     }
 
     /// Alice calls Bob, who answers, and both get tokens.

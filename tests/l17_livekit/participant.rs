@@ -46,11 +46,16 @@ impl Participant {
 
     /// Waits for this event, and forgets what came before it.
     pub async fn said(&mut self, event: &str) -> Value {
+        self.said_one_of(&[event]).await
+    }
+
+    /// The same for the first of several.
+    pub async fn said_one_of(&mut self, events: &[&str]) -> Value {
         let (said, from) = (&self.said, self.read);
-        let (at, value) = wait::until_some(&format!("{event:?} of a participant"), || {
+        let (at, value) = wait::until_some(&format!("{events:?} of a participant"), || {
             let said = said.lock().expect("its words");
             let mut later = said.iter().enumerate().skip(from);
-            let found = later.find(|(_, it)| it["event"] == event)?;
+            let found = later.find(|(_, it)| events.iter().any(|event| it["event"] == *event))?;
             Some((found.0, found.1.clone()))
         })
         .await;

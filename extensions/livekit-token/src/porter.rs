@@ -184,7 +184,9 @@ async fn look_into(me: &LivekitToken, room: &RoomSeen, is_recorded: bool) -> Res
         Err(error) => return Err(error.into()),
     };
     let sessions = people.iter().filter(|it| is_there(it)).map(session_of);
-    let sessions: Vec<SessionSeen> = sessions.collect();
+    let mut sessions: Vec<SessionSeen> = sessions.collect();
+    // After a restart of the relay the longest present is to lead.
+    sessions.sort_by(|a, b| (a.since_ms, &a.identity).cmp(&(b.since_ms, &b.identity)));
     let sids: BTreeSet<String> = sessions.iter().map(|it| it.sid.clone()).collect();
     // Who left first: a copy of a token comes in as its owner is put out.
     announce(me, me.calls.listed(room, &sids, turn)).await;
