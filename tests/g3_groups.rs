@@ -1,4 +1,4 @@
-//! G3 and M32's like for groups: what a real process remembers of groups over the same directory, and `trellis groups ...`.
+//! G1 and G3 by a real process: what it remembers of groups over the same directory, what it imports, and `trellis groups`.
 
 #![cfg(feature = "groups")]
 
@@ -153,4 +153,34 @@ async fn g1_messages_of_mls_groups_pass_untouched() {
             .contains("there are events for this id already"),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn g3_what_is_imported_is_judged_but_for_its_age() {
+    let relay = setup().start().await;
+    let people = found_group(&relay).await;
+    let config = relay.setup().config_file().display().to_string();
+    let stranger = Author::new();
+    let described = stranger.draft(39_000).tag(&["d", "pizza"]);
+    let old = people
+        .member
+        .draft(9)
+        .tag(&["h", "pizza"])
+        .content("of old");
+    let old = old.at(trellis_test_support::now() - 1_000_000).sign();
+    let events = [
+        described.tag(&["name", "Mine now"]).sign(),
+        put(&stranger, &stranger, &["admin"]),
+        old.clone(),
+    ];
+    let lines: String = events.iter().map(|event| event.as_json() + "\n").collect();
+    let import = ["import", "-c", &config, "-"];
+    let imported = relay.setup().run_with_input(&import, &lines).await;
+    let words = imported.text();
+    let mut client = Client::connect(&relay).await;
+    client.login(&people.member).await;
+    let by_stranger = json!({"authors": [stranger.pubkey()]});
+    assert_eq!(client.query(by_stranger).await, [], "{words}");
+    let found = client.query(json!({"ids": [old.id.to_hex()]})).await;
+    assert_eq!(found, [old], "{words}");
 }

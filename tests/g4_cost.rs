@@ -13,14 +13,14 @@ const MEMBERS: usize = 10_000;
 const AT_A_TIME: usize = 500;
 const PUBLISHERS: usize = 4;
 const SUBSCRIBERS: usize = 10;
-const MESSAGES: usize = 10_000;
+const MESSAGES: usize = 4_000;
 const ROUNDS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn g4_cpu_of_a_message_in_a_group_of_ten_thousand_with_groups_and_without() {
     let members: Vec<Author> = std::iter::repeat_with(Author::new).take(MEMBERS).collect();
-    let moderation = moderation(&members);
+    let (moderation, messages) = (moderation(&members), messages(&members));
     let rounds = (0..ROUNDS).flat_map(|round| [(round, false), (round, true)]);
     for (round, is_on) in rounds {
         let table = match is_on {
@@ -33,7 +33,7 @@ async fn g4_cpu_of_a_message_in_a_group_of_ten_thousand_with_groups_and_without(
         for event in &moderation {
             admin.store(event).await;
         }
-        let cpu_us = run(&relay, &members).await;
+        let cpu_us = run(&relay, &members, &messages).await;
         let what = if is_on { "on" } else { "off" };
         eprintln!("round {round}: groups {what}: {cpu_us:.1} us of CPU a message");
     }
@@ -55,8 +55,19 @@ fn moderation(members: &[Author]) -> Vec<Event> {
         .collect()
 }
 
+/// Messages of as many members.
+fn messages(members: &[Author]) -> Vec<Event> {
+    let content = "x".repeat(200);
+    let message = |number: usize| {
+        let draft = members[number % MEMBERS].draft(9).tag(&["h", "crowd"]);
+        let draft = draft.tag(&["n", &number.to_string()]);
+        draft.content(&content).sign()
+    };
+    (0..MESSAGES).map(message).collect()
+}
+
 /// CPU time of the relay for each message, in microseconds.
-async fn run(relay: &Relay, members: &[Author]) -> f64 {
+async fn run(relay: &Relay, members: &[Author], messages: &[Event]) -> f64 {
     let mut listening = Vec::new();
     for member in &members[..SUBSCRIBERS] {
         let mut client = Client::connect(relay).await;
@@ -70,15 +81,6 @@ async fn run(relay: &Relay, members: &[Author]) -> f64 {
             }
         }));
     }
-    let content = "x".repeat(200);
-    let message = |number: usize| {
-        let draft = members[number % MEMBERS].draft(9).tag(&["h", "crowd"]);
-        draft
-            .tag(&["n", &number.to_string()])
-            .content(&content)
-            .sign()
-    };
-    let messages: Vec<Event> = (0..MESSAGES).map(message).collect();
     let mut publishers = Vec::new();
     for _ in 0..PUBLISHERS {
         publishers.push(Client::connect(relay).await);

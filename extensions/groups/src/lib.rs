@@ -32,6 +32,7 @@ mod previous;
 mod rebuilding;
 mod roles;
 mod rules;
+mod settling;
 mod state;
 mod tags;
 #[cfg(test)]
@@ -56,9 +57,6 @@ pub struct Groups {
     agenda: Agenda,
     new_groups: RateLimiter,
 }
-
-/// How often memory is asked for what nobody has told it of.
-const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 impl Extension for Groups {
     const NAME: &'static str = "groups";
@@ -103,19 +101,8 @@ impl Extension for Groups {
             result = answering::answer_forever(&self) => result,
             result = announcing::announce_forever(&self) => result,
             result = erasing::erase_forever(&self) => result,
-            result = self.settle_forever() => result,
+            result = settling::settle_forever(&self) => result,
             () = stop.stopped() => Ok(()),
-        }
-    }
-}
-
-impl Groups {
-    async fn settle_forever(&self) -> Result<(), TaskError> {
-        loop {
-            tokio::time::sleep(SETTLE_EVERY).await;
-            for id in self.directory.settle_old(&self.host).await? {
-                self.agenda.say(&id, agenda::Said::ALL);
-            }
         }
     }
 }

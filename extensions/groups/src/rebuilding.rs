@@ -92,8 +92,10 @@ impl Groups {
         .await?;
         let mut accepted = Vec::new();
         for some in ids.chunks(IDS_MAX) {
+            let mut sorted = some.to_vec();
+            sorted.sort_unstable();
             let asked = Filter {
-                ids: Some(some.to_vec()),
+                ids: Some(sorted),
                 ..Filter::default()
             };
             let found = self.host.query(asked).await?;

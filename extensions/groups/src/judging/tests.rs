@@ -261,3 +261,49 @@ fn g3_events_from_elsewhere_are_judged_as_if_they_came_now() {
     let group = State::of(&mut rebuilt).group("one").unwrap().unwrap();
     assert_eq!(group.members, 2);
 }
+
+#[test]
+fn g3_groups_outlive_the_events_of_those_that_were_deleted() {
+    let rules = rules();
+    let mut pages = Pages::new();
+    let by = |kind, id: &str| person(1).draft(kind).tag(["h", id]);
+    let events = [
+        by(9007, "above").sign(),
+        by(9007, "below").sign(),
+        by(9007, "gone").sign(),
+        by(9002, "gone").tag(["parent", "above"]).sign(),
+        by(9002, "below")
+            .tag(["name", "low"])
+            .tag(["parent", "gone"])
+            .sign(),
+        by(9002, "above")
+            .tag(["name", "high"])
+            .tag(["child", "gone"])
+            .sign(),
+        by(9008, "gone").sign(),
+    ];
+    for event in &events {
+        take(&mut pages, event, &rules).unwrap();
+    }
+    let is_left = |event: &&Event| {
+        event.kind() == 9008 || event.first_tag_value("h").as_deref() != Some("gone")
+    };
+    let left: Vec<_> = events
+        .iter()
+        .filter(is_left)
+        .cloned()
+        .map(Arc::new)
+        .collect();
+    let (mut rebuilt, refused) = fold(&left, &[], &rules, START_S);
+    assert_eq!(refused, 0);
+    let mut differing = differences(&rebuilt, &pages);
+    differing.remove("gone"); // the rows of its users go in the background
+    assert!(differing.is_empty(), "{differing:?}");
+    let state = State::of(&mut rebuilt);
+    assert!(state.group("gone").unwrap().unwrap().is_deleted);
+    assert_eq!(
+        state.display("above").unwrap().name.as_deref(),
+        Some("high")
+    );
+    assert_eq!(state.group("below").unwrap().unwrap().parent, None);
+}

@@ -9,11 +9,14 @@ use trellis_relay::extension::prelude::*;
 /// A tree is so deep at most.
 const DEPTH_MAX: usize = 32;
 
-/// The children in the order that the event gives, which must name all of them and nobody else.
-pub(super) fn ordered(event: &Event, children: &[String]) -> Result<Vec<String>, Refusal> {
+/// The children in the order that the event gives, which must name all of them and nobody else. When events are folded
+/// again, those of groups that were deleted since are gone.
+pub(super) fn ordered(act: &Act<'_>, children: &[String]) -> Result<Vec<String>, Refusal> {
+    let event = act.event;
     let named = event.tags().filter(|tag| tag.name() == "child");
     let named = named.filter_map(|tag| tag.value().map(|id| id.into_owned()));
-    let named: Vec<String> = named.collect();
+    let is_told = |id: &String| !act.rules.is_replay || children.contains(id);
+    let named: Vec<String> = named.filter(is_told).collect();
     let (mut one, mut other) = (named.clone(), children.to_vec());
     one.sort_unstable();
     other.sort_unstable();
@@ -36,6 +39,10 @@ pub(super) fn move_below(act: &mut Act<'_>, state: &mut State<'_>) -> Result<(),
         [] => None,
         [parent] => Some(parent.clone()),
         _ => return Err(Reason::invalid("a group has at most one parent").into()),
+    };
+    let parent = match parent {
+        Some(gone) if act.rules.is_replay && state.group(&gone)?.is_none() => None,
+        parent => parent,
     };
     if let Some(parent) = &parent {
         may_be_parent(parent, act, state)?;

@@ -154,11 +154,11 @@ async fn l12_without_federation_nobody_is_asked_but_livekit() {
         let definition = definition.tag(["content", "Rooms"]).tag(["k", "30312"]);
         let list = format!("30000:{}:people", key(COMMUNITY));
         let definition = definition.tag(["a", &list, &url]).sign();
+        ground.later();
         let space = ground
             .space(MEMBER, "hall")
             .tag(["status", "open"])
             .tag(["relays", &url]);
-        ground.later();
         ground
             .store([&definition, &space.tag(["endpoint", &url]).sign()])
             .await;

@@ -93,7 +93,11 @@ impl<'m> Watch<'m> {
                         self.follow(&mut peer).await?;
                     }
                 }
-                Said::Event(name, event) if name == COMMUNITIES => self.hear(event).await,
+                Said::Event(name, event) if name == COMMUNITIES => {
+                    if self.hear(event).await {
+                        self.follow(&mut peer).await?;
+                    }
+                }
                 Said::End(name) if name == COMMUNITIES => self.settle().await,
                 Said::Closed(_) => return Ok(()),
                 Said::Event(..) | Said::End(_) => {}
@@ -155,14 +159,21 @@ impl<'m> Watch<'m> {
         }
     }
 
-    /// Something that a community says.
-    async fn hear(&mut self, event: Arc<Event>) {
+    /// Something that a community says. Whether it was a definition, which may name lists that came before it and did not
+    /// count then: all has to be asked for anew.
+    async fn hear(&mut self, event: Arc<Event>) -> bool {
+        let is_definition = event.kind() == DEFINITION;
         match &mut self.gathered {
-            Some(gathered) if gathered.len() < LIMIT => gathered.push(event),
-            Some(_) => {}
+            Some(gathered) => {
+                if gathered.len() < LIMIT {
+                    gathered.push(event);
+                }
+                false
+            }
             None => {
                 self.store(vec![event]).await;
                 self.let_in().await;
+                is_definition
             }
         }
     }
