@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use trellis_test_support::{Author, Client, Event, Relay, Setup, Value, http, json, trellis, wait};
 
 const KEY: &str = "test_key";
-const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
+pub const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
 
 /// Whether LiveKit reaches the relay with its webhooks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Ground {
         let port = free_tcp_port();
         let url = format!("ws://127.0.0.1:{port}");
         let table = format!(
-            "[extensions.groups]\n[extensions.livekit_token]\nlivekit_url = '{url}'\nlivekit_api_key = '{KEY}'\n\
+            "[log]\nfilter = 'trace'\n[extensions.groups]\n[extensions.livekit_token]\nlivekit_url = '{url}'\nlivekit_api_key = '{KEY}'\n\
              livekit_api_secret = '{SECRET}'\ncommunities = false\nparticipants_poll_seconds = {}\n",
             // Where webhooks come, what they say must do.
             if webhooks == Webhooks::Sent { 3600 } else { 1 }
