@@ -210,11 +210,6 @@ impl Rooms {
         metadata == self.mark
     }
 
-    /// How many rooms the events ask for, as far as there was place.
-    pub(crate) fn watched(&self) -> usize {
-        self.registry.len()
-    }
-
     /// Whether there shall be a room for a space.
     async fn judge(&self, space: &Space) -> Result<Result<(), NoRoom>, StoreError> {
         let now_s = self.host.clock().now_s();
