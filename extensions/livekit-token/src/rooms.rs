@@ -36,6 +36,7 @@ use meeting::{MEETING, Meeting};
 use registry::Registry;
 use serde_json::json;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use trellis_relay::event::Address;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
@@ -51,6 +52,8 @@ pub(crate) struct Rooms {
     ended: Ended,
     /// What rooms that were made here have as metadata.
     mark: String,
+    /// Held while a room is ended: LiveKit keeps the second of two who end the same room waiting for long.
+    ending: Mutex<()>,
 }
 
 /// Why there is no room for a space, if there is none.
@@ -79,6 +82,7 @@ impl Rooms {
             marks: Marks::default(),
             ended: Ended::load(host).await?,
             mark: json!({"by": "trellis", "operator": named}).to_string(),
+            ending: Mutex::default(),
             communities: communities.clone(),
             settings: settings.clone(),
             host: host.clone(),
@@ -160,9 +164,13 @@ impl Rooms {
     /// there was one.
     pub(crate) async fn end(&self, livekit: &LiveKit, room: &str) -> Result<bool, EndError> {
         let is_space = is_space(room);
+        let ending = self.ending.lock().await;
         self.ended.end(room, is_space).await?;
+        let deleted = livekit.delete_room(room).await;
+        drop(ending);
+        // Not before: the task would end the same room.
         self.marks.rooms(is_space.then(|| room.to_owned()));
-        match livekit.delete_room(room).await {
+        match deleted {
             Ok(()) => Ok(true),
             Err(LiveKitError::NotFound) => Ok(false),
             Err(error) => {
@@ -170,6 +178,12 @@ impl Rooms {
                 Err(error.into())
             }
         }
+    }
+
+    /// Ends a room that no event asks for.
+    async fn delete(&self, livekit: &LiveKit, room: &str) -> Result<(), LiveKitError> {
+        let _ending = self.ending.lock().await;
+        livekit.delete_room(room).await
     }
 
     /// Whether a space is this operator's business: it asks for a room here, or for one that is here.
@@ -208,11 +222,6 @@ impl Rooms {
     /// Whether a room in LiveKit was made here.
     pub(crate) fn is_ours(&self, metadata: &str) -> bool {
         metadata == self.mark
-    }
-
-    /// How many rooms the events ask for, as far as there was place.
-    pub(crate) fn watched(&self) -> usize {
-        self.registry.len()
     }
 
     /// Whether there shall be a room for a space.

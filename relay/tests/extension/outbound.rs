@@ -513,6 +513,24 @@ async fn e1_outbound_strict_requests_follow_no_redirect_and_speak_no_plain_http(
     let away = away.unwrap();
     assert_eq!(away.status(), 302);
     assert_eq!(away.header("location"), Some("http://10.0.0.1/"));
+    for host in [
+        "[::2]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",
+        "[fe80::1]",
+        "0x0a.1",
+        "10.0.0.1",
+    ] {
+        let private = client
+            .get(&format!("https://{host}/"))
+            .strict()
+            .send()
+            .await;
+        assert!(
+            matches!(private, Err(OutboundError::Private { .. })),
+            "{host}: {private:?}"
+        );
+    }
     let (plain, asked) = serve("127.0.0.1", |_| ok("plain")).await;
     let error = client.get(&format!("http://{plain}/")).strict().send();
     assert!(matches!(error.await, Err(OutboundError::Url(_))));

@@ -157,7 +157,7 @@ async fn fetch(
         match said {
             Said::Event(_, event) if event.pubkey() == community => events.push(event),
             Said::Event(..) => {}
-            Said::End(_) | Said::Closed(_) => break,
+            Said::End(_) | Said::Closed => break,
         }
         if events.len() >= EVENTS_MAX {
             break;

@@ -21,7 +21,7 @@ pub(super) enum Said {
     /// All that it has for a subscription was sent.
     End(String),
     /// It has closed a subscription.
-    Closed(String),
+    Closed,
 }
 
 impl Peer {
@@ -61,7 +61,7 @@ fn read(text: &str) -> Option<Said> {
             Some(Said::Event(name()?, Arc::new(event)))
         }
         "EOSE" => Some(Said::End(name()?)),
-        "CLOSED" => Some(Said::Closed(name()?)),
+        "CLOSED" => Some(Said::Closed),
         _ => None,
     }
 }

@@ -99,7 +99,7 @@ impl<'m> Watch<'m> {
                     }
                 }
                 Said::End(name) if name == COMMUNITIES => self.settle().await,
-                Said::Closed(_) => return Ok(()),
+                Said::Closed => return Ok(()),
                 Said::Event(..) | Said::End(_) => {}
             }
         }

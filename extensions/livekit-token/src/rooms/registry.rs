@@ -171,11 +171,45 @@ impl Registry {
         self.lock().leaving.remove(name);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.lock().rooms.len()
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use trellis_relay::testing::Author;
+
+    fn space(author: u64, d: &str) -> Space {
+        let draft = Author::new(author).draft(30312).tag(["d", d]);
+        Space::of(&draft.tag(["room", "A room"]).sign()).unwrap()
+    }
+
+    #[test]
+    fn l11_rooms_are_bounded_for_all_and_for_each_author() {
+        let registry = Registry::new(20);
+        assert!(registry.put(&space(1, "a")) && registry.put(&space(1, "b")));
+        assert!(!registry.put(&space(1, "c")), "a tenth is two");
+        // A newer version of what is there needs no further place.
+        assert!(registry.put(&space(1, "a")));
+        for author in 2..11 {
+            assert!(registry.put(&space(author, "a")) && registry.put(&space(author, "b")));
+        }
+        assert_eq!(registry.all().len(), 20);
+        assert!(!registry.put(&space(11, "a")));
+        registry.drop(&space(1, "a").name());
+        assert!(registry.put(&space(11, "a")));
+        assert_eq!(registry.leaving(), [space(1, "a").name()]);
+    }
+
+    #[test]
+    fn l11_what_is_to_be_ended_is_bounded() {
+        let registry = Registry::new(10);
+        for number in 0..50 {
+            registry.leave(&format!("room {number}"));
+        }
+        assert_eq!(registry.leaving().len(), 10);
     }
 }

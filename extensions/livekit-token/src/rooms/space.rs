@@ -120,10 +120,6 @@ impl Space {
         name_of(&self.address)
     }
 
-    pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// Who made it.
     pub(crate) fn author(&self) -> &PublicKey {
         &self.address.pubkey

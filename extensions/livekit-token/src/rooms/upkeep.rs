@@ -197,7 +197,7 @@ impl Rooms {
     }
 
     async fn end_one(&self, livekit: &LiveKit, name: String) -> Result<(), LiveKitError> {
-        match livekit.delete_room(&name).await {
+        match self.delete(livekit, &name).await {
             Err(error @ LiveKitError::Unreachable) => return Err(error),
             Ok(()) => watch::room("closed"),
             // It is gone already, or found again when LiveKit's rooms are compared.
@@ -243,7 +243,7 @@ impl Rooms {
             match self.is_wanted(&room.name).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    livekit.delete_room(&room.name).await?;
+                    self.delete(livekit, &room.name).await?;
                     watch::room("closed");
                 }
                 Err(error) => tracing::warn!("a room could not be looked at: {error}"),

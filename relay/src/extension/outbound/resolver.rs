@@ -49,18 +49,27 @@ impl PublicOnly {
     ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         let name = host.to_owned();
         let found = self.lookups.run(move || (name, port).to_socket_addrs());
-        let (allowed, refused): (Vec<SocketAddr>, Vec<_>) = found
-            .await??
-            .partition(|it| is_allowed(it.ip(), &self.allow_private));
+        Ok(self.choose(host, found.await??)?)
+    }
+
+    /// Those of the addresses of a name where extensions may go. Never empty.
+    fn choose(
+        &self,
+        host: &str,
+        found: impl Iterator<Item = SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, OutboundError> {
+        let (allowed, refused): (Vec<_>, Vec<_>) =
+            found.partition(|it| is_allowed(it.ip(), &self.allow_private));
         match refused.first() {
             Some(address) if allowed.is_empty() || self.is_strict => Err(OutboundError::Private {
                 host: host.to_owned(),
                 address: address.ip(),
-            }
-            .into()),
-            None if allowed.is_empty() => {
-                Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into())
-            }
+            }),
+            None if allowed.is_empty() => Err(OutboundError::Failed {
+                what: "no connection",
+                cause: "the name has no address".to_owned(),
+                source: io::Error::from(io::ErrorKind::NotFound).into(),
+            }),
             _ => Ok(allowed),
         }
     }
@@ -105,6 +114,33 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use std::sync::mpsc::channel;
+
+    #[test]
+    fn e1_outbound_strict_names_lead_to_public_addresses_alone() {
+        let names = PublicOnly::new(vec!["127.0.0.1".parse().expect("a range")], 1);
+        let choose = |names: &PublicOnly, found: &[&str]| {
+            let found = found.iter().map(|it| it.parse().expect("an address"));
+            names.choose("name.example", found).map(|it| it.len()).ok()
+        };
+        for private in [
+            "10.0.0.1:0",
+            "127.0.0.2:0",
+            "169.254.169.254:0",
+            "[::1]:0",
+            "[::ffff:10.0.0.1]:0",
+            "[64:ff9b::a00:1]:0",
+            "[fe80::1]:0",
+            "[fd00::1]:0",
+        ] {
+            let mixed = ["1.1.1.1:0", private, "9.9.9.9:0"];
+            assert_eq!(choose(&names, &mixed), Some(2), "{private}");
+            assert_eq!(choose(&names.strict(), &mixed), None, "{private}");
+            assert_eq!(choose(&names, &[private]), None, "{private}");
+        }
+        let allowed = ["1.1.1.1:0", "127.0.0.1:0", "[2606:4700::1111]:0"];
+        assert_eq!(choose(&names.strict(), &allowed), Some(3));
+        assert_eq!(choose(&names, &[]), None);
+    }
 
     #[tokio::test]
     async fn e1_outbound_lookups_that_nobody_waits_for_hold_their_places() {
