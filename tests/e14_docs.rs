@@ -11,7 +11,7 @@ const PAGES: &str = "docs/extensions";
 
 /// Of the registrar, but no hooks: what the hooks that follow are called and when they run, and what is offered to other
 /// extensions.
-const NO_HOOKS: [&str; 4] = ["label", "never_open", "phase", "provide"];
+const NO_HOOKS: [&str; 5] = ["gather", "label", "never_open", "phase", "provide"];
 
 /// The public hooks of khatru's `Relay`.
 const KHATRU: [&str; 19] = [

@@ -1,7 +1,8 @@
 //! Hands committed changes to a `stored` hook, from a durable cursor.
 //!
 //! Invariant: the cursor moves only after the hook has returned `Ok`, so after a crash a page may come again but none is
-//! skipped. A hook that gathers is called less often and for more at a time, and its cursor is written less often. Cursors of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
+//! skipped. A hook that gathers is called less often and for more at a time, and its cursor is written less often. Cursors
+//! of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
 
 use super::hook::{Call, Fault, Following, Hook, StartAt};
 use super::loops::{self, Depths};
