@@ -128,7 +128,9 @@ async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Ev
         .map(|(mut client, share)| tokio::spawn(async move { client.store_all(&share).await }))
         .collect();
     for task in sending.into_iter().chain(listening) {
-        task.await.expect("done");
+        if let Err(error) = task.await {
+            panic!("{error}: {}", relay.log());
+        }
     }
     let spent_us = process::cpu_us(relay.pid()) - before;
     spent_us as f64 / MESSAGES as f64

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use trellis_test_support::{Author, Client, Event, Relay, Setup, Value, http, json, trellis, wait};
 
 const KEY: &str = "test_key";
-const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
+pub const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
 
 /// Whether LiveKit reaches the relay with its webhooks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Ground {
         let port = free_tcp_port();
         let url = format!("ws://127.0.0.1:{port}");
         let table = format!(
-            "[extensions.livekit_token]\nlivekit_url = '{url}'\nlivekit_api_key = '{KEY}'\n\
+            "[log]\nfilter = 'trace'\n[extensions.groups]\n[extensions.livekit_token]\nlivekit_url = '{url}'\nlivekit_api_key = '{KEY}'\n\
              livekit_api_secret = '{SECRET}'\ncommunities = false\nparticipants_poll_seconds = {}\n",
             // Where webhooks come, what they say must do.
             if webhooks == Webhooks::Sent { 3600 } else { 1 }
@@ -145,6 +145,35 @@ impl Ground {
         let (status, answer) = self.post(who, "/token/dm", &body).await;
         assert_eq!(status, 200, "{answer}");
         answer
+    }
+
+    /// A call of a private group, which Alice founds and takes Bob into.
+    pub async fn group_call(&mut self, group: &str) -> Event {
+        let draft = |kind: u16| self.alice.draft(kind).tag(&["h", group]);
+        let call = draft(1020).sign();
+        for event in [
+            draft(9007).sign(),
+            draft(9002).tag(&["name", "Pizza"]).tag(&["private"]).sign(),
+            draft(9000).tag(&["p", &self.bob.pubkey()]).sign(),
+            call.clone(),
+        ] {
+            self.ear.store(&event).await;
+        }
+        call
+    }
+
+    /// Alice's token for a group's call.
+    pub async fn group_token(&mut self, group: &str, call: &Event) -> String {
+        let draft = self.alice.draft(20_002).tag(&["h", group]);
+        let event = draft.tag(&["e", &call.id.to_hex(), "", "root"]).sign();
+        let body = json!({"event": event}).to_string();
+        let answer = wait::until("the founder to be a member", async || {
+            let (status, answer) = self.post(&self.alice, "/token/group", &body).await;
+            (status == 200).then_some(answer)
+        })
+        .await;
+        self.room = answer["room"].as_str().expect("a room").to_owned();
+        answer["token"].as_str().expect("a token").to_owned()
     }
 
     /// What the relay says of the call's MLS group.

@@ -4,14 +4,16 @@
 //! `tests/run` says where the server (`LIVEKIT_SERVER_BIN`) and a Python with the participant's library are
 //! (`TEST_LIVEKIT_PYTHON`). Where one of them is missing a test says SKIPPED and passes.
 
+#![cfg(all(feature = "groups", feature = "livekit_token"))]
+
 mod browser;
 mod ground;
 mod participant;
 
 use browser::Browser;
-use ground::{Ground, Webhooks};
+use ground::{Ground, SECRET, Webhooks};
 use std::path::Path;
-use trellis_test_support::{Client, json, wait};
+use trellis_test_support::{Author, Client, Reply, json, wait};
 
 #[tokio::test]
 async fn l17_a_call_from_its_tokens_to_its_end() {
@@ -63,10 +65,16 @@ async fn l17_a_call_from_its_tokens_to_its_end() {
     ground.next(20_006).await;
     assert_eq!(ground.state(&ground.bob).await.0, 404);
 
-    // Neither log nor disk knows of it.
-    let words = [&*tokens.room, &tokens.alice, &tokens.bob];
+    // Neither log nor disk knows of it, however much is logged.
     let log = ground.relay.log();
-    assert!(words.iter().all(|word| !log.contains(word)));
+    assert!(log.contains("TRACE"), "the log was looked at");
+    let secrets = [&*tokens.alice, &tokens.bob, SECRET];
+    assert!(secrets.iter().all(|secret| !log.contains(secret)));
+    let keys = [&*alice_key, &bob_key];
+    let tells_who = |line: &&str| keys.iter().any(|key| line.contains(key));
+    let of_room = log.lines().filter(|line| line.contains(&tokens.room));
+    assert_eq!(of_room.filter(tells_who).collect::<Vec<_>>(), [""; 0]);
+    let words = [&*tokens.room, &tokens.alice, &tokens.bob];
     let (_, setup) = ground.stop().await;
     let found = files_with(&setup.home().join("data"), &words);
     assert_eq!(found, Vec::<String>::new());
@@ -135,6 +143,40 @@ async fn l9_a_room_that_is_recorded_is_closed() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn l8_of_a_private_groups_call_only_members_hear() {
+    let Some(mut ground) = Ground::start(Webhooks::Sent).await else {
+        return;
+    };
+    let call = ground.group_call("pizza").await;
+    let stranger = Author::new();
+    let about = json!({"kinds": [20_004, 20_005], "#h": ["pizza"]});
+    let mut ears = Vec::new();
+    for who in [&ground.bob, &stranger] {
+        let mut ear = Client::connect(&ground.relay).await;
+        ear.login(who).await;
+        ear.subscribe("calls", std::slice::from_ref(&about)).await;
+        ears.push(ear);
+    }
+    let token = ground.group_token("pizza", &call).await;
+    let mut alice = ground.join(&token);
+    alice.said("connected").await;
+    let event = ears[0].next_event("calls").await;
+    assert_eq!(event.kind.as_u16(), 20_004);
+
+    // Whoever belongs to the group may see where the call is, before they are in it.
+    assert_eq!(ground.state(&ground.bob).await.0, 200);
+    assert_eq!(ground.state(&stranger).await.0, 403);
+    alice.leave();
+    let event = ears[0].next_event("calls").await;
+    assert_eq!(event.kind.as_u16(), 20_005);
+    ears[1].assert_alive().await;
+    let heard = ears[1]
+        .unread()
+        .any(|reply| matches!(reply, Reply::Event(..)));
+    assert!(!heard);
 }
 
 /// `examples/browser-call` in a real browser, with a camera and a microphone of its own making.

@@ -145,12 +145,15 @@ impl Groups {
                 let users = tags::users(event).unwrap_or_default();
                 Withheld::Users(users.into_iter().map(|(user, _)| user).collect())
             }
-            EDIT_METADATA
-                if event
-                    .tags()
-                    .any(|tag| ["private", "hidden"].contains(&&*tag.name())) =>
-            {
-                Withheld::Strangers
+            EDIT_METADATA => {
+                let has = |name: &str| event.tags().any(|tag| tag.name() == name);
+                match (has("private"), has("hidden")) {
+                    (false, false) => Withheld::Users(Vec::new()),
+                    (is_private, is_hidden) => Withheld::Strangers {
+                        is_private,
+                        is_hidden,
+                    },
+                }
             }
             DELETE_GROUP => Withheld::All,
             _ => Withheld::Users(Vec::new()),

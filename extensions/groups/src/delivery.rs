@@ -46,11 +46,9 @@ impl Groups {
         let id = event.first_tag_value("d").unwrap_or_default();
         let is_shown = self.directory.look(&id, |known| {
             let is_basic = [METADATA, ROLES].contains(&event.kind());
-            let group = &known.group;
-            let is_for_members = group.is_hidden
-                || (group.is_private && !is_basic)
-                || self.directory.is_closing(&id);
-            let whom = match (group.is_deleted, is_for_members) {
+            let is_for_members = self.directory.is_hidden(&id, known)
+                || (!is_basic && self.directory.is_private(&id, known));
+            let whom = match (known.group.is_deleted, is_for_members) {
                 (true, _) => For::Nobody,
                 (false, true) => For::Members,
                 (false, false) => For::Everybody,
@@ -72,13 +70,12 @@ impl Groups {
     }
 
     fn whom_for(&self, event: &Event, id: &str, known: &Known) -> For {
-        let group = &known.group;
         let is_about_group = kinds::is_moderation(event.kind());
-        let is_closed_to_strangers = group.is_private || self.directory.is_closing(id);
-        let is_for_members = is_closed_to_strangers || (group.is_hidden && is_about_group);
+        let is_for_members = self.directory.is_private(id, known)
+            || (is_about_group && self.directory.is_hidden(id, known));
         match event.kind() {
             DELETE_GROUP => For::LastMembers,
-            _ if group.is_deleted => For::Nobody,
+            _ if known.group.is_deleted => For::Nobody,
             // A code is a secret, and who asks to join need not be known to everybody.
             CREATE_INVITE => For::Holders(Right::CreateInvite),
             JOIN | LEAVE => For::Holders(Right::PutUser),

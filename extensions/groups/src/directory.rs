@@ -127,9 +127,14 @@ impl Directory {
         is_staff || self.rules.admins.contains_any(keys)
     }
 
-    /// Whether strangers are kept away although memory does not say so yet.
-    pub(crate) fn is_closing(&self, id: &str) -> bool {
-        self.pending.closes(id)
+    /// Whether members alone read a group, be it since a moment ago.
+    pub(crate) fn is_private(&self, id: &str, known: &Known) -> bool {
+        known.group.is_private || self.pending.closes(id)
+    }
+
+    /// Whether members alone may know of a group, be it since a moment ago.
+    pub(crate) fn is_hidden(&self, id: &str, known: &Known) -> bool {
+        known.group.is_hidden || self.pending.hides(id)
     }
 
     /// From now on, until the event is followed, nobody whom it takes a right from has it.

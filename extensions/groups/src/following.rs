@@ -56,6 +56,8 @@ impl Groups {
             DELETE_GROUP => Reload::Facts,
             _ => Reload::Users(users.clone()),
         };
+        let is_member = |user| self.directory.look(&id, |known| known.is_member(user));
+        let are_new = !users.iter().any(|user| is_member(user) == Some(true));
         let touched = self.directory.refresh(&self.host, &id, &reload).await?;
         self.directory.settle(event.id());
         watch::followed();
@@ -67,10 +69,13 @@ impl Groups {
         for kin in touched.iter().filter(|kin| **kin != *id) {
             self.agenda.say(kin, Said::METADATA);
         }
-        self.host.access_changed(&users, &Kinds::all());
-        if event.kind() == DELETE_GROUP {
-            let members = self.directory.members(&id);
-            self.host.access_changed(&members, &Kinds::all());
+        let news = |users| AccessNews::of(users, &Kinds::all()).tagged(b'h', id.as_ref());
+        match event.kind() {
+            DELETE_GROUP => self.host.tell_access(news(&self.directory.members(&id))),
+            REMOVE_USER => self.host.tell_access(news(&users)),
+            // Who changes roles may take some away.
+            _ if !are_new => self.host.tell_access(news(&users)),
+            _ => self.host.tell_access(news(&users).gain()),
         }
         Ok(())
     }

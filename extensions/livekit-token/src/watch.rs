@@ -17,7 +17,7 @@ pub(crate) const TABLE: &[Described] = &[
     described(Kind::Histogram, LIVEKIT, &["operation", "result"], "Time of one call to LiveKit's API; the result is `ok`, `not_found`, `refused` or `unreachable`."),
     described(Kind::Counter, PROXIED, &["action", "result"], "Requests to `/proxy`: `upload`, `download`, or `unknown` where that was not read, and `done` or the code of the error in lower case."),
     described(Kind::Counter, REPLAYS, &[], "Tokens that somebody used who was not the first, while they were good."),
-    described(Kind::Counter, ROOMS, &["what"], "Rooms that were `opened` for an event or a token, `closed` by the relay, or `finished` by themselves."),
+    described(Kind::Counter, ROOMS, &["what"], "Rooms that were `opened` for an event, `closed` by the relay, or `finished` by themselves."),
     described(Kind::Counter, WEBHOOKS, &["event", "result"], "Webhooks of LiveKit by event (`participant_joined`, `participant_left`, `room_started`, `room_finished`, `other`) and what became of them: `taken`, `repeated`, `forged`."),
 ];
 

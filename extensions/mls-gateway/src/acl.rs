@@ -9,9 +9,11 @@ mod memory;
 
 use crate::config::Settings;
 use crate::roster::Roster;
+use futures_util::future::join_all;
 use memory::Memory;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use trellis_relay::config::Secret;
@@ -26,15 +28,24 @@ pub(crate) struct AclClient {
     memory: Memory,
     /// Who asks for a group first asks for all that ask for it meanwhile; groups share some few turns.
     turns: [Mutex<()>; TURNS],
+    /// Until when nobody waits for the server, on the monotonic clock.
+    hanging_until_ms: AtomicU64,
 }
 
 const TURNS: usize = 16;
 /// A server that takes longer says nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// After a wait in vain nobody waits for so long: who does takes up a place that others need.
+const HANGING_MS: u64 = 2_000;
+/// Questions of one request that are asked at a time.
+const AT_ONCE: usize = 8;
 
 /// Why it is not known who belongs to a group. The text names no group and no key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AclError {
+    /// It did not answer a moment ago.
+    #[error("acl_url: no answer a moment ago")]
+    Hanging,
     /// There was no answer, or none with status 200 or 404.
     #[error("acl_url: {0}")]
     Asked(#[from] OutboundError),
@@ -54,6 +65,7 @@ impl AclClient {
             token: acl.token.clone(),
             memory: Memory::new(ttl, settings.max_cached_groups),
             turns: Default::default(),
+            hanging_until_ms: AtomicU64::new(0),
         })
     }
 
@@ -71,9 +83,33 @@ impl AclClient {
             return Ok(known);
         }
         let asked_at = self.host.clock().monotonic();
-        let members = Arc::new(self.ask(group_id).await?);
+        if self.is_hanging() {
+            return Err(AclError::Hanging);
+        }
+        let asked = self.ask(group_id).await;
+        if let Err(AclError::Asked(OutboundError::Timeout(_))) = &asked {
+            let now_ms = self.host.clock().monotonic().as_millis() as u64;
+            self.hanging_until_ms.store(now_ms + HANGING_MS, Relaxed);
+        }
+        let members = Arc::new(asked?);
         self.memory.keep(group_id, members.clone(), asked_at);
         Ok(members)
+    }
+
+    /// Asks for those of these groups that are not known, some at a time.
+    pub(crate) async fn load(&self, group_ids: &[&String]) -> Result<(), AclError> {
+        for some in group_ids.chunks(AT_ONCE) {
+            let answers = some.iter().map(|group_id| self.members(group_id));
+            for answer in join_all(answers).await {
+                answer?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_hanging(&self) -> bool {
+        let now_ms = self.host.clock().monotonic().as_millis() as u64;
+        now_ms < self.hanging_until_ms.load(Relaxed)
     }
 
     /// What the server said of a group not longer ago than `group_cache_ttl`, without asking.

@@ -11,7 +11,7 @@ mod unheard;
 mod wishes;
 
 use crate::MlsGateway;
-use crate::kinds::{DELETION, VANISHING, archived};
+use crate::kinds::{DELETION, ROSTER, VANISHING, archived};
 use crate::watch::{self, Stage};
 use copy::copy_of;
 use std::collections::HashMap;
@@ -43,21 +43,33 @@ pub(crate) fn register(hooks: &mut Registrar<MlsGateway>) {
     );
 }
 
-/// What is archived, and what may want it gone: by one cursor, so that a request never comes before what it is about.
+/// What is archived, and what may want it gone: by one cursor, so that a request never comes before what it is about. And
+/// roster events, of which those that changed rosters are waited for.
 fn followed() -> Kinds {
     let archived = archived();
-    archived.iter().chain([DELETION, VANISHING]).collect()
+    archived
+        .iter()
+        .chain([DELETION, VANISHING, ROSTER])
+        .collect()
 }
 
 async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
     // What happened last to each event; a page may come again and an event more than once.
     let mut last: HashMap<&EventId, &Change> = HashMap::new();
     for change in page {
+        if let Change::Stored(Stored { event, .. }) = change {
+            me.unstored.confirm(event.id());
+        }
         match change {
+            Change::Stored(stored) if stored.event.kind() == ROSTER => {}
+            Change::Removed {
+                kind: ROSTER, id, ..
+            } => me.unstored.confirm(id),
             Change::Stored(stored) => {
                 last.insert(stored.event.id(), change);
             }
             Change::Removed { id, .. } => {
+                me.unstored.confirm(id);
                 last.insert(id, change);
             }
             Change::Gap { to, .. } => look_for(&me.host, &*me.storage, &me.looked, *to).await?,

@@ -3,16 +3,22 @@
 //! Invariant: [`Settings`] are right: what is out of bounds is refused with the key while the table is read, and what a
 //! profile or the environment decides is decided in here.
 
+mod addresses;
+mod bounds;
+mod database;
 mod knobs;
 mod profile;
+mod rate_limits;
 mod settings;
 
+pub(crate) use database::Backend;
 pub(crate) use knobs::{
     Consume, GiftWrapMembership, ManagedPublish, MembershipSource, PackageTag, UnmanagedGroups,
     Visibility,
 };
 pub(crate) use profile::Profile;
-pub(crate) use settings::{Acl, Database, Settings};
+pub(crate) use rate_limits::RateLimits;
+pub(crate) use settings::{Database, Settings};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -118,9 +124,13 @@ pub struct Config {
     /// Seconds for which a group's members are remembered where other instances cannot be heard. Default: 60.
     #[schemars(range(min = 1, max = 86_400))]
     pub(crate) group_cache_ttl: Option<u64>,
-    /// Groups in memory. Default: 100000.
+    /// Groups in memory; as many rosters are kept for a while of which the event is not stored yet, of ten times as many
+    /// members together. Default: 100000.
     #[schemars(range(min = 100, max = 10_000_000))]
     pub(crate) max_cached_groups: Option<usize>,
+    /// With "on_read": reads of the last second of which it is remembered what they took. Default: 10000.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    pub(crate) max_remembered_reads: Option<usize>,
     /// Members of one group, with its owner: 2 to 15000. Default: 10000.
     #[schemars(range(min = 2, max = 15_000))]
     pub(crate) max_group_members: Option<usize>,
@@ -130,20 +140,6 @@ pub struct Config {
     pub(crate) acl_url: Option<String>,
     /// With "acl": the bearer token that it wants.
     pub(crate) acl_token: Option<Secret>,
-}
-
-/// `storage_backend`
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Backend {
-    /// A file of this machine.
-    #[default]
-    Sqlite,
-    /// A PostgreSQL server, which several instances may share.
-    #[serde(alias = "cloudsql")]
-    Postgres,
-    /// Google's Firestore, which several instances may share.
-    Firestore,
 }
 
 /// `keypackage_visibility`
@@ -156,35 +152,6 @@ pub(crate) struct VisibilityTable {
     /// Kind 30443. Default: "public".
     #[serde(rename = "30443")]
     pub(crate) addressable: Option<Visibility>,
-}
-
-/// `[extensions.mls_gateway.rate_limits]`, by authenticated key or else by address.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct RateLimits {
-    /// Events of all the gateway's kinds in a minute. Default: 100.
-    #[schemars(range(min = 1))]
-    pub(crate) max_events_per_minute: u32,
-    /// KeyPackages of one author in an hour. Default: 10.
-    #[schemars(range(min = 1))]
-    pub(crate) max_keypackages_per_hour: u32,
-    /// With "on_read": reads in an hour that take one owner's KeyPackages, by key and by address. Default: 10.
-    #[schemars(range(min = 1))]
-    pub(crate) max_keypackage_reads_per_hour: u32,
-    /// Group messages in a minute. Default: 50.
-    #[schemars(range(min = 1))]
-    pub(crate) max_group_messages_per_minute: u32,
-}
-
-impl Default for RateLimits {
-    fn default() -> Self {
-        RateLimits {
-            max_events_per_minute: 100,
-            max_keypackages_per_hour: 10,
-            max_keypackage_reads_per_hour: 10,
-            max_group_messages_per_minute: 50,
-        }
-    }
 }
 
 impl Config {
@@ -246,200 +213,14 @@ impl Config {
             allow_guessable_ids: defaults.allow_guessable_ids,
             allow_open_bootstrap: self.allow_open_bootstrap.unwrap_or(false),
             author_can_read_own: self.author_can_read_own.unwrap_or(false),
-            rate_limits: self.rate_limits,
+            rate_limits: self.rate_limits.settled(),
             keypackage_cache_ttl_s: self.keypackage_cache_ttl.unwrap_or(300),
             group_cache_ttl_s: self.group_cache_ttl.unwrap_or(60),
             max_cached_groups: self.max_cached_groups.unwrap_or(100_000),
+            max_remembered_reads: self.max_remembered_reads.unwrap_or(10_000),
             max_group_members: self.max_group_members.unwrap_or(10_000),
             acl: self.acl()?,
         })
-    }
-
-    fn database(
-        &self,
-        environment: &impl Fn(&str) -> Option<String>,
-        data_dir: &Path,
-    ) -> Result<Database, String> {
-        let from_environment = || environment("AUX_DB_URL").map(|url| Secret::from(url.as_str()));
-        let url = self.database_url.clone().or_else(from_environment);
-        let is =
-            |url: &Secret, schemes: &[&str]| schemes.iter().any(|it| url.reveal().starts_with(it));
-        match (self.storage_backend, url) {
-            (Backend::Sqlite, None) => {
-                let path = data_dir.join("mls_auxiliary.db");
-                // In a URL these two mean something.
-                let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3F");
-                let url = format!("sqlite://{path}");
-                Ok(Database::Sqlite { url: url.as_str().into() })
-            }
-            (Backend::Sqlite, Some(url)) if is(&url, &["sqlite:"]) => Ok(Database::Sqlite { url }),
-            (Backend::Sqlite, Some(_)) => Err(
-                "database_url: found another scheme, wanted sqlite:... since storage_backend is \"sqlite\"".to_owned(),
-            ),
-            (Backend::Postgres, Some(url)) if is(&url, &["postgres:", "postgresql:"]) => {
-                Ok(Database::Postgres { url })
-            }
-            (Backend::Postgres, _) => Err(
-                "database_url: wanted postgresql://user:password@host/database, here or in AUX_DB_URL, since \
-                 storage_backend is \"postgres\""
-                    .to_owned(),
-            ),
-            (Backend::Firestore, _) => {
-                let project_id = self.project_id.clone().or_else(|| environment("GOOGLE_CLOUD_PROJECT"));
-                Ok(Database::Firestore {
-                    project_id: project_id
-                        .filter(|it| !it.is_empty())
-                        .ok_or("project_id required for Firestore backend")?,
-                    batch_size: self.firestore_batch_size.unwrap_or(500),
-                })
-            }
-        }
-    }
-
-    fn prefixes(&self) -> Result<Vec<String>, String> {
-        let prefix = self
-            .api_prefix
-            .clone()
-            .unwrap_or_else(|| "/api/v1/mls".to_owned());
-        let aliases = self
-            .api_prefix_aliases
-            .clone()
-            .unwrap_or_else(|| vec!["/api/v1".to_owned()]);
-        let mut prefixes = vec![prefix];
-        for alias in aliases {
-            if !prefixes.contains(&alias) {
-                prefixes.push(alias);
-            }
-        }
-        match prefixes
-            .iter()
-            .find(|it| !it.starts_with('/') || it.ends_with('/'))
-        {
-            Some(wrong) => Err(format!(
-                "api_prefix: found {wrong:?}, wanted a path that begins with a slash and does not end with one"
-            )),
-            None => Ok(prefixes),
-        }
-    }
-
-    fn acl(&self) -> Result<Option<Acl>, String> {
-        match (self.membership_source, &self.acl_url) {
-            (MembershipSource::Roster, _) => Ok(None),
-            (MembershipSource::Acl, None) => Err(
-                "acl_url: found nothing, wanted the server's address, since membership_source is \"acl\"".to_owned(),
-            ),
-            (MembershipSource::Acl, Some(url)) if url.starts_with("http://") || url.starts_with("https://") => {
-                Ok(Some(Acl {
-                    url: url.trim_end_matches('/').to_owned(),
-                    token: self.acl_token.clone(),
-                }))
-            }
-            (MembershipSource::Acl, Some(url)) => {
-                Err(format!("acl_url: found {url:?}, wanted http:// or https://"))
-            }
-        }
-    }
-
-    fn check_ranges(&self) -> Result<(), String> {
-        let rates = &self.rate_limits;
-        let month_s = 30 * DAY_S;
-        let bounds = [
-            ("keypackage_ttl", self.keypackage_ttl, 60, month_s),
-            ("welcome_ttl", self.welcome_ttl, 60, month_s),
-            ("max_mailbox_letters", self.max_mailbox_letters, 10, 100_000),
-            (
-                "max_mailbox_bytes",
-                self.max_mailbox_bytes,
-                4 << 20,
-                1 << 30,
-            ),
-            (
-                "message_archive_ttl_days",
-                self.message_archive_ttl_days,
-                1,
-                3650,
-            ),
-            (
-                "keypackage_request_ttl",
-                self.keypackage_request_ttl,
-                60,
-                month_s,
-            ),
-            (
-                "roster_policy_ttl_days",
-                self.roster_policy_ttl_days,
-                1,
-                36_500,
-            ),
-            (
-                "max_connections",
-                self.max_connections.map(u64::from),
-                1,
-                1000,
-            ),
-            (
-                "firestore_batch_size",
-                self.firestore_batch_size.map(|it| it as u64),
-                1,
-                500,
-            ),
-            (
-                "keypackage_low_stock",
-                self.keypackage_low_stock.map(|it| it as u64),
-                1,
-                15,
-            ),
-            (
-                "max_keypackages_per_query",
-                self.max_keypackages_per_query.map(|it| it as u64),
-                1,
-                2,
-            ),
-            ("keypackage_cache_ttl", self.keypackage_cache_ttl, 1, DAY_S),
-            ("group_cache_ttl", self.group_cache_ttl, 1, DAY_S),
-            (
-                "max_cached_groups",
-                self.max_cached_groups.map(|it| it as u64),
-                100,
-                10_000_000,
-            ),
-            (
-                "max_group_members",
-                self.max_group_members.map(|it| it as u64),
-                2,
-                15_000,
-            ),
-            (
-                "rate_limits.max_keypackage_reads_per_hour",
-                Some(rates.max_keypackage_reads_per_hour.into()),
-                1,
-                u32::MAX.into(),
-            ),
-            (
-                "rate_limits.max_events_per_minute",
-                Some(rates.max_events_per_minute.into()),
-                1,
-                u32::MAX.into(),
-            ),
-            (
-                "rate_limits.max_keypackages_per_hour",
-                Some(rates.max_keypackages_per_hour.into()),
-                1,
-                u32::MAX.into(),
-            ),
-            (
-                "rate_limits.max_group_messages_per_minute",
-                Some(rates.max_group_messages_per_minute.into()),
-                1,
-                u32::MAX.into(),
-            ),
-        ];
-        for (key, found, min, max) in bounds {
-            if let Some(found) = found.filter(|it| !(min..=max).contains(it)) {
-                return Err(format!("{key}: found {found}, wanted {min} to {max}"));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -67,7 +67,12 @@ impl MlsGateway {
             KEY_PACKAGE => retain(&|viewer| self.may_see_package(0, viewer)),
             ADDRESSABLE_KEY_PACKAGE => retain(&|viewer| self.may_see_package(1, viewer)),
             GROUP_MESSAGE | ROSTER => {
-                let group_id = event.first_tag_value("h").unwrap_or_default();
+                let mut named = event.tag_values(b'h');
+                let group_id = named.next().unwrap_or_default();
+                // One of several groups was never taken from a client, and would come out through the name of either.
+                if named.next().is_some() {
+                    return audience.hide_from_all();
+                }
                 let known = self.directory.get(&group_id);
                 if known.is_none() && !self.directory.is_readable() {
                     watch::failed(Stage::Deliver, Some(event.kind()));

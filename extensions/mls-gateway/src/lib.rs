@@ -47,6 +47,8 @@ pub struct MlsGateway {
     directory: Arc<Directory>,
     limits: publishing::Limits,
     turns: publishing::Turns,
+    mailbox_turns: publishing::Turns,
+    unstored: publishing::Unstored,
     reservations: consumption::Reservations,
     given: consumption::Given,
     counts: consumption::Counts,
@@ -66,6 +68,8 @@ impl Extension for MlsGateway {
         let directory = Arc::new(Directory::new(&settings, &host));
         let limits = publishing::Limits::new(&settings, &host);
         let counts = consumption::Counts::new(&settings);
+        let given = consumption::Given::new(&settings);
+        let unstored = publishing::Unstored::new(&settings);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
         let refill = refill::Refill::plan(&host, &settings).await?;
         watch::describe();
@@ -79,8 +83,10 @@ impl Extension for MlsGateway {
             directory,
             limits,
             turns: publishing::Turns::default(),
+            mailbox_turns: publishing::Turns::default(),
+            unstored,
             reservations: consumption::Reservations::default(),
-            given: consumption::Given::default(),
+            given,
             counts,
         })
     }

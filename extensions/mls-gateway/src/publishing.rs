@@ -9,9 +9,11 @@ mod limits;
 mod packages;
 mod rosters;
 mod seen;
+mod unstored;
 
 pub(crate) use limits::Limits;
 pub(crate) use rosters::Turns;
+pub(crate) use unstored::Unstored;
 
 use crate::MlsGateway;
 use crate::config::Settings;
@@ -60,6 +62,9 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
             PATIENCE,
             async |me: Arc<MlsGateway>, request| me.take_into_stock(&request.event).await,
         )
+        .commit([ROSTER, GIFT_WRAP], |me, event, _transaction| {
+            Ok(me.check_undone(event))
+        })
         .guard_removal(ROSTER, MlsGateway::guard_roster)
         .gather(SEEN_GATHER)
         .stored(

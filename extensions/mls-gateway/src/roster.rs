@@ -21,6 +21,9 @@ pub(crate) struct Roster {
     pub(crate) seq: u64,
     /// The last roster event.
     pub(crate) event: Option<EventId>,
+    /// Those before it, newest first and not many: each may come again, since a roster is written before its event is
+    /// stored.
+    pub(crate) earlier: Vec<EventId>,
 }
 
 /// What a member may do; each may do what those before it may.
@@ -58,6 +61,7 @@ impl Roster {
             members: BTreeMap::from([(owner, Role::Owner)]),
             seq: 0,
             event: None,
+            earlier: Vec::new(),
         }
     }
 

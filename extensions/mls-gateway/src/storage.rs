@@ -139,6 +139,9 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// reference, and is not taken into stock again.
     async fn use_up_packages(&self, ids: &[EventId]) -> Result<usize>;
 
+    /// Whether this one of this owner is known and used up.
+    async fn is_used_up(&self, id: &EventId, owner: &PublicKey) -> Result<bool>;
+
     /// Forgets some, reserved or not, but none that is used up; says how many there were.
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize>;
 
@@ -213,6 +216,12 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// `archived_before_s`. At most `max` of each; call again while something was removed. Letters that had been
     /// acknowledged are told apart from those that expired unread.
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned>;
+
+    /// Forgets groups without a roster of which nobody has said anything since `before_s` but messages before that: at most
+    /// `max`. Says how many; a database that keeps them says none.
+    async fn prune_groups(&self, _before_s: u64, _max: usize) -> Result<u64> {
+        Ok(0)
+    }
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;

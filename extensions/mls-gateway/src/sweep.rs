@@ -18,6 +18,8 @@ use trellis_relay::extension::prelude::*;
 /// Seconds of the relay's clock between two sweeps, and between two looks at the stock.
 const EVERY_S: u64 = 60;
 const STOCK_EVERY_S: u64 = 600;
+/// Groups are few, and looking for those that are over takes longer.
+const GROUPS_EVERY_S: u64 = 3_600;
 /// How often the clock is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Rows of a kind that one transaction removes.
@@ -27,12 +29,17 @@ const ROWS_MAX: usize = 500;
 pub(crate) async fn sweep_forever(me: &MlsGateway) -> Result<(), TaskError> {
     let mut events = EventSweep::default();
     let (mut swept, mut stocktaking) = (Due::default(), Due::default());
+    let mut groups = Due::default();
     loop {
         let now_s = me.host.clock().now_s();
         if swept.is_due(now_s, EVERY_S) {
             let archived_before_s = now_s.saturating_sub(me.settings.message_archive_ttl_s);
             tell(prune(&*me.storage, now_s, archived_before_s).await);
             tell(events.sweep(me, now_s).await);
+        }
+        if groups.is_due(now_s, GROUPS_EVERY_S) {
+            let heard_before_s = now_s.saturating_sub(me.settings.message_archive_ttl_s);
+            tell(prune_groups(&*me.storage, heard_before_s).await);
         }
         if stocktaking.is_due(now_s, STOCK_EVERY_S) {
             tell(stock::ask_for_more(me, now_s).await);
@@ -88,6 +95,14 @@ async fn prune(
         );
         tokio::task::yield_now().await;
     }
+}
+
+/// Whoever knows nothing but an id can make a group known.
+async fn prune_groups(storage: &dyn Storage, before_s: u64) -> Result<(), StorageError> {
+    while storage.prune_groups(before_s, ROWS_MAX).await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

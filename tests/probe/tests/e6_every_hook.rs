@@ -241,8 +241,10 @@ async fn e6_the_information_document_says_what_the_core_says() {
         let mut document = relay_information(&relay).await;
         document["self"] = expected["self"].clone();
         assert_eq!(document, expected, "{action}");
-        assert_eq!(faults(&relay, "nip11").await, 1, "{action}");
         assert!(relay.log().contains(words), "{}", relay.log());
+        // So much nonsense takes its time where everything is slow, which is a fault of its own.
+        let overrun = relay.log().matches("it held its thread").count() as u64;
+        assert_eq!(faults(&relay, "nip11").await, 1 + overrun, "{action}");
     }
 }
 

@@ -17,8 +17,8 @@ use trellis_relay::extension::prelude::*;
 pub(crate) enum Withheld {
     /// These users', or nobody's.
     Users(Vec<PublicKey>),
-    /// That of all who are no members.
-    Strangers,
+    /// That of all who are no members: to read what is sent to the group, or to know of it.
+    Strangers { is_private: bool, is_hidden: bool },
     /// Everybody's.
     All,
 }
@@ -81,15 +81,26 @@ impl Pending {
     pub(super) fn withholds(&self, id: &str, user: &PublicKey) -> bool {
         self.any(id, |what| match what {
             Withheld::Users(users) => users.contains(user),
-            Withheld::Strangers => false,
+            Withheld::Strangers { .. } => false,
             Withheld::All => true,
         })
     }
 
     /// Whether strangers are kept away.
     pub(super) fn closes(&self, id: &str) -> bool {
-        self.any(id, |what| {
-            matches!(what, Withheld::Strangers | Withheld::All)
+        self.any(id, |what| match what {
+            Withheld::Users(_) => false,
+            Withheld::Strangers { is_private, .. } => *is_private,
+            Withheld::All => true,
+        })
+    }
+
+    /// Whether the group is hidden from them.
+    pub(super) fn hides(&self, id: &str) -> bool {
+        self.any(id, |what| match what {
+            Withheld::Users(_) => false,
+            Withheld::Strangers { is_hidden, .. } => *is_hidden,
+            Withheld::All => true,
         })
     }
 

@@ -292,3 +292,31 @@ async fn g4_who_is_removed_has_what_they_had_open_closed() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_group_that_becomes_private_is_so_from_the_next_message_on() {
+    let group = super::ground::GROUP;
+    let ground = Ground::with_group("", [], &[MEMBER]).await;
+    let mut clients = [
+        client(&ground, None).await,
+        client(&ground, Some(MEMBER)).await,
+    ];
+    for client in &mut clients {
+        let everything = client.subscribe("all", [json!({"limit": 0})]).await;
+        assert_eq!(everything, Ok(vec![]));
+    }
+    let mut admin = ground.client(ADMIN).await;
+    admin.store(&ground.message(MEMBER, group, "before")).await;
+    let edit = ground.draft(ADMIN, 9002, group).tag(["name", "x"]);
+    admin.store(&edit.tag(["private"]).sign()).await;
+    for number in 0..20 {
+        let words = format!("after {number}");
+        admin.store(&ground.message(MEMBER, group, &words)).await;
+    }
+    for (client, wanted) in clients.iter_mut().zip([1, 21]) {
+        client.settle().await;
+        let is_message =
+            |reply: &&Reply| matches!(reply, Reply::Event(_, event) if event.kind() == 9);
+        assert_eq!(client.unread().filter(is_message).count(), wanted);
+    }
+}

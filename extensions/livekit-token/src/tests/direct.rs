@@ -5,19 +5,24 @@ use std::time::Duration;
 use trellis_relay::event::Event;
 use trellis_relay::testing::{Author, Response, Value, json};
 
-fn offer(caller: &Author, callee: &Author) -> Event {
+pub(super) fn offer(caller: &Author, callee: &Author) -> Event {
     caller
         .draft(20_010)
         .tag(["p", &callee.pubkey().to_hex()])
         .sign()
 }
 
-fn answer(callee: &Author, caller: &Author, offer: &Event) -> Event {
+pub(super) fn answer(callee: &Author, caller: &Author, offer: &Event) -> Event {
     let draft = callee.draft(20_011).tag(["p", &caller.pubkey().to_hex()]);
     draft.tag(["e", &offer.id().to_hex(), "", "root"]).sign()
 }
 
-async fn ask(ground: &Ground, who: &Author, event: &Event, peer: Option<&Event>) -> Response {
+pub(super) async fn ask(
+    ground: &Ground,
+    who: &Author,
+    event: &Event,
+    peer: Option<&Event>,
+) -> Response {
     let mut body = json!({"event": value(event)});
     if let Some(peer) = peer {
         body["peer_event"] = value(peer);

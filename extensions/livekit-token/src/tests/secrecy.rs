@@ -1,5 +1,6 @@
 //! What is written to the log while people call.
 
+use super::direct;
 use super::ground::{Ground, SECRET};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,17 @@ async fn l16_no_log_tells_a_secret_or_who_is_in_which_call() {
     let room = body["room"].as_str().unwrap().to_owned();
     let refused = ground.join(9, &call).await;
     assert_eq!(refused.status, 403);
+    let (caller, callee) = (ground.author(1), ground.author(9));
+    let offered = direct::offer(&caller, &callee);
+    let accepted = direct::answer(&callee, &caller, &offered);
+    let mut client = ground.relay.connect().await;
+    client.publish(&offered).await.assert_accepted();
+    client.publish(&accepted).await.assert_accepted();
+    let answer = direct::ask(&ground, &caller, &offered, None).await;
+    assert_eq!(answer.status, 200);
+    let direct: Value = answer.json();
+    let [direct_token, direct_room] =
+        ["token", "room"].map(|it| direct[it].as_str().unwrap().to_owned());
     ground.livekit.set_down(true);
     assert_eq!(ground.join(2, &call).await.status, 503);
     let url = format!(
@@ -70,6 +82,7 @@ async fn l16_no_log_tells_a_secret_or_who_is_in_which_call() {
         signature,
         &header,
         header.trim_start_matches("Nostr "),
+        &direct_token,
     ] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
@@ -81,5 +94,10 @@ async fn l16_no_log_tells_a_secret_or_who_is_in_which_call() {
         let is_ours = line.contains("livekit_token");
         assert!(!(names_room && names_who && is_ours), "{line}");
         assert!(!(line.contains(&key) && line.contains(&room)), "{line}");
+        let names_two = [&caller, &callee].map(|it| line.contains(&it.pubkey().to_hex()));
+        assert!(
+            !(names_two == [true; 2] || (names_two.contains(&true) && line.contains(&direct_room))),
+            "{line}"
+        );
     }
 }

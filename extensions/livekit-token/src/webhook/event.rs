@@ -8,9 +8,8 @@ use crate::single_use::MARK_ATTRIBUTE;
 use serde::{Deserialize, Deserializer};
 use std::collections::HashMap;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[derive(Default)]
 pub(super) struct WebhookEvent {
     pub(super) event: String,
     /// Unique, and the same when it comes again.

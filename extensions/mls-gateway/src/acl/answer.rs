@@ -24,6 +24,7 @@ pub(super) fn nobody() -> Roster {
         members: BTreeMap::new(),
         seq: 0,
         event: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -42,6 +43,7 @@ pub(super) fn read(body: &[u8]) -> Result<Roster, AclError> {
         members: members.chain(admins).collect(),
         seq: 0,
         event: None,
+        earlier: Vec::new(),
     })
 }
 

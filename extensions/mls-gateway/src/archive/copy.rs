@@ -8,12 +8,15 @@ use crate::rules::is_group_id;
 use crate::storage::Archived;
 use trellis_relay::event::{Event, PublicKey};
 
-/// The copy of an event; none of a message whose group has an id that no group can have, which an import may have brought,
-/// and none of one whose JSON is no text, which cannot be.
+/// The copy of an event; none of a message whose group has an id that no group can have or which names several groups,
+/// which an import may have brought, and none of one whose JSON is no text, which cannot be.
 pub(super) fn copy_of(event: &Event, now_s: u64) -> Option<Archived> {
     let is_for_group = event.kind() == GROUP_MESSAGE;
     let value = |name| event.first_tag_value(name);
     let recipient = || PublicKey::from_hex(&value("p")?).ok();
+    if is_for_group && event.tag_values(b'h').nth(1).is_some() {
+        return None;
+    }
     let group_id = is_for_group.then(|| value("h").unwrap_or_default().into_owned());
     if group_id.as_deref().is_some_and(|id| !is_group_id(id)) {
         return None;
@@ -66,5 +69,7 @@ mod tests {
             let event = alice.draft(GROUP_MESSAGE).tag(["h", group_id]).sign();
             assert_eq!(copy_of(&event, 7), None);
         }
+        let of_two = alice.draft(GROUP_MESSAGE).tag(["h", "a"]).tag(["h", "b"]);
+        assert_eq!(copy_of(&of_two.sign(), 7), None);
     }
 }

@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) keypackage_cache_ttl_s: u64,
     pub(crate) group_cache_ttl_s: u64,
     pub(crate) max_cached_groups: usize,
+    pub(crate) max_remembered_reads: usize,
     /// Of one group.
     pub(crate) max_group_members: usize,
     pub(crate) acl: Option<Acl>,
@@ -61,7 +62,8 @@ pub(crate) enum Database {
     Sqlite { url: Secret },
     /// A URL of PostgreSQL.
     Postgres { url: Secret },
-    /// A project of Google's.
+    /// A project of Google's. A program without that backend only says so.
+    #[cfg_attr(not(feature = "firestore"), allow(dead_code))]
     Firestore {
         project_id: String,
         batch_size: usize,

@@ -60,7 +60,7 @@ fn m31_the_shipped_table_shows_every_key() {
         .keys()
         .cloned()
         .collect();
-    assert_eq!(rates.len(), 4);
+    assert_eq!(rates.len(), 5);
 }
 
 #[test]
@@ -115,6 +115,15 @@ fn m28_what_is_wrong_is_told_with_its_key() {
         let error = read(table).unwrap_err();
         assert!(error.contains(words), "{table}: {error}");
     }
+}
+
+#[test]
+fn m10_an_address_may_send_ten_times_what_a_key_may() {
+    let of_address = |table: &str| read(table).unwrap().rate_limits.per_address();
+    assert_eq!(of_address(""), 1_000);
+    assert_eq!(of_address("rate_limits.max_events_per_minute = 7"), 70);
+    let table = "rate_limits.max_events_per_minute_per_address = 5";
+    assert_eq!(of_address(table), 5);
 }
 
 #[test]

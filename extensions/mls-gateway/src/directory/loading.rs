@@ -43,6 +43,9 @@ pub(crate) async fn keep_in_step(gateway: &MlsGateway) -> Result<(), TaskError> 
         // What goes wrong was counted; it may be better a second later.
         let heard = gateway.catch_up().await;
         gateway.directory.is_in_step.store(heard.is_ok(), Relaxed);
+        if let Err(error) = gateway.undo_unstored().await {
+            tracing::warn!(%error, "what a roster event did that was not stored could not be undone");
+        }
         tokio::time::sleep(step).await;
     }
 }
@@ -52,10 +55,8 @@ impl MlsGateway {
     pub(crate) async fn load_groups(&self, group_ids: &[String]) -> Result<(), Unreadable> {
         let directory = &self.directory;
         if let Some(acl) = &directory.acl {
-            for group_id in group_ids.iter().filter(|it| is_group_id(it)) {
-                acl.members(group_id).await.map_err(|it| unreadable(&it))?;
-            }
-            return Ok(());
+            let asked: Vec<&String> = group_ids.iter().filter(|it| is_group_id(it)).collect();
+            return acl.load(&asked).await.map_err(|it| unreadable(&it));
         }
         if !directory.is_confirmed(directory.now_ms()) {
             self.catch_up().await?;

@@ -63,13 +63,15 @@ impl MlsGateway {
                 is_new.then_some(roster)
             }))
         };
-        Ok(match self.swap_roster(&group_id, decide).await {
-            Ok(Changed::Done) => Admit::Accept,
-            Ok(Changed::Refused(never)) => match never {},
-            Ok(Changed::TooLarge) => self.too_many_members().into(),
-            Ok(Changed::Busy) => Reason::busy().into(),
-            Err(error) => failed(event, &error),
-        })
+        Ok(
+            match self.swap_roster(&group_id, event.id(), decide).await {
+                Ok(Changed::Done) => Admit::Accept,
+                Ok(Changed::Refused(never)) => match never {},
+                Ok(Changed::TooLarge) => self.too_many_members().into(),
+                Ok(Changed::Busy) => Reason::busy().into(),
+                Err(error) => failed(event, &error),
+            },
+        )
     }
 }
 

@@ -1,7 +1,8 @@
 //! `[rate_limits]`: how often one may publish, and take KeyPackages.
 //!
 //! Who sends counts, by authenticated key or else by address: authors of group messages and gift wraps are made up anew for
-//! each. KeyPackages alone are counted by author, which is who they are about.
+//! each. KeyPackages alone are counted by author, which is who they are about. Since keys cost nothing, an address has a
+//! bound of its own, whoever has authenticated from there.
 
 use crate::config::Settings;
 use crate::kinds::{ADDRESSABLE_KEY_PACKAGE, GROUP_MESSAGE, KEY_PACKAGE};
@@ -14,6 +15,7 @@ use trellis_relay::extension::prelude::*;
 #[derive(Debug)]
 pub(crate) struct Limits {
     events: RateLimiter,
+    events_of_address: RateLimiter,
     group_messages: RateLimiter,
     key_packages: RateLimiter,
     taken_packages: RateLimiter,
@@ -27,6 +29,7 @@ impl Limits {
         let rates = &settings.rate_limits;
         Limits {
             events: host.rate_limiter(rates.max_events_per_minute, MINUTE),
+            events_of_address: host.rate_limiter(rates.per_address(), MINUTE),
             group_messages: host.rate_limiter(rates.max_group_messages_per_minute, MINUTE),
             key_packages: host.rate_limiter(rates.max_keypackages_per_hour, HOUR),
             taken_packages: host.rate_limiter(rates.max_keypackage_reads_per_hour, HOUR),
@@ -41,6 +44,7 @@ impl Limits {
             Reason::rate_limited(format!("too many {what}; try again in {wait_s} s"))
         };
         let events = self.events.try_take(&sender);
+        let events = events.and_then(|()| self.events_of_address.try_take(&address(viewer)));
         events.map_err(|wait| said("events of private groups", wait))?;
         let (counted, what) = match event.kind() {
             GROUP_MESSAGE => (self.group_messages.try_take(&sender), "group messages"),

@@ -1,8 +1,10 @@
 //! Roster events (450): applied to the database before the event is stored, by comparing and swapping.
 //!
-//! A crash in between leaves a roster that names the event, which is why the same event passes when it comes again.
+//! A crash in between leaves a roster that names the event, which is why the same event passes when it comes again. An event
+//! that is refused in between changes nothing for long (`unstored`).
 
 use super::failed;
+use super::unstored::Change;
 use crate::MlsGateway;
 use crate::directory::Written;
 use crate::roster::{self, Authority, Roster, RosterOp, RosterRefusal};
@@ -57,20 +59,23 @@ impl MlsGateway {
             Err(RosterRefusal::Applied) => Ok(None),
             Err(refusal) => Err(refusal),
         };
-        Ok(match self.swap_roster(&asked.group_id, decide).await {
-            Ok(Changed::Done) => Admit::Accept,
-            Ok(Changed::Refused(refusal)) => Reason::from(refusal).into(),
-            Ok(Changed::TooLarge) => self.too_many_members().into(),
-            Ok(Changed::Busy) => Reason::busy().into(),
-            Err(error) => failed(event, &error),
-        })
+        Ok(
+            match self.swap_roster(&asked.group_id, event.id(), decide).await {
+                Ok(Changed::Done) => Admit::Accept,
+                Ok(Changed::Refused(refusal)) => Reason::from(refusal).into(),
+                Ok(Changed::TooLarge) => self.too_many_members().into(),
+                Ok(Changed::Busy) => Reason::busy().into(),
+                Err(error) => failed(event, &error),
+            },
+        )
     }
 
     /// Writes what `decide` makes of the roster that is there, however many others write at the same time; `Ok(None)` leaves
-    /// it as it is.
+    /// it as it is. What is written is undone where the event that says so is not stored.
     pub(super) async fn swap_roster<R>(
         &self,
         group_id: &str,
+        event: &EventId,
         decide: impl Fn(Option<&Roster>) -> Result<Option<Roster>, R>,
     ) -> Result<Changed<R>, StorageError> {
         let _turn = self.turns.of(group_id).lock().await;
@@ -81,7 +86,10 @@ impl MlsGateway {
             let current = rosters.into_iter().next().map(|(_, current)| current);
             let roster = match decide(current.as_ref().map(|it| &it.roster)) {
                 Ok(Some(roster)) => roster,
-                Ok(None) => return Ok(Changed::Done),
+                Ok(None) => {
+                    self.unstored.let_pass(event);
+                    return Ok(Changed::Done);
+                }
                 Err(refusal) => return Ok(Changed::Refused(refusal)),
             };
             let members_before = current.as_ref().map_or(0, |it| it.roster.members.len());
@@ -104,6 +112,15 @@ impl MlsGateway {
                         is_followed,
                     };
                     self.roster_written(group_id, written);
+                    if let Some(before) = current {
+                        let change = Change {
+                            group_id: group_id.to_owned(),
+                            before: before.roster,
+                            revision,
+                            at: self.host.clock().monotonic(),
+                        };
+                        self.unstored.expect(*event, change);
+                    }
                     return Ok(Changed::Done);
                 }
                 PutRoster::Conflict => {
@@ -137,13 +154,13 @@ impl MlsGateway {
     }
 }
 
-/// Who changes a roster first changes it before all that want to meanwhile; groups share some few turns.
+/// Who changes a roster, or a mailbox, first changes it before all that want to meanwhile; they share some few turns.
 #[derive(Debug, Default)]
 pub(crate) struct Turns([tokio::sync::Mutex<()>; 16]);
 
 impl Turns {
-    fn of(&self, group_id: &str) -> &tokio::sync::Mutex<()> {
-        let place = group_id.bytes().fold(0_usize, |sum, byte| {
+    pub(crate) fn of(&self, name: &str) -> &tokio::sync::Mutex<()> {
+        let place = name.bytes().fold(0_usize, |sum, byte| {
             sum.wrapping_mul(31).wrapping_add(usize::from(byte))
         });
         &self.0[place % self.0.len()]

@@ -61,6 +61,8 @@ pub(super) async fn deposit(
         picked_up_at_s: None,
         acknowledged_at_s: None,
     };
+    // One after the other, so that all find the room that there is.
+    let _turn = me.mailbox_turns.of(&recipient.to_hex()).lock().await;
     let load = me.storage.box_load(letter_box, &recipient, &sender, now_s);
     letters::check_room(&letter, &load.await?, &me.settings)?;
     if !me.storage.deposit(letter_box, &letter).await? {

@@ -11,8 +11,6 @@ use trellis_relay::extension::prelude::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// So many senders may share an address, each as busy as one may be.
-const SENDERS_OF_ADDRESS: u32 = 10;
 /// Letters in an hour from one address to one recipient.
 const LETTERS_TO_ONE: u32 = 60;
 
@@ -29,7 +27,7 @@ impl DepositRates {
     /// As `[rate_limits]` has it.
     pub(crate) fn new(settings: &Settings, host: &Host) -> Self {
         let per_minute = settings.rate_limits.max_events_per_minute;
-        let of_address = per_minute.saturating_mul(SENDERS_OF_ADDRESS);
+        let of_address = settings.rate_limits.per_address();
         DepositRates {
             by_sender: host.rate_limiter(per_minute, MINUTE),
             by_address: host.rate_limiter(of_address, MINUTE),

@@ -44,6 +44,9 @@ pub(crate) struct Authority<'a> {
 /// A number may be so far beyond the last. Gaps are fine, but nobody may use all numbers up.
 const SEQ_GAP_MAX: u64 = 1 << 32;
 
+/// So many events before the last are remembered.
+const EARLIER_MAX: usize = 7;
+
 /// The roster after a change that `by` has signed. A change that the roster holds already is refused as
 /// [`RosterRefusal::Applied`], which to its author is a success.
 pub(crate) fn apply(
@@ -66,7 +69,7 @@ pub(crate) fn apply(
         };
     }
     let current = current.ok_or(RosterRefusal::BootstrapRequired)?;
-    if current.event == Some(change.event) {
+    if current.event == Some(change.event) || current.earlier.contains(&change.event) {
         return Err(RosterRefusal::Applied);
     }
     if change.seq <= current.seq {
@@ -91,6 +94,12 @@ pub(crate) fn apply(
         members,
         seq: change.seq,
         event: Some(change.event),
+        earlier: current
+            .event
+            .into_iter()
+            .chain(current.earlier.iter().copied())
+            .take(EARLIER_MAX)
+            .collect(),
     })
 }
 

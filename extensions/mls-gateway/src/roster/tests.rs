@@ -210,6 +210,30 @@ fn reversed(op: &RosterOp) -> RosterOp {
     }
 }
 
+#[test]
+fn m16_the_last_eight_events_may_come_again() {
+    let changes = (1..=10).map(|seq| match seq {
+        1 => change(seq, RosterOp::Bootstrap(Vec::new())),
+        _ => change(seq, RosterOp::Add(vec![key(seq as u8)])),
+    });
+    let changes: Vec<RosterChange> = changes.collect();
+    let mut roster = None;
+    for change in &changes {
+        roster = Some(put(roster.as_ref(), 9, change).unwrap());
+    }
+    let again = |change: &RosterChange| put(roster.as_ref(), 9, change).unwrap_err();
+    assert!(
+        changes[..2]
+            .iter()
+            .all(|it| again(it) == RosterRefusal::Stale)
+    );
+    assert!(
+        changes[2..]
+            .iter()
+            .all(|it| again(it) == RosterRefusal::Applied)
+    );
+}
+
 proptest! {
     #[test]
     fn m17_a_roster_is_never_without_an_owner(history in history()) {
@@ -227,8 +251,12 @@ proptest! {
         }
         for (place, (by, change, roster)) in taken.iter().enumerate() {
             prop_assert_eq!(put(Some(roster), *by, change), Err(RosterRefusal::Applied));
-            for (_, _, later) in &taken[place + 1..] {
-                prop_assert_eq!(put(Some(later), *by, change), Err(RosterRefusal::Stale));
+            for (distance, (_, _, later)) in (1..).zip(&taken[place + 1..]) {
+                let refusal = match distance {
+                    ..=7 => RosterRefusal::Applied,
+                    _ => RosterRefusal::Stale,
+                };
+                prop_assert_eq!(put(Some(later), *by, change), Err(refusal));
             }
         }
     }

@@ -42,6 +42,17 @@ pub(super) fn event_id(hex: &str) -> sqlx::Result<EventId> {
     EventId::from_hex(hex).map_err(|_| unreadable("id"))
 }
 
+/// Ids with spaces between them.
+pub(super) fn earlier(ids: &str) -> sqlx::Result<Vec<EventId>> {
+    ids.split_ascii_whitespace().map(event_id).collect()
+}
+
+/// The same the other way round.
+pub(super) fn earlier_text(roster: &Roster) -> Option<String> {
+    let ids: Vec<String> = roster.earlier.iter().map(EventId::to_hex).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}
+
 /// Of `groups`, and the count of members.
 #[derive(FromRow)]
 pub(super) struct GroupRow {
@@ -113,6 +124,7 @@ pub(super) struct RosterRow {
     group_id: String,
     seq: i64,
     event_id: Option<String>,
+    earlier_events: Option<String>,
     revision: i64,
     members: Option<String>,
 }
@@ -137,6 +149,7 @@ impl TryFrom<RosterRow> for (String, VersionedRoster) {
             members,
             seq: unsigned(row.seq),
             event: row.event_id.as_deref().map(event_id).transpose()?,
+            earlier: earlier(&row.earlier_events.unwrap_or_default())?,
         };
         let revision = unsigned(row.revision);
         Ok((read(row.group_id), VersionedRoster { roster, revision }))

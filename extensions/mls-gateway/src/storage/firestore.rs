@@ -20,6 +20,7 @@ mod long_text;
 mod packages;
 mod pause;
 mod prune;
+mod question;
 mod rosters;
 #[cfg(test)]
 mod tests;
@@ -201,6 +202,11 @@ impl Storage for FirestoreStorage {
     async fn use_up_packages(&self, ids: &[EventId]) -> Result<usize> {
         let work = packages::use_up(&self.database, &self.turns, ids);
         timed("use_up_packages", work).await
+    }
+
+    async fn is_used_up(&self, id: &EventId, owner: &PublicKey) -> Result<bool> {
+        let work = packages::is_known_as_used_up(&self.database, id, owner);
+        timed("is_used_up", work).await
     }
 
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize> {

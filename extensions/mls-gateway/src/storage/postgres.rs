@@ -184,6 +184,11 @@ impl Storage for PostgresStorage {
             .await
     }
 
+    async fn is_used_up(&self, id: &EventId, owner: &PublicKey) -> Result<bool> {
+        self.run("is_used_up", || packages::is_used_up(&self.pool, id, owner))
+            .await
+    }
+
     async fn remove_packages(&self, ids: &[EventId]) -> Result<usize> {
         self.run("remove_packages", || packages::remove(&self.pool, ids))
             .await
@@ -271,6 +276,11 @@ impl Storage for PostgresStorage {
     async fn forget_all_of(&self, pubkey: &PublicKey, until_s: u64) -> Result<usize> {
         let work = || archive::forget_all_of(&self.pool, pubkey, until_s);
         self.run("forget_all_of", work).await
+    }
+
+    async fn prune_groups(&self, before_s: u64, max: usize) -> Result<u64> {
+        let work = || prune::groups(&self.pool, before_s, max);
+        self.run("prune_groups", work).await
     }
 
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned> {

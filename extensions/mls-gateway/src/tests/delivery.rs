@@ -425,3 +425,53 @@ async fn m18_authors_read_their_own_where_the_operator_says_so() {
     let mut stranger = ground.client(STRANGER).await;
     assert_eq!(stranger.query(filter).await, Ok(vec![]));
 }
+
+#[tokio::test]
+async fn m21_a_message_of_several_groups_is_for_nobody() {
+    let mut ground = Ground::start("").await;
+    let draft = ground.author(SENDER).draft(445).tag(["h", OPEN_GROUP]);
+    let of_two = draft.tag(["h", &key(77)]).content("of two").sign();
+    // Not as a client's, but it may be there: from an import, or from before.
+    let mut sender = ground.client(SENDER).await;
+    assert!(!sender.publish(&of_two).await.is_accepted());
+    ground.reconfigure("enabled = false").await;
+    sender.store(&of_two).await;
+    ground.reconfigure("").await;
+    for group in [OPEN_GROUP, &key(77)] {
+        let found = sender.query(json!({"kinds": [445], "#h": [group]})).await;
+        assert_eq!(found, Ok(vec![]), "{group}");
+    }
+}
+
+#[tokio::test]
+async fn m21_a_gateway_that_is_switched_on_narrows_what_is_under_way() {
+    let mut ground = Ground::start("enabled = false").await;
+    let mut sender = ground.client(SENDER).await;
+    let content = "x".repeat(40_000);
+    let now_s = ground.author(SENDER).note("now").created_at();
+    for age_s in 0..600 {
+        let draft = ground.author(SENDER).draft(445).tag(["h", OPEN_GROUP]);
+        sender
+            .store(&draft.at(now_s - age_s).content(&content).sign())
+            .await;
+    }
+    // More than the relay and the system keep for a client that does not read.
+    let mut reader = ground.client(STRANGER).await;
+    reader.send(json!(["REQ", "all", {"limit": 5000}])).await;
+    reader
+        .wait_for("an event", |reply| {
+            matches!(reply, Reply::Event(..)).then_some(())
+        })
+        .await;
+    ground.reconfigure("").await;
+    let mut messages = 1;
+    loop {
+        match reader.next().await {
+            Some(Reply::Event(..)) => messages += 1,
+            Some(Reply::Eose(_)) => break,
+            Some(_) => {}
+            None => panic!("the connection was closed"),
+        }
+    }
+    assert!(messages < 600, "{messages}");
+}

@@ -35,6 +35,12 @@ impl Ground {
         relay_over(&self.directory, table).await
     }
 
+    /// Puts these lines in force instead.
+    pub(super) async fn reconfigure(&mut self, table: &str) {
+        let config = config(&self.directory, table);
+        self.relay.reconfigure(&config).await.unwrap();
+    }
+
     /// Someone by number, who writes by the relay's clock.
     pub(super) fn author(&self, number: u64) -> Author {
         self.relay.author(number)
@@ -133,13 +139,17 @@ impl Ground {
 }
 
 async fn relay_over(directory: &TempDir, table: &str) -> TestRelay {
+    let table = config(directory, table);
+    TestRelay::of::<MlsGateway>().config(&table).start().await
+}
+
+fn config(directory: &TempDir, table: &str) -> String {
     let file = directory.path().join("mls.db");
-    let table = format!(
+    format!(
         "[extensions.mls_gateway]\ndatabase_url = 'sqlite://{}'\nadmin_pubkeys = ['{}']\n{table}\n",
         file.display(),
         key(ADMIN)
-    );
-    TestRelay::of::<MlsGateway>().config(&table).start().await
+    )
 }
 
 /// The key of someone, in hex.

@@ -121,6 +121,23 @@ async fn m10_limits_count_who_sends_and_not_who_signs() {
 }
 
 #[tokio::test]
+async fn m10_an_address_has_a_limit_however_many_keys_it_has() {
+    let ground = Ground::start("rate_limits.max_events_per_minute_per_address = 3").await;
+    for number in 0..3 {
+        let mut fresh = ground.client(100 + number).await;
+        let words = number.to_string();
+        fresh.store(&ground.message(OPEN_GROUP, &words)).await;
+    }
+    let mut fresh = ground.client(200).await;
+    let verdict = fresh.publish(&ground.message(OPEN_GROUP, "more")).await;
+    let words = "rate-limited: too many events of private groups";
+    assert!(verdict.reason().starts_with(words), "{}", verdict.reason());
+    fresh
+        .store(&ground.author(200).note("of another kind"))
+        .await;
+}
+
+#[tokio::test]
 async fn m12_an_admins_gift_wrap_makes_its_recipient_a_member() {
     let ground = Ground::start("").await;
     ground.found(GROUP, &[MEMBER]).await;

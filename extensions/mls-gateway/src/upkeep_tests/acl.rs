@@ -123,3 +123,24 @@ async fn m35_a_server_that_fails_is_an_error_and_never_an_empty_group() {
     assert!(client.members("g").await.is_err(), "a private address");
     harness.host.shutdown().await;
 }
+
+#[tokio::test]
+async fn m35_nobody_waits_for_a_server_that_did_not_answer_a_moment_ago() {
+    // It takes connections, and never a request.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (host, harness) = host().await;
+    let loopback = "127.0.0.1/32".parse().unwrap();
+    harness.core.outbound.lock().unwrap().allow_private = vec![loopback];
+    let address = silent.local_addr().unwrap();
+    let table = format!("membership_source = 'acl'\nacl_url = 'http://{address}'");
+    let client = AclClient::new(&host, &settings(&table)).unwrap();
+    let said = async |group: &str| client.members(group).await.unwrap_err().to_string();
+    let in_vain = said("one").await;
+    assert!(in_vain.contains("no whole answer"), "{in_vain}");
+    for group in ["one", "another"] {
+        assert_eq!(said(group).await, "acl_url: no answer a moment ago");
+    }
+    harness.clock.advance(Duration::from_secs(2));
+    assert_eq!(said("one").await, in_vain, "it is asked again");
+    harness.host.shutdown().await;
+}

@@ -1,7 +1,8 @@
 //! What has expired goes, and owners are asked for KeyPackages.
 
 use super::ground::{ADMIN, Database, GROUP, hex, letter, message, store};
-use crate::storage::{Letter, LetterBox};
+use crate::roster::Roster;
+use crate::storage::{Letter, LetterBox, Seen};
 use std::time::Duration;
 use trellis_relay::event::Event;
 use trellis_relay::testing::{Author, START_S, json, until};
@@ -65,6 +66,36 @@ async fn m31_letters_and_archive_are_pruned() {
     let mut reader = relay.connect().await;
     let filter = json!({"kinds": [445], "#h": [GROUP]});
     assert_eq!(reader.query(filter).await.map(|found| found.len()), Ok(2));
+}
+
+#[tokio::test]
+async fn m31_groups_that_old_messages_alone_made_known_are_forgotten() {
+    let database = Database::new("message_archive_ttl_days = 1").await;
+    let storage = &database.storage;
+    let seen = |group_id: &str| Seen {
+        group_id: group_id.to_owned(),
+        epoch: Some(1),
+        created_at_s: START_S,
+    };
+    let day_s = DAY.as_secs();
+    let groups = ["of messages", "with a name", "with a roster"].map(seen);
+    let noted = storage.note_messages(&groups, START_S - 2 * day_s);
+    noted.await.unwrap();
+    let heard_of = [seen("heard of")];
+    let noted = storage.note_messages(&heard_of, START_S);
+    noted.await.unwrap();
+    let described = storage.describe_group("with a name", Some("Team"), None, START_S - 2 * day_s);
+    described.await.unwrap();
+    let roster = Roster::of_owner(Author::new(BOB).pubkey());
+    let put = storage.put_roster("with a roster", &roster, None, START_S - 2 * day_s);
+    put.await.unwrap();
+    let relay = database.relay().start().await;
+    let is_there = async |group_id: &str| storage.group(group_id).await.unwrap().is_some();
+    until("one is forgotten", async || !is_there("of messages").await).await;
+    for kept in ["with a name", "with a roster", "heard of"] {
+        assert!(is_there(kept).await, "{kept}");
+    }
+    relay.stop().await;
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ impl GroupLine {
             members,
             seq: self.roster_seq.unwrap_or(0),
             event,
+            earlier: Vec::new(),
         }))
     }
 
@@ -214,6 +215,7 @@ mod tests {
             members: BTreeMap::from([(owner, Role::Owner), (member, Role::Admin)]),
             seq: 9,
             event: Some(event),
+            earlier: Vec::new(),
         };
         let group = Group {
             group_id: "g".to_owned(),

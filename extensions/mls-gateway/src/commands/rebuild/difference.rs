@@ -48,6 +48,7 @@ mod tests {
             members: members.iter().copied().collect::<BTreeMap<_, _>>(),
             seq,
             event: None,
+            earlier: Vec::new(),
         };
         let before = roster(&[(a, Role::Owner), (b, Role::Member)], 3);
         assert!(difference(Some(&before), &before).is_empty());

@@ -2,6 +2,7 @@
 
 use super::ground::{As, Ground, expect, hex};
 use crate::storage::{Package, PutPackage};
+use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use trellis_relay::event::EventId;
@@ -207,6 +208,25 @@ async fn m24_what_is_wrong_with_a_letter_is_told() {
     let mut large = welcome;
     large["ratchet_tree_b64"] = "A".repeat(1 << 20).into();
     expect(post("/welcome", large).await, 413);
+}
+
+#[tokio::test]
+async fn m24_letters_that_come_at_once_are_no_more_than_there_is_room_for() {
+    let ground = Ground::start("max_mailbox_letters = 20").await;
+    let (alice, bob) = (ground.relay.author(1), ground.relay.author(2));
+    for (path, body) in boxes(&bob) {
+        let content = ["content_b64", "welcome_b64"][usize::from(path == "/welcome")];
+        // The same request again would be a replay.
+        let posts = (0..12).map(|number| {
+            let mut body = body.clone();
+            body[content] = format!("{number:04}").into();
+            ground.post(path, As::Key(&alice), body)
+        });
+        let answers = join_all(posts).await;
+        let taken = answers.iter().filter(|it| it.status == 200).count();
+        assert_eq!(taken, 2, "a tenth of the box is one sender's");
+        assert_eq!(ids(&ground, path, &bob).await.len(), 2);
+    }
 }
 
 #[tokio::test]

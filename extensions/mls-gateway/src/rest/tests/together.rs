@@ -106,6 +106,10 @@ async fn m24_a_published_key_package_is_listed_and_taken_out_of_stock() {
     let ack = format!("/keypackages/{}/ack", package.id().to_hex());
     expect(ground.post(&ack, As::Key(&bob), json!({})).await, 200);
     assert_eq!(list().await, json!({"keypackages": []}));
+    // Repeated, it is answered as before; it is still nobody else's.
+    let again = expect(ground.post(&ack, As::Key(&bob), json!({})).await, 200);
+    assert_eq!(again, json!({"ok": true}));
+    expect(ground.post(&ack, As::Key(&alice), json!({})).await, 404);
     let mut client = ground.relay.connect_as(&alice).await;
     let filter = json!({"kinds": [443], "authors": [hex(&bob)]});
     assert_eq!(client.query(filter).await, Ok(vec![]));

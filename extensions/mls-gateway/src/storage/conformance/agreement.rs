@@ -164,6 +164,7 @@ impl Walk {
                         .collect(),
                     seq: self.revisions.len() as u64,
                     event: Some(id(self.revisions.len() as u64)),
+                    earlier: Vec::new(),
                 };
                 let there = self.model.roster(&group_id).map(|(_, at)| *at);
                 let replaces = match (there, behind) {

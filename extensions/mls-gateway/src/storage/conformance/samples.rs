@@ -41,6 +41,7 @@ pub(super) fn roster(members: &[(u64, Role)], seq: u64) -> Roster {
             .collect(),
         seq,
         event: (seq > 0).then(|| id(seq)),
+        earlier: (1..seq.min(8)).rev().map(id).collect(),
     }
 }
 

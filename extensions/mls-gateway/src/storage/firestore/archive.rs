@@ -5,10 +5,11 @@
 //! batches.
 
 use super::ARCHIVE;
-use super::database::{Database, Question};
+use super::database::Database;
 use super::document::{Fields, Reading};
 use super::failure::{Failure, Result};
 use super::long_text::LongText;
+use super::question::Question;
 use super::turns::{Decision, Turns};
 use crate::kinds::GIFT_WRAP;
 use crate::storage::{ArchiveQuery, Archived};

@@ -3,9 +3,10 @@
 //! Who knows something of a group writes its own fields: the roster its owner and count, messages their epoch and time. What
 //! may only rise is written under a turn, of which there are some, by group.
 
-use super::database::{Database, Question};
+use super::database::Database;
 use super::document::{Fields, Reading, document_id};
 use super::failure::Result;
+use super::question::Question;
 use super::turns::{Decision, Turns};
 use super::{GROUPS, ROSTERS};
 use crate::storage::{Group, Page, Seen};

@@ -1,10 +1,11 @@
 //! The two mailboxes, `mls_keypackage_letters` and `mls_welcomes`: a document for each letter, named by a digest of its id.
 
-use super::database::{Committed, Database, Question};
+use super::database::{Committed, Database};
 use super::document::{Fields, Reading, document_id};
 use super::failure::Result;
 use super::long_text::LongText;
 use super::pause::Pause;
+use super::question::Question;
 use super::{KEY_PACKAGE_LETTERS, WELCOMES};
 use crate::storage::{BoxLoad, Letter, LetterBox, Page};
 use gcloud_sdk::google::firestore::v1::{Document, Write};

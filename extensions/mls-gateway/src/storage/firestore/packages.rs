@@ -5,9 +5,10 @@
 //! for nobody.
 
 use super::PACKAGES;
-use super::database::{Database, Question};
+use super::database::Database;
 use super::document::{Fields, Reading};
 use super::failure::Result;
+use super::question::Question;
 use super::turns::{Decision, Turns};
 use crate::storage::{Package, Page, PutPackage, RESERVED_S_MAX, Stock, USED_UP_AT_S};
 use gcloud_sdk::google::firestore::v1::{Document, Write};
@@ -213,6 +214,17 @@ async fn all_of(database: &Database, owner: &PublicKey) -> Result<Vec<Document>>
 
 fn turn(owner: &PublicKey) -> String {
     format!("keypackages {}", owner.to_hex())
+}
+
+pub(super) async fn is_known_as_used_up(
+    database: &Database,
+    id: &EventId,
+    owner: &PublicKey,
+) -> Result<bool> {
+    let Some(package) = database.document(PACKAGES, &id.to_hex()).await? else {
+        return Ok(false);
+    };
+    Ok(Reading(&package).key("owner")? == *owner && is_used_up(&package)?)
 }
 
 fn is_used_up(document: &Document) -> Result<bool> {

@@ -1,9 +1,10 @@
 //! Removes what has expired. Nothing that is live is touched, so no turn is needed. Of a document, which may have a mebibyte,
 //! only that is fetched which its removal needs.
 
-use super::database::{Database, Question};
+use super::database::Database;
 use super::document::Reading;
 use super::failure::Result;
+use super::question::Question;
 use super::{ARCHIVE, KEY_PACKAGE_LETTERS, PACKAGES, WELCOMES, archive, letters};
 use crate::storage::Pruned;
 use gcloud_sdk::google::firestore::v1::{Document, Write};

@@ -7,13 +7,15 @@
 //! A document holds at most 1 MiB and 40,000 entries of indexes, which 15,000 members stay below: `max_group_members` is
 //! never more.
 
-use super::database::{Database, Question};
+use super::database::Database;
 use super::document::{Fields, Reading, document_id, key};
 use super::failure::{Failure, Result};
 use super::groups::touched;
+use super::question::Question;
 use super::turns::{Decision, Turns, current};
 use super::{GROUPS, ROSTERS};
 use crate::roster::{Role, Roster};
+use crate::storage::columns::{earlier, earlier_text};
 use crate::storage::{PutRoster, VersionedRoster};
 use gcloud_sdk::google::firestore::v1::Document;
 use std::collections::BTreeMap;
@@ -111,6 +113,7 @@ pub(super) fn fields(group_id: &str, roster: &Roster, revision: u64, now_s: u64)
         .texts("owners", holders(roster, Role::Owner))
         .digits("seq", Some(roster.seq))
         .maybe_text("event_id", roster.event.map(|id| id.to_hex()))
+        .maybe_text("earlier_events", earlier_text(roster))
         .number("revision", revision)
         .number("last_updated", now_s)
 }
@@ -131,6 +134,8 @@ fn read(document: &Document) -> Result<(String, VersionedRoster)> {
         members,
         seq: reading.digits("seq")?.ok_or(Failure::Corrupt("seq"))?,
         event: reading.maybe_event_id("event_id")?,
+        earlier: earlier(reading.maybe_text("earlier_events")?.unwrap_or_default())
+            .map_err(|_| Failure::Corrupt("earlier_events"))?,
     };
     let revision = reading.number("revision")?;
     let group_id = reading.text("group_id")?.to_owned();

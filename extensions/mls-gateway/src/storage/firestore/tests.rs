@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::database::Question;
 use super::document::{Fields, Reading, document_id};
+use super::question::Question;
 use super::{
     ARCHIVE, FirestoreStorage, GROUPS, KEY_PACKAGE_LETTERS, PACKAGES, PARTS, ROSTERS, TURNS,
     WELCOMES,

@@ -13,10 +13,11 @@
 //! written often is written in batches or under many names.
 
 use super::TURNS;
-use super::database::{Committed, Database, Question};
+use super::database::{Committed, Database};
 use super::document::{Fields, Reading, document_id};
 use super::failure::{Failure, Result};
 use super::pause::Pause;
+use super::question::Question;
 use gcloud_sdk::google::firestore::v1::Write;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};

@@ -1,7 +1,9 @@
 //! Rosters and their members.
 
 use crate::roster::Roster;
-use crate::storage::columns::{RosterRow, all, first_owner, limit, read, signed, stored};
+use crate::storage::columns::{
+    RosterRow, all, earlier_text, first_owner, limit, read, signed, stored,
+};
 use crate::storage::{PutRoster, VersionedRoster};
 use sqlx::postgres::{PgConnection, PgPool};
 use std::borrow::Cow;
@@ -13,7 +15,7 @@ pub(super) async fn of_groups(
 ) -> sqlx::Result<Vec<(String, VersionedRoster)>> {
     let group_ids: Vec<Cow<'_, str>> = group_ids.iter().map(|id| stored(id)).collect();
     let rows: Vec<RosterRow> = sqlx::query_as(
-        "SELECT group_id, seq, event_id, revision, \
+        "SELECT group_id, seq, event_id, earlier_events, revision, \
          (SELECT json_object_agg(pubkey, role)::text FROM members WHERE members.group_id = rosters.group_id) AS members \
          FROM rosters WHERE group_id = ANY($1)",
     )
@@ -49,12 +51,13 @@ pub(super) async fn put(
     .await?;
     let write = match replaces {
         None => sqlx::query(
-            "INSERT INTO rosters (group_id, seq, event_id, revision, updated_at) VALUES ($1, $2, $3, $4, $5) \
+            "INSERT INTO rosters (group_id, seq, event_id, revision, updated_at, earlier_events) \
+             VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT DO NOTHING",
         ),
         Some(_) => sqlx::query(
-            "UPDATE rosters SET seq = $2, event_id = $3, revision = $4, updated_at = $5 \
-             WHERE group_id = $1 AND revision = $6",
+            "UPDATE rosters SET seq = $2, event_id = $3, revision = $4, updated_at = $5, earlier_events = $6 \
+             WHERE group_id = $1 AND revision = $7",
         ),
     };
     let mut write = write
@@ -62,7 +65,8 @@ pub(super) async fn put(
         .bind(signed(roster.seq))
         .bind(roster.event.map(|id| id.to_hex()))
         .bind(revision)
-        .bind(signed(now_s));
+        .bind(signed(now_s))
+        .bind(earlier_text(roster));
     if let Some(replaces) = replaces {
         write = write.bind(signed(replaces));
     }

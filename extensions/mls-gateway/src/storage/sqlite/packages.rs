@@ -116,6 +116,21 @@ pub(super) async fn use_up(writer: &SqlitePool, ids: &[EventId]) -> sqlx::Result
     Ok(used.rows_affected() as usize)
 }
 
+pub(super) async fn is_used_up(
+    pool: &SqlitePool,
+    id: &EventId,
+    owner: &PublicKey,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM packages WHERE id = ?1 AND owner_pubkey = ?2 AND reserved_at = ?3)",
+    )
+    .bind(id.to_hex())
+    .bind(owner.to_hex())
+    .bind(signed(USED_UP_AT_S))
+    .fetch_one(pool)
+    .await
+}
+
 pub(super) async fn remove(writer: &SqlitePool, ids: &[EventId]) -> sqlx::Result<usize> {
     if ids.is_empty() {
         return Ok(0);

@@ -55,6 +55,20 @@ pub(super) async fn prune(
     Ok(pruned)
 }
 
+/// Groups that are known by old messages alone.
+pub(super) async fn groups(writer: &SqlitePool, before_s: u64, max: usize) -> sqlx::Result<u64> {
+    let removed = sqlx::query(
+        "DELETE FROM groups WHERE group_id IN (SELECT group_id FROM groups WHERE updated_at < ?1 \
+         AND display_name IS NULL AND avatar_url IS NULL AND owner_pubkey IS NULL AND relays IS NULL AND last_event_ts IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM rosters WHERE rosters.group_id = groups.group_id) LIMIT ?2)",
+    )
+    .bind(signed(before_s))
+    .bind(limit(max))
+    .execute(writer)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
 /// How many of the removed were not acknowledged, and how many were.
 async fn remove_letters(
     transaction: &mut SqliteConnection,
