@@ -22,31 +22,37 @@ impl RealLiveKit {
     pub(crate) async fn start() -> Option<Self> {
         let program = std::env::var("LIVEKIT_SERVER_BIN");
         let program = program.unwrap_or_else(|_| "livekit-server".to_owned());
-        let port = free_tcp_port();
-        let config = format!(
-            "port: {port}\nbind_addresses: [127.0.0.1]\nlog_level: error\nkeys: {{{KEY}: {SECRET}}}\n\
-             rtc: {{node_ip: 127.0.0.1, use_external_ip: false, tcp_port: {}, udp_port: {}}}\n",
-            free_tcp_port(),
-            free_udp_port(),
-        );
-        let mut command = Command::new(&program);
-        command.args(["--config-body", &config]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let process = match command.spawn() {
-            Ok(process) => process,
-            Err(error) => {
-                eprintln!("skipped: {program} cannot be run ({error}); set LIVEKIT_SERVER_BIN");
-                return None;
+        // Somebody else may take a port before the server does, which ends then.
+        for _ in 0..10 {
+            let [port, tcp_port, udp_port] = free_ports();
+            let config = format!(
+                "port: {port}\nbind_addresses: [127.0.0.1]\nlog_level: error\nkeys: {{{KEY}: {SECRET}}}\n\
+                 rtc: {{node_ip: 127.0.0.1, use_external_ip: false, tcp_port: {tcp_port}, udp_port: {udp_port}}}\n",
+            );
+            let mut command = Command::new(&program);
+            command.args(["--config-body", &config]);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let process = match command.spawn() {
+                Ok(process) => process,
+                Err(error) => {
+                    eprintln!("skipped: {program} cannot be run ({error}); set LIVEKIT_SERVER_BIN");
+                    return None;
+                }
+            };
+            let url = format!("ws://127.0.0.1:{port}");
+            let mut server = RealLiveKit { process, url };
+            let client = server.client();
+            let mut has_ended = false;
+            until("LiveKit answers or ends", async || {
+                has_ended = server.process.try_wait().unwrap().is_some();
+                has_ended || client.rooms(Vec::new()).await.is_ok()
+            })
+            .await;
+            if !has_ended {
+                return Some(server);
             }
-        };
-        let url = format!("ws://127.0.0.1:{port}");
-        let server = RealLiveKit { process, url };
-        let client = server.client();
-        until("LiveKit answers", async || {
-            client.rooms(Vec::new()).await.is_ok()
-        })
-        .await;
-        Some(server)
+        }
+        panic!("LiveKit ends as soon as it is started");
     }
 
     /// What the extension's table needs to reach it.
@@ -92,12 +98,13 @@ impl Drop for RealLiveKit {
     }
 }
 
-fn free_tcp_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
+/// Two for TCP and one for UDP, all different.
+fn free_ports() -> [u16; 3] {
+    let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let third = UdpSocket::bind("127.0.0.1:0").unwrap();
+    [
+        first.local_addr().unwrap().port(),
+        second.local_addr().unwrap().port(),
+        third.local_addr().unwrap().port(),
+    ]
 }
