@@ -92,8 +92,9 @@ const CRATES: [&str; 64] = [
 
 /// Types that every file of an extension sees, from the relay's prelude and Rust's own: the extension's would hide them.
 /// Those that the template names besides are read from it.
-const TYPES: [&str; 94] = [
+const TYPES: [&str; 95] = [
     "Access",
+    "AccessNews",
     "AccessRequest",
     "Admit",
     "AdmitRequest",
