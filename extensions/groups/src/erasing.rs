@@ -79,8 +79,8 @@ async fn clear_group(me: &Groups, row: &[u8]) -> Result<(), StoreError> {
     }
     for some in rows.chunks(PAGE_EVENTS) {
         let mut writes = JoinSet::new();
-        for row in some.iter().cloned() {
-            let host = me.host.clone();
+        for row in some {
+            let (host, row) = (me.host.clone(), row.clone());
             writes.spawn(async move { host.kv_put(&row, None).await });
         }
         while let Some(written) = writes.join_next().await {

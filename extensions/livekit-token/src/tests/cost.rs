@@ -66,7 +66,7 @@ async fn l5_measure_what_a_token_costs_in_a_large_group() {
     }
     let each = |total: f64| total / REQUESTS as f64;
     // The client's signatures and the server in LiveKit's place are in this process, too.
-    println!(
+    eprintln!(
         "a token: {:.2} ms of CPU, {:.2} ms from request to answer; {MEMBERS} members, {PRESENT} block lists of {BLOCKED}",
         each(cpu_ms() - cpu_before_ms),
         each(begun.elapsed().as_secs_f64() * 1000.0)

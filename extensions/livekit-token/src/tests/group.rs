@@ -152,7 +152,9 @@ async fn l5_whoever_is_there_and_blocked_the_requester_keeps_them_out() {
     ground.store([&list]).await;
     assert_eq!(ground.join(3, &call).await.status, 200);
     let room = ground.livekit.rooms().remove(0);
-    ground.livekit.set_present(&room, &[bob.clone()]);
+    ground
+        .livekit
+        .set_present(&room, std::slice::from_ref(&bob));
     assert_fails(&ground.join(3, &call).await, 403, "BLOCKED_BY_PARTICIPANT");
     // A device of theirs is they.
     ground
@@ -170,7 +172,9 @@ async fn l5_who_blocked_somebody_there_is_warned() {
     let call = ground.call().await;
     let [bob, carol] = [2, 3].map(|it| ground.author(it).pubkey().to_hex());
     let room = hash_of(&["pizza", &call.id().to_hex()]);
-    ground.livekit.set_present(&room, &[bob.clone()]);
+    ground
+        .livekit
+        .set_present(&room, std::slice::from_ref(&bob));
     // Relays stand on lists of this kind as well; mutes are nobody's business.
     let relays = ground
         .author(1)
