@@ -109,7 +109,7 @@ async fn g3_the_state_follows_from_the_stored_events_over_restarts_and_kill() {
     let mut client = Client::connect(&relay).await;
     let refused = client.ask(&[json!({"#h": ["pizza"]})]).await;
     assert_eq!(
-        refused.unwrap_err(),
+        refused.expect_err("refused"),
         "auth-required: only members read this group; log in"
     );
     client.login(&people.member).await;

@@ -5,20 +5,20 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Chromium, and the page.
-pub struct Browser {
+pub(crate) struct Browser {
     program: &'static str,
     page: PathBuf,
 }
 
 /// A browser that runs; dropping it ends it.
-pub struct Open {
+pub(crate) struct Open {
     process: Child,
     _profile: TempDir,
 }
 
 impl Browser {
     /// Nothing, with a word on standard error, where there is no browser or the page is not built.
-    pub fn find() -> Option<Browser> {
+    pub(crate) fn find() -> Option<Browser> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/browser-call");
         if !folder.join("dist/page.js").exists() {
             eprintln!("SKIPPED: browser: run `npm ci && npm run build` in examples/browser-call");
@@ -44,7 +44,7 @@ impl Browser {
     }
 
     /// Opens the page with this after the `#` of its address.
-    pub fn open(&self, asked: &str) -> Open {
+    pub(crate) fn open(&self, asked: &str) -> Open {
         let profile = TempDir::with_prefix("trellis-browser-").expect("a temporary directory");
         let mut command = Command::new(self.program);
         command

@@ -6,16 +6,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use trellis_test_support::{Author, Client, Event, Relay, Setup, Value, http, json, trellis, wait};
 
 const KEY: &str = "test_key";
-pub const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
+pub(crate) const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
 
 /// Whether LiveKit reaches the relay with its webhooks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Webhooks {
+pub(crate) enum Webhooks {
     Sent,
     Lost,
 }
 
-pub struct Ground {
+pub(crate) struct Ground {
     pub relay: Relay,
     pub alice: Author,
     pub bob: Author,
@@ -30,7 +30,7 @@ pub struct Ground {
 }
 
 /// One token each, for the same room.
-pub struct Tokens {
+pub(crate) struct Tokens {
     pub alice: String,
     pub bob: String,
     pub room: String,
@@ -48,7 +48,7 @@ impl Drop for Server {
 
 impl Ground {
     /// Nothing, with a word on standard error, where there is no server or no participant.
-    pub async fn start(webhooks: Webhooks) -> Option<Ground> {
+    pub(crate) async fn start(webhooks: Webhooks) -> Option<Ground> {
         let wanted = |name: &str| {
             let value = std::env::var(name).ok().filter(|it| !it.is_empty());
             if value.is_none() {
@@ -114,7 +114,7 @@ impl Ground {
     }
 
     /// From here on hears what the relay tells of the call with this offer.
-    pub async fn listen(&mut self, offer: &Event) {
+    pub(crate) async fn listen(&mut self, offer: &Event) {
         let kinds = json!([20_004, 20_005, 20_006, 20_007, 20_021]);
         let about = json!({"kinds": kinds, "#e": [offer.id.to_hex()]});
         self.ear.subscribe("call", &[about]).await;
@@ -122,7 +122,7 @@ impl Ground {
     }
 
     /// Alice calls Bob, who answers, and both get tokens.
-    pub async fn call(&mut self) -> Tokens {
+    pub(crate) async fn call(&mut self) -> Tokens {
         let offer = self.offer.clone();
         self.ear.publish(&offer).await.assert_accepted();
         let answer = self.bob.draft(20_011).tag(&["p", &self.alice.pubkey()]);
@@ -140,7 +140,7 @@ impl Ground {
     }
 
     /// A token for a call, by one's own event.
-    pub async fn token(&self, who: &Author, event: &Event) -> Value {
+    pub(crate) async fn token(&self, who: &Author, event: &Event) -> Value {
         let body = json!({"event": event}).to_string();
         let (status, answer) = self.post(who, "/token/dm", &body).await;
         assert_eq!(status, 200, "{answer}");
@@ -148,7 +148,7 @@ impl Ground {
     }
 
     /// A call of a private group, which Alice founds and takes Bob into.
-    pub async fn group_call(&mut self, group: &str) -> Event {
+    pub(crate) async fn group_call(&mut self, group: &str) -> Event {
         let draft = |kind: u16| self.alice.draft(kind).tag(&["h", group]);
         let call = draft(1020).sign();
         for event in [
@@ -163,7 +163,7 @@ impl Ground {
     }
 
     /// Alice's token for a group's call.
-    pub async fn group_token(&mut self, group: &str, call: &Event) -> String {
+    pub(crate) async fn group_token(&mut self, group: &str, call: &Event) -> String {
         let draft = self.alice.draft(20_002).tag(&["h", group]);
         let event = draft.tag(&["e", &call.id.to_hex(), "", "root"]).sign();
         let body = json!({"event": event}).to_string();
@@ -177,7 +177,7 @@ impl Ground {
     }
 
     /// What the relay says of the call's MLS group.
-    pub async fn state(&self, who: &Author) -> (u16, Value) {
+    pub(crate) async fn state(&self, who: &Author) -> (u16, Value) {
         let path = format!("/mls/state/{}", self.room);
         let url = format!("{}{path}", self.relay.http_url());
         let header = who.authorization_without_payload("GET", &url);
@@ -186,7 +186,7 @@ impl Ground {
     }
 
     /// Submits a commit.
-    pub async fn commit(&self, who: &Author, epoch: u64) -> (u16, Value) {
+    pub(crate) async fn commit(&self, who: &Author, epoch: u64) -> (u16, Value) {
         let body =
             json!({"room_id": self.room, "epoch": epoch, "commit": "Y29tbWl0", "tree_hash": "aa"});
         self.post(who, "/mls/commit", &body.to_string()).await
@@ -204,7 +204,7 @@ impl Ground {
     }
 
     /// The next thing that the relay tells of the call is of this kind and about this key.
-    pub async fn heard(&mut self, kind: u16, about: &str) -> Event {
+    pub(crate) async fn heard(&mut self, kind: u16, about: &str) -> Event {
         let event = self.next(kind).await;
         let first = event.tags.iter().find(|tag| tag.as_slice()[0] == "p");
         let first = first.map(|tag| tag.as_slice()[1].as_str());
@@ -213,7 +213,7 @@ impl Ground {
     }
 
     /// The next of this kind. A recorded or closed room lets people go in any order, so that others may come before it.
-    pub async fn next(&mut self, kind: u16) -> Event {
+    pub(crate) async fn next(&mut self, kind: u16) -> Event {
         loop {
             let event = self.ear.next_event("call").await;
             if event.kind.as_u16() == kind {
@@ -223,7 +223,7 @@ impl Ground {
     }
 
     /// How many copies of tokens the relay has counted.
-    pub async fn replays(&self) -> f64 {
+    pub(crate) async fn replays(&self) -> f64 {
         let metrics = http::get(&self.relay, "/metrics", &[]).await.body;
         let line = metrics
             .lines()
@@ -233,25 +233,25 @@ impl Ground {
     }
 
     /// Joins with a token.
-    pub fn join(&self, token: &str) -> Participant {
+    pub(crate) fn join(&self, token: &str) -> Participant {
         Participant::start(&self.python, &["join", &self.url, token])
     }
 
     /// Joins as LiveKit's own recorder does.
-    pub fn record(&self, room: &str) -> Participant {
+    pub(crate) fn record(&self, room: &str) -> Participant {
         let arguments = ["record", &self.url, KEY, SECRET, room];
         Participant::start(&self.python, &arguments)
     }
 
     /// Ends a room, as by LiveKit's own tools.
-    pub async fn end_room(&self, room: &str) {
+    pub(crate) async fn end_room(&self, room: &str) {
         let arguments = ["delete", &self.url, KEY, SECRET, room];
         let mut operator = Participant::start(&self.python, &arguments);
         assert_eq!(operator.said("deleted").await["status"], 200);
     }
 
     /// Stops LiveKit, then the relay.
-    pub async fn stop(self) -> (ExitStatus, Setup) {
+    pub(crate) async fn stop(self) -> (ExitStatus, Setup) {
         drop(self.livekit);
         self.relay.stop().await
     }

@@ -7,7 +7,7 @@ use std::thread;
 use trellis_test_support::{Value, wait};
 
 /// Dropping it ends it.
-pub struct Participant {
+pub(crate) struct Participant {
     process: Child,
     stdin: Option<ChildStdin>,
     said: Arc<Mutex<Vec<Value>>>,
@@ -17,7 +17,7 @@ pub struct Participant {
 
 impl Participant {
     /// Runs the script with these arguments.
-    pub fn start(python: &str, arguments: &[&str]) -> Participant {
+    pub(crate) fn start(python: &str, arguments: &[&str]) -> Participant {
         let script = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/clients/livekit-participant.py"
@@ -45,12 +45,12 @@ impl Participant {
     }
 
     /// Waits for this event, and forgets what came before it.
-    pub async fn said(&mut self, event: &str) -> Value {
+    pub(crate) async fn said(&mut self, event: &str) -> Value {
         self.said_one_of(&[event]).await
     }
 
     /// The same for the first of several.
-    pub async fn said_one_of(&mut self, events: &[&str]) -> Value {
+    pub(crate) async fn said_one_of(&mut self, events: &[&str]) -> Value {
         let (said, from) = (&self.said, self.read);
         let (at, value) = wait::until_some(&format!("{events:?} of a participant"), || {
             let said = said.lock().expect("its words");
@@ -64,13 +64,13 @@ impl Participant {
     }
 
     /// Whether it has said this so far.
-    pub fn has_said(&self, event: &str) -> bool {
+    pub(crate) fn has_said(&self, event: &str) -> bool {
         let said = self.said.lock().expect("its words");
         said.iter().any(|it| it["event"] == event)
     }
 
     /// Asks it to leave.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.stdin = None;
     }
 }
