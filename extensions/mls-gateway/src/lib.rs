@@ -71,7 +71,7 @@ impl Extension for MlsGateway {
         let given = consumption::Given::new(&settings);
         let unstored = publishing::Unstored::new(&settings);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
-        let refill = refill::Refill::plan(&host, &settings).await?;
+        let refill = refill::Refill::plan(&host, &settings, &*storage).await?;
         watch::describe();
         Ok(MlsGateway {
             deposit_rates,

@@ -34,15 +34,18 @@ pub(crate) struct Refill {
 impl Refill {
     /// Looks whether the store was lost. To be called before anybody is served, since what clients publish is no sign of
     /// an old store.
-    pub(crate) async fn plan(host: &Host, settings: &Settings) -> Result<Self, StoreError> {
+    pub(crate) async fn plan(
+        host: &Host,
+        settings: &Settings,
+        storage: &dyn Storage,
+    ) -> Result<Self, StoreError> {
         let position = match position(host).await? {
             Some(position) => position,
             None => {
-                let position = if settings.enable_message_archive && is_empty(host).await? {
-                    0
-                } else {
-                    DONE
-                };
+                let is_lost = settings.enable_message_archive
+                    && is_empty(host).await?
+                    && has_archived(storage).await;
+                let position = if is_lost { 0 } else { DONE };
                 save(host, position).await?;
                 position
             }
@@ -80,6 +83,17 @@ pub(crate) async fn refill(me: &MlsGateway) -> Result<(), TaskError> {
     refilled.inspect_err(|_| watch::failed(Stage::Refill, None))?;
     me.refill.is_under_way.store(false, Relaxed);
     Ok(())
+}
+
+/// A relay that begins has nothing to bring back, and serves from its first moment on. What cannot be told now is looked at
+/// again when it is brought back.
+async fn has_archived(storage: &dyn Storage) -> bool {
+    let query = ArchiveQuery {
+        max: 1,
+        ..ArchiveQuery::default()
+    };
+    let found = storage.archived(&query).await;
+    found.map_or(true, |found| !found.is_empty())
 }
 
 async fn bring_back(
