@@ -54,6 +54,9 @@ fn c12_every_key_of_the_shipped_file_is_known_and_its_example_readable() {
         "replace_with_secure_metrics_key",
         "replace_with_a_long_random_token",
         "replace_with_the_servers_token",
+        "replace_with_the_secret_of_that_key",
+        "your_api_key",
+        "your_webhook_key",
     ]
     .iter()
     .fold(uncommented(), |text, placeholder| {
