@@ -146,6 +146,7 @@ pub(crate) async fn try_to_announce(
 
 /// Keeps these kinds to the relay, and calls of two to the two.
 pub(crate) fn register(hooks: &mut Registrar<LivekitToken>) {
+    hooks.never_open();
     hooks.admit(kinds(), |_me, _event, viewer| {
         if viewer.is_relay() {
             return Ok(Admit::Accept);
@@ -153,7 +154,6 @@ pub(crate) fn register(hooks: &mut Registrar<LivekitToken>) {
         let text = "only the relay tells of calls (kinds 20004 to 20007 and 20021)";
         Ok(Reason::blocked(text).into())
     });
-    hooks.never_open();
     hooks.deliver_many(kinds(), |_me, event, audience| {
         let is_open = event.first_tag_value("h").is_some() || event.first_tag_value("a").is_some();
         if !is_open {

@@ -20,6 +20,11 @@ use std::collections::HashSet;
 use std::fmt;
 use trellis_relay::extension::prelude::*;
 
+/// One person is in a room with so many devices at most.
+const DEVICES_MAX: usize = 5;
+/// LiveKit tells of who has gone without a word about so late, in seconds.
+const RETRY_DEVICES_S: u64 = 30;
+
 /// Somebody who may join a call.
 pub(crate) struct Seat {
     pub(crate) who: PublicKey,
@@ -65,7 +70,10 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
     let (present, made) =
         futures_util::join!(me.livekit.participants(&seat.room), make_room(me, &seat));
     let present = match present {
-        Ok(present) => keys_of(&present),
+        Ok(present) => {
+            check_devices(&present, &seat)?;
+            keys_of(&present)
+        }
         Err(LiveKitError::NotFound) => HashSet::new(),
         Err(error) => return Err(unavailable(error)),
     };
@@ -125,6 +133,21 @@ async fn make_room(me: &LivekitToken, seat: &Seat) -> Result<(), LiveKitError> {
         ..CreateRoomOptions::default()
     };
     me.livekit.create_room(&seat.room, options).await.map(drop)
+}
+
+/// A room has places for so many people, and nobody is to take all of them.
+fn check_devices(present: &[ParticipantInfo], seat: &Seat) -> Result<(), Failure> {
+    let key = seat.who.to_hex();
+    let is_another =
+        |it: &&ParticipantInfo| it.identity.starts_with(&key) && it.identity != seat.identity;
+    match present.iter().filter(is_another).count() < DEVICES_MAX {
+        true => Ok(()),
+        false => Err(Failure::new(
+            Code::RateLimited,
+            format!("you are there with {DEVICES_MAX} devices already; leave with one first"),
+        )
+        .retry_after_s(RETRY_DEVICES_S)),
+    }
 }
 
 /// Who is there; an identity begins with 64 hex digits.

@@ -126,7 +126,8 @@ pub(crate) fn register(hooks: &mut Registrar<LivekitToken>) {
         .admit([OFFER, ANSWER], |me, event, _viewer| {
             me.offers.take(event, me.host.clock().now_s());
             Ok(Admit::Accept)
-        });
+        })
+        .label("");
 }
 
 #[cfg(test)]

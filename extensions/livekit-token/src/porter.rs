@@ -16,7 +16,12 @@ use futures_util::{StreamExt, stream};
 use livekit_protocol::{ParticipantInfo, Room, participant_info};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use trellis_relay::extension::GroupMembership;
 use trellis_relay::extension::prelude::*;
+
+/// Why somebody is put out.
+const WAS_USED: &str = "their token had been used before";
+const NO_MEMBER: &str = "they are no member of its group any more";
 
 /// So many lists are asked for at a time.
 const LISTS_AT_A_TIME: usize = 8;
@@ -61,7 +66,10 @@ pub(crate) async fn joined(
         me.tokens
             .refuse(&room.name, &session.identity, until_s)
             .await?;
-        return put_out(me, room, session).await;
+        return put_out(me, room, session, WAS_USED).await;
+    }
+    if !may_stay(me, room, &who) {
+        return put_out(me, room, session, NO_MEMBER).await;
     }
     // The first session stays in peace, whatever its copies do; it is LiveKit that puts out one of two with a name.
     if arrival != Arrival::Same {
@@ -70,7 +78,7 @@ pub(crate) async fn joined(
             .is_refused(&room.name, &session.identity, now_s)
             .await?;
         if is_refused {
-            return put_out(me, room, session).await;
+            return put_out(me, room, session, WAS_USED).await;
         }
     }
     let told = me.calls.joined(room, sid, who, session.since_ms);
@@ -115,18 +123,36 @@ pub(crate) async fn close_recorded(me: &LivekitToken, room: &RoomSeen) -> Result
     }
 }
 
-/// Puts out whoever is there with a copy of a token: once.
-async fn put_out(me: &LivekitToken, room: &RoomSeen, session: &SessionSeen) -> Result<(), Trouble> {
+/// Whether somebody still belongs where the room is a group's. While that cannot be told they stay.
+fn may_stay(me: &LivekitToken, room: &RoomSeen, who: &PublicKey) -> bool {
+    let Some(group) = room.facts.as_ref().and_then(RoomFacts::group) else {
+        return true;
+    };
+    match me.host.service::<dyn GroupMembership>().get() {
+        Some(groups) => !matches!(groups.roles(group, who), Ok(None)),
+        None => true,
+    }
+}
+
+/// Puts somebody out: once.
+async fn put_out(
+    me: &LivekitToken,
+    room: &RoomSeen,
+    session: &SessionSeen,
+    why: &'static str,
+) -> Result<(), Trouble> {
     let (is_to_do, told) = me.calls.put_out(room, &session.sid);
     announce(me, told).await;
     if !is_to_do {
         return Ok(());
     }
-    watch::replay();
+    if why == WAS_USED {
+        watch::replay();
+    }
     let gone = me.livekit.remove_participant(&room.name, &session.identity);
     match gone.await {
         Ok(()) => {
-            tracing::warn!("somebody was put out of a room: their token had been used before");
+            tracing::warn!("somebody was put out of a room: {why}");
             Ok(())
         }
         Err(LiveKitError::NotFound) => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! ISSUED -> at the first sight of a participant with it: CONSUMED by that participant's session (sid). Another session with
 //! it before the token's end is a replay; after its end LiveKit itself lets only those in again who were in before, so that
-//! is a reconnect.
+//! is a reconnect, unless a copy was seen: then no session but the first is let in by it again.
 //!
 //! Invariant: tokens are known by a mark, a short hash of their `jti`, never by themselves; a cache that cannot answer is an
 //! error, and no token is issued that cannot be remembered.
@@ -51,6 +51,10 @@ pub(crate) async fn open(settings: &Settings, host: &Host) -> Result<Arc<dyn Tok
     let (tokens, clock) = (settings.bounds.tokens, host.clock().clone());
     Ok(Arc::new(InMemory::new(tokens, clock)))
 }
+
+/// So long is a token remembered after a copy of it was seen last, in seconds: LiveKit gives every session fresh tokens with
+/// the same mark, good for ten minutes, and the copy's is to let nobody in when ours is over.
+const BURNED_S: u64 = 900;
 
 /// Where several relays, or one, keep what became of tokens.
 #[async_trait]

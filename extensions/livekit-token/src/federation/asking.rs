@@ -29,6 +29,7 @@ const RELAYS_MAX: usize = 3;
 /// One relay may take so long, and say so much.
 const PATIENCE: Duration = Duration::from_secs(10);
 const EVENTS_MAX: usize = 200;
+const BYTES_MAX: usize = 4 << 20;
 
 /// The communities that somebody wants to know about.
 pub(crate) struct Wishes {
@@ -152,10 +153,17 @@ async fn fetch(
     let mut peer = Peer::connect(&me.host, relay).await?;
     let filter = json!({"kinds": [DEFINITION, LIST, RELAYS], "authors": [community.to_hex()], "limit": EVENTS_MAX});
     peer.subscribe("community", &[filter]).await?;
-    let mut events = Vec::new();
+    let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(said) = peer.next().await? {
         match said {
-            Said::Event(_, event) if event.pubkey() == community => events.push(event),
+            Said::Event(_, event) if event.pubkey() == community => {
+                // A stranger's relay says what it wants: nothing is gathered that nobody has signed.
+                bytes += event.json().len();
+                if bytes > BYTES_MAX || event.verify().is_err() {
+                    break;
+                }
+                events.push(event);
+            }
             Said::Event(..) => {}
             Said::End(_) | Said::Closed => break,
         }

@@ -7,7 +7,7 @@
 use super::form::File;
 use super::target::{Allowed, sha256_of};
 use crate::failure::{Code, Failure};
-use actix_web::web::Bytes;
+use actix_web::web::{self, Bytes};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, Instant};
@@ -71,8 +71,9 @@ pub(super) async fn download(
         let answer = answer.error_for_status().map_err(failed)?;
         let mime_type = answer.header("content-type").map(str::to_owned);
         let bytes = answer.bytes().await.map_err(failed)?;
-        let wanted = sha256_of(&url).filter(|_| allowed.is_blossom(&url));
-        if wanted.is_some_and(|wanted| wanted != sha256(&bytes)) {
+        if let Some(wanted) = sha256_of(&url).filter(|_| allowed.is_blossom(&url))
+            && wanted != sha256(&bytes).await?
+        {
             let message = "the Blossom server has another file at this address than its hash says";
             return Err(Failure::new(Code::UpstreamFailed, message));
         }
@@ -96,7 +97,7 @@ pub(super) async fn upload(
         let message = "this operator has no Blossom server";
         Failure::new(Code::TargetNotAllowed, message)
     })?;
-    let (sha256, size) = (sha256(&file.bytes), file.bytes.len());
+    let (sha256, size) = (sha256(&file.bytes).await?, file.bytes.len());
     let request = client.put(target.as_str()).strict();
     let request = request.header("content-type", &file.mime_type);
     let request = request.body(file.bytes).timeout(left(begun)?);
@@ -145,8 +146,11 @@ fn left(begun: Instant) -> Result<Duration, Failure> {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    const_hex::encode(Sha256::digest(bytes))
+/// Aside, since a large file would hold up everybody else on this thread.
+async fn sha256(bytes: &Bytes) -> Result<String, Failure> {
+    let bytes = bytes.clone();
+    let hash = web::block(move || const_hex::encode(Sha256::digest(&bytes))).await;
+    hash.map_err(|_| Failure::new(Code::UpstreamFailed, "the file could not be looked at"))
 }
 
 fn not_allowed() -> Failure {

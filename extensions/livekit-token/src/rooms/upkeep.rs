@@ -242,10 +242,13 @@ impl Rooms {
             }
             match self.is_wanted(&room.name).await {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.delete(livekit, &room.name).await?;
-                    watch::room("closed");
-                }
+                Ok(false) => match self.delete(livekit, &room.name).await {
+                    Ok(()) => watch::room("closed"),
+                    Err(error @ LiveKitError::Unreachable) => return Err(error),
+                    Err(LiveKitError::NotFound) => {}
+                    // The next comparison tries again; others are not to wait for it.
+                    Err(error) => tracing::warn!("LiveKit does not end a room: {error}"),
+                },
                 Err(error) => tracing::warn!("a room could not be looked at: {error}"),
             }
         }

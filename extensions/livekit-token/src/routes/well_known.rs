@@ -14,6 +14,9 @@ use sha2::{Digest, Sha256};
 use trellis_relay::extension::GroupMembership;
 use trellis_relay::extension::prelude::*;
 
+/// Groups with longer ids have calls (1020) only.
+const GROUP_ID_BYTES_MAX: usize = 64;
+
 /// What LiveKit's own clients take.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "LivekitParticipantToken")]
@@ -63,6 +66,10 @@ async fn token(
     let asker = Asker::of(request, payload, |me| me.settings().clock_tolerance_s).await?;
     let me = &asker.me;
     let group = request.match_info().query("group");
+    // The room of a call has the name of a group's id and the call's, 64 more: no group's id may be both.
+    if group.len() > GROUP_ID_BYTES_MAX {
+        return Err(no_calls());
+    }
     check_membership(me, group, &asker.pubkey)?;
     check_has_calls(me, group)?;
     // One person may be there with several devices, each with a token of its own.
@@ -83,6 +90,10 @@ fn check_has_calls(me: &LivekitToken, group: &str) -> Result<(), Failure> {
     let facts = groups.map(|groups| groups.group(group)).transpose();
     match facts.map_err(unreadable)?.flatten() {
         Some(facts) if facts.has_livekit => Ok(()),
-        _ => Err(Failure::new(Code::RoomNotFound, "this group has no calls")),
+        _ => Err(no_calls()),
     }
+}
+
+fn no_calls() -> Failure {
+    Failure::new(Code::RoomNotFound, "this group has no calls")
 }

@@ -38,6 +38,7 @@ pub(super) async fn run(cache: &dyn TokenCache, clock: &FakeClock) {
     a_room_that_ends_refuses_nobody_and_opens_for_no_copy(cache).await;
     // Last, since it moves the clock.
     tells_a_copy_from_a_reconnect(cache, clock).await;
+    knows_a_copy_for_as_long_as_it_is_tried(cache, clock).await;
 }
 
 async fn lets_one_session_in(cache: &dyn TokenCache) {
@@ -116,9 +117,28 @@ async fn tells_a_copy_from_a_reconnect(cache: &dyn TokenCache, clock: &FakeClock
         async move { cache.arrive(&mark, sid, now_s).await.unwrap() }
     };
     assert_eq!(arrive("PA_1", START_S + 1).await, Arrival::First);
-    assert_eq!(arrive("PA_2", START_S + 179).await, Arrival::Replay);
     clock.advance(Duration::from_secs(180));
     let now_s = clock.now_s();
     assert_eq!(arrive("PA_2", now_s).await, Arrival::Reconnect);
     assert_eq!(arrive("PA_1", now_s).await, Arrival::Same);
+}
+
+/// LiveKit gives every session fresh tokens of its own, which outlive ours and bear the same mark.
+async fn knows_a_copy_for_as_long_as_it_is_tried(cache: &dyn TokenCache, clock: &FakeClock) {
+    let now_s = clock.now_s();
+    let token = Issued {
+        expires_at_s: now_s + 180,
+        forget_at_s: now_s + 300,
+        ..token_of("alice")
+    };
+    cache.issue(&token).await.unwrap();
+    let arrive = |sid: &'static str, after_s: u64| {
+        let mark = token.mark.clone();
+        async move { cache.arrive(&mark, sid, now_s + after_s).await.unwrap() }
+    };
+    assert_eq!(arrive("PA_1", 1).await, Arrival::First);
+    for after_s in [179, 181, 301, 1_100, 1_900] {
+        assert_eq!(arrive("PA_2", after_s).await, Arrival::Replay);
+        assert_eq!(arrive("PA_1", after_s).await, Arrival::Same);
+    }
 }

@@ -3,7 +3,7 @@
 //! Invariant: at most so many tokens and so many refusals are remembered. A token that finds no place is not issued, since
 //! it could be used by many; rooms and people are kept as short hashes, and no longer than the call.
 
-use super::{Arrival, CacheDown, Issued, TokenCache, short_hash};
+use super::{Arrival, BURNED_S, CacheDown, Issued, TokenCache, short_hash};
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +27,12 @@ struct Remembered {
 
 struct Token {
     expires_at_s: u64,
+    /// As it stands in `ends`.
+    forget_at_s: u64,
     /// The session that came with it.
     sid: Option<String>,
+    /// Whether a copy was seen.
+    is_burned: bool,
 }
 
 impl InMemory {
@@ -80,7 +84,9 @@ impl TokenCache for InMemory {
         }
         let fresh = Token {
             expires_at_s: token.expires_at_s,
+            forget_at_s: token.forget_at_s,
             sid: None,
+            is_burned: false,
         };
         // A mark that is there keeps what became of it.
         if !remembered.tokens.contains_key(&token.mark) {
@@ -96,7 +102,8 @@ impl TokenCache for InMemory {
     }
 
     async fn arrive(&self, mark: &str, sid: &str, now_s: u64) -> Result<Arrival, CacheDown> {
-        let mut remembered = self.remembered(now_s);
+        let mut guard = self.remembered(now_s);
+        let remembered = &mut *guard;
         let Some(token) = remembered.tokens.get_mut(mark) else {
             return Ok(Arrival::Unknown);
         };
@@ -106,7 +113,14 @@ impl TokenCache for InMemory {
                 Arrival::First
             }
             Some(first) if first == sid => Arrival::Same,
-            Some(_) if now_s < token.expires_at_s => Arrival::Replay,
+            Some(_) if token.is_burned || now_s < token.expires_at_s => {
+                token.is_burned = true;
+                let forget_at_s = token.forget_at_s.max(now_s + BURNED_S);
+                let end = std::mem::replace(&mut token.forget_at_s, forget_at_s);
+                remembered.ends.remove(&(end, mark.to_owned()));
+                remembered.ends.insert((forget_at_s, mark.to_owned()));
+                Arrival::Replay
+            }
             Some(_) => Arrival::Reconnect,
         })
     }

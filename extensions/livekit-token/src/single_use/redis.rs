@@ -3,7 +3,7 @@
 //! Invariant: an answer that did not come in time is an error, never a guess. Keys and values hold marks, sessions and short
 //! hashes, no token, room or identity; all of them end by themselves. Redis counts their ends by its own clock.
 
-use super::{Arrival, CacheDown, Issued, TokenCache, short_hash};
+use super::{Arrival, BURNED_S, CacheDown, Issued, TokenCache, short_hash};
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, Script};
@@ -14,19 +14,23 @@ use trellis_relay::clock::Clock;
 /// An answer may take so long, a connection as well.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// KEYS: the token. ARGV: the session, the time in seconds. A token is its end, and after a space the session that came
-/// first.
+/// KEYS: the token. ARGV: the session, the time in seconds, how long one is remembered of which a copy was seen. A token is
+/// its end, a `!` if a copy was seen, and after a space the session that came first.
 static ARRIVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local token = redis.call('GET', KEYS[1])
         if not token then return 'unknown' end
-        local ends_at_s, sid = string.match(token, '^(%d+) ?(.*)$')
+        local ends_at_s, burned, sid = string.match(token, '^(%d+)(!?) ?(.*)$')
         if sid == '' then
             redis.call('SET', KEYS[1], ends_at_s .. ' ' .. ARGV[1], 'KEEPTTL')
             return 'first'
         end
         if sid == ARGV[1] then return 'same' end
-        if tonumber(ARGV[2]) < tonumber(ends_at_s) then return 'replay' end
+        if burned == '!' or tonumber(ARGV[2]) < tonumber(ends_at_s) then
+            local remember_s = math.max(redis.call('TTL', KEYS[1]), tonumber(ARGV[3]))
+            redis.call('SET', KEYS[1], ends_at_s .. '! ' .. sid, 'EX', remember_s)
+            return 'replay'
+        end
         return 'reconnect'",
     )
 });
@@ -104,7 +108,7 @@ impl TokenCache for InRedis {
     async fn arrive(&self, mark: &str, sid: &str, now_s: u64) -> Result<Arrival, CacheDown> {
         let mut connection = self.connection.clone();
         let mut call = ARRIVE.key(token_key(mark));
-        call.arg(sid).arg(now_s);
+        call.arg(sid).arg(now_s).arg(BURNED_S);
         let answer: String = call.invoke_async(&mut connection).await?;
         match answer.as_str() {
             "first" => Ok(Arrival::First),

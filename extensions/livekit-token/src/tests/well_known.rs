@@ -45,4 +45,24 @@ async fn l6_only_members_of_groups_with_calls_get_a_token() {
     assert_fails(&ask(9, "pizza").await, 403, "NOT_GROUP_MEMBER");
     assert_fails(&ask(2, "nobody").await, 403, "NOT_GROUP_MEMBER");
     assert_fails(&ask(1, "silent").await, 404, "ROOM_NOT_FOUND");
+    // One that could be the id of another group and of a call of it.
+    let double = format!("pizza{}", "ab".repeat(32));
+    assert_fails(&ask(1, &double).await, 404, "ROOM_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn l6_nobody_takes_all_places_of_a_room() {
+    let ground = Ground::start().await;
+    let bob = ground.author(2);
+    let room = hash_of(&["pizza"]);
+    let device = |number: u8| format!("{}{number:016x}", bob.pubkey().to_hex());
+    let ask = async || {
+        let call = ground.relay.get(&format!("{PATH}/pizza"));
+        call.nip98(&bob).await
+    };
+    let devices: Vec<String> = (0..5).map(device).collect();
+    ground.livekit.set_present(&room, &devices[..4]);
+    assert_eq!(ask().await.status, 200);
+    ground.livekit.set_present(&room, &devices);
+    assert_fails(&ask().await, 429, "RATE_LIMITED");
 }
