@@ -11,7 +11,7 @@ use nostr::key::PublicKey;
 /// use trellis_relay::extension::prelude::*;
 /// use trellis_relay::extension::GroupMembership;
 ///
-/// fn may_join(host: &Host, group: &str, who: &nostr::PublicKey) -> Result<bool, Reason> {
+/// fn may_join(host: &Host, group: &str, who: &PublicKey) -> Result<bool, Reason> {
 ///     let Some(groups) = host.service::<dyn GroupMembership>().get() else {
 ///         return Err(Reason::error("no extension runs groups here"));
 ///     };
@@ -20,7 +20,6 @@ use nostr::key::PublicKey;
 ///         Err(unavailable) => Err(Reason::error(unavailable.to_string())),
 ///     }
 /// }
-/// # use trellis_relay::nostr;
 /// ```
 pub trait GroupMembership: Send + Sync {
     /// What is to be known of a group; nothing if this relay runs no such group.
