@@ -5,10 +5,13 @@
 //! time the second is judged on what the first has changed. Ephemeral events are not stored, so memory decides on them.
 
 use crate::Groups;
-use crate::directory::Withheld;
+use crate::directory::{Known, Withheld};
 use crate::judging::judge;
-use crate::kinds::{self, CREATE_GROUP, DELETE_GROUP, EDIT_METADATA, JOIN, LEAVE, REMOVE_USER};
+use crate::kinds::{
+    self, CREATE_GROUP, CREATE_INVITE, DELETE_GROUP, EDIT_METADATA, JOIN, LEAVE, REMOVE_USER,
+};
 use crate::state::State;
+use crate::tags::GROUPS_MAX;
 use crate::watch::{self, Refused};
 use crate::{late, metadata, moderation, posting, tags};
 use std::collections::BTreeMap;
@@ -53,8 +56,14 @@ impl Groups {
         }
         let is_about_group = kinds::is_moderation(kind) || [JOIN, LEAVE].contains(&kind);
         let ids = tags::groups(event);
-        if !is_about_group && !ids.iter().any(|id| self.directory.has(id)) {
+        let ours = ids.iter().filter(|id| self.directory.has(id)).count();
+        if !is_about_group && ours == 0 {
             return Ok(());
+        }
+        if ours > GROUPS_MAX {
+            return Err(Reason::invalid(format!(
+                "found {ours} groups of this relay in h tags, wanted at most {GROUPS_MAX}"
+            )));
         }
         let now_s = self.host.clock().now_s();
         late::check(event, self.rules.late_window_s, now_s)?;
@@ -163,16 +172,24 @@ impl Groups {
         }
     }
 
-    /// What a group's state follows from stays, but for the operator, for whoever vanishes, and when the group goes.
+    /// What a group's state follows from stays, but for the operator, for whoever vanishes, and when the group goes. That it
+    /// is gone is remembered, or its id would be free again.
     fn guard(&self, event: &Event, cause: Cause) -> Removal {
-        let is_free = match cause {
-            Cause::Admin | Cause::Vanish | Cause::Replacement => true,
-            Cause::Expiry => event.kind() == kinds::CREATE_INVITE,
-            Cause::Deletion | Cause::Retention => false,
+        let kind = event.kind();
+        let is_needed = |id: &str| {
+            let needs = |known: &Known| kind == DELETE_GROUP || !known.group.is_deleted;
+            // A group that was created a moment ago is not known yet.
+            self.directory.is_awaited(id) || self.directory.look(id, needs) == Some(true)
         };
-        let id = event.first_tag_value("h").unwrap_or_default();
-        let lives = |known: &crate::directory::Known| !known.group.is_deleted;
-        match !is_free && self.directory.look(&id, lives) == Some(true) {
+        let is_kept = match cause {
+            Cause::Admin | Cause::Vanish | Cause::Replacement => false,
+            // An end that its author has set ends an invite and nothing else, known to memory already or not.
+            Cause::Expiry => kind != CREATE_INVITE,
+            Cause::Deletion | Cause::Retention => {
+                tags::groups(event).iter().any(|id| is_needed(id))
+            }
+        };
+        match is_kept {
             true => Removal::Keep,
             false => Removal::Allow,
         }

@@ -26,11 +26,13 @@ pub(crate) async fn announce_forever(me: &Groups) -> Result<(), TaskError> {
         me.agenda.say(&id, Said::ALL);
     }
     loop {
-        let (id, what) = me.agenda.next_said().await;
+        let (id, what, failures) = me.agenda.next_said().await;
         match announce(me, &id, what).await? {
             true => tokio::time::sleep(PAUSE).await,
             false => {
-                me.agenda.say(&id, what);
+                if !me.agenda.say_again(&id, what, failures) {
+                    tracing::warn!(failures, "what a group is waits for its next change");
+                }
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }

@@ -29,9 +29,11 @@ pub(crate) async fn answer_forever(me: &Groups) -> Result<(), TaskError> {
     })
     .await?;
     loop {
-        let (id, user) = me.agenda.next_request().await;
+        let (id, user, failures) = me.agenda.next_request().await;
         if !answer(me, &id, &user).await? {
-            me.agenda.answer(&id, &user);
+            if !me.agenda.answer_again(&id, &user, failures) {
+                tracing::warn!(failures, "a request of a user waits for the next start");
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -154,10 +154,12 @@ impl Config {
         let Some(tables) = &self.roles else {
             return Ok(Roles::default());
         };
-        let name_is_good = |name: &String| !name.is_empty() && name.len() <= 64;
+        let name_is_good = |name: &String| {
+            !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control)
+        };
         if let Some(name) = tables.keys().find(|name| !name_is_good(name)) {
             return Err(format!(
-                "roles: found {name:?}, wanted a name of 1 to 64 bytes"
+                "roles: found {name:?}, wanted a name of 1 to 64 bytes without control characters"
             ));
         }
         let roles = tables.iter().map(|(name, table)| Role {

@@ -1,7 +1,8 @@
 //! Who may see what: a hook on every way out.
 //!
 //! Invariant: from memory alone. What a private group's members wrote goes to its members, and what is said of a hidden group
-//! too; what is about a group that is gone goes to nobody. Of other events than those of our groups nothing is asked.
+//! too; what is about a group that is gone goes to nobody. Of a group that memory does not know yet, its author alone receives
+//! what is sent. Of other events than those of our groups nothing is asked.
 
 use crate::Groups;
 use crate::directory::Known;
@@ -43,7 +44,7 @@ impl Groups {
         if *event.pubkey() != self.rules.relay {
             return audience.hide_from_all();
         }
-        let id = event.first_tag_value("d").unwrap_or_default();
+        let id = event.tag_values(b'd').next().unwrap_or_default();
         let is_shown = self.directory.look(&id, |known| {
             let is_basic = [METADATA, ROLES].contains(&event.kind());
             let is_for_members = self.directory.is_hidden(&id, known)
@@ -62,11 +63,24 @@ impl Groups {
 
     fn hide_what_is_sent(&self, event: &Event, audience: &mut Audience<'_>) {
         for id in tags::groups(event) {
-            self.directory.look(&id, |known| {
+            // Asked first: once memory has followed, nothing is awaited any more.
+            let is_awaited = self.directory.is_awaited(&id);
+            let is_known = self.directory.look(&id, |known| {
                 let whom = self.whom_for(event, &id, known);
                 self.show(event, &id, known, whom, audience);
             });
+            if is_known.is_none() && is_awaited {
+                self.hide_until_known(event, audience);
+            }
         }
+    }
+
+    /// Of a group that was created a moment ago it is not known yet who may see what.
+    fn hide_until_known(&self, event: &Event, audience: &mut Audience<'_>) {
+        let may_see = |viewer: &Viewer| {
+            viewer.is(event.pubkey()) || self.rules.admins.contains_any(viewer.pubkeys())
+        };
+        retain(audience, may_see);
     }
 
     fn whom_for(&self, event: &Event, id: &str, known: &Known) -> For {
@@ -107,15 +121,19 @@ impl Groups {
         if matches!(whom, For::Everybody) {
             return;
         }
-        let mut hidden = 0;
-        audience.retain(|viewer| {
-            let may_see = may_see(viewer);
-            hidden += u64::from(!may_see);
-            may_see
-        });
-        if hidden > 0 {
-            watch::hidden(hidden);
-        }
+        retain(audience, may_see);
+    }
+}
+
+fn retain(audience: &mut Audience<'_>, may_see: impl Fn(&Viewer) -> bool) {
+    let mut hidden = 0;
+    audience.retain(|viewer| {
+        let may_see = may_see(viewer);
+        hidden += u64::from(!may_see);
+        may_see
+    });
+    if hidden > 0 {
+        watch::hidden(hidden);
     }
 }
 

@@ -137,6 +137,11 @@ impl Directory {
         known.group.is_hidden || self.pending.hides(id)
     }
 
+    /// Whether memory has yet to follow an event about a group, which may be the one that creates it.
+    pub(crate) fn is_awaited(&self, id: &str) -> bool {
+        self.pending.has(id)
+    }
+
     /// From now on, until the event is followed, nobody whom it takes a right from has it.
     pub(crate) fn withhold(&self, id: &str, event: &EventId, what: Withheld) {
         self.pending.add(id, event, what);

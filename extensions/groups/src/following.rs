@@ -40,6 +40,9 @@ impl Groups {
         let Ok(id) = tags::group(event) else {
             return Ok(());
         };
+        if !tags::may_be_id(&id) {
+            return Ok(());
+        }
         if [JOIN, LEAVE].contains(&event.kind()) {
             self.agenda.answer(&id, event.pubkey());
             return Ok(());

@@ -69,6 +69,9 @@ pub(crate) struct Invite {
     /// The event that made it, with which it goes.
     pub(crate) event: EventId,
     pub(crate) expires_at_s: Option<u64>,
+    /// When that event says it was made: who was removed later does not come back by it.
+    #[serde(default)]
+    pub(crate) made_at_s: u64,
 }
 
 impl Invite {

@@ -25,11 +25,12 @@ pub(crate) fn join(
         return Err(Reason::duplicate("you are a member of this group already").into());
     }
     let code = event.first_tag_value("code").map(|code| code_sha256(&code));
+    let removed_at_s = state.removed_at_s(&id, event.pubkey())?;
     let is_invited = match &code {
-        Some(code) => state
-            .invites(&id)?
-            .iter()
-            .any(|invite| invite.code_sha256 == *code && invite.is_good_at(now_s)),
+        Some(code) => state.invites(&id)?.iter().any(|invite| {
+            let is_meant = invite.made_at_s >= removed_at_s;
+            invite.code_sha256 == *code && invite.is_good_at(now_s) && is_meant
+        }),
         None => false,
     };
     let is_above = rules.is_above_groups(event.pubkey());

@@ -19,7 +19,7 @@ pub(crate) fn may_be_said(event: &Event, state: &State<'_>, rules: &Rules) -> Re
     if *event.pubkey() != rules.relay || event.kind() == CALL_PARTICIPANTS {
         return Err(not_yours().into());
     }
-    let id = event.first_tag_value("d").unwrap_or_default();
+    let id = event.tag_values(b'd').next().unwrap_or_default();
     match state.group(&id)?.is_some_and(|group| !group.is_deleted) {
         true => Ok(()),
         false => Err(Reason::blocked("this relay runs no group of this id").into()),

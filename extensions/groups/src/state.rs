@@ -7,6 +7,7 @@
 //! A key is a letter for what the row is, the group's id, a zero byte, and what else is needed.
 
 use crate::group::{Display, Group, Invite, Staff, Standing};
+use crate::tags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -119,7 +120,11 @@ impl<'r> State<'r> {
         State { rows }
     }
 
+    /// What is asked first of an id that an event names: without a group it has no other rows, and its key may be too long.
     pub(crate) fn group(&self, id: &str) -> Result<Option<Group>, Refusal> {
+        if !tags::may_be_id(id) {
+            return Ok(None);
+        }
         self.read(&key(GROUP, id, &[]))
     }
 
@@ -159,6 +164,27 @@ impl<'r> State<'r> {
             Standing::Removed => vec![b'r'],
         });
         Ok(self.rows.set(&key(STANDING, id, user.as_bytes()), row)?)
+    }
+
+    /// Remembers somebody as removed, by an event of this time.
+    pub(crate) fn set_removed(
+        &mut self,
+        id: &str,
+        user: &PublicKey,
+        at_s: u64,
+    ) -> Result<(), Refusal> {
+        let row = [&b"r"[..], &at_s.to_be_bytes()].concat();
+        Ok(self
+            .rows
+            .set(&key(STANDING, id, user.as_bytes()), Some(row))?)
+    }
+
+    /// The time of the event that has removed somebody, in seconds since 1970; 0 if nobody was.
+    pub(crate) fn removed_at_s(&self, id: &str, user: &PublicKey) -> Result<u64, Refusal> {
+        let row = self.rows.get(&key(STANDING, id, user.as_bytes()))?;
+        let row = row.unwrap_or_default();
+        let bytes = row.strip_prefix(b"r").and_then(|it| it.try_into().ok());
+        Ok(bytes.map_or(0, u64::from_be_bytes))
     }
 
     pub(crate) fn invites(&self, id: &str) -> Result<Vec<Invite>, Refusal> {
@@ -272,7 +298,7 @@ pub(crate) fn parts(key: &[u8]) -> Option<(&str, &[u8])> {
 pub(crate) fn standing_of(row: &[u8]) -> Option<Standing> {
     match row {
         b"m" => Some(Standing::Member),
-        b"r" => Some(Standing::Removed),
+        [b'r', ..] => Some(Standing::Removed),
         _ => None,
     }
 }

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use trellis_relay::event::EventId;
 use trellis_relay::extension::prelude::*;
 
-/// The groups that an event names, each once. Most events name none, which is found out quickly.
+/// An event for groups names so many of ours at most.
+pub(crate) const GROUPS_MAX: usize = 10;
+/// No configuration allows longer ids: a row's key has room for one with what stands around it.
+const ID_BYTES_MAX: usize = 128;
+
+/// The groups that an event names, each once: by all of its `h` tags that have a value, as filters see them.
 pub(crate) fn groups(event: &Event) -> Vec<Cow<'_, str>> {
-    if event.first_tag_value("h").is_none() {
-        return Vec::new();
-    }
     let mut named: Vec<_> = event.tag_values(b'h').collect();
     named.sort_unstable();
     named.dedup();
@@ -63,10 +65,15 @@ pub(crate) fn answered(event: &Event) -> Option<EventId> {
     EventId::from_hex(&id).ok()
 }
 
-/// Whether an id can be that of a group.
-pub(crate) fn check_id(id: &str, max_bytes: usize) -> Result<(), Reason> {
+/// Whether there may be rows of a group of this id: whatever the configuration, one that cannot be a group's is no group.
+pub(crate) fn may_be_id(id: &str) -> bool {
     // What divides the parts of a row's key must not stand in it.
-    match !id.is_empty() && id.len() <= max_bytes && !id.contains(char::is_control) {
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.contains(char::is_control)
+}
+
+/// Whether a new group may have an id.
+pub(crate) fn check_id(id: &str, max_bytes: usize) -> Result<(), Reason> {
+    match may_be_id(id) && id.len() <= max_bytes {
         true => Ok(()),
         false => Err(Reason::invalid(format!(
             "a group's id has 1 to {max_bytes} bytes and no control characters"

@@ -77,6 +77,11 @@ impl Pending {
         old.filter(|(_, events)| !events.is_empty()).collect()
     }
 
+    /// Whether there is any note about the group.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.any(id, |_| true)
+    }
+
     /// Whether a user's right is withheld.
     pub(super) fn withholds(&self, id: &str, user: &PublicKey) -> bool {
         self.any(id, |what| match what {

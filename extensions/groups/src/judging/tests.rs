@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
+
 use crate::config::Config;
 use crate::group::Standing;
 use crate::judging::judge;

@@ -31,6 +31,7 @@ pub(super) fn create(act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal>
             code_sha256,
             event: *act.event.id(),
             expires_at_s: act.event.expiration(),
+            made_at_s: act.event.created_at(),
         });
     }
     if invites.len() > act.rules.max_invites {

@@ -9,6 +9,8 @@ use trellis_relay::extension::prelude::*;
 
 /// A text has so many bytes.
 const TEXT_BYTES_MAX: usize = 4096;
+/// A group supports so many kinds, unless it supports all.
+const KINDS_MAX: usize = 500;
 
 pub(super) fn edit(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal> {
     let event = act.event;
@@ -32,7 +34,7 @@ pub(super) fn edit(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusa
     act.group.is_hidden = has("hidden");
     act.group.is_closed = has("closed");
     act.group.has_livekit = has("livekit");
-    act.group.supported_kinds = supported_kinds(event)?;
+    act.group.supported_kinds = supported_kinds(&act)?;
     let before = state.display(act.id)?;
     let display = Display {
         name: text("name")?,
@@ -47,8 +49,8 @@ pub(super) fn edit(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusa
     state.set_group(act.id, &act.group)
 }
 
-fn supported_kinds(event: &Event) -> Result<Option<Vec<u16>>, Refusal> {
-    let Some(tag) = event.tags().find(|tag| tag.name() == "supported_kinds") else {
+fn supported_kinds(act: &Act<'_>) -> Result<Option<Vec<u16>>, Refusal> {
+    let Some(tag) = act.event.tags().find(|tag| tag.name() == "supported_kinds") else {
         return Ok(None);
     };
     let kinds = tag.items().skip(1).map(|kind| kind.parse::<u16>());
@@ -56,7 +58,13 @@ fn supported_kinds(event: &Event) -> Result<Option<Vec<u16>>, Refusal> {
         Ok(mut kinds) => {
             kinds.sort_unstable();
             kinds.dedup();
-            Ok(Some(kinds))
+            match kinds.len() <= KINDS_MAX || act.rules.is_replay {
+                true => Ok(Some(kinds)),
+                false => {
+                    let text = format!("supported_kinds has at most {KINDS_MAX} kinds");
+                    Err(Reason::invalid(text).into())
+                }
+            }
         }
         Err(_) => Err(Reason::invalid("supported_kinds are numbers from 0 to 65535").into()),
     }

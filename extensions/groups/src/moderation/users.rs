@@ -9,15 +9,18 @@ use trellis_relay::extension::prelude::*;
 /// A user has so many roles, of so many bytes each.
 const ROLES_MAX: usize = 16;
 const ROLE_BYTES_MAX: usize = 64;
+/// The roles of all users of a group are one row, of so many bytes.
+const STAFF_BYTES_MAX: usize = 256 * 1024;
 
 /// Adds users, or replaces the roles of those who are there.
 pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal> {
     let users = tags::users(act.event)?;
     answers_in_time(&act, &users, state)?;
-    let mut staff = state.staff(act.id)?;
+    let staff_before = state.staff(act.id)?;
+    let mut staff = staff_before.clone();
     let keepers_before = keepers(&staff, act.rules);
     for (user, roles) in users {
-        let roles = checked(roles)?;
+        let roles = checked(roles, &act)?;
         must_outrank(&act, &staff, &user, &roles)?;
         let before = state.standing(act.id, &user)?;
         act.group.members += usize::from(before != Some(Standing::Member));
@@ -39,7 +42,7 @@ pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal
         return Err(Reason::restricted("too many users of this group have roles").into());
     }
     must_leave_a_keeper(&act, keepers_before, &staff)?;
-    state.set_staff(act.id, &staff)?;
+    set_staff(&act, &staff_before, &staff, state)?;
     state.set_group(act.id, &act.group)
 }
 
@@ -48,7 +51,8 @@ pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refu
     let users = tags::users(act.event)?;
     answers_in_time(&act, &users, state)?;
     let is_leaving = is_answer(&act);
-    let mut staff = state.staff(act.id)?;
+    let staff_before = state.staff(act.id)?;
+    let mut staff = staff_before.clone();
     let keepers_before = keepers(&staff, act.rules);
     for (user, _) in users {
         must_outrank(&act, &staff, &user, &[])?;
@@ -66,17 +70,22 @@ pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refu
             .removed
             .saturating_sub(usize::from(before == Some(Standing::Removed)));
         act.group.removed += usize::from(after == Some(Standing::Removed));
-        if act.group.removed > act.rules.max_removed && before != Some(Standing::Removed) {
+        // Members can always be removed: there is a row for each already.
+        let is_new = before.is_none() && after.is_some();
+        if act.group.removed > act.rules.max_removed && is_new {
             return Err(
                 Reason::restricted("this group remembers as many removed users as it can").into(),
             );
         }
         staff.remove(&user);
-        state.set_standing(act.id, &user, after)?;
+        match after {
+            Some(Standing::Removed) => state.set_removed(act.id, &user, act.event.created_at())?,
+            after => state.set_standing(act.id, &user, after)?,
+        }
         state.set_request(act.id, &user, None)?;
     }
     must_leave_a_keeper(&act, keepers_before, &staff)?;
-    state.set_staff(act.id, &staff)?;
+    set_staff(&act, &staff_before, &staff, state)?;
     state.set_group(act.id, &act.group)
 }
 
@@ -143,11 +152,33 @@ pub(crate) fn full() -> Reason {
     Reason::restricted("this group has as many members as it takes")
 }
 
-fn checked(roles: Vec<String>) -> Result<Vec<String>, Refusal> {
+/// The row is written only where it changes: most users have no roles, and it may be large.
+fn set_staff(
+    act: &Act<'_>,
+    before: &Staff,
+    staff: &Staff,
+    state: &mut State<'_>,
+) -> Result<(), Refusal> {
+    if staff == before {
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec(staff)?.len();
+    let is_too_large = bytes > STAFF_BYTES_MAX && !act.rules.is_replay;
+    // What takes less room than before is never refused.
+    if is_too_large && bytes > serde_json::to_vec(before)?.len() {
+        let text = "the roles of this group's users take more room than there is";
+        return Err(Reason::restricted(text).into());
+    }
+    state.set_staff(act.id, staff)
+}
+
+fn checked(roles: Vec<String>, act: &Act<'_>) -> Result<Vec<String>, Refusal> {
     let mut kept: Vec<String> = Vec::new();
     for role in roles {
-        if role.len() > ROLE_BYTES_MAX {
-            let text = format!("a role has at most {ROLE_BYTES_MAX} bytes");
+        let is_good = role.len() <= ROLE_BYTES_MAX && !role.contains(char::is_control);
+        if !is_good && !act.rules.is_replay {
+            let text =
+                format!("a role has at most {ROLE_BYTES_MAX} bytes and no control characters");
             return Err(Reason::invalid(text).into());
         }
         if !role.is_empty() && !kept.contains(&role) {

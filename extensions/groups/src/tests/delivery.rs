@@ -320,3 +320,35 @@ async fn g4_a_group_that_becomes_private_is_so_from_the_next_message_on() {
         assert_eq!(client.unread().filter(is_message).count(), wanted);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_nobody_sees_what_is_sent_to_a_group_that_memory_does_not_know_yet() {
+    let ground = Ground::start("").await;
+    let mut stranger = ground.client(STRANGER).await;
+    let live = json!({"kinds": [9, 9009], "limit": 0});
+    assert_eq!(stranger.subscribe("live", [live]).await, Ok(vec![]));
+    let mut admin = ground.client(ADMIN).await;
+    for number in 0..5 {
+        let group = format!("secret{number}");
+        let edit = ground.draft(ADMIN, 9002, &group).tag(["private"]);
+        let events = [
+            ground.create(ADMIN, &group),
+            edit.tag(["hidden"]).sign(),
+            ground
+                .draft(ADMIN, 9009, &group)
+                .tag(["code", "sesame"])
+                .sign(),
+            ground.message(ADMIN, &group, "secret"),
+        ];
+        for event in &events {
+            admin.send_event(event).await;
+        }
+        for event in &events {
+            admin.verdict(event).await.assert_accepted();
+        }
+    }
+    // The next one is the first that comes.
+    let open = ground.message(ADMIN, "elsewhere", "for all");
+    admin.store(&open).await;
+    assert_eq!(stranger.next_event("live").await, open);
+}

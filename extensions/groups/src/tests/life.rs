@@ -154,6 +154,10 @@ async fn g3_a_deleted_group_is_gone_with_all_its_events() {
         .assert_refused(gone);
     let again = admin.publish(&ground.create(ADMIN, GROUP)).await;
     again.assert_refused("blocked: a group of this id was deleted, and it is not used again");
+    // That it is gone follows from this event, which its author does not take back.
+    admin.store(&ground.author(ADMIN).deletion([&end])).await;
+    let end = json!({"kinds": [9008], "#h": [GROUP]});
+    assert_eq!(found(&mut admin, end).await, Ok(1));
 }
 
 #[tokio::test]

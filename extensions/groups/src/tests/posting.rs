@@ -1,6 +1,6 @@
 //! Rule G4: what is written to a group, by whom, when, and referring to what.
 
-use super::ground::{ADMIN, GROUP, Ground, MEMBER, STRANGER};
+use super::ground::{ADMIN, GROUP, Ground, MEMBER, STRANGER, found};
 use std::time::Duration;
 use trellis_relay::testing::json;
 
@@ -51,6 +51,75 @@ async fn g4_members_alone_write_to_a_restricted_group_and_what_it_supports() {
         .publish(&ground.draft(MEMBER, 11, GROUP).content("x").sign())
         .await;
     none.assert_refused("blocked: kind 11 is not among the kinds that this group supports");
+}
+
+#[tokio::test]
+async fn g4_an_id_that_is_too_long_is_no_groups() {
+    let ground = Ground::with_group("", [], &[]).await;
+    let mut client = ground.client(ADMIN).await;
+    let long = "x".repeat(499);
+    for number in 0..5 {
+        let note = ground.draft(STRANGER, 1, &long);
+        client
+            .store(&note.content(&format!("note {number}")).sign())
+            .await;
+    }
+    let unknown = "invalid: this relay runs no group of this id";
+    for number in 0..5 {
+        let words = format!("again {number}");
+        let join = ground.draft(STRANGER, 9021, &long).content(&words).sign();
+        client.publish(&join).await.assert_refused(unknown);
+        let below = ground.draft(ADMIN, 9002, GROUP).content(&words);
+        let below = below.tag(["parent", &long]).sign();
+        client.publish(&below).await.assert_refused(unknown);
+    }
+    client.store(&ground.author(STRANGER).note("plain")).await;
+}
+
+#[tokio::test]
+async fn g4_every_h_tag_that_has_a_value_counts() {
+    let ground = Ground::with_group("", ["restricted"], &[MEMBER]).await;
+    ground.found("secret", ["private"], &[MEMBER]).await;
+    let draft = |by, group: &str| ground.author(by).draft(9).tag(["h"]).tag(["h", group]);
+    let mut stranger = ground.client(STRANGER).await;
+    let live = stranger
+        .subscribe("live", [json!({"kinds": [9], "limit": 0})])
+        .await;
+    assert_eq!(live, Ok(vec![]));
+    let refused = stranger.publish(&draft(STRANGER, GROUP).sign()).await;
+    refused.assert_refused(
+        "restricted: only members write to this group; ask to join it with kind 9021",
+    );
+    let mut member = ground.client(MEMBER).await;
+    let secret = draft(MEMBER, "secret").sign();
+    member.store(&secret).await;
+    let by_id = json!({"ids": [secret.id().to_hex()]});
+    assert_eq!(found(&mut stranger, by_id.clone()).await, Ok(0));
+    assert_eq!(found(&mut member, by_id).await, Ok(1));
+    // The next one is the first that comes.
+    let open = ground.message(MEMBER, GROUP, "for all");
+    member.store(&open).await;
+    assert_eq!(stranger.next_event("live").await, open);
+}
+
+#[tokio::test]
+async fn g4_an_event_is_for_few_groups() {
+    let ground = Ground::start("max_new_groups_per_hour = 20").await;
+    let mut client = ground.client(ADMIN).await;
+    let ids: Vec<String> = (0..11).map(|number| format!("group{number}")).collect();
+    for id in &ids {
+        client.store(&ground.create(ADMIN, id)).await;
+        ground.until_said(39000, id, |_| true).await;
+    }
+    let to = |ids: &[String]| {
+        let draft = ground.author(ADMIN).draft(9);
+        ids.iter()
+            .fold(draft, |draft, id| draft.tag(["h", id]))
+            .sign()
+    };
+    let refused = client.publish(&to(&ids)).await;
+    refused.assert_refused("invalid: found 11 groups of this relay in h tags, wanted at most 10");
+    client.store(&to(&ids[..10])).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,121 @@
+//! How much a group takes and remembers, and for whom its invites are.
+
+use super::{RELAY, person, take};
+use crate::config::Config;
+use crate::rebuilding::Pages;
+use crate::rules::Rules;
+use crate::state::State;
+use trellis_relay::testing::START_S;
+
+/// A group with its admin, by rules of this table.
+fn founded(table: &str) -> (Rules, Pages) {
+    let config: Config = toml::from_str(table).unwrap();
+    let rules = config.settle(person(RELAY).pubkey()).unwrap();
+    let mut pages = Pages::new();
+    let create = person(1).draft(9007).tag(["h", "one"]).sign();
+    take(&mut pages, &create, &rules).unwrap();
+    (rules, pages)
+}
+
+#[test]
+fn g1_roles_are_words_of_bounded_length_and_number() {
+    let (rules, mut pages) = founded("max_users_with_roles = 1000");
+    let put = || person(1).draft(9000).tag(["h", "one"]);
+    let user = person(2).pubkey().to_hex();
+    for role in ["a\u{7}b", &"x".repeat(65)] {
+        let event = put().tag(["p", &user, role]).sign();
+        assert_eq!(
+            take(&mut pages, &event, &rules),
+            Err("invalid: a role has at most 64 bytes and no control characters".to_owned())
+        );
+    }
+    let roles: Vec<String> = (0..16).map(|number| format!("{number:064}")).collect();
+    let with_roles = |users: std::ops::Range<u64>| {
+        let users = users.map(|number| person(number).pubkey().to_hex());
+        let event = users.fold(put(), |draft, user| {
+            let mut items = [""; 18];
+            items[0] = "p";
+            items[1] = &user;
+            for (item, role) in items[2..].iter_mut().zip(&roles) {
+                *item = role;
+            }
+            draft.tag(items)
+        });
+        event.sign()
+    };
+    let before = pages.clone();
+    assert_eq!(
+        take(&mut pages, &with_roles(10..310), &rules),
+        Err("restricted: the roles of this group's users take more room than there is".to_owned())
+    );
+    assert_eq!(pages, before);
+    take(&mut pages, &with_roles(10..60), &rules).unwrap();
+}
+
+#[test]
+fn g1_members_can_be_removed_however_many_were_before() {
+    let (rules, mut pages) = founded("max_removed_users = 1");
+    let about = |kind, user: u64| {
+        let draft = person(1).draft(kind).tag(["h", "one"]);
+        draft.tag(["p", &person(user).pubkey().to_hex()]).sign()
+    };
+    for user in [2, 3] {
+        take(&mut pages, &about(9000, user), &rules).unwrap();
+        take(&mut pages, &about(9001, user), &rules).unwrap();
+    }
+    assert_eq!(
+        take(&mut pages, &about(9001, 4), &rules),
+        Err("restricted: this group remembers as many removed users as it can".to_owned())
+    );
+    let group = State::of(&mut pages).group("one").unwrap().unwrap();
+    assert_eq!((group.members, group.removed), (1, 2));
+}
+
+#[test]
+fn g2_an_invite_from_before_a_removal_is_not_for_who_was_removed() {
+    let (rules, mut pages) = founded("");
+    let at = |by: u64, kind, at_s| person(by).draft(kind).tag(["h", "one"]).at(at_s);
+    let invite = |code, at_s| at(1, 9009, at_s).tag(["code", code]).sign();
+    let join = |by, code| at(by, 9021, START_S).tag(["code", code]).sign();
+    let remove = at(1, 9001, START_S + 1).tag(["p", &person(2).pubkey().to_hex()]);
+    for event in [
+        invite("old", START_S),
+        remove.sign(),
+        invite("new", START_S + 2),
+    ] {
+        take(&mut pages, &event, &rules).unwrap();
+    }
+    assert_eq!(
+        take(&mut pages, &join(2, "old"), &rules),
+        Err(
+            "restricted: this invite is not good, or not any more; ask an admin for another"
+                .to_owned()
+        )
+    );
+    take(&mut pages, &join(3, "old"), &rules).unwrap();
+    take(&mut pages, &join(2, "new"), &rules).unwrap();
+}
+
+#[test]
+fn g3_what_is_shown_of_a_group_is_bounded() {
+    let (rules, mut pages) = founded("");
+    let by_admin = |kind| person(1).draft(kind).tag(["h", "one"]);
+    let address = format!("30023:{}:{}", person(1).pubkey().to_hex(), "x".repeat(1024));
+    let pin = by_admin(9010).tag(["a", &address]).sign();
+    let refused = take(&mut pages, &pin, &rules).unwrap_err();
+    assert!(refused.starts_with("invalid: "), "{refused}");
+    let pin = by_admin(9010).tag(["a", &address[..200]]).sign();
+    take(&mut pages, &pin, &rules).unwrap();
+    let numbers: [String; 501] = std::array::from_fn(|number| number.to_string());
+    let mut items = [""; 502];
+    items[0] = "supported_kinds";
+    for (item, number) in items[1..].iter_mut().zip(&numbers) {
+        *item = number;
+    }
+    assert_eq!(
+        take(&mut pages, &by_admin(9002).tag(items).sign(), &rules),
+        Err("invalid: supported_kinds has at most 500 kinds".to_owned())
+    );
+    let fewer: [&str; 501] = std::array::from_fn(|place| items[place]);
+    take(&mut pages, &by_admin(9002).tag(fewer).sign(), &rules).unwrap();
+}
