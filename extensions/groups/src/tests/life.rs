@@ -152,7 +152,9 @@ async fn g3_a_deleted_group_is_gone_with_all_its_events() {
         .publish(&ground.join(STRANGER, GROUP))
         .await
         .assert_refused(gone);
-    let again = admin.publish(&ground.create(ADMIN, GROUP)).await;
+    // Another event than the first one, which may be about to be removed.
+    let again = ground.draft(ADMIN, 9007, GROUP).tag(["name", "again"]);
+    let again = admin.publish(&again.sign()).await;
     again.assert_refused("blocked: a group of this id was deleted, and it is not used again");
     // That it is gone follows from this event, which its author does not take back.
     admin.store(&ground.author(ADMIN).deletion([&end])).await;
