@@ -143,7 +143,8 @@ impl Event {
         self.tags().values(letter)
     }
 
-    /// The first value of the first tag with this name, if it has one.
+    /// The first value of the first tag with this name, if it has one, as `d` is read (NIP-01). Filters look at all tags and
+    /// skip those without a value: what decides on who may see or do something asks [`Event::tag_values`].
     pub fn first_tag_value(&self, name: &str) -> Option<Cow<'_, str>> {
         self.tags()
             .find(|tag| tag.name() == name)

@@ -20,7 +20,7 @@ pub enum Kind {
     Histogram,
 }
 
-/// One metric of the core.
+/// One metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Described {
     /// As Prometheus sees it.
@@ -35,25 +35,28 @@ pub struct Described {
 
 type Text = &'static str;
 
-const fn metric(kind: Kind, name: Text, labels: &'static [Text], help: Text) -> Described {
-    Described {
-        name,
-        kind,
-        labels,
-        help,
+impl Described {
+    /// A row of a table of metrics: what it is, its name, its labels, and what it says in a sentence.
+    pub const fn new(kind: Kind, name: Text, labels: &'static [Text], help: Text) -> Self {
+        Described {
+            name,
+            kind,
+            labels,
+            help,
+        }
     }
 }
 
 const fn counter(name: Text, labels: &'static [Text], help: Text) -> Described {
-    metric(Kind::Counter, name, labels, help)
+    Described::new(Kind::Counter, name, labels, help)
 }
 
 const fn gauge(name: Text, labels: &'static [Text], help: Text) -> Described {
-    metric(Kind::Gauge, name, labels, help)
+    Described::new(Kind::Gauge, name, labels, help)
 }
 
 const fn histogram(name: Text, labels: &'static [Text], help: Text) -> Described {
-    metric(Kind::Histogram, name, labels, help)
+    Described::new(Kind::Histogram, name, labels, help)
 }
 
 /// Every metric of the core, by name.

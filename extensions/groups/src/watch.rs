@@ -8,14 +8,14 @@ use trellis_relay::metrics::{Described, Kind};
 /// Every metric of the extension, by name.
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Described] = &[
-    described(Kind::Counter, ANSWERS, &["to"], "Requests that the relay answered with a moderation event of its own: `create`, `join`, `leave`."),
-    described(Kind::Counter, FOLLOWED, &[], "Moderation events of which memory has learnt."),
-    described(Kind::Gauge, GROUPS, &[], "Groups that there are, without those that were deleted."),
-    described(Kind::Counter, HIDDEN, &[], "Times that an event was kept from a viewer."),
-    described(Kind::Gauge, MEMBERS, &[], "Members of all groups together; who is in two counts twice."),
-    described(Kind::Counter, REFUSED, &["stage"], "What was refused: events early (`admit`) or in their transaction (`commit`), requests (`request`)."),
-    described(Kind::Counter, REMOVED, &[], "Events that were removed because a moderator deleted them or their group."),
-    described(Kind::Counter, SAID, &[], "Events about groups that the relay signed (kinds 39000 to 39005)."),
+    Described::new(Kind::Counter, ANSWERS, &["to"], "Requests that the relay answered with a moderation event of its own: `create`, `join`, `leave`."),
+    Described::new(Kind::Counter, FOLLOWED, &[], "Moderation events of which memory has learnt."),
+    Described::new(Kind::Gauge, GROUPS, &[], "Groups that there are, without those that were deleted."),
+    Described::new(Kind::Counter, HIDDEN, &[], "Times that an event was kept from a viewer."),
+    Described::new(Kind::Gauge, MEMBERS, &[], "Members of all groups together; who is in two counts twice."),
+    Described::new(Kind::Counter, REFUSED, &["stage"], "What was refused: events early (`admit`) or in their transaction (`commit`), requests (`request`)."),
+    Described::new(Kind::Counter, REMOVED, &[], "Events that were removed because a moderator deleted them or their group."),
+    Described::new(Kind::Counter, SAID, &[], "Events about groups that the relay signed (kinds 39000 to 39005)."),
 ];
 
 const ANSWERS: &str = "groups_answers_total";
@@ -85,20 +85,6 @@ pub(crate) fn said() {
 pub(crate) fn sizes((groups, members): (usize, usize)) {
     gauge!(GROUPS).set(groups as f64);
     gauge!(MEMBERS).set(members as f64);
-}
-
-const fn described(
-    kind: Kind,
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Described {
-    Described {
-        name,
-        kind,
-        labels,
-        help,
-    }
 }
 
 #[cfg(test)]

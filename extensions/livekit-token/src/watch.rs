@@ -12,13 +12,13 @@ use trellis_relay::metrics::{Described, Kind};
 /// Every metric of the extension, by name.
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Described] = &[
-    described(Kind::Counter, COMMITS, &["result"], "MLS commits: `accepted`, `conflict` (another was first), `refused`."),
-    described(Kind::Counter, ISSUED, &["route", "result"], "Requests for tokens by route (`community`, `group`, `dm`, `well_known`) and what came of them: `issued`, or the code of the error in lower case."),
-    described(Kind::Histogram, LIVEKIT, &["operation", "result"], "Time of one call to LiveKit's API; the result is `ok`, `not_found`, `refused` or `unreachable`."),
-    described(Kind::Counter, PROXIED, &["action", "result"], "Requests to `/proxy`: `upload`, `download`, or `unknown` where that was not read, and `done` or the code of the error in lower case."),
-    described(Kind::Counter, REPLAYS, &[], "Tokens that somebody used who was not the first, while they were good."),
-    described(Kind::Counter, ROOMS, &["what"], "Rooms that were `opened` for an event, `closed` by the relay, or `finished` by themselves."),
-    described(Kind::Counter, WEBHOOKS, &["event", "result"], "Webhooks of LiveKit by event (`participant_joined`, `participant_left`, `room_started`, `room_finished`, `other`) and what became of them: `taken`, `repeated`, `forged`."),
+    Described::new(Kind::Counter, COMMITS, &["result"], "MLS commits: `accepted`, `conflict` (another was first), `refused`."),
+    Described::new(Kind::Counter, ISSUED, &["route", "result"], "Requests for tokens by route (`community`, `group`, `dm`, `well_known`) and what came of them: `issued`, or the code of the error in lower case."),
+    Described::new(Kind::Histogram, LIVEKIT, &["operation", "result"], "Time of one call to LiveKit's API; the result is `ok`, `not_found`, `refused` or `unreachable`."),
+    Described::new(Kind::Counter, PROXIED, &["action", "result"], "Requests to `/proxy`: `upload`, `download`, or `unknown` where that was not read, and `done` or the code of the error in lower case."),
+    Described::new(Kind::Counter, REPLAYS, &[], "Tokens that somebody used who was not the first, while they were good."),
+    Described::new(Kind::Counter, ROOMS, &["what"], "Rooms that were `opened` for an event, `closed` by the relay, or `finished` by themselves."),
+    Described::new(Kind::Counter, WEBHOOKS, &["event", "result"], "Webhooks of LiveKit by event (`participant_joined`, `participant_left`, `room_started`, `room_finished`, `other`) and what became of them: `taken`, `repeated`, `forged`."),
 ];
 
 const COMMITS: &str = "livekit_token_commits_total";
@@ -99,20 +99,6 @@ pub(crate) fn proxied<T>(action: &'static str, result: &Result<T, Failure>) {
         .as_ref()
         .map_or_else(|failure| failure.code.label(), |_| "done");
     counter!(PROXIED, "action" => action, "result" => result).increment(1);
-}
-
-const fn described(
-    kind: Kind,
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Described {
-    Described {
-        name,
-        kind,
-        labels,
-        help,
-    }
 }
 
 #[cfg(test)]

@@ -17,19 +17,19 @@ use trellis_relay::metrics::{Described, Kind};
 /// Every metric of the gateway, by name.
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Described] = &[
-    described(Kind::Histogram, DATABASE, &["operation"], "Time of one operation on the gateway's database, by what it was for."),
-    described(Kind::Counter, DENIED, &["kind", "verb"], "What was asked for and not given: requests that were closed by `req`, `count`, `neg` or `rest`, and single events that were hidden from a viewer (`deliver`)."),
-    described(Kind::Counter, ERRORS_BY_STAGE, &["stage"], "What went wrong inside the gateway, by what it was doing: `admit`, `request`, `deliver`, `membership`, `archive`, `refill`, `sweep`, `rest`."),
-    described(Kind::Counter, ERRORS, &["kind"], "The same by the kind of the event that it was about; `none` where it was about none. Refusals are not errors."),
-    described(Kind::Counter, EVENTS, &["kind"], "Events of the gateway's kinds that it found right."),
-    described(Kind::Counter, GROUPS, &[], "Groups that were made known, or of which epoch, time or words changed."),
-    described(Kind::Counter, CONSUMED, &[], "KeyPackages that were used up: by a read, an acknowledgement, or their owner's deletion."),
-    described(Kind::Counter, STORED, &[], "KeyPackages that were taken into stock."),
-    described(Kind::Counter, DEPOSITS, &["box"], "Letters put into a mailbox: `keypackages` or `welcomes`."),
-    described(Kind::Counter, EXPIRED, &["box"], "Letters that were removed because their time was over and that nobody had acknowledged."),
-    described(Kind::Counter, PICKUPS, &["box"], "Letters handed to their recipients."),
-    described(Kind::Counter, MEMBERSHIPS, &[], "Rosters that were written."),
-    described(Kind::Counter, CIPHERSUITES, &[], "KeyPackages that came with a ciphersuite of which RFC 9420 knows nothing."),
+    Described::new(Kind::Histogram, DATABASE, &["operation"], "Time of one operation on the gateway's database, by what it was for."),
+    Described::new(Kind::Counter, DENIED, &["kind", "verb"], "What was asked for and not given: requests that were closed by `req`, `count`, `neg` or `rest`, and single events that were hidden from a viewer (`deliver`)."),
+    Described::new(Kind::Counter, ERRORS_BY_STAGE, &["stage"], "What went wrong inside the gateway, by what it was doing: `admit`, `request`, `deliver`, `membership`, `archive`, `refill`, `sweep`, `rest`."),
+    Described::new(Kind::Counter, ERRORS, &["kind"], "The same by the kind of the event that it was about; `none` where it was about none. Refusals are not errors."),
+    Described::new(Kind::Counter, EVENTS, &["kind"], "Events of the gateway's kinds that it found right."),
+    Described::new(Kind::Counter, GROUPS, &[], "Groups that were made known, or of which epoch, time or words changed."),
+    Described::new(Kind::Counter, CONSUMED, &[], "KeyPackages that were used up: by a read, an acknowledgement, or their owner's deletion."),
+    Described::new(Kind::Counter, STORED, &[], "KeyPackages that were taken into stock."),
+    Described::new(Kind::Counter, DEPOSITS, &["box"], "Letters put into a mailbox: `keypackages` or `welcomes`."),
+    Described::new(Kind::Counter, EXPIRED, &["box"], "Letters that were removed because their time was over and that nobody had acknowledged."),
+    Described::new(Kind::Counter, PICKUPS, &["box"], "Letters handed to their recipients."),
+    Described::new(Kind::Counter, MEMBERSHIPS, &[], "Rosters that were written."),
+    Described::new(Kind::Counter, CIPHERSUITES, &[], "KeyPackages that came with a ciphersuite of which RFC 9420 knows nothing."),
 ];
 
 const DATABASE: &str = "mls_gateway_db_operation_duration_seconds";
@@ -198,20 +198,6 @@ const fn kind_label(kind: u16) -> &'static str {
         GIFT_WRAP => "1059",
         ADDRESSABLE_KEY_PACKAGE => "30443",
         _ => "other",
-    }
-}
-
-const fn described(
-    kind: Kind,
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Described {
-    Described {
-        name,
-        kind,
-        labels,
-        help,
     }
 }
 
