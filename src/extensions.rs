@@ -5,6 +5,8 @@ use trellis_relay::extension::Compiled;
 /// In this order `trellis config explain` lists them; the order of their hooks is theirs to say.
 pub(crate) const EXTENSIONS: &[Compiled] = &[
     Compiled::of::<members_only::MembersOnly>(),
+    #[cfg(feature = "blossom_policy")]
+    Compiled::of::<trellis_blossom_policy::BlossomPolicy>(),
     #[cfg(feature = "exec")]
     Compiled::of::<trellis_exec::Exec>(),
     #[cfg(feature = "groups")]
