@@ -221,6 +221,11 @@ impl Nip98Stream {
             false => Err(Nip98Error::Payload.into()),
         }
     }
+
+    /// The hash of the body that was signed for, which [`Nip98Stream::covers`] compares.
+    pub fn payload_sha256(&self) -> &[u8; 32] {
+        &self.payload_sha256
+    }
 }
 
 impl FromRequest for Nip98Stream {

@@ -94,6 +94,28 @@ impl Surroundings {
             .check_signed(header, asked, self.client_ip(request))
     }
 
+    /// The URL by which clients know the mount, without a slash at its end.
+    pub(super) fn own_url(&self, request: &HttpRequest) -> Option<String> {
+        let without_slash = |url: &str| url.trim_end_matches('/').to_owned();
+        if let Some(url) = &self.settings.known_as {
+            return Some(without_slash(url));
+        }
+        let host = named_host(request.head());
+        if self.is_at_host_name {
+            return Some(format!("https://{host}"));
+        }
+        let network = self.host.network();
+        let relay_url = network.relay_url.as_deref();
+        let known_as = address::known_as(relay_url, host, Some(local_address(request)))?;
+        let path = request.path().get(..self.settings.prefix_bytes);
+        let path = path.unwrap_or_default();
+        let target = Target::Below {
+            address: known_as,
+            path,
+        };
+        Some(without_slash(&target.to_string()))
+    }
+
     fn below_mount<'p>(&self, path: &'p str) -> Cow<'p, str> {
         let below = path.get(self.settings.prefix_bytes..).unwrap_or(path);
         match below.starts_with('/') {
