@@ -1,6 +1,8 @@
 //! A Blossom media server under the operator's rules: who may store what, how much of it, and for how long.
 
+mod block_lists;
 mod config;
+mod sniffing;
 
 pub use config::Config;
 
