@@ -8,10 +8,12 @@
 mod address;
 mod auth;
 mod blob;
+mod block_lists;
 mod config;
 mod policy;
 mod rates;
 mod refusal;
+mod sniffing;
 
 pub use config::Config;
 
