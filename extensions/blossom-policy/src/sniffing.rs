@@ -238,7 +238,7 @@ pub(crate) fn essence(declared: &str) -> String {
 /// Other names of the same types. `application/ogg` leaves open whether there is a picture: then the bytes say it.
 fn counts_as(essence: String, sniffed: Option<&'static str>) -> String {
     match (essence.as_str(), sniffed) {
-        ("audio/x-wav" | "audio/wave", _) => "audio/wav".to_owned(),
+        ("audio/x-wav" | "audio/wave" | "audio/vnd.wave", _) => "audio/wav".to_owned(),
         ("application/ogg", Some("video/ogg")) => "video/ogg".to_owned(),
         ("application/ogg", _) => "audio/ogg".to_owned(),
         _ => essence,
