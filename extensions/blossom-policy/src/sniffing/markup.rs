@@ -10,8 +10,14 @@ const TEXT_BYTES_MIN: usize = 12;
 const LOOKED_AT_BYTES: usize = 4096;
 /// What stands before a tag in a page that programs read all the same.
 const BLANKS: &[u8] = b" \t\r\n\x0c";
-/// So much of a tag must be text, or ciphertext would be taken for one now and then.
+/// So much of a tag that is not known must be text, or ciphertext would be taken for one now and then.
 const TAG_BYTES: usize = 16;
+/// The elements that pages begin with, as far as their names are too long for chance.
+const ELEMENTS: [&str; 24] = [
+    "html", "head", "body", "title", "script", "style", "meta", "link", "base", "iframe", "object",
+    "embed", "form", "input", "table", "div", "span", "font", "img", "svg", "math", "video",
+    "audio", "template",
+];
 
 /// Whether it begins with a tag, a comment or a declaration.
 pub(super) fn is_markup(head: &[u8]) -> bool {
@@ -54,8 +60,11 @@ fn is_element(tag: &[u8]) -> bool {
         Some(end) => matches!(end, b' ' | b'\t' | b'\r' | b'\n' | b'\x0c' | b'>' | b'/'),
         None => true,
     };
+    let is_known = ELEMENTS
+        .iter()
+        .any(|it| it.as_bytes().eq_ignore_ascii_case(&tag[..length]));
     let begin = &tag[..tag.len().min(TAG_BYTES)];
-    begins_right && ends_right && begin.is_ascii() && is_text(begin)
+    begins_right && ends_right && (is_known || begin.is_ascii() && is_text(begin))
 }
 
 /// Text that is nothing else: a script that does not say so, for all that can be known.

@@ -26,7 +26,7 @@ const BITRATES_2: [[u16; 15]; 3] = [
 ];
 
 pub(super) fn sniff(head: &[u8], is_whole: bool) -> Option<&'static str> {
-    if head.starts_with(b"#!AMR\n") || head.starts_with(b"#!AMR-WB\n") {
+    if is_amr(head) {
         return Some("audio/amr");
     }
     let Some(tag_bytes) = id3_bytes(head) else {
@@ -117,6 +117,22 @@ fn adts_frame_bytes(header: [u8; 7]) -> Option<usize> {
         | usize::from(header[4]) << 3
         | usize::from(header[5] >> 5);
     (is_sync && rate < 13 && bytes > 7).then_some(bytes)
+}
+
+/// A first frame in one of the modes of speech (RFC 4867, 5).
+fn is_amr(head: &[u8]) -> bool {
+    const NARROW: [usize; 9] = [12, 13, 15, 17, 19, 20, 26, 31, 5];
+    const WIDE: [usize; 10] = [17, 23, 32, 36, 40, 46, 50, 58, 60, 5];
+    let (frames, modes): (_, &[usize]) = match head.strip_prefix(b"#!AMR") {
+        Some([b'\n', frames @ ..]) => (frames, &NARROW),
+        Some([b'-', b'W', b'B', b'\n', frames @ ..]) => (frames, &WIDE),
+        _ => return false,
+    };
+    let Some((header, sound)) = frames.split_first() else {
+        return false;
+    };
+    let bytes = modes.get(usize::from(header >> 3 & 0x0f));
+    header & 0x83 == 0 && bytes.is_some_and(|bytes| sound.len() >= *bytes)
 }
 
 /// Where an ID3v2 tag ends, if there is one.

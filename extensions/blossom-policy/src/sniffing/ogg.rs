@@ -48,7 +48,10 @@ pub(super) fn sniff(head: &[u8], is_whole: bool) -> Option<&'static str> {
         at = page.end;
     }
     // Every stream has more than its beginning.
-    let goes_on = has(head, at, b"OggS\0") || !is_whole;
+    let goes_on = match head.get(at + 5) {
+        Some(flags) => has(head, at, b"OggS\0") && flags & BEGINS == 0,
+        None => !is_whole,
+    };
     match (has_video, has_audio) {
         _ if !goes_on => None,
         (true, _) => Some("video/ogg"),

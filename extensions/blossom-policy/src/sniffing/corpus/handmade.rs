@@ -1,6 +1,7 @@
 //! The shortest files of each kind that its specification allows, for what no program at hand writes.
 
-use super::Expected::{self, Is, NotStored};
+use super::Expected::{self, Is, NotStored, Refused};
+use crate::sniffing::Forbidden;
 
 /// A name, a file, and what it is.
 pub(super) type Made = (String, Vec<u8>, Expected);
@@ -114,7 +115,7 @@ fn pictures() -> Vec<Made> {
         made(
             "gif, letters and a script",
             b"GIF89a=1;alert(document.domain);//////////".to_vec(),
-            NotStored,
+            Refused(Forbidden::Text),
         ),
         made(
             "png, letters alone",
@@ -518,7 +519,13 @@ fn sounds() -> Vec<Made> {
             Is("audio/flac"),
         ),
         made("flac, letters alone", b"fLaC".to_vec(), NotStored),
-        made("amr", b"#!AMR\n\x3c\x08\0".to_vec(), Is("audio/amr")),
+        made("amr", join(&[b"#!AMR\n\x3c", &[8; 31]]), Is("audio/amr")),
+        made(
+            "amr, wide",
+            join(&[b"#!AMR-WB\n\x04", &[8; 17]]),
+            Is("audio/amr"),
+        ),
+        made("amr, no frame", b"#!AMR\n\x3c\x08".to_vec(), NotStored),
         made(
             "midi",
             b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0\x04\0\xff\x2f\0".to_vec(),

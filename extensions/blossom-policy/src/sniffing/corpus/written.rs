@@ -26,7 +26,7 @@ pub(super) const WRITTEN: &[(&str, &[u8], Expected)] = written![
     "ffmpeg.f4v": Is("video/mp4"),
     "ffmpeg.flv": NotStored,
     "ffmpeg.gif": Is("image/gif"),
-    "ffmpeg.ismv": Is("video/mp4"),
+    "ffmpeg.ismv": NotStored,
     "ffmpeg.ivf": NotStored,
     "ffmpeg.jpg": Is("image/jpeg"),
     "ffmpeg.m4a": Is("audio/mp4"),
