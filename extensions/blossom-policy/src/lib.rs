@@ -9,9 +9,17 @@ mod address;
 mod auth;
 mod blob;
 mod config;
+mod holdings;
+mod index;
+mod place;
 mod policy;
+mod quota;
 mod rates;
+mod recovery;
 mod refusal;
+mod spool;
+mod storage;
+mod turns;
 
 pub use config::Config;
 
