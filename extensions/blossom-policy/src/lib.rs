@@ -8,6 +8,7 @@
 mod address;
 mod auth;
 mod blob;
+mod block_lists;
 mod config;
 mod holdings;
 mod index;
@@ -20,6 +21,7 @@ mod refusal;
 mod spool;
 mod storage;
 mod turns;
+mod sniffing;
 
 pub use config::Config;
 
