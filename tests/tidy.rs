@@ -67,6 +67,7 @@ const HOMES: [(&str, &[&str]); 7] = [
     (
         "sqlx::",
         &[
+            "extensions/blossom-policy/src/index",
             "extensions/mls-gateway/src/storage",
             // Tests that look into a database, or damage it.
             "extensions/mls-gateway/src/tests/ground.rs",

@@ -10,9 +10,17 @@ mod auth;
 mod blob;
 mod block_lists;
 mod config;
+mod holdings;
+mod index;
+mod place;
 mod policy;
+mod quota;
 mod rates;
+mod recovery;
 mod refusal;
+mod spool;
+mod storage;
+mod turns;
 mod sniffing;
 
 pub use config::Config;

@@ -1,0 +1,102 @@
+//! What is not taken, whoever offers it, and from whom nothing is.
+
+use super::columns::{hash, limit, pubkey, signed, unsigned};
+use super::failure::{operating, run};
+use super::{Ban, Banned, Index, Result};
+use crate::blob::BlobHash;
+
+const HASH: i64 = 0;
+const PUBKEY: i64 = 1;
+
+impl Banned {
+    /// As two columns.
+    fn columns(&self) -> (i64, &[u8]) {
+        match self {
+            Banned::Hash(hash) => (HASH, hash.as_bytes()),
+            Banned::Pubkey(pubkey) => (PUBKEY, pubkey.as_bytes()),
+        }
+    }
+
+    fn read(kind: i64, subject: Vec<u8>) -> sqlx::Result<Self> {
+        match kind {
+            HASH => hash(subject).map(Banned::Hash),
+            PUBKEY => pubkey(subject).map(Banned::Pubkey),
+            _ => Err(sqlx::Error::Decode("column kind".into())),
+        }
+    }
+}
+
+impl Index {
+    /// Bans a hash or a key; a ban that is there gets the new reason.
+    pub(crate) async fn ban(&self, banned: &Banned, reason: &str, now_ms: u64) -> Result<()> {
+        let (kind, subject) = banned.columns();
+        let written = run("ban", {
+            sqlx::query(
+                "INSERT INTO bans (kind, subject, reason, banned_ms) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (kind, subject) DO UPDATE SET reason = excluded.reason",
+            )
+            .bind(kind)
+            .bind(subject)
+            .bind(reason)
+            .bind(signed(now_ms))
+            .execute(&self.writer)
+        });
+        written.await.map(drop)
+    }
+
+    /// Takes a ban back. Whether there was one.
+    pub(crate) async fn unban(&self, banned: &Banned) -> Result<bool> {
+        let (kind, subject) = banned.columns();
+        let removed = run("unban", {
+            sqlx::query("DELETE FROM bans WHERE kind = ?1 AND subject = ?2")
+                .bind(kind)
+                .bind(subject)
+                .execute(&self.writer)
+        });
+        Ok(removed.await?.rows_affected() > 0)
+    }
+
+    /// Why it is banned, if it is.
+    pub(crate) async fn ban_of(&self, banned: &Banned) -> Result<Option<String>> {
+        let (kind, subject) = banned.columns();
+        let found = sqlx::query_scalar("SELECT reason FROM bans WHERE kind = ?1 AND subject = ?2")
+            .bind(kind)
+            .bind(subject)
+            .fetch_optional(&self.readers);
+        found.await.map_err(|error| operating("ban_of", &error))
+    }
+
+    /// Bans of hashes in their order, then of keys, `max` of those after one.
+    pub(crate) async fn bans(&self, after: Option<Banned>, max: usize) -> Result<Vec<Ban>> {
+        let (kind, subject) = after.as_ref().map_or((HASH, &[][..]), Banned::columns);
+        let found: sqlx::Result<Vec<(i64, Vec<u8>, String, i64)>> = sqlx::query_as(
+            "SELECT kind, subject, reason, banned_ms FROM bans WHERE (kind, subject) > (?1, ?2) \
+             ORDER BY kind, subject LIMIT ?3",
+        )
+        .bind(kind)
+        .bind(subject)
+        .bind(limit(max))
+        .fetch_all(&self.readers)
+        .await;
+        let read = |(kind, subject, reason, banned_ms)| {
+            Ok(Ban {
+                banned: Banned::read(kind, subject)?,
+                reason,
+                banned_ms: unsigned(banned_ms),
+            })
+        };
+        let bans = found.and_then(|rows| rows.into_iter().map(read).collect());
+        bans.map_err(|error| operating("bans", &error))
+    }
+
+    /// Those of these hashes that are banned.
+    pub(crate) async fn banned_among(&self, hashes: &[BlobHash]) -> Result<Vec<BlobHash>> {
+        let mut banned = Vec::new();
+        for found in hashes {
+            if self.ban_of(&Banned::Hash(*found)).await?.is_some() {
+                banned.push(*found);
+            }
+        }
+        Ok(banned)
+    }
+}

@@ -1,0 +1,322 @@
+//! Blobs as objects of a store that speaks S3: `<prefix>/<sha256>`.
+//!
+//! Invariant: an object appears whole or not at all; long ones go in parts, of which few are in memory at a time, whatever
+//! the number of uploads. An upload in parts that a crash cut off is ended at the next start: its parts would be paid for, and
+//! no list of objects shows them.
+
+mod failure;
+mod unfinished;
+
+use super::{BlobStore, BlobStream, CHUNK_BYTES, Room, StorageError, blocking};
+use crate::blob::BlobHash;
+use crate::config;
+use crate::spool::Spooled;
+use async_trait::async_trait;
+use bytes::Bytes;
+use failure::failed;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::client::SpawnedReqwestConnector;
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path as Name;
+use object_store::{
+    Attribute, Attributes, ClientOptions, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use unfinished::Unfinished;
+
+/// Blobs as objects.
+#[derive(Clone, Debug)]
+pub(crate) struct S3 {
+    store: Arc<AmazonS3>,
+    prefix: Name,
+    /// Parts that may be in memory.
+    parts: Arc<Semaphore>,
+    unfinished: Unfinished,
+}
+
+/// What is longer goes in parts of this length, or of as much more as the highest number of parts makes necessary.
+const PART_BYTES: u64 = 8 << 20;
+/// S3 takes 10,000.
+const PARTS_MAX: u64 = 9_000;
+/// Of one upload.
+const PARTS_UNDER_WAY: usize = 2;
+/// Of all.
+const PARTS_IN_MEMORY: usize = 4;
+
+impl S3 {
+    /// A store as the operator has described it. `notes` is a folder of its own on this machine; requests are made on
+    /// `runtime`. Asks nobody yet. Blocks for a moment.
+    pub(crate) fn open(wanted: &config::S3, notes: &Path, runtime: Handle) -> Result<Self, String> {
+        // The HTTP client takes the provider of the process; another extension may have set the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let reveal = |secret: &Option<trellis_relay::config::Secret>| {
+            let secret = secret.as_ref();
+            secret.map(|it| it.reveal().to_owned()).unwrap_or_default()
+        };
+        let client = ClientOptions::new()
+            .with_connect_timeout(Duration::from_secs(5))
+            // How long it takes altogether is up to the file and to who reads it.
+            .with_timeout_disabled()
+            .with_read_timeout(Duration::from_secs(30));
+        let retry = RetryConfig {
+            max_retries: 3,
+            retry_timeout: Duration::from_secs(30),
+            ..RetryConfig::default()
+        };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(wanted.bucket.clone().unwrap_or_default())
+            .with_region(&wanted.region)
+            .with_access_key_id(reveal(&wanted.access_key_id))
+            .with_secret_access_key(reveal(&wanted.secret_access_key))
+            .with_virtual_hosted_style_request(!wanted.path_style)
+            .with_http_connector(SpawnedReqwestConnector::new(runtime))
+            .with_client_options(client)
+            .with_retry(retry);
+        if let Some(endpoint) = &wanted.endpoint {
+            builder = builder
+                .with_endpoint(endpoint.trim_end_matches('/'))
+                .with_allow_http(endpoint.starts_with("http://"));
+        }
+        let prefix = Name::parse(wanted.prefix.trim_matches('/'))
+            .map_err(|_| format!("s3.prefix: found {:?}, wanted a path", wanted.prefix))?;
+        let store = builder
+            .build()
+            .map_err(|error| format!("s3: the object store cannot be used: {error}"))?;
+        let unfinished = Unfinished::open(notes);
+        Ok(S3 {
+            store: Arc::new(store),
+            prefix,
+            parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
+            unfinished: unfinished.map_err(|error| format!("path: {notes:?}: {error}"))?,
+        })
+    }
+
+    /// Ends uploads in parts that a crash cut off. How many these were.
+    pub(crate) async fn end_unfinished(&self) -> Result<usize, StorageError> {
+        let mut ended = 0;
+        for (hash, id) in self.unfinished.all().await? {
+            self.abort(&hash, &id).await?;
+            ended += 1;
+        }
+        Ok(ended)
+    }
+
+    fn name_of(&self, hash: &BlobHash) -> Name {
+        self.prefix.clone().join(hash.to_string())
+    }
+
+    async fn put_whole(
+        &self,
+        spooled: &Spooled,
+        attributes: Attributes,
+    ) -> Result<(), StorageError> {
+        let file = open(spooled)?;
+        let bytes = self.part(&file, 0..spooled.size_bytes()).await?;
+        let name = self.name_of(&spooled.sha256());
+        let put = self
+            .store
+            .put_opts(&name, bytes, PutOptions::from(attributes));
+        put.await.map(drop).map_err(|error| failed("put", &error))
+    }
+
+    async fn put_parts(
+        &self,
+        spooled: &Spooled,
+        attributes: Attributes,
+    ) -> Result<(), StorageError> {
+        let hash = spooled.sha256();
+        let name = self.name_of(&hash);
+        let options = PutMultipartOptions::from(attributes);
+        let id = self.store.create_multipart_opts(&name, options).await;
+        let id = id.map_err(|error| failed("put", &error))?;
+        let put = async {
+            self.unfinished.note(&hash, &id).await?;
+            let parts = self.send_parts(spooled, &name, &id).await?;
+            let completed = self.store.complete_multipart(&name, &id, parts).await;
+            completed.map_err(|error| failed("put", &error))
+        };
+        match put.await {
+            Ok(_) => self.unfinished.forget(&hash).await,
+            Err(error) => {
+                if let Err(error) = self.abort(&hash, &id).await {
+                    tracing::warn!("parts of an upload stay in the object store: {error}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_parts(
+        &self,
+        spooled: &Spooled,
+        name: &Name,
+        id: &String,
+    ) -> Result<Vec<PartId>, StorageError> {
+        let file = &open(spooled)?;
+        let ranges = part_ranges(spooled.size_bytes());
+        let sending = stream::iter(ranges.enumerate()).map(async |(at, range)| {
+            let place = self.parts.acquire().await;
+            let part = self.part(file, range).await?;
+            let sent = self.store.put_part(name, id, at, part).await;
+            drop(place);
+            sent.map_err(|error| failed("put", &error))
+        });
+        sending.buffered(PARTS_UNDER_WAY).try_collect().await
+    }
+
+    /// A part of a file, in memory.
+    async fn part(&self, file: &Arc<File>, range: Range<u64>) -> Result<PutPayload, StorageError> {
+        let file = file.clone();
+        let read = blocking("put", move || {
+            let bytes = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+            let mut part = vec![0; bytes];
+            file.read_exact_at(&mut part, range.start)?;
+            Ok(Bytes::from(part))
+        });
+        read.await.map(PutPayload::from)
+    }
+
+    /// Ends an upload in parts. One that is not there any more is fine.
+    async fn abort(&self, hash: &BlobHash, id: &String) -> Result<(), StorageError> {
+        match self.store.abort_multipart(&self.name_of(hash), id).await {
+            Ok(()) | Err(Error::NotFound { .. }) => self.unfinished.forget(hash).await,
+            Err(error) => Err(failed("abort", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl BlobStore for S3 {
+    async fn put(&self, spooled: &Spooled, mime_type: &str) -> Result<(), StorageError> {
+        let mut attributes = Attributes::new();
+        attributes.insert(Attribute::ContentType, mime_type.to_owned().into());
+        if spooled.size_bytes() > PART_BYTES {
+            return self.put_parts(spooled, attributes).await;
+        }
+        let _place = self.parts.acquire().await;
+        self.put_whole(spooled, attributes).await
+    }
+
+    async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<BlobStream, StorageError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            ..GetOptions::default()
+        };
+        let found = self.store.get_opts(&self.name_of(hash), options).await;
+        let found = found.map_err(|error| failed("get", &error))?;
+        if found.range != range {
+            return Err(StorageError::Corrupt("an object is shorter than its blob"));
+        }
+        let chunks = found.into_stream().map(|chunk| match chunk {
+            Ok(chunk) => stream::iter(in_chunks(chunk).map(Ok)).left_stream(),
+            Err(error) => {
+                let error = Err(failed("get", &error));
+                stream::once(std::future::ready(error)).right_stream()
+            }
+        });
+        Ok(Box::pin(chunks.flatten()))
+    }
+
+    async fn delete(&self, hash: &BlobHash) -> Result<(), StorageError> {
+        match self.store.delete(&self.name_of(hash)).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("delete", &error)),
+        }
+    }
+
+    async fn size(&self, hash: &BlobHash) -> Result<Option<u64>, StorageError> {
+        match self.store.head(&self.name_of(hash)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed("size", &error)),
+        }
+    }
+
+    async fn list(
+        &self,
+        after: Option<BlobHash>,
+        max: usize,
+    ) -> Result<Vec<BlobHash>, StorageError> {
+        let prefix = (!self.prefix.is_root()).then_some(&self.prefix);
+        let found = match after {
+            None => self.store.list(prefix),
+            Some(after) => self.store.list_with_offset(prefix, &self.name_of(&after)),
+        };
+        let hashes = found.try_filter_map(async |object| {
+            let name = object.location.filename().unwrap_or_default();
+            let hash: Option<BlobHash> = name.parse().ok();
+            Ok(hash.filter(|hash| self.name_of(hash) == object.location))
+        });
+        let hashes: Result<Vec<BlobHash>, Error> = hashes.take(max).try_collect().await;
+        hashes.map_err(|error| failed("list", &error))
+    }
+
+    async fn room(&self) -> Option<Room> {
+        None
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        match self.list(None, 1).await {
+            // Of blobs nothing is asked, so what is missing is the bucket.
+            Err(StorageError::Missing) => Err(StorageError::Remote {
+                operation: "check",
+                what: "there is no such bucket".to_owned(),
+            }),
+            result => result.map(drop),
+        }
+    }
+}
+
+fn open(spooled: &Spooled) -> Result<Arc<File>, StorageError> {
+    let file = spooled.file().try_clone();
+    file.map(Arc::new)
+        .map_err(|error| StorageError::of_disk("put", error))
+}
+
+/// The parts of a file of this length.
+fn part_ranges(size_bytes: u64) -> impl Iterator<Item = Range<u64>> {
+    let part_bytes = PART_BYTES.max(size_bytes.div_ceil(PARTS_MAX));
+    let starts = (0..size_bytes.div_ceil(part_bytes)).map(move |at| at * part_bytes);
+    starts.map(move |start| start..size_bytes.min(start + part_bytes))
+}
+
+/// What has come, in pieces that are not too long.
+fn in_chunks(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b16_parts_are_the_whole_and_no_more_than_a_store_takes() {
+        for size_bytes in [1, PART_BYTES, PART_BYTES + 1, 10 * PART_BYTES, 1 << 40] {
+            let parts: Vec<_> = part_ranges(size_bytes).collect();
+            assert!(parts.len() <= PARTS_MAX as usize);
+            assert_eq!(parts.first().map(|part| part.start), Some(0));
+            assert_eq!(parts.last().map(|part| part.end), Some(size_bytes));
+            assert!(parts.windows(2).all(|two| two[0].end == two[1].start));
+            let rest = parts.iter().skip(1);
+            let is_even = parts.first().map(|first| first.end - first.start);
+            assert!(
+                rest.rev()
+                    .skip(1)
+                    .all(|it| Some(it.end - it.start) == is_even)
+            );
+        }
+    }
+}
