@@ -10,18 +10,21 @@ mod auth;
 mod blob;
 mod block_lists;
 mod config;
+#[cfg(test)]
+mod ground;
 mod holdings;
 mod index;
+mod opening;
 mod place;
 mod policy;
 mod quota;
 mod rates;
 mod recovery;
 mod refusal;
+mod sniffing;
 mod spool;
 mod storage;
 mod turns;
-mod sniffing;
 
 pub use config::Config;
 
