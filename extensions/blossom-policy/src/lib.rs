@@ -18,10 +18,10 @@ mod quota;
 mod rates;
 mod recovery;
 mod refusal;
+mod sniffing;
 mod spool;
 mod storage;
 mod turns;
-mod sniffing;
 
 pub use config::Config;
 
