@@ -9,6 +9,7 @@
 use crate::BlossomPolicy;
 use crate::address;
 use crate::blob::BlobHash;
+use crate::rates;
 use crate::refusal::Refusal;
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -144,23 +145,22 @@ pub(crate) fn signer_if_any(
     }
 }
 
-/// Who signed a request whose body is the blob, and the body, unread.
+/// Who signed a request whose body is the blob, which stays unread.
 pub(crate) async fn signer_of_blob(
     me: &BlossomPolicy,
     request: &HttpRequest,
-    payload: web::Payload,
     verb: Verb,
-) -> Result<(Signer, web::Payload), Refusal> {
+) -> Result<Signer, Refusal> {
     match authorization(me, request)? {
-        Authorization::Token(event) => Ok((token_signer(me, request, &event, verb)?, payload)),
+        Authorization::Token(event) => token_signer(me, request, &event, verb),
         Authorization::Request => {
-            let mut payload: Payload = payload.into_inner();
-            let signed = Nip98Payload::of(request, &mut payload).await?;
-            let signer = Signer {
+            // Only what was signed is asked for: the body is the caller's.
+            let signed = Nip98Stream::from_request(request, &mut Payload::None).await;
+            let signed = signed.map_err(not_signed)?;
+            Ok(Signer {
                 pubkey: signed.pubkey,
-                scope: Scope::Body(signed.sha256),
-            };
-            Ok((signer, signed.body))
+                scope: Scope::Body(BlobHash::from_bytes(*signed.payload_sha256())),
+            })
         }
     }
 }
@@ -201,26 +201,6 @@ pub(crate) async fn read_short(
     let body = tokio::time::timeout(patience, Bytes::from_request(request, payload)).await;
     let body = body.map_err(|_| Refusal::Late)?;
     body.map_err(|error| Refusal::bad_request(format!("the body cannot be read: {error}")))
-}
-
-/// A body of any length that was signed for (NIP-98).
-struct Nip98Payload {
-    pubkey: PublicKey,
-    body: web::Payload,
-    sha256: BlobHash,
-}
-
-impl Nip98Payload {
-    async fn of(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Refusal> {
-        let signed = Nip98Stream::from_request(request, payload).await;
-        let signed = signed.map_err(not_signed)?;
-        let sha256 = BlobHash::from_bytes(*signed.payload_sha256());
-        Ok(Nip98Payload {
-            pubkey: signed.pubkey,
-            body: signed.body,
-            sha256,
-        })
-    }
 }
 
 /// What an `Authorization` header is.
@@ -273,7 +253,7 @@ fn token_signer(
     let is_here = |name: &str| address::is_ours(&me.config(), request, name);
     let signer = check_token(event, verb, me.host.clock().now_s(), is_here)?;
     // The operator's lists, as they are in force for the relay.
-    let ip = ClientIp::extract(request).into_inner()?;
+    let ip = rates::client_ip(request)?;
     me.host.may_read(ip.0, &signer.pubkey)?;
     Ok(signer)
 }
@@ -334,22 +314,19 @@ fn check_token(
     })
 }
 
-/// What is wrong with a signed request (NIP-98), where that is what an extractor says.
-fn not_signed(error: ApiError) -> Refusal {
-    let status = error.status();
-    let text = error.to_string();
-    match error.into_nip98() {
-        Some(error) => unsigned(error),
-        None if status.is_client_error() => Refusal::bad_request(text),
-        None => Refusal::busy(text),
-    }
+/// What is wrong with a signed request (NIP-98) or a service's token, where an extractor of the relay says it.
+pub(crate) fn not_signed(error: ApiError) -> Refusal {
+    let refusal = Refusal::from_api(error.status(), error.to_string());
+    error.into_nip98().map_or(refusal, unsigned)
 }
 
 fn unsigned(error: Nip98Error) -> Refusal {
+    let text = error.to_string();
     match error {
+        Nip98Error::Header => Refusal::Token(text.into()),
         Nip98Error::Busy => Refusal::TooMany(std::time::Duration::from_secs(60)),
-        Nip98Error::Banned => Refusal::forbidden("this public key is banned"),
-        error => Refusal::Signature(error.to_string().into()),
+        Nip98Error::Banned => Refusal::forbidden(text),
+        _ => Refusal::Signature(text.into()),
     }
 }
 

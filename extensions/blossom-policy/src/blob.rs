@@ -92,12 +92,7 @@ impl JsonSchema for BlobHash {
 pub(crate) struct MimeType(Cow<'static, str>);
 
 /// Other names for a type that has one of its own here.
-const ALIASES: [(&str, &str); 4] = [
-    ("audio/x-wav", "audio/wav"),
-    ("audio/wave", "audio/wav"),
-    ("audio/vnd.wave", "audio/wav"),
-    ("application/x-pdf", "application/pdf"),
-];
+const ALIASES: [(&str, &str); 2] = [("audio/x-wav", "audio/wav"), ("audio/wave", "audio/wav")];
 
 /// What the URL of a blob ends in, by its type.
 const EXTENSIONS: [(&str, &str); 24] = [

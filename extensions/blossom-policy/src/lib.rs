@@ -6,16 +6,24 @@
 //! address with a blob.
 
 mod address;
+mod administration;
+mod archive;
 mod auth;
 mod blob;
 mod block_lists;
+mod commands;
 mod config;
 #[cfg(test)]
 mod ground;
 mod holdings;
 mod index;
 mod opening;
+mod information;
+mod intake;
+mod opening;
+mod payment;
 mod place;
+mod places;
 mod policy;
 mod quota;
 mod rates;
@@ -25,18 +33,45 @@ mod sniffing;
 mod spool;
 mod storage;
 mod turns;
+mod retention;
+mod routes;
+mod rpc;
+mod sniffing;
+mod spool;
+mod standing;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod turns;
+mod watch;
 
 pub use config::Config;
 
+use block_lists::BlockLists;
+use holdings::Holdings;
+use places::Places;
 use rates::Rates;
+use spool::Spool;
+use standing::Standing;
 use std::sync::{Arc, PoisonError, RwLock};
 use trellis_relay::extension::prelude::*;
+
+/// Archives under way at a time.
+const EXPORTS_MAX: usize = 8;
 
 /// The extension.
 pub struct BlossomPolicy {
     host: Host,
     config: RwLock<Arc<Config>>,
     rates: Rates,
+    /// Of uploads under way.
+    places: Places,
+    /// Of archives under way.
+    exports: Places,
+    spool: Spool,
+    holdings: Holdings,
+    block_lists: Arc<BlockLists>,
+    standing: Standing,
 }
 
 impl Extension for BlossomPolicy {
@@ -46,14 +81,53 @@ impl Extension for BlossomPolicy {
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         config.check()?;
-        Ok(BlossomPolicy {
+        watch::describe();
+        let block_lists = opening::block_lists(&config).await?;
+        let place = opening::place(&config, &host).await?;
+        let me = BlossomPolicy {
             rates: Rates::new(&config.rates, &host),
+            places: Places::new(config.max_uploads, config.max_uploads_per_ip),
+            exports: Places::new(EXPORTS_MAX, 1),
+            spool: Spool::new(&place.incoming(), config.max_uploads),
+            holdings: opening::holdings(&config, place).await?,
+            block_lists,
+            standing: Standing::default(),
             config: RwLock::new(Arc::new(config)),
             host,
-        })
+        };
+        standing::look(&me).await;
+        Ok(me)
     }
 
-    fn register(&self, _hooks: &mut Registrar<Self>) {}
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        routes::register(&self.config(), hooks);
+        commands::register(hooks);
+        rpc::register(hooks);
+        information::register(hooks);
+    }
+
+    async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
+        let every = self.config().block_lists.reload_interval.duration();
+        let lists = block_lists::keep_looking(self.block_lists.clone(), every, |read| match read {
+            Ok(true) => watch::lists_read("changed"),
+            Ok(false) => watch::lists_read("unchanged"),
+            Err(error) => {
+                tracing::error!("the block lists stay as they were: {error}");
+                watch::lists_read("failed");
+            }
+        });
+        tokio::select! {
+            () = stop.stopped() => {}
+            () = standing::keep_looking(&self) => {}
+            () = retention::keep_removing(&self) => {}
+            () = lists => {}
+        }
+        Ok(())
+    }
+
+    fn health(&self) -> Health {
+        self.standing.health()
+    }
 
     fn reload(&self, new: &Config) -> Reload {
         if new.check().is_err() || !new.can_follow(&self.config()) {

@@ -1,37 +1,40 @@
-//! How the parts that hold blobs are made of a configuration.
+//! Opens what the table describes: the directory, the storage of the backend, and the lists.
 //!
 //! Invariant: what comes from here is ready: what a crash interrupted is ended, or logged where the storage does not answer;
 //! then it waits for the next start.
 
+use crate::block_lists::BlockLists;
 use crate::config::{Backend, Config};
 use crate::holdings::Holdings;
 use crate::place::Place;
 use crate::quota::Limits;
 use crate::recovery;
-use crate::spool::Spool;
 use crate::storage::{BlobStore, Filesystem, S3, blocking};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use trellis_relay::extension::prelude::*;
 
-/// Opens what is held, and what takes files in.
-pub(crate) async fn open(config: &Config, host: &Host) -> Result<(Holdings, Spool), BuildError> {
+/// The directory of the table.
+pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, BuildError> {
     let folder = match &config.path {
         Some(path) => PathBuf::from(path),
         None => host.data_dir().join("blobs"),
     };
-    let place = Place::open(&folder).await?;
-    let storage = open_storage(config, &place).await?;
-    let spool = Spool::new(&place.incoming(), config.max_uploads);
+    Ok(Place::open(&folder).await?)
+}
+
+/// What is held there, with the changes ended that a crash has interrupted.
+pub(crate) async fn holdings(config: &Config, place: Arc<Place>) -> Result<Holdings, BuildError> {
+    let storage = storage(config, &place).await?;
     let holdings = Holdings::new(place, storage, limits(config));
     if let Err(error) = recovery::recover(&holdings).await {
         tracing::warn!("interrupted changes of blobs are left until the next start: {error}");
     }
-    Ok((holdings, spool))
+    Ok(holdings)
 }
 
-async fn open_storage(config: &Config, place: &Place) -> Result<Arc<dyn BlobStore>, BuildError> {
+async fn storage(config: &Config, place: &Place) -> Result<Arc<dyn BlobStore>, BuildError> {
     match config.backend {
         Backend::Filesystem => {
             let folder = place.files();
@@ -49,6 +52,14 @@ async fn open_storage(config: &Config, place: &Place) -> Result<Arc<dyn BlobStor
         }
         Backend::Upstream => Err("backend: \"upstream\" is not there yet".into()),
     }
+}
+
+/// The block lists of the table.
+pub(crate) async fn block_lists(config: &Config) -> Result<Arc<BlockLists>, BuildError> {
+    let files = config.block_lists.files.iter().map(PathBuf::from).collect();
+    let lists = tokio::task::spawn_blocking(move || BlockLists::load(files)).await?;
+    let lists = lists.map_err(|error| format!("block_lists.files: {error}"))?;
+    Ok(Arc::new(lists))
 }
 
 fn limits(config: &Config) -> Limits {

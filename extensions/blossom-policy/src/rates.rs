@@ -66,7 +66,12 @@ impl Rates {
 
 /// What an address is counted as.
 pub(crate) fn address(request: &HttpRequest) -> Result<String, Refusal> {
-    Ok(ClientIp::extract(request).into_inner()?.rate_key())
+    Ok(client_ip(request)?.rate_key())
+}
+
+/// Where a request comes from.
+pub(crate) fn client_ip(request: &HttpRequest) -> Result<ClientIp, Refusal> {
+    Ok(ClientIp::extract(request).into_inner()?)
 }
 
 fn take(limiter: &RateLimiter, key: &str) -> Result<(), Refusal> {

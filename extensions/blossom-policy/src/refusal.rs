@@ -55,6 +55,9 @@ pub(crate) enum Refusal {
     /// 404
     #[error("there is no such blob")]
     NoBlob,
+    /// 404: something else that is not there.
+    #[error("{0}")]
+    Nothing(&'static str),
     /// 404: the route is switched off.
     #[error("this server does not offer this")]
     Off,
@@ -126,6 +129,14 @@ impl Refusal {
         }
     }
 
+    /// For the operator, who may know what failed inside.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Refusal::Inside(cause) => format!("{self}: {cause}"),
+            refusal => refusal.to_string(),
+        }
+    }
+
     /// The status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
@@ -135,7 +146,7 @@ impl Refusal {
             Refusal::Signature(_) | Refusal::Forbidden(_) | Refusal::Blocked => {
                 StatusCode::FORBIDDEN
             }
-            Refusal::NoBlob | Refusal::Off => StatusCode::NOT_FOUND,
+            Refusal::NoBlob | Refusal::Nothing(_) | Refusal::Off => StatusCode::NOT_FOUND,
             Refusal::Late => StatusCode::REQUEST_TIMEOUT,
             Refusal::OtherHash(_) => StatusCode::CONFLICT,
             Refusal::NoLength(_) => StatusCode::LENGTH_REQUIRED,
@@ -160,7 +171,7 @@ impl Refusal {
             Refusal::Payment { .. } => "payment_required",
             Refusal::Forbidden(_) => "forbidden",
             Refusal::Blocked | Refusal::Unlawful => "blocked",
-            Refusal::NoBlob | Refusal::Off => "not_found",
+            Refusal::NoBlob | Refusal::Nothing(_) | Refusal::Off => "not_found",
             Refusal::Late => "late",
             Refusal::OtherHash(_) => "other_hash",
             Refusal::TooLarge { .. } => "too_large",
@@ -232,11 +243,10 @@ impl ResponseError for Refusal {
     }
 }
 
-/// What the relay's own extractors refuse.
-impl From<ApiError> for Refusal {
-    fn from(error: ApiError) -> Self {
-        let text = error.to_string();
-        match error.status() {
+impl Refusal {
+    /// What the relay's own extractors say with this status.
+    pub(crate) fn from_api(status: StatusCode, text: String) -> Self {
+        match status {
             StatusCode::TOO_MANY_REQUESTS => Refusal::TooMany(Duration::from_secs(60)),
             StatusCode::UNAUTHORIZED => Refusal::Token(text.into()),
             StatusCode::FORBIDDEN => Refusal::Forbidden(text.into()),
@@ -246,6 +256,12 @@ impl From<ApiError> for Refusal {
             StatusCode::SERVICE_UNAVAILABLE => Refusal::busy(text),
             _ => Refusal::inside(text),
         }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Refusal::from_api(error.status(), error.to_string())
     }
 }
 

@@ -165,10 +165,16 @@ fn media(head: &[u8], is_whole: bool) -> Option<&'static str> {
         .or_else(|| mpeg::sniff(head, is_whole))
 }
 
-/// `%PDF-` and a version, at the very beginning: readers that look further are how a PDF hides in something else.
+/// `%PDF-` and a version at the very beginning, since readers that look further are how a PDF hides in something else; then
+/// an object.
 fn is_pdf(head: &[u8]) -> bool {
     let version = head.strip_prefix(b"%PDF-");
-    version.is_some_and(|it| matches!(it, [b'0'..=b'9', b'.', b'0'..=b'9', ..]))
+    version.is_some_and(|it| {
+        matches!(
+            it,
+            [b'0'..=b'9', b'.', b'0'..=b'9', b'\r' | b'\n' | b' ', ..]
+        )
+    }) && head.windows(4).any(|four| four == b" obj")
 }
 
 /// A name for what is refused anyway, so that the answer can say more than that it is unknown. The signatures behind it are

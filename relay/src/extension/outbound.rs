@@ -8,6 +8,7 @@ mod address;
 mod destination;
 mod error;
 mod line;
+mod parts;
 mod request;
 mod resolver;
 mod response;
@@ -23,6 +24,7 @@ use super::relay_side::Core;
 use line::Line;
 use reqwest::Method;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Asks other servers by HTTP or HTTPS; got from [`super::Host::http_client`]. Cheap to clone.
@@ -83,6 +85,17 @@ impl HttpClient {
     /// A DELETE.
     pub fn delete(&self, url: &str) -> HttpRequest {
         self.request(Method::DELETE, url)
+    }
+
+    /// The longest body of an answer that the operator lets through (`outbound.max_body_bytes`): what is longer has to be
+    /// asked for in parts.
+    pub fn max_body_bytes(&self) -> usize {
+        self.inner.core.outbound().max_body_bytes.as_usize()
+    }
+
+    /// How long the operator lets a whole request take (`outbound.timeout`).
+    pub fn timeout(&self) -> Duration {
+        self.inner.core.outbound().timeout.duration()
     }
 
     /// Opens a WebSocket: `wss://...`, or `ws://...` to an address that is allowed. Neither redirects nor compression; a

@@ -12,9 +12,6 @@ pub(crate) struct Reports {
     /// Reports that wait for review at a time; those beyond are refused: 1 to 1000000. Default: 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(crate) max_open: u64,
-    /// Of these by one key: 1 to 1000000. Default: 100.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(crate) max_open_per_pubkey: u64,
 }
 
 impl Default for Reports {
@@ -22,18 +19,12 @@ impl Default for Reports {
         Reports {
             enabled: true,
             max_open: 10_000,
-            max_open_per_pubkey: 100,
         }
     }
 }
 
 impl Reports {
     pub(super) fn check(&self) -> Result<(), String> {
-        within("reports.max_open", self.max_open, 1..=1_000_000)?;
-        within(
-            "reports.max_open_per_pubkey",
-            self.max_open_per_pubkey,
-            1..=1_000_000,
-        )
+        within("reports.max_open", self.max_open, 1..=1_000_000)
     }
 }

@@ -3,13 +3,17 @@
 use super::error::{ApiError, UNABLE};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
 /// An error that is plain text or nothing becomes `{error, code}`; other bodies are the author's affair. What a 5xx says
 /// of itself goes to the log alone.
-pub(super) fn finish(extension: &'static str, response: HttpResponse) -> HttpResponse {
+pub(super) fn finish(
+    extension: &'static str,
+    reason_header: Option<&HeaderName>,
+    response: HttpResponse,
+) -> HttpResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -20,6 +24,15 @@ pub(super) fn finish(extension: &'static str, response: HttpResponse) -> HttpRes
     let is_empty = matches!(response.body().size(), BodySize::None | BodySize::Sized(0));
     let is_bare = is_empty || (response.error().is_some() && is_text(response.headers()));
     if !is_bare {
+        let text = match response.error() {
+            Some(error) if status.is_client_error() => Some(error.to_string()),
+            Some(_) => Some(UNABLE.to_owned()),
+            None => None,
+        };
+        let mut response = response;
+        if let Some(text) = text {
+            tell_reason(&mut response, reason_header, &text);
+        }
         return response;
     }
     let text = match (response.error(), status) {
@@ -33,6 +46,7 @@ pub(super) fn finish(extension: &'static str, response: HttpResponse) -> HttpRes
             .to_lowercase(),
     };
     let mut finished = error(status, &text);
+    tell_reason(&mut finished, reason_header, &text);
     // What the author or actix set beside, such as `Allow`.
     for (name, value) in response.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
@@ -41,6 +55,24 @@ pub(super) fn finish(extension: &'static str, response: HttpResponse) -> HttpRes
     }
     finished
 }
+
+/// Says why in a header as well, unless the author has said it there.
+pub(super) fn tell_reason(response: &mut HttpResponse, name: Option<&HeaderName>, text: &str) {
+    let Some(name) = name.filter(|name| !response.headers().contains_key(*name)) else {
+        return;
+    };
+    let visible = |char: char| match char {
+        ' '..='~' => char,
+        _ => '?',
+    };
+    let text: String = text.chars().take(REASON_CHARS_MAX).map(visible).collect();
+    if let Ok(text) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert(name.clone(), text);
+    }
+}
+
+/// A header that says why has so many characters.
+const REASON_CHARS_MAX: usize = 300;
 
 /// What is said where no route is.
 pub(super) const NOTHING: &str = "there is nothing here";

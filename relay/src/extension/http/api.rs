@@ -7,6 +7,7 @@ use super::path::openness;
 use super::service_token::ServiceTokens;
 use super::surroundings::Settings;
 use actix_web::http::Method;
+use actix_web::http::header::HeaderName;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Responder, guard, web};
 use schemars::generate::SchemaSettings;
@@ -125,6 +126,13 @@ impl Api {
     /// Web pages of every origin may call these routes, whatever `network.allowed_origins` says.
     pub fn any_origin(&mut self) -> &mut Self {
         self.settings.any_origin = true;
+        self
+    }
+
+    /// Errors say why in this header as well, for clients that look there: all that this mount answers, 404 and 405 among
+    /// them. A handler that sets it itself has the last word.
+    pub fn reason_header(&mut self, name: HeaderName) -> &mut Self {
+        self.settings.reason_header = Some(name);
         self
     }
 

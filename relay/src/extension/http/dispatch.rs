@@ -121,12 +121,23 @@ impl Dispatcher {
                 Some(Unrouted(unread)) => payload = unread,
                 None => {
                     note_answer(&request, mounted);
-                    let response = answer::finish(mounted.hook.owner.name, response);
+                    let scope = mounted.scope();
+                    let reason = scope.and_then(|it| it.settings.reason_header.as_ref());
+                    let response = answer::finish(mounted.hook.owner.name, reason, response);
                     return Ok(ServiceResponse::new(request, response));
                 }
             }
         }
-        let response = say_what_there_is(&request, &candidates);
+        let mut response = say_what_there_is(&request, &candidates);
+        let mut scopes = candidates.iter().filter_map(|mounted| mounted.scope());
+        let reason = scopes.find_map(|scope| scope.settings.reason_header.as_ref());
+        let text = match response.status() {
+            StatusCode::METHOD_NOT_ALLOWED => "there is no such method here",
+            _ => NOTHING,
+        };
+        if response.status().is_client_error() {
+            answer::tell_reason(&mut response, reason, text);
+        }
         Ok(ServiceResponse::new(request, response))
     }
 }

@@ -8,7 +8,7 @@ use crate::nips::nip98::address::{self, Target};
 use crate::nips::nip98::{self, Asked, Nip98Error, Signed};
 use crate::own_host::{local_address, named_host};
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -21,6 +21,8 @@ pub(super) struct Settings {
     pub(super) max_body_bytes: usize,
     /// Web pages of all origins may call it, whatever the operator's list says.
     pub(super) any_origin: bool,
+    /// Errors say why in this header, too.
+    pub(super) reason_header: Option<HeaderName>,
     /// The mount's path, which `known_as` stands for.
     pub(super) prefix_bytes: usize,
 }
@@ -32,6 +34,7 @@ impl Default for Settings {
             nip98_window_s: nip98::WINDOW_S,
             max_body_bytes: DEFAULT_BODY_BYTES,
             any_origin: false,
+            reason_header: None,
             prefix_bytes: 0,
         }
     }

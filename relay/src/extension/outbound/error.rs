@@ -35,6 +35,9 @@ pub enum OutboundError {
     /// A redirect by which another origin would get the body, which is meant for the first.
     #[error("a redirect that takes the body of the request to another origin")]
     BodyElsewhere,
+    /// A redirect that wants the body again, of which nothing is kept once it was sent.
+    #[error("a redirect that wants a body again that was sent in parts")]
+    BodySent,
     /// It was redirected again and again.
     #[error("more than {0} redirects; outbound.max_redirects can allow more")]
     Redirects(u32),
@@ -104,6 +107,7 @@ impl OutboundError {
             | OutboundError::Private { .. }
             | OutboundError::Downgrade
             | OutboundError::BodyElsewhere
+            | OutboundError::BodySent
             | OutboundError::Redirects(_) => "refused",
             OutboundError::Busy(_) => "busy",
             OutboundError::Timeout(_) => "timeout",

@@ -4,9 +4,11 @@ use super::HttpClient;
 use super::destination;
 use super::error::OutboundError;
 use super::line::Line;
+use super::parts::{Body, Parts};
 use super::response::HttpResponse;
 use super::tally::Tally;
 use bytes::Bytes;
+use futures_util::Stream;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -34,10 +36,10 @@ pub struct HttpRequest {
     method: Method,
     url: String,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
     timeout: Duration,
     max_body_bytes: usize,
-    is_strict: bool,
+    redirects: Redirects,
     problem: Option<OutboundError>,
 }
 
@@ -48,10 +50,10 @@ impl HttpRequest {
             method,
             url: url.to_owned(),
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Body::default(),
             timeout: Duration::MAX,
             max_body_bytes: usize::MAX,
-            is_strict: false,
+            redirects: Redirects::Follow,
             problem: None,
         }
     }
@@ -72,14 +74,40 @@ impl HttpRequest {
     /// Sends these bytes. A redirect that would take them to another origin is [`OutboundError::BodyElsewhere`]: ask that
     /// one by its own URL if it shall have them.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
+        self.body = Body::Whole(body.into());
+        self
+    }
+
+    /// Sends what comes in parts, `bytes` together: a file that is too long for memory. More or less than that breaks the
+    /// request off, as an error of the stream does. It is sent once, so a redirect that wants it again is
+    /// [`OutboundError::BodySent`].
+    ///
+    /// ```
+    /// use trellis_relay::extension::OutboundError;
+    /// use trellis_relay::extension::prelude::*;
+    /// async fn store(host: &Host) -> Result<u16, OutboundError> {
+    ///     let parts = ["what is ", "long"].map(|it| std::io::Result::Ok(it.into()));
+    ///     let parts = futures_util::stream::iter(parts);
+    ///     let request = host.http_client().put("https://files.example/upload").stream(12, parts);
+    ///     Ok(request.send().await?.status())
+    /// }
+    /// ```
+    pub fn stream<E>(
+        mut self,
+        bytes: u64,
+        parts: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.body = Body::Parts(Parts::new(bytes, parts));
         self
     }
 
     /// Sends this as JSON.
     pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(body) {
-            Ok(json) => self.body = json.into(),
+            Ok(json) => self.body = Body::Whole(json.into()),
             Err(error) => self.problem = Some(OutboundError::Json(error)),
         }
         let json = HeaderValue::from_static("application/json");
@@ -103,7 +131,16 @@ impl HttpRequest {
     /// nowhere, whatever else it leads to; and a redirect is an answer like any other, so that whoever asks looks at where
     /// it leads before following it with a request of its own.
     pub fn strict(mut self) -> Self {
-        self.is_strict = true;
+        self.redirects = Redirects::Strict;
+        self
+    }
+
+    /// A redirect is an answer like any other, so that whoever asks looks at where it leads first. [`HttpRequest::strict`]
+    /// has this as well.
+    pub fn unfollowed(mut self) -> Self {
+        if self.redirects == Redirects::Follow {
+            self.redirects = Redirects::Answer;
+        }
         self
     }
 
@@ -137,7 +174,7 @@ impl HttpRequest {
             url,
             headers: std::mem::take(&mut self.headers),
             body: std::mem::take(&mut self.body),
-            is_strict: self.is_strict,
+            redirects: self.redirects,
         };
         let asking = self.client.inner.runtime.spawn(hops.follow());
         let mut asking = CalledOff(asking);
@@ -151,6 +188,17 @@ impl HttpRequest {
         };
         Ok((answer, terms))
     }
+}
+
+/// What becomes of an answer that sends the request on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Redirects {
+    /// It is asked where it leads.
+    Follow,
+    /// It is the answer.
+    Answer,
+    /// The same, for a URL that a stranger chose.
+    Strict,
 }
 
 /// What holds until the body has been read.
@@ -167,25 +215,29 @@ struct Hops {
     method: Method,
     url: reqwest::Url,
     headers: HeaderMap,
-    body: Bytes,
-    is_strict: bool,
+    body: Body,
+    redirects: Redirects,
 }
 
 impl Hops {
     async fn follow(self) -> Result<reqwest::Response, OutboundError> {
-        match self.is_strict {
-            true => self.ask_once().await,
-            false => self.ask_on().await,
+        match self.redirects {
+            Redirects::Follow => self.ask_on().await,
+            Redirects::Answer | Redirects::Strict => self.ask_once().await,
         }
     }
 
     async fn ask_once(self) -> Result<reqwest::Response, OutboundError> {
-        if self.url.scheme() != "https" {
-            return Err(OutboundError::Url("only https can be asked"));
-        }
+        let client = match self.redirects {
+            Redirects::Strict if self.url.scheme() != "https" => {
+                return Err(OutboundError::Url("only https can be asked"));
+            }
+            Redirects::Strict => &self.line.strict_client,
+            Redirects::Follow | Redirects::Answer => &self.line.client,
+        };
         destination::check(&self.url, &self.line.settings.allow_private)?;
-        let request = self.line.strict_client.request(self.method, self.url);
-        let request = request.headers(self.headers).body(self.body);
+        let request = client.request(self.method, self.url);
+        let request = request.headers(self.headers).body(self.body.into_sent());
         request.send().await.map_err(OutboundError::of)
     }
 
@@ -198,14 +250,14 @@ impl Hops {
                 .client
                 .request(self.method.clone(), self.url.clone())
                 .headers(self.headers.clone())
-                .body(self.body.clone());
+                .body(self.body.take().ok_or(OutboundError::BodySent)?);
             let answer = request.send().await.map_err(OutboundError::of)?;
             let Some(next) = destination::redirect(&answer, &self.url)? else {
                 return Ok(answer);
             };
             if !destination::keeps_body(answer.status(), &self.method) {
                 self.method = Method::GET;
-                self.body = Bytes::new();
+                self.body = Body::default();
                 self.headers.remove(CONTENT_TYPE);
             }
             if next.origin() != self.url.origin() {

@@ -553,6 +553,11 @@ fn documents() -> Vec<Made> {
         ),
         made("nothing", Vec::new(), NotStored),
         made("zeros", vec![0; 4096], NotStored),
+        made(
+            "pdf, no object",
+            b"%PDF-1.7\n\xe2\xe3\xcf\xd3 and rubbish\0".to_vec(),
+            NotStored,
+        ),
         made("font", b"OTTO\0\x01\0\x10\0\0\0\0".to_vec(), NotStored),
     ]
 }

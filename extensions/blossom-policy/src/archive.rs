@@ -1,0 +1,170 @@
+//! What a key has uploaded as one archive, a tar of the POSIX format (ustar): each blob a file `<sha256>.<extension>`, dated
+//! when it was uploaded, newest first.
+//!
+//! Invariant: in memory are a page of names and a few chunks, whatever there is; a blob is whole in the archive, or the
+//! archive breaks off.
+
+use crate::blob::MimeType;
+use crate::holdings::{Holdings, HoldingsError};
+use crate::index::{ListPage, Listed};
+use crate::storage::StorageError;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::mpsc::Sender;
+use trellis_relay::extension::prelude::*;
+
+/// A tar is made of these.
+const BLOCK_BYTES: usize = 512;
+/// Names that are read at a time.
+const PAGE: usize = 200;
+/// What eleven octal digits can say; longer files have their length in binary, as all programs of today read it.
+const OCTAL_BYTES_MAX: u64 = 0o777_7777_7777;
+
+/// A part of an archive, or why it breaks off.
+pub(crate) type Part = Result<Bytes, HoldingsError>;
+
+/// Writes the archive of a key's blobs to whoever reads it. Ends when nobody does.
+pub(crate) async fn write(holdings: &Holdings, owner: PublicKey, reader: Sender<Part>) {
+    if let Err(Broken::By(error)) = write_all(holdings, owner, &reader).await {
+        // Nobody is there to hear it any more, or the answer breaks off by it.
+        let _ = reader.send(Err(error)).await;
+    }
+}
+
+enum Broken {
+    By(HoldingsError),
+    /// The reader is gone.
+    Left,
+}
+
+impl<E: Into<HoldingsError>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Broken::By(error.into())
+    }
+}
+
+async fn write_all(
+    holdings: &Holdings,
+    owner: PublicKey,
+    reader: &Sender<Part>,
+) -> Result<(), Broken> {
+    let mut after = None;
+    loop {
+        let page = ListPage {
+            after,
+            max: PAGE,
+            ..ListPage::default()
+        };
+        let listed = holdings.index().list(&owner, &page).await?;
+        for item in &listed {
+            write_file(holdings, item, reader).await?;
+        }
+        match listed.last() {
+            Some(last) if listed.len() == PAGE => after = Some(last.blob.sha256),
+            _ => break,
+        }
+    }
+    // Two blocks of nothing end a tar.
+    send(reader, Bytes::from_static(&[0; 2 * BLOCK_BYTES])).await
+}
+
+async fn write_file(
+    holdings: &Holdings,
+    item: &Listed,
+    reader: &Sender<Part>,
+) -> Result<(), Broken> {
+    let blob = &item.blob;
+    let mut bytes = match holdings.read(blob, 0..blob.size_bytes).await {
+        Ok(bytes) => bytes,
+        // It was given up meanwhile.
+        Err(HoldingsError::Storage(StorageError::Missing)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mime_type = MimeType::parse(&blob.mime_type).unwrap_or(MimeType::OCTET_STREAM);
+    let name = format!("{}.{}", blob.sha256, mime_type.extension());
+    let header = header(&name, blob.size_bytes, item.claimed_ms / 1_000);
+    send(reader, Bytes::copy_from_slice(&header)).await?;
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk.map_err(HoldingsError::Storage)?;
+        send(reader, chunk).await?;
+    }
+    let rest = (blob.size_bytes % BLOCK_BYTES as u64) as usize;
+    match rest {
+        0 => Ok(()),
+        rest => send(reader, Bytes::from(vec![0; BLOCK_BYTES - rest])).await,
+    }
+}
+
+async fn send(reader: &Sender<Part>, bytes: Bytes) -> Result<(), Broken> {
+    reader.send(Ok(bytes)).await.map_err(|_| Broken::Left)
+}
+
+/// The block before a file. The name has less than 100 bytes.
+fn header(name: &str, size_bytes: u64, modified_s: u64) -> [u8; BLOCK_BYTES] {
+    let mut block = [0; BLOCK_BYTES];
+    let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, name.as_bytes());
+    put(100, b"0000644\0");
+    put(108, b"0000000\0");
+    put(116, b"0000000\0");
+    match size_bytes > OCTAL_BYTES_MAX {
+        false => put(124, format!("{size_bytes:011o}\0").as_bytes()),
+        true => {
+            put(124, &[0x80, 0, 0, 0]);
+            put(128, &size_bytes.to_be_bytes());
+        }
+    }
+    put(
+        136,
+        format!("{:011o}\0", modified_s.min(OCTAL_BYTES_MAX)).as_bytes(),
+    );
+    // The sum is made of a block that has spaces for it.
+    put(148, b"        ");
+    put(156, b"0");
+    put(257, b"ustar\x0000");
+    let sum: u32 = block.iter().copied().map(u32::from).sum();
+    let sum = format!("{sum:06o}\0 ");
+    block[148..156].copy_from_slice(sum.as_bytes());
+    block
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    /// What the system's tar lists of an archive.
+    fn list(archive: &[u8]) -> String {
+        let mut tar = Command::new("tar")
+            .args(["-tvf", "-", "--utc", "--full-time"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        tar.stdin.take().unwrap().write_all(archive).unwrap();
+        let output = tar.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn b14_the_archive_is_one_that_tar_reads() {
+        let mut archive = header("name.png", 5, 1_700_000_000).to_vec();
+        archive.extend(b"hello");
+        archive.extend([0; BLOCK_BYTES - 5]);
+        archive.extend([0; 2 * BLOCK_BYTES]);
+        let listed = list(&archive);
+        assert!(
+            listed.contains(" 5 2023-11-14 22:13:20 name.png"),
+            "{listed}"
+        );
+    }
+
+    #[test]
+    fn b14_a_file_may_be_longer_than_octal_digits_say() {
+        let block = header("name.mp4", 1 << 40, 0);
+        assert_eq!(&block[124..136], [0x80, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
+    }
+}

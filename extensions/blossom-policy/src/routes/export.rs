@@ -1,0 +1,48 @@
+//! `GET /export`: whoever has uploaded blobs takes them along, as one archive, once the operator has said `mode = "export"`.
+//!
+//! Invariant: an address has one archive at a time, and all together a few, since each reads all that somebody has.
+
+use crate::BlossomPolicy;
+use crate::archive::{self, Part};
+use crate::auth::{self, Verb};
+use crate::config::ServingMode;
+use crate::rates;
+use crate::refusal::Refusal;
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use tokio::sync::mpsc;
+use trellis_relay::extension::prelude::*;
+
+/// Parts of an archive that wait for a slow reader.
+const PARTS_WAITING: usize = 4;
+
+pub(super) fn declare(api: &mut Api) {
+    api.route(Method::GET, "/export", export)
+        .summary("All that a key has uploaded, as one tar")
+        .description("Signed by that key, with a token whose `t` is `list`, or by NIP-98. Open while the operator says so.")
+        .answers_with(200, "application/x-tar")
+        .fails(401, "A token is missing or not good for this.")
+        .fails(404, "This server is not in the mode `export`.");
+}
+
+async fn export(request: HttpRequest, me: Current<BlossomPolicy>) -> Result<HttpResponse, Refusal> {
+    if me.config().mode != ServingMode::Export {
+        return Err(Refusal::Off);
+    }
+    let signer = auth::signer(&me, &request, Verb::List)?;
+    let place = me.exports.take(&rates::address(&request)?)?;
+    let (writer, reader) = mpsc::channel::<Part>(PARTS_WAITING);
+    let holdings = me.holdings.clone();
+    me.host
+        .spawn(async move { archive::write(&holdings, signer.pubkey, writer).await });
+    let parts = stream::unfold((reader, place), |(mut reader, place)| async move {
+        let part = reader.recv().await?;
+        Some((part, (reader, place)))
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header(("content-type", "application/x-tar"))
+        .insert_header(("content-disposition", "attachment; filename=\"blobs.tar\""))
+        .insert_header(("cache-control", "no-store"))
+        .streaming(parts))
+}

@@ -1,0 +1,152 @@
+//! `PUT /report` (BUD-09): somebody reports blobs with a signed event of kind 1984 (NIP-56).
+//!
+//! Invariant: a report is verified and waits for review; that of a trusted moderator takes the blobs away at once, and once,
+//! so that nobody who has seen it can use it again.
+
+use crate::BlossomPolicy;
+use crate::administration::{self, Action, Subject};
+use crate::auth;
+use crate::blob::BlobHash;
+use crate::index::NewReport;
+use crate::refusal::Refusal;
+use crate::watch;
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+use trellis_relay::extension::prelude::*;
+
+/// Reports of people and what they have published (NIP-56).
+const REPORT_KIND: u16 = 1984;
+/// An event reports so many blobs at most.
+const BLOBS_MAX: usize = 100;
+/// What is kept of its words.
+const CONTENT_CHARS_MAX: usize = 2_000;
+const KIND_CHARS_MAX: usize = 64;
+/// A clock may be fast by so much.
+const FAST_CLOCK_S: u64 = 60;
+const BY_MODERATOR: &str = "reported by a trusted moderator";
+
+pub(super) fn declare(api: &mut Api) {
+    api.route(Method::PUT, "/report", report)
+        .summary("Report blobs")
+        .description(
+            "The body is a signed event of kind 1984 (NIP-56) with an `x` tag for each blob.",
+        )
+        .takes(|inputs| inputs.body_of("application/json"))
+        .answers_with(200, "application/json")
+        .fails(400, "The event is not valid, or names no blob.")
+        .fails(404, "None of the blobs is stored here.");
+}
+
+async fn report(
+    request: HttpRequest,
+    payload: web::Payload,
+    me: Current<BlossomPolicy>,
+) -> Result<HttpResponse, Refusal> {
+    let config = me.config();
+    if !config.reports.enabled {
+        return Err(Refusal::Off);
+    }
+    me.rates.take_report(&request)?;
+    let body = auth::read_short(&me, &request, &mut payload.into_inner()).await?;
+    let event = read(&body, me.host.clock().now_s())?;
+    let ip = crate::rates::client_ip(&request)?;
+    me.host.may_publish(ip.0, event.pubkey())?;
+    let is_trusted =
+        config.moderators.contains(event.pubkey()) || config.admins.contains(event.pubkey());
+    let max_waiting = match is_trusted {
+        true => usize::MAX,
+        false => usize::try_from(config.reports.max_open).unwrap_or(usize::MAX),
+    };
+    let (mut known, mut taken) = (0, 0);
+    for (sha256, kind) in reported(&event) {
+        let found = me.holdings.index().blob(&sha256).await?;
+        if found.is_none() {
+            continue;
+        }
+        known += 1;
+        let new = NewReport {
+            event_id: *event.id(),
+            sha256,
+            reporter: *event.pubkey(),
+            kind,
+            content: cut(&event.content(), CONTENT_CHARS_MAX),
+            received_ms: me.host.clock().now_ms(),
+        };
+        let is_new = me.holdings.index().add_report(&new, max_waiting).await?;
+        taken += usize::from(is_new);
+        if is_new && is_trusted {
+            take_away(&me, event.pubkey(), sha256).await?;
+        }
+    }
+    match known {
+        0 => Err(Refusal::NoBlob),
+        known => Ok(HttpResponse::Ok().json(json!({ "known": known, "taken": taken }))),
+    }
+}
+
+/// Bans and removes a blob that a trusted moderator has reported.
+async fn take_away(
+    me: &BlossomPolicy,
+    moderator: &PublicKey,
+    sha256: BlobHash,
+) -> Result<(), Refusal> {
+    let (by, subject) = (moderator.to_hex(), Subject::Blob(sha256));
+    administration::carry_out(me, &by, Action::Ban, subject, BY_MODERATOR).await?;
+    if me.holdings.remove(sha256).await?.is_some() {
+        watch::removed("report");
+        administration::write_down(me, &by, Action::Remove.name(), subject, BY_MODERATOR).await?;
+    }
+    me.holdings
+        .index()
+        .resolve_reports_of(&sha256, "removed")
+        .await?;
+    Ok(())
+}
+
+fn read(body: &[u8], now_s: u64) -> Result<Event, Refusal> {
+    let invalid = |error: &dyn std::fmt::Display| {
+        Refusal::bad_request(format!("the body must be a signed event: {error}"))
+    };
+    let event = Event::parse(body).map_err(|error| invalid(&error))?;
+    if event.kind() != REPORT_KIND {
+        return Err(Refusal::bad_request(format!(
+            "a report is an event of kind {REPORT_KIND} (NIP-56); found kind {}",
+            event.kind()
+        )));
+    }
+    if event.created_at() > now_s.saturating_add(FAST_CLOCK_S) {
+        return Err(Refusal::bad_request(
+            "the report is of the future: check the clock",
+        ));
+    }
+    let blobs = reported(&event).len();
+    if blobs == 0 || blobs > BLOBS_MAX {
+        return Err(Refusal::bad_request(format!(
+            "a report names 1 to {BLOBS_MAX} blobs, each by its sha256 in an x tag; found {blobs}"
+        )));
+    }
+    event.verify().map_err(|error| invalid(&error))?;
+    Ok(event)
+}
+
+/// The blobs that an event reports, and what for.
+fn reported(event: &Event) -> Vec<(BlobHash, String)> {
+    let mut found: Vec<(BlobHash, String)> = Vec::new();
+    for tag in event.tags().filter(|tag| tag.name() == "x") {
+        let hash = tag.value().and_then(|value| value.parse().ok());
+        let Some(hash) = hash.filter(|hash| found.iter().all(|(other, _)| other != hash)) else {
+            continue;
+        };
+        let kind = tag.get(2).unwrap_or_default();
+        found.push((hash, cut(&kind, KIND_CHARS_MAX)));
+        if found.len() > BLOBS_MAX {
+            break;
+        }
+    }
+    found
+}
+
+fn cut(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).collect()
+}

@@ -1,0 +1,38 @@
+//! Takes out of pictures what is not the picture: where and when it was taken, by whom, with what, and what stands behind
+//! its end (rule B12, `PUT /media`).
+//!
+//! Invariant: what is known to be needed to show the picture is kept, and nothing else; so what nobody has thought of goes.
+//! Pixels and colours are not touched, and a picture that was lying on its side is still shown upright.
+
+mod gif;
+mod jpeg;
+mod orientation;
+mod png;
+#[cfg(test)]
+mod tests;
+mod webp;
+
+use bytes::Bytes;
+
+/// Why a picture is not stripped. Texts are for whoever sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StrippingError {
+    /// It is of another type.
+    #[error("only JPEG, PNG, GIF and WebP are taken here, whose metadata can be removed; PUT /upload takes files as they are")]
+    NoPicture,
+    /// It is damaged.
+    #[error("the picture is broken, so its metadata cannot be removed")]
+    Broken,
+}
+
+/// The picture alone. Takes time and memory in the order of its bytes.
+pub(crate) fn strip(mime_type: &str, picture: Bytes) -> Result<Bytes, StrippingError> {
+    let stripped = match mime_type {
+        "image/jpeg" => jpeg::strip(picture),
+        "image/png" => png::strip(picture),
+        "image/gif" => gif::strip(&picture),
+        "image/webp" => webp::strip(picture),
+        _ => return Err(StrippingError::NoPicture),
+    };
+    stripped.ok_or(StrippingError::Broken)
+}

@@ -1,0 +1,98 @@
+//! `PUT /report`, and what becomes of reports.
+
+use super::ground::*;
+use crate::blob::BlobHash;
+use serde_json::{Value, json};
+use trellis_relay::event::Event;
+use trellis_relay::testing::{Author, Response, TestRelay};
+
+fn event(author: &Author, blobs: &[BlobHash]) -> Event {
+    let mut draft = author.draft(1984).content("look at this");
+    for blob in blobs {
+        draft = draft.tag(["x", &blob.to_string(), "malware"]);
+    }
+    draft.sign()
+}
+
+async fn report(relay: &TestRelay, event: &Event) -> Response {
+    relay.put("/report").body(event.json().to_vec()).await
+}
+
+#[tokio::test]
+async fn b12_a_report_is_verified_and_waits_for_review() {
+    let admin = Author::new(9);
+    let relay = relay(&format!("admins = ['{}']", admin.pubkey().to_hex())).await;
+    let name = store(&relay, &Author::new(1), 1).await;
+    let bob = Author::new(2);
+    let told = report(&relay, &event(&bob, &[name, hash(b"unknown")])).await;
+    assert_eq!(told.json::<Value>(), json!({ "known": 1, "taken": 1 }));
+    let again = report(&relay, &event(&bob, &[name])).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(relay.get(&format!("/{name}")).await.status, 200);
+
+    let unknown = report(&relay, &event(&bob, &[hash(b"unknown")])).await;
+    assert_refused(&unknown, 404, "no such blob");
+    let nothing = report(&relay, &event(&bob, &[])).await;
+    assert_refused(&nothing, 400, "x tag");
+    let note = bob.note("hello");
+    assert_refused(&report(&relay, &note).await, 400, "1984");
+    let forged = bob.draft(1984).tag(["x", &name.to_string()]).forge();
+    assert_refused(&report(&relay, &forged).await, 400, "signed event");
+
+    let waiting: Value = relay.get("/admin/reports").nip98(&admin).await.json();
+    let first = &waiting["items"][0];
+    assert_eq!(first["reporter"], bob.pubkey().to_hex());
+    assert_eq!(
+        (&first["kind"], &first["content"]),
+        (&json!("malware"), &json!("look at this"))
+    );
+    let path = format!("/admin/reports/{}", first["number"]);
+    let remove = json!({ "outcome": "remove", "reason": "it is malware" });
+    let done = relay.post(&path).json(&remove).nip98(&admin).await;
+    assert_eq!(done.status, 200, "{}", done.text());
+    assert_refused(&relay.get(&format!("/{name}")).await, 404, "");
+    let again = upload(&relay, &Author::new(1), "application/pdf", &pdf(1)).await;
+    assert_refused(&again, 403, "not stored here");
+    let waiting: Value = relay.get("/admin/reports").nip98(&admin).await.json();
+    assert_eq!(waiting["items"], json!([]));
+    let once_more = relay
+        .post(&path)
+        .json(&remove)
+        .nip98(&Author::new(9))
+        .header("X-Other", "1");
+    assert_eq!(once_more.await.status, 403, "a signature is good once");
+}
+
+#[tokio::test]
+async fn b12_a_trusted_moderator_is_believed_at_once_and_once() {
+    let (admin, moderator) = (Author::new(9), Author::new(8));
+    let table = format!(
+        "admins = ['{}']\nmoderators = ['{}']",
+        admin.pubkey().to_hex(),
+        moderator.pubkey().to_hex()
+    );
+    let relay = relay(&table).await;
+    let name = store(&relay, &Author::new(1), 1).await;
+    let word = event(&moderator, &[name]);
+    assert_eq!(report(&relay, &word).await.status, 200);
+    assert_refused(&relay.get(&format!("/{name}")).await, 404, "");
+    let again = upload(&relay, &Author::new(1), "application/pdf", &pdf(1)).await;
+    assert_refused(&again, 403, "not stored here");
+
+    // The operator is of another mind, and whoever has seen the report sends it once more.
+    let unban = json!({ "sha256": name, "reason": "a mistake" });
+    let unbanned = relay.post("/admin/unban").json(&unban).nip98(&admin).await;
+    assert_eq!(unbanned.status, 200);
+    store(&relay, &Author::new(1), 1).await;
+    let replayed = report(&relay, &word).await;
+    assert_eq!(replayed.json::<Value>()["taken"], 0);
+    assert_eq!(relay.get(&format!("/{name}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn b12_reports_can_be_switched_off() {
+    let relay = relay("reports = { enabled = false }").await;
+    let name = store(&relay, &Author::new(1), 1).await;
+    let off = report(&relay, &event(&Author::new(2), &[name])).await;
+    assert_refused(&off, 404, "not offer");
+}
