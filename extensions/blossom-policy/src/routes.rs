@@ -4,6 +4,7 @@
 //! handlers take nothing but what cannot fail before they begin.
 
 mod admin;
+mod blob;
 mod delete;
 mod export;
 mod health;
@@ -40,6 +41,7 @@ pub(crate) fn register(config: &Config, hooks: &mut Registrar<BlossomPolicy>) {
         if let Some(url) = &config.url {
             api.known_as(url);
         }
+        blob::declare(api);
         upload::declare(api);
         delete::declare(api);
         list::declare(api);

@@ -6,5 +6,6 @@ mod conformance;
 mod ground;
 mod listing;
 mod operating;
+mod reading;
 mod reporting;
 mod uploading;
