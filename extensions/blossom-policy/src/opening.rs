@@ -6,10 +6,11 @@ use crate::holdings::Holdings;
 use crate::place::Place;
 use crate::quota::Limits;
 use crate::recovery;
-use crate::storage::{BlobStore, Filesystem, S3};
+use crate::storage::{BlobStore, Filesystem, S3, Upstream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
+use url::Url;
 
 /// The directory of the table.
 pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, BuildError> {
@@ -21,7 +22,11 @@ pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, Bu
 }
 
 /// What is held there, with the changes ended that a crash has interrupted.
-pub(crate) async fn holdings(config: &Config, place: Arc<Place>) -> Result<Holdings, BuildError> {
+pub(crate) async fn holdings(
+    config: &Config,
+    place: Arc<Place>,
+    host: &Host,
+) -> Result<Holdings, BuildError> {
     let storage: Arc<dyn BlobStore> = match config.backend {
         Backend::Filesystem => Arc::new(Filesystem::open(&place.files())?),
         Backend::S3 => {
@@ -31,7 +36,9 @@ pub(crate) async fn holdings(config: &Config, place: Arc<Place>) -> Result<Holdi
             Arc::new(storage)
         }
         Backend::Upstream => {
-            return Err("backend: found \"upstream\", which this program does not have".into());
+            let url = config.upstream.url.as_deref().unwrap_or_default();
+            let url = Url::parse(url).map_err(|error| format!("upstream.url: {error}"))?;
+            Arc::new(Upstream::new(url, host.http_client().clone()))
         }
     };
     let holdings = Holdings::new(place, storage, limits(config));
