@@ -4,6 +4,9 @@
 //! among its changes. Whatever changes a blob has its turn. Each change goes on to its end once it has begun, even where
 //! whoever wanted it is gone.
 
+#[cfg(test)]
+mod tests;
+
 use crate::blob::BlobHash;
 use crate::index::{Blob, Claimed, Index, IndexError, NewBlob, Released};
 use crate::place::Place;
@@ -39,9 +42,9 @@ pub(crate) enum HoldingsError {
     Quarantined,
     #[error(transparent)]
     Quota(#[from] QuotaError),
-    #[error("the storage failed")]
+    #[error(transparent)]
     Storage(#[from] StorageError),
-    #[error("the index failed")]
+    #[error(transparent)]
     Index(#[from] IndexError),
     /// It was cut off at its end.
     #[error("the change was cut off")]

@@ -17,6 +17,8 @@ mod failure;
 mod listing;
 mod reports;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use failure::IndexError;
 pub(crate) use rows::{

@@ -13,6 +13,8 @@ mod blob;
 mod block_lists;
 mod commands;
 mod config;
+#[cfg(test)]
+mod ground;
 mod holdings;
 mod index;
 mod information;

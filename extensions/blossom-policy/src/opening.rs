@@ -1,4 +1,7 @@
 //! Opens what the table describes: the directory, the storage of the backend, and the lists.
+//!
+//! Invariant: what comes from here is ready: what a crash interrupted is ended, or logged where the storage does not answer;
+//! then it waits for the next start.
 
 use crate::block_lists::BlockLists;
 use crate::config::{Backend, Config};
@@ -6,9 +9,10 @@ use crate::holdings::Holdings;
 use crate::place::Place;
 use crate::quota::Limits;
 use crate::recovery;
-use crate::storage::{BlobStore, Filesystem, S3, Upstream};
+use crate::storage::{BlobStore, Filesystem, S3, Upstream, blocking};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use trellis_relay::extension::prelude::*;
 use url::Url;
 
@@ -27,23 +31,40 @@ pub(crate) async fn holdings(
     place: Arc<Place>,
     host: &Host,
 ) -> Result<Holdings, BuildError> {
-    let storage: Arc<dyn BlobStore> = match config.backend {
-        Backend::Filesystem => Arc::new(Filesystem::open(&place.files())?),
+    let storage = storage(config, &place, host).await?;
+    let holdings = Holdings::new(place, storage, limits(config));
+    if let Err(error) = recovery::recover(&holdings).await {
+        tracing::warn!("interrupted changes of blobs are left until the next start: {error}");
+    }
+    Ok(holdings)
+}
+
+async fn storage(
+    config: &Config,
+    place: &Place,
+    host: &Host,
+) -> Result<Arc<dyn BlobStore>, BuildError> {
+    match config.backend {
+        Backend::Filesystem => {
+            let folder = place.files();
+            let storage = blocking("open", move || Filesystem::open(&folder)).await?;
+            Ok(Arc::new(storage))
+        }
         Backend::S3 => {
-            let runtime = tokio::runtime::Handle::current();
-            let storage = S3::open(&config.s3, &place.notes(), runtime)?;
-            storage.end_unfinished().await?;
-            Arc::new(storage)
+            let storage = S3::open(&config.s3, &place.notes(), Handle::current())?;
+            match storage.end_unfinished().await {
+                Ok(0) => {}
+                Ok(ended) => tracing::info!(ended, "uploads to the object store are ended"),
+                Err(error) => tracing::warn!("the object store keeps unfinished parts: {error}"),
+            }
+            Ok(Arc::new(storage))
         }
         Backend::Upstream => {
             let url = config.upstream.url.as_deref().unwrap_or_default();
             let url = Url::parse(url).map_err(|error| format!("upstream.url: {error}"))?;
-            Arc::new(Upstream::new(url, host.http_client().clone()))
+            Ok(Arc::new(Upstream::new(url, host.http_client().clone())))
         }
-    };
-    let holdings = Holdings::new(place, storage, limits(config));
-    recovery::recover(&holdings).await?;
-    Ok(holdings)
+    }
 }
 
 /// The block lists of the table.
@@ -55,11 +76,12 @@ pub(crate) async fn block_lists(config: &Config) -> Result<Arc<BlockLists>, Buil
 }
 
 fn limits(config: &Config) -> Limits {
+    let quota = &config.quota;
     Limits {
-        bytes_per_pubkey: config.quota.bytes_per_pubkey.bytes(),
+        bytes_per_pubkey: quota.bytes_per_pubkey.bytes(),
         encrypted_bytes_per_pubkey: config.encrypted.bytes_per_pubkey.bytes(),
-        blobs_per_pubkey: config.quota.blobs_per_pubkey,
-        total_bytes: config.quota.total_bytes.map(|it| it.bytes()),
-        free_bytes: config.quota.free_bytes.bytes(),
+        blobs_per_pubkey: quota.blobs_per_pubkey,
+        total_bytes: quota.total_bytes.map(|total| total.bytes()),
+        free_bytes: quota.free_bytes.bytes(),
     }
 }

@@ -7,6 +7,8 @@
 //! A key is charged for every blob that it has claimed, and all together for each blob once.
 
 mod ledger;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use ledger::{Charge, Given, Ledger, Reservation};
 

@@ -152,3 +152,6 @@ impl fmt::Display for Findings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

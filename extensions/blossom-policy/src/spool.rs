@@ -6,6 +6,8 @@
 //! Deliberately not here: whether the file is wanted.
 
 mod spooled;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 pub(crate) use spooled::{HEAD_BYTES, Spooled, TAIL_BYTES};

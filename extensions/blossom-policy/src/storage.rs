@@ -3,6 +3,8 @@
 //! Invariant: a blob that was put is durable and whole, or it is not there; what is read is what was put under this
 //! hash. `conformance` shows the same of every backend.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 mod filesystem;
 mod s3;
 mod upstream;

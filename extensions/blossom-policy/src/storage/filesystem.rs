@@ -218,3 +218,60 @@ fn is_no_folder(error: &io::Error) -> bool {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ground::{hash_of, noise, spooled};
+    use crate::spool::Spool;
+    use crate::storage::conformance;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn b6_the_disk_keeps_what_every_storage_keeps() {
+        let folder = tempfile::tempdir().unwrap();
+        let incoming = folder.path().join("incoming");
+        fs::create_dir(&incoming).unwrap();
+        let storage = Filesystem::open(&folder.path().join("files")).unwrap();
+        conformance::run(&storage, &incoming).await;
+        let room = storage.room().await.unwrap();
+        assert!(room.free_bytes <= room.total_bytes && room.total_bytes > 0);
+    }
+
+    #[tokio::test]
+    async fn b6_a_blob_is_a_file_for_this_user_alone_and_no_other_file_is_a_blob() {
+        let folder = tempfile::tempdir().unwrap();
+        let incoming = folder.path().join("incoming");
+        fs::create_dir(&incoming).unwrap();
+        let files = folder.path().join("files");
+        let storage = Filesystem::open(&files).unwrap();
+        let bytes = noise(1, 1_000);
+        let spooled = spooled(&Spool::new(&incoming, 1), &bytes).await.unwrap();
+        storage.put(&spooled, "image/png").await.unwrap();
+        let name = hash_of(&bytes).to_string();
+        let path = files.join(&name[..2]).join(&name[2..4]).join(&name);
+        assert!(fs::read(&path).unwrap() == bytes);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&files)), (0o600, 0o700));
+        fs::write(files.join("lost+found"), "").unwrap();
+        fs::write(path.with_file_name("notes.txt"), "").unwrap();
+        let elsewhere = hash_of(b"elsewhere").to_string();
+        fs::create_dir_all(files.join("zz")).unwrap();
+        fs::write(files.join("zz").join(elsewhere), "").unwrap();
+        assert_eq!(storage.list(None, 10).await.unwrap(), [spooled.sha256()]);
+    }
+
+    #[tokio::test]
+    async fn b15_a_storage_without_its_folder_is_not_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = folder.path().join("files");
+        let storage = Filesystem::open(&files).unwrap();
+        storage.check().await.unwrap();
+        fs::remove_dir(files).unwrap();
+        assert!(matches!(
+            storage.check().await,
+            Err(StorageError::Disk { .. })
+        ));
+    }
+}

@@ -299,24 +299,4 @@ fn in_chunks(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn b16_parts_are_the_whole_and_no_more_than_a_store_takes() {
-        for size_bytes in [1, PART_BYTES, PART_BYTES + 1, 10 * PART_BYTES, 1 << 40] {
-            let parts: Vec<_> = part_ranges(size_bytes).collect();
-            assert!(parts.len() <= PARTS_MAX as usize);
-            assert_eq!(parts.first().map(|part| part.start), Some(0));
-            assert_eq!(parts.last().map(|part| part.end), Some(size_bytes));
-            assert!(parts.windows(2).all(|two| two[0].end == two[1].start));
-            let rest = parts.iter().skip(1);
-            let is_even = parts.first().map(|first| first.end - first.start);
-            assert!(
-                rest.rev()
-                    .skip(1)
-                    .all(|it| Some(it.end - it.start) == is_even)
-            );
-        }
-    }
-}
+mod tests;
