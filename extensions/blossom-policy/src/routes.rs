@@ -9,6 +9,8 @@ mod delete;
 mod export;
 mod health;
 mod list;
+mod media;
+mod mirror;
 mod report;
 mod totals;
 mod upload;
@@ -43,6 +45,8 @@ pub(crate) fn register(config: &Config, hooks: &mut Registrar<BlossomPolicy>) {
         }
         blob::declare(api);
         upload::declare(api);
+        mirror::declare(api);
+        media::declare(api);
         delete::declare(api);
         list::declare(api);
         totals::declare(api);

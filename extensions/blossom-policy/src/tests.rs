@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod checking;
 mod conformance;
-mod ground;
+pub(crate) mod courier;
+pub(crate) mod ground;
 mod listing;
+mod media;
+mod mirroring;
 mod operating;
 mod reading;
 mod reporting;
+mod rescanning;
 mod uploading;
