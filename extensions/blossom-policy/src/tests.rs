@@ -9,6 +9,7 @@ pub(crate) mod ground;
 mod listing;
 mod media;
 mod mirroring;
+mod objects;
 mod operating;
 mod reading;
 mod reporting;
