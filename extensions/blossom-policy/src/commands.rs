@@ -5,6 +5,7 @@ mod words;
 use crate::BlossomPolicy;
 use crate::administration::{self, Action, Subject};
 use crate::recovery;
+use crate::rescan;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
@@ -13,6 +14,7 @@ use words::Order;
 const USAGE: &str = "\
 blossom totals                                  what is stored
 blossom check [--remove]                        compare the storage with the index; remove what does not belong
+blossom rescan                                  compare what is stored with the block lists
 blossom ban SHA256|PUBKEY --reason TEXT         store nothing with this hash, or of this key
 blossom unban SHA256|PUBKEY --reason TEXT       take that back
 blossom quarantine SHA256 --reason TEXT         show a blob to nobody
@@ -24,7 +26,7 @@ const OPERATOR: &str = "operator";
 
 /// Registers the subcommand.
 pub(crate) fn register(hooks: &mut Registrar<BlossomPolicy>) {
-    let about = "blobs: totals, check, ban, quarantine, remove";
+    let about = "blobs: totals, check, rescan, ban, quarantine, remove";
     hooks.command("blossom", about, async |me: Arc<BlossomPolicy>, words| {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
@@ -33,6 +35,7 @@ pub(crate) fn register(hooks: &mut Registrar<BlossomPolicy>) {
             ["totals"] => totals(&me).await,
             ["check"] => check(&me, false).await,
             ["check", "--remove"] => check(&me, true).await,
+            ["rescan"] => rescan(&me).await,
             ["ban", ..] => order(&me, Action::Ban, &words).await,
             ["unban", ..] => order(&me, Action::Unban, &words).await,
             ["quarantine", ..] => order(&me, Action::Quarantine, &words).await,
@@ -61,6 +64,17 @@ async fn check(me: &BlossomPolicy, remove: bool) -> Result<String, String> {
     findings
         .map(|findings| findings.to_string())
         .map_err(|error| format!("the comparison broke off: {error}"))
+}
+
+async fn rescan(me: &BlossomPolicy) -> Result<String, String> {
+    let scanned = rescan::scan(me)
+        .await
+        .map_err(|refusal| refusal.in_full())?;
+    let mut told = String::new();
+    let _ = writeln!(told, "blobs\t{}", scanned.blobs);
+    let _ = writeln!(told, "quarantined\t{}", scanned.quarantined);
+    let _ = writeln!(told, "unread\t{}", scanned.unread);
+    Ok(told)
 }
 
 async fn order(me: &BlossomPolicy, action: Action, words: &[&str]) -> Result<String, String> {

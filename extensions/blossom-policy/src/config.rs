@@ -33,6 +33,7 @@ pub(crate) use s3::S3;
 pub(crate) use upstream::Upstream;
 
 use crate::blob::MimeType;
+use crate::sniffing::TELLABLE;
 use bounds::{address, within};
 use trellis_relay::config::{ByteSize, TimeSpan};
 use trellis_relay::extension::prelude::*;
@@ -217,6 +218,16 @@ impl Config {
                     "mime_types: found {found:?}, wanted types such as \"image/png\", in lower case and without parameters"
                 ));
             }
+        }
+        if let Some(found) = self
+            .mime_types
+            .iter()
+            .find(|it| !TELLABLE.contains(&it.as_str()))
+        {
+            return Err(format!(
+                "mime_types: found {found:?}, which cannot be told from a file's bytes; these can: {}",
+                TELLABLE.join(", ")
+            ));
         }
         address("url", self.url.as_deref(), &["http", "https"])?;
         within("max_upload_bytes", self.max_upload_bytes, 1..=1 << 40)?;

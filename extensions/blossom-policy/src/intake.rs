@@ -9,6 +9,8 @@
 
 mod checking;
 
+pub(crate) use checking::check;
+
 use crate::BlossomPolicy;
 use crate::address;
 use crate::auth::Signer;
@@ -21,6 +23,7 @@ use crate::policy::{self, Offer, Terms, Way};
 use crate::quota::{Kind, QuotaError, Reservation};
 use crate::rates;
 use crate::refusal::Refusal;
+use crate::rescan;
 use crate::spool::{Receive, SpoolError, Spooled};
 use crate::storage::StorageError;
 use crate::watch;
@@ -67,6 +70,13 @@ pub(crate) async fn look_at(
     offering: &Offering<'_>,
     proof: Proof,
 ) -> Result<Terms, Refusal> {
+    let terms = judge(me, offering).await?;
+    payment::ask(me, offering, proof).await?;
+    Ok(terms)
+}
+
+/// Decides on what is told, whoever has to pay.
+pub(crate) async fn judge(me: &BlossomPolicy, offering: &Offering<'_>) -> Result<Terms, Refusal> {
     let modes = [Mode::ReadOnly, Mode::Maintenance];
     if let Err(reason) = me.host.refuse_during(&modes) {
         return Err(Refusal::Unavailable {
@@ -94,15 +104,32 @@ pub(crate) async fn look_at(
     if let Some(announced) = &offering.announced {
         require(offering.way, offering.signer, announced)?;
     }
-    payment::ask(me, offering, proof).await?;
     Ok(terms)
 }
 
 /// The same for what is about to come, which is counted and for which room is reserved.
 pub(crate) async fn admit(me: &BlossomPolicy, offering: Offering<'_>) -> Result<Admitted, Refusal> {
+    let place = count(me, offering.request, offering.signer)?;
+    admit_counted(me, offering, place).await
+}
+
+/// Counts an upload, which has a place until that is dropped.
+pub(crate) fn count(
+    me: &BlossomPolicy,
+    request: &HttpRequest,
+    signer: &Signer,
+) -> Result<InPlace, Refusal> {
+    me.rates.take_upload(request, &signer.pubkey)?;
+    me.places.take(&rates::address(request)?)
+}
+
+/// Decides on an upload that was counted, and reserves room for it.
+pub(crate) async fn admit_counted(
+    me: &BlossomPolicy,
+    offering: Offering<'_>,
+    place: InPlace,
+) -> Result<Admitted, Refusal> {
     let by = offering.signer.pubkey;
-    me.rates.take_upload(offering.request, &by)?;
-    let place = me.places.take(&rates::address(offering.request)?)?;
     let terms = look_at(me, &offering, Proof::Taken).await?;
     let kind = Kind::of(terms.is_encrypted);
     let bytes = offering.size_bytes.unwrap_or(terms.max_bytes);
@@ -161,7 +188,7 @@ pub(crate) async fn keep_as_is(
     admitted: Admitted,
     spooled: Spooled,
 ) -> Result<Kept, Refusal> {
-    let verdict = checking::check(me, &admitted, &spooled).await?;
+    let verdict = check(me, &admitted, &spooled).await?;
     let now_ms = me.host.clock().now_ms();
     let bytes = spooled.size_bytes();
     let kept = me
@@ -169,6 +196,11 @@ pub(crate) async fn keep_as_is(
         .add(spooled, verdict, admitted.reservation, now_ms)
         .await?;
     watch::received_bytes(bytes);
+    if let Claimed::New(blob) = &kept
+        && rescan::catch_up(me, blob).await?
+    {
+        return Err(Refusal::Blocked);
+    }
     match kept {
         Claimed::New(blob) => Ok(Kept { blob, is_new: true }),
         Claimed::Known { blob, .. } => Ok(Kept {

@@ -19,15 +19,18 @@ mod holdings;
 mod index;
 mod information;
 mod intake;
+mod mirroring;
 mod opening;
 mod payment;
 mod place;
 mod places;
 mod policy;
+mod prefix_check;
 mod quota;
 mod rates;
 mod recovery;
 mod refusal;
+mod rescan;
 mod retention;
 mod routes;
 mod rpc;
@@ -35,6 +38,7 @@ mod sniffing;
 mod spool;
 mod standing;
 mod storage;
+mod stripping;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -45,7 +49,9 @@ pub use config::Config;
 use block_lists::BlockLists;
 use holdings::Holdings;
 use places::Places;
+use prefix_check::PrefixCheck;
 use rates::Rates;
+use rescan::Rescan;
 use spool::Spool;
 use standing::Standing;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -66,6 +72,8 @@ pub struct BlossomPolicy {
     spool: Spool,
     holdings: Holdings,
     block_lists: Arc<BlockLists>,
+    prefix_check: PrefixCheck,
+    rescan: Rescan,
     standing: Standing,
 }
 
@@ -84,8 +92,10 @@ impl Extension for BlossomPolicy {
             places: Places::new(config.max_uploads, config.max_uploads_per_ip),
             exports: Places::new(EXPORTS_MAX, 1),
             spool: Spool::new(&place.incoming(), config.max_uploads),
-            holdings: opening::holdings(&config, place).await?,
+            holdings: opening::holdings(&config, place, &host).await?,
             block_lists,
+            prefix_check: PrefixCheck::new(&config.prefix_check, &host),
+            rescan: Rescan::default(),
             standing: Standing::default(),
             config: RwLock::new(Arc::new(config)),
             host,
@@ -104,7 +114,11 @@ impl Extension for BlossomPolicy {
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
         let every = self.config().block_lists.reload_interval.duration();
         let lists = block_lists::keep_looking(self.block_lists.clone(), every, |read| match read {
-            Ok(true) => watch::lists_read("changed"),
+            Ok(true) => {
+                watch::lists_read("changed");
+                watch::list_hashes(self.block_lists.hashes());
+                self.rescan.ask();
+            }
             Ok(false) => watch::lists_read("unchanged"),
             Err(error) => {
                 tracing::error!("the block lists stay as they were: {error}");
@@ -116,6 +130,7 @@ impl Extension for BlossomPolicy {
             () = standing::keep_looking(&self) => {}
             () = retention::keep_removing(&self) => {}
             () = lists => {}
+            () = rescan::keep_scanning(&self) => {}
         }
         Ok(())
     }

@@ -9,11 +9,12 @@ use crate::holdings::Holdings;
 use crate::place::Place;
 use crate::quota::Limits;
 use crate::recovery;
-use crate::storage::{BlobStore, Filesystem, S3, blocking};
+use crate::storage::{BlobStore, Filesystem, S3, Upstream, blocking};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use trellis_relay::extension::prelude::*;
+use url::Url;
 
 /// The directory of the table.
 pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, BuildError> {
@@ -25,8 +26,12 @@ pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, Bu
 }
 
 /// What is held there, with the changes ended that a crash has interrupted.
-pub(crate) async fn holdings(config: &Config, place: Arc<Place>) -> Result<Holdings, BuildError> {
-    let storage = storage(config, &place).await?;
+pub(crate) async fn holdings(
+    config: &Config,
+    place: Arc<Place>,
+    host: &Host,
+) -> Result<Holdings, BuildError> {
+    let storage = storage(config, &place, host).await?;
     let holdings = Holdings::new(place, storage, limits(config));
     if let Err(error) = recovery::recover(&holdings).await {
         tracing::warn!("interrupted changes of blobs are left until the next start: {error}");
@@ -34,7 +39,11 @@ pub(crate) async fn holdings(config: &Config, place: Arc<Place>) -> Result<Holdi
     Ok(holdings)
 }
 
-async fn storage(config: &Config, place: &Place) -> Result<Arc<dyn BlobStore>, BuildError> {
+async fn storage(
+    config: &Config,
+    place: &Place,
+    host: &Host,
+) -> Result<Arc<dyn BlobStore>, BuildError> {
     match config.backend {
         Backend::Filesystem => {
             let folder = place.files();
@@ -50,7 +59,11 @@ async fn storage(config: &Config, place: &Place) -> Result<Arc<dyn BlobStore>, B
             }
             Ok(Arc::new(storage))
         }
-        Backend::Upstream => Err("backend: \"upstream\" is not there yet".into()),
+        Backend::Upstream => {
+            let url = config.upstream.url.as_deref().unwrap_or_default();
+            let url = Url::parse(url).map_err(|error| format!("upstream.url: {error}"))?;
+            Ok(Arc::new(Upstream::new(url, host.http_client().clone())))
+        }
     }
 }
 

@@ -64,12 +64,8 @@ pub(crate) fn judge(config: &Config, offer: &Offer<'_>) -> Result<Terms, Refusal
     match (offer.mime_type, offer.way) {
         (Some(mime_type), _) if is_allowed(config, mime_type) => {}
         (Some(mime_type), _) => return Err(not_stored(config, mime_type)),
-        (None, Way::Mirror) => {}
-        (None, Way::Upload | Way::Media) => {
-            return Err(Refusal::Type(
-                "Content-Type is needed: the type of the blob, such as image/png".into(),
-            ));
-        }
+        // Then the bytes say it alone.
+        (None, _) => {}
     }
     let max_bytes = match (is_encrypted, offer.way) {
         (true, _) => config.encrypted.max_upload_bytes,
@@ -109,13 +105,13 @@ pub(crate) fn allowed_types(config: &Config) -> Vec<&str> {
     listed.chain(encrypted).collect()
 }
 
-/// Whether a type may be stored; `application/ogg` is `audio/ogg` unless the bytes say otherwise.
+/// Whether a type may be stored. `application/ogg` leaves open whether there is a picture, which the bytes say.
 fn is_allowed(config: &Config, mime_type: &MimeType) -> bool {
-    let name = match mime_type.as_str() {
-        "application/ogg" => "audio/ogg",
-        name => name,
-    };
-    allowed_types(config).contains(&name)
+    let allowed = allowed_types(config);
+    match mime_type.as_str() {
+        "application/ogg" => allowed.contains(&"audio/ogg") || allowed.contains(&"video/ogg"),
+        name => allowed.contains(&name),
+    }
 }
 
 fn not_stored(config: &Config, mime_type: &MimeType) -> Refusal {

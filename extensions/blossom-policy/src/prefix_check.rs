@@ -8,8 +8,6 @@
 
 mod answer;
 mod cache;
-#[cfg(test)]
-mod tests;
 
 use crate::blob::BlobHash;
 use crate::config::{self, OnFailure};
@@ -18,8 +16,8 @@ use answer::Candidates;
 use cache::Cache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use trellis_relay::extension::{HttpClient, OutboundError};
 use trellis_relay::extension::prelude::*;
+use trellis_relay::extension::{HttpClient, OutboundError};
 
 /// An upload waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +52,9 @@ enum CheckError {
     Outbound(#[from] OutboundError),
     #[error("line {0} of its answer is no hash")]
     NoHash(usize),
-    #[error("it knows only {found} hashes with these digits, and prefix_check.min_candidates wants {wanted}")]
+    #[error(
+        "it knows only {found} hashes with these digits, and prefix_check.min_candidates wants {wanted}"
+    )]
     Thin { found: usize, wanted: usize },
 }
 

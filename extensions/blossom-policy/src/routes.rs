@@ -8,6 +8,8 @@ mod delete;
 mod export;
 mod health;
 mod list;
+mod media;
+mod mirror;
 mod report;
 mod totals;
 mod upload;
@@ -41,6 +43,8 @@ pub(crate) fn register(config: &Config, hooks: &mut Registrar<BlossomPolicy>) {
             api.known_as(url);
         }
         upload::declare(api);
+        mirror::declare(api);
+        media::declare(api);
         delete::declare(api);
         list::declare(api);
         totals::declare(api);

@@ -5,6 +5,7 @@
 use crate::BlossomPolicy;
 use crate::administration::{self, Action, Subject};
 use crate::index::Banned;
+use crate::rescan;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
@@ -47,6 +48,12 @@ pub(crate) fn register(hooks: &mut Registrar<BlossomPolicy>) {
             },
         );
     }
+    hooks.rpc("rescanblobs", async |me: Arc<BlossomPolicy>, params| {
+        without_parameters("rescanblobs", &params)?;
+        let scanned = rescan::scan(&me).await;
+        let scanned = scanned.map_err(|refusal| refusal.in_full())?;
+        serde_json::to_value(scanned).map_err(|error| error.to_string())
+    });
     hooks.rpc("listblobbans", async |me: Arc<BlossomPolicy>, params| {
         without_parameters("listblobbans", &params)?;
         let bans = me.holdings.index().bans(None, ROWS_MAX).await;

@@ -69,6 +69,16 @@ pub(crate) enum Sniffed {
     Unknown,
 }
 
+impl Sniffed {
+    /// The same, unless [`ArchiveScan`] has found something in between the head and the tail.
+    pub(crate) fn unless_hiding(self, hidden: Option<Forbidden>) -> Self {
+        match (self, hidden) {
+            (Sniffed::Forbidden(_), _) | (_, None) => self,
+            (_, Some(hidden)) => Sniffed::Forbidden(hidden),
+        }
+    }
+}
+
 /// What is refused whatever it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Forbidden {

@@ -7,9 +7,11 @@
 pub(crate) mod conformance;
 mod filesystem;
 mod s3;
+mod upstream;
 
 pub(crate) use filesystem::{Filesystem, make_folder};
 pub(crate) use s3::S3;
+pub(crate) use upstream::Upstream;
 
 use crate::blob::BlobHash;
 use crate::spool::Spooled;

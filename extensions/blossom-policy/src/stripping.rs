@@ -18,7 +18,9 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StrippingError {
     /// It is of another type.
-    #[error("only JPEG, PNG, GIF and WebP are taken here, whose metadata can be removed; PUT /upload takes files as they are")]
+    #[error(
+        "only JPEG, PNG, GIF and WebP are taken here, whose metadata can be removed; PUT /upload takes files as they are"
+    )]
     NoPicture,
     /// It is damaged.
     #[error("the picture is broken, so its metadata cannot be removed")]

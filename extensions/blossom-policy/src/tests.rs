@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod checking;
 mod conformance;
-mod ground;
+pub(crate) mod courier;
+pub(crate) mod ground;
 mod listing;
+mod media;
+mod mirroring;
 mod operating;
 mod reporting;
+mod rescanning;
 mod uploading;

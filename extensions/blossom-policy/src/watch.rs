@@ -15,6 +15,8 @@ pub(crate) const TABLE: &[Described] = &[
     Described::new(Kind::Counter, DOWNLOADS, &["result"], "Requests for blobs: `sent`, `unchanged`, or why not, as for uploads."),
     Described::new(Kind::Gauge, LIST_HASHES, &[], "Hashes on the block lists that are in force."),
     Described::new(Kind::Counter, LIST_RELOADS, &["result"], "Block lists that were read again because they had changed: `changed`, `unchanged`, `failed` (those from before stay in force)."),
+    Described::new(Kind::Counter, PREFIX_CHECKS, &["result"], "Blobs that `prefix_check.url` was asked about, or that an answer from before told of: `clean`, `known` (refused), `failed` (`prefix_check.on_failure` decides)."),
+    Described::new(Kind::Counter, QUARANTINED, &[], "Stored blobs that a block list came to have, and that are shown to nobody since."),
     Described::new(Kind::Counter, REMOVED, &["cause"], "Blobs that were removed: by their `owner`, an `operator`, a `report`, or by `retention`."),
     Described::new(Kind::Gauge, REPORTS, &[], "Reports that wait for review."),
     Described::new(Kind::Gauge, LIMIT, &[], "Bytes that may be stored in all; 0 where nobody can tell."),
@@ -29,6 +31,8 @@ const DOWNLOADED: &str = "trellis_blossom_downloaded_bytes_total";
 const DOWNLOADS: &str = "trellis_blossom_downloads_total";
 const LIST_HASHES: &str = "trellis_blossom_list_hashes";
 const LIST_RELOADS: &str = "trellis_blossom_list_reloads_total";
+const PREFIX_CHECKS: &str = "trellis_blossom_prefix_checks_total";
+const QUARANTINED: &str = "trellis_blossom_quarantined_total";
 const REMOVED: &str = "trellis_blossom_removed_total";
 const REPORTS: &str = "trellis_blossom_reports_waiting";
 const LIMIT: &str = "trellis_blossom_storage_limit_bytes";
@@ -86,6 +90,16 @@ pub(crate) fn lists_read(result: &'static str) {
 /// Hashes in force.
 pub(crate) fn list_hashes(hashes: usize) {
     gauge!(LIST_HASHES).set(hashes as f64);
+}
+
+/// A service was asked about a blob: `clean`, `known` or `failed`.
+pub(crate) fn prefix_checked(result: &'static str) {
+    counter!(PREFIX_CHECKS, "result" => result).increment(1);
+}
+
+/// A list came to have a blob.
+pub(crate) fn quarantined() {
+    counter!(QUARANTINED).increment(1);
 }
 
 /// What is stored, and what may be.

@@ -5,18 +5,20 @@ use crate::BlossomPolicy;
 use crate::blob::MimeType;
 use crate::holdings::Verdict;
 use crate::policy::{self, Offer};
+use crate::prefix_check::Finding;
 use crate::refusal::Refusal;
 use crate::sniffing;
 use crate::spool::Spooled;
 
 /// Decides by what came in.
-pub(super) async fn check(
+pub(crate) async fn check(
     me: &BlossomPolicy,
     admitted: &Admitted,
     spooled: &Spooled,
 ) -> Result<Verdict, Refusal> {
     let config = me.config();
     let sniffed = sniffing::sniff(spooled.head(), spooled.tail(), spooled.size_bytes());
+    let sniffed = sniffed.unless_hiding(spooled.hides());
     let agreed = match admitted.terms.is_encrypted {
         true => sniffing::agree_encrypted(sniffed),
         false => {
@@ -38,6 +40,14 @@ pub(super) async fn check(
         mime_type: Some(&mime_type),
     };
     let terms = policy::judge(&config, &offer)?;
+    // The dearest comes last.
+    match me.prefix_check.look_up(&sha256).await {
+        Finding::Clean => {}
+        Finding::Known => return Err(Refusal::Blocked),
+        Finding::Unanswered => {
+            return Err(Refusal::busy("blobs cannot be checked at the moment"));
+        }
+    }
     Ok(Verdict {
         mime_type: mime_type.as_str().to_owned(),
         is_encrypted: terms.is_encrypted,

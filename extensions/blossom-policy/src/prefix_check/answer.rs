@@ -72,7 +72,10 @@ mod tests {
     fn b8_answers_are_whole_hashes_or_what_is_left_of_them() {
         let (rest, other) = ("a".repeat(59), "b".repeat(59));
         let padding = "c".repeat(59);
-        let text = format!("{rest}:3\r\n01234{other}\n\n{padding}:0\n{}:1\n", rest.to_uppercase());
+        let text = format!(
+            "{rest}:3\r\n01234{other}\n\n{padding}:0\n{}:1\n",
+            rest.to_uppercase()
+        );
         let read = Candidates::read(text.as_bytes(), "01234").unwrap();
         let has = |rest: &str| read.contains(&format!("01234{rest}").parse().unwrap());
         assert_eq!((read.known.len(), read.lines()), (2, 4));
@@ -85,7 +88,11 @@ mod tests {
             (format!("99999{other}"), 1),
             ("é".repeat(30), 1),
         ] {
-            assert_eq!(Candidates::read(wrong.as_bytes(), "01234"), Err(line), "{wrong}");
+            assert_eq!(
+                Candidates::read(wrong.as_bytes(), "01234"),
+                Err(line),
+                "{wrong}"
+            );
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::BlossomPolicy;
 use crate::administration::{self, Action, Subject};
 use crate::auth;
 use crate::refusal::Refusal;
+use crate::rescan::{self, Scanned};
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::de::DeserializeOwned;
@@ -51,7 +52,20 @@ pub(super) fn declare(api: &mut Api) {
         Action::Remove,
         "Remove a blob, whoever has uploaded it",
     );
+    api.route(Method::POST, "/admin/rescan", rescan)
+        .summary("Compare what is stored with the block lists")
+        .takes(|inputs| {
+            inputs.either(|it| it.nip98(), |it| it.service_token());
+        })
+        .answers::<Scanned>(200)
+        .fails(401, "A signature or token is missing or not good for this.")
+        .fails(403, "Who asks is no admin.");
     books::declare(api);
+}
+
+async fn rescan(request: HttpRequest, me: Current<BlossomPolicy>) -> Result<HttpResponse, Refusal> {
+    operator(&me, &request).await?;
+    Ok(HttpResponse::Ok().json(rescan::scan(&me).await?))
 }
 
 fn declare_order(api: &mut Api, action: Action, summary: &str) {

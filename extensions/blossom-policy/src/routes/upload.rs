@@ -170,7 +170,7 @@ fn offering<'r>(
 }
 
 /// Reads a little of a body that nobody wants, so that the client gets to hear why.
-async fn drain(mut payload: web::Payload) {
+pub(super) async fn drain(mut payload: web::Payload) {
     let drain = async {
         let mut left_bytes = DRAINED_BYTES;
         while let Some(Ok(chunk)) = payload.next().await {

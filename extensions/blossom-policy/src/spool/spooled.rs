@@ -3,6 +3,7 @@
 //! Invariant: while it lives its file is there, and afterwards it is not, unless a storage has moved it.
 
 use crate::blob::BlobHash;
+use crate::sniffing::Forbidden;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -25,6 +26,7 @@ pub(crate) struct Spooled {
     pub(super) sha1: Option<[u8; 20]>,
     pub(super) head: Vec<u8>,
     pub(super) tail: Vec<u8>,
+    pub(super) hides: Option<Forbidden>,
     /// Of those that come in at a time it is one until it is dropped.
     pub(super) _place: OwnedSemaphorePermit,
 }
@@ -68,6 +70,11 @@ impl Spooled {
     /// Its last bytes, [`TAIL_BYTES`] at most.
     pub(crate) fn tail(&self) -> &[u8] {
         &self.tail
+    }
+
+    /// What was found in it while it came in that head and tail need not show.
+    pub(crate) fn hides(&self) -> Option<Forbidden> {
+        self.hides
     }
 
     /// The file anew, at its beginning. Blocks.

@@ -5,6 +5,7 @@
 use super::spooled::{HEAD_BYTES, Spooled, TAIL_BYTES, TemporaryFile};
 use super::{Receive, SpoolError};
 use crate::blob::BlobHash;
+use crate::sniffing::ArchiveScan;
 use md5::Md5;
 use rustix::fs::{Advice, fadvise};
 use sha1::Sha1;
@@ -41,6 +42,7 @@ impl Writing {
         let writer = Writer {
             folder: folder.to_owned(),
             sha256: Sha256::new(),
+            archives: ArchiveScan::default(),
             md5: wanted.also_md5.then(Md5::new),
             sha1: wanted.also_sha1.then(Sha1::new),
             size_bytes: 0,
@@ -92,6 +94,7 @@ impl Writing {
 struct Writer {
     folder: PathBuf,
     sha256: Sha256,
+    archives: ArchiveScan,
     md5: Option<Md5>,
     sha1: Option<Sha1>,
     size_bytes: u64,
@@ -123,6 +126,7 @@ impl Writer {
     fn write(&mut self, file: &mut TemporaryFile, block: &[u8]) -> io::Result<()> {
         file.file.write_all(block)?;
         self.sha256.update(block);
+        self.archives.feed(block);
         if let Some(md5) = &mut self.md5 {
             md5.update(block);
         }
@@ -154,6 +158,7 @@ impl Writer {
             file,
             sha256: BlobHash::from_bytes(self.sha256.finalize().into()),
             size_bytes: self.size_bytes,
+            hides: self.archives.found(),
             md5: self.md5.map(|md5| md5.finalize().into()),
             sha1: self.sha1.map(|sha1| sha1.finalize().into()),
             _place: place,

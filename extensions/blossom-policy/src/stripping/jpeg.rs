@@ -10,9 +10,11 @@ const JFIF_BYTES: usize = 14;
 
 pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
     let mut jpeg = Jpeg::from_bytes(picture).ok()?;
-    let turned = jpeg
-        .segments_by_marker(markers::APP1)
-        .find_map(|it| it.contents().strip_prefix(EXIF).and_then(orientation::alone));
+    let turned = jpeg.segments_by_marker(markers::APP1).find_map(|it| {
+        it.contents()
+            .strip_prefix(EXIF)
+            .and_then(orientation::alone)
+    });
     let mut kept = Vec::with_capacity(jpeg.segments().len());
     for segment in jpeg.segments() {
         kept.extend(keep(segment)?);
@@ -24,7 +26,10 @@ pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
     if let Some(turned) = turned {
         let exif = [EXIF, &turned].concat();
         let behind_jfif = usize::from(kept.first()?.marker() == markers::APP0);
-        kept.insert(behind_jfif, JpegSegment::new_with_contents(markers::APP1, exif.into()));
+        kept.insert(
+            behind_jfif,
+            JpegSegment::new_with_contents(markers::APP1, exif.into()),
+        );
     }
     *jpeg.segments_mut() = kept;
     Some(jpeg.encoder().bytes())

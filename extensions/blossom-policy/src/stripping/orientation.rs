@@ -26,10 +26,18 @@ fn read(exif: &[u8]) -> Option<u16> {
     };
     let short = |at: usize| {
         let bytes: [u8; 2] = exif.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if is_big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+        Some(if is_big {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
+        })
     };
     let (first, second) = (usize::from(short(4)?), usize::from(short(6)?));
-    let directory = if is_big { first << 16 | second } else { second << 16 | first };
+    let directory = if is_big {
+        first << 16 | second
+    } else {
+        second << 16 | first
+    };
     let entries = usize::from(short(directory)?);
     (0..entries)
         .map(|entry| directory + 2 + 12 * entry)

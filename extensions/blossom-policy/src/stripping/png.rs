@@ -6,8 +6,8 @@ use img_parts::png::{Png, PngChunk};
 
 /// What is shown, how it moves, and its colours.
 const KEPT: [&[u8; 4]; 18] = [
-    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP",
-    b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"pHYs",
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"gAMA", b"cHRM",
+    b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"pHYs",
 ];
 const EXIF: [u8; 4] = *b"eXIf";
 

@@ -40,7 +40,9 @@ const PICTURES: [(&str, &[u8]); 24] = [
 ];
 
 fn stripped(mime_type: &str, picture: &[u8]) -> Vec<u8> {
-    strip(mime_type, Bytes::copy_from_slice(picture)).unwrap().to_vec()
+    strip(mime_type, Bytes::copy_from_slice(picture))
+        .unwrap()
+        .to_vec()
 }
 
 fn holds(bytes: &[u8], word: &[u8]) -> bool {
@@ -54,7 +56,11 @@ fn b12_what_is_stripped_is_still_that_picture() {
         let sniffed = sniff(&once, &once, once.len() as u64);
         assert_eq!(sniffed, Sniffed::Media(mime_type), "{at}");
         assert!(once.len() <= picture.len() + 40, "{at}");
-        assert_eq!(stripped(mime_type, &once), once, "{at}: not the same a second time");
+        assert_eq!(
+            stripped(mime_type, &once),
+            once,
+            "{at}: not the same a second time"
+        );
         // Whatever stands behind it goes.
         let glued = [picture, b"and more \xff\xd8 that is hidden"].concat();
         assert_eq!(stripped(mime_type, &glued), once, "{at}");
@@ -64,12 +70,23 @@ fn b12_what_is_stripped_is_still_that_picture() {
 #[test]
 fn b12_words_and_places_are_gone() {
     let secrets: [&[u8]; 8] = [
-        b"a place", b"a comment", b"somebody", b"xmp", b"tEXt", b"Software", b"script", b"matplotlib",
+        b"a place",
+        b"a comment",
+        b"somebody",
+        b"xmp",
+        b"tEXt",
+        b"Software",
+        b"script",
+        b"matplotlib",
     ];
     for (at, (mime_type, picture)) in PICTURES.into_iter().enumerate() {
         let kept = stripped(mime_type, picture);
         for secret in secrets {
-            assert!(!holds(&kept, secret), "{at}: {}", String::from_utf8_lossy(secret));
+            assert!(
+                !holds(&kept, secret),
+                "{at}: {}",
+                String::from_utf8_lossy(secret)
+            );
         }
     }
     // They were there.
@@ -87,7 +104,9 @@ fn b12_words_and_places_are_gone() {
 
 #[test]
 fn b12_a_picture_that_lies_on_its_side_is_still_shown_upright() {
-    let turned = orientation::alone(b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0").unwrap();
+    let turned =
+        orientation::alone(b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0")
+            .unwrap();
     for (mime_type, picture) in [
         ("image/jpeg", &written!("pillow_exif.jpg")[..]),
         ("image/webp", written!("pillow_exif.webp")),
@@ -107,9 +126,15 @@ fn b12_a_picture_that_lies_on_its_side_is_still_shown_upright() {
 #[test]
 fn b12_between_the_scans_of_a_jpeg_nothing_hides() {
     let picture = written!("pillow_progressive.jpg");
-    let scan = picture.windows(2).rposition(|two| two == [0xff, 0xda]).unwrap();
+    let scan = picture
+        .windows(2)
+        .rposition(|two| two == [0xff, 0xda])
+        .unwrap();
     let mut hidden = picture.to_vec();
-    hidden.splice(scan..scan, *b"\xff\xfe\x00\x0da secret to\xff\xe1\x00\x06more");
+    hidden.splice(
+        scan..scan,
+        *b"\xff\xfe\x00\x0da secret to\xff\xe1\x00\x06more",
+    );
     let kept = stripped("image/jpeg", &hidden);
     assert_eq!(kept, stripped("image/jpeg", picture));
 }
@@ -123,7 +148,10 @@ fn b12_a_small_picture_within_a_large_one_goes() {
     with_small[18..20].copy_from_slice(&[1, 1]);
     with_small[4..6].copy_from_slice(&19_u16.to_be_bytes());
     with_small.splice(20..20, *b"\x01\x02\x03");
-    assert_eq!(stripped("image/jpeg", &with_small), stripped("image/jpeg", picture));
+    assert_eq!(
+        stripped("image/jpeg", &with_small),
+        stripped("image/jpeg", picture)
+    );
 }
 
 #[test]

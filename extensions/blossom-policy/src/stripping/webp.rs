@@ -6,7 +6,9 @@ use img_parts::riff::{RiffChunk, RiffContent};
 use img_parts::webp::WebP;
 
 /// What is shown, how it moves, and its colours (RFC 9649).
-const KEPT: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"];
+const KEPT: [&[u8; 4]; 7] = [
+    b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP",
+];
 /// Flags of `VP8X`.
 const HAS_EXIF: u8 = 0x08;
 const HAS_XMP: u8 = 0x04;
@@ -19,7 +21,9 @@ pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
         .and_then(|exif| orientation::alone(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)));
     let chunks = webp.chunks_mut();
     chunks.retain(|it| KEPT.contains(&&it.id()));
-    let has_picture = chunks.iter().any(|it| matches!(&it.id(), b"VP8 " | b"VP8L" | b"ANMF"));
+    let has_picture = chunks
+        .iter()
+        .any(|it| matches!(&it.id(), b"VP8 " | b"VP8L" | b"ANMF"));
     if !has_picture {
         return None;
     }

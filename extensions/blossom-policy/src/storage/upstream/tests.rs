@@ -1,0 +1,293 @@
+//! The storage before a server over TLS that keeps what it is sent.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::spool::{Receive, Spool};
+use crate::tests::courier;
+use crate::tests::ground::hash;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Mutex;
+use std::time::Duration;
+use tempfile::TempDir;
+use trellis_relay::testing::{HttpsRequest, HttpsServer, Response, TestRelay};
+
+/// How the server answers, apart from what it should.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Manner {
+    #[default]
+    Right,
+    /// Gives everything, whatever part is asked for.
+    WithoutRanges,
+    /// Gives other bytes, of the same number.
+    Forging,
+    /// Says that it has stored something else.
+    Mistaken,
+    /// Sends on to the same blob elsewhere, or to another.
+    SendingOn,
+    SendingElsewhere,
+    Full,
+    Failing,
+}
+
+/// The blobs of a server by their hashes.
+type Blobs = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+struct Ground {
+    _relay: TestRelay,
+    _folder: TempDir,
+    server: HttpsServer,
+    blobs: Blobs,
+    spool: Spool,
+    storage: Upstream,
+}
+
+async fn ground(manner: Manner) -> Ground {
+    let blobs = Blobs::default();
+    let held = Arc::clone(&blobs);
+    let server = HttpsServer::start(move |asked| answer(asked, &held, manner));
+    // Answers are bounded, so that long blobs come in many parts.
+    let outbound = format!("{}\nmax_body_bytes = '70000'", server.outbound());
+    let (relay, host) = courier::host(&outbound).await;
+    let folder = TempDir::new().unwrap();
+    let url = Url::parse(&server.url("")).unwrap();
+    Ground {
+        _relay: relay,
+        spool: Spool::new(folder.path(), 4),
+        _folder: folder,
+        server,
+        blobs,
+        storage: Upstream::new(url, host.http_client().clone()),
+    }
+}
+
+fn answer(asked: &HttpsRequest, blobs: &Blobs, manner: Manner) -> Response {
+    let mut words = asked.head.split(' ');
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let header = |name: &str| {
+        let mut lines = asked.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    };
+    let told = |status, headers: Vec<(String, String)>, body: Vec<u8>| Response {
+        status,
+        headers,
+        body,
+    };
+    let mut blobs = blobs.lock().unwrap();
+    let name = path.rsplit('/').next().unwrap().split('.').next().unwrap();
+    match (method, manner) {
+        (_, Manner::Failing) => told(500, Vec::new(), Vec::new()),
+        ("PUT", Manner::Full) => told(507, Vec::new(), Vec::new()),
+        ("PUT", _) => {
+            let mut sha256 = hash(&asked.body).to_string();
+            assert_eq!(header("x-sha-256"), Some(&*sha256));
+            assert_eq!(header("content-type"), Some("application/pdf"));
+            if manner == Manner::Mistaken {
+                sha256 = "0".repeat(64);
+            }
+            let said = format!(
+                "{{\"url\":\"x\",\"sha256\":\"{sha256}\",\"size\":{}}}",
+                asked.body.len()
+            );
+            blobs.insert(sha256, asked.body.clone());
+            told(201, Vec::new(), said.into_bytes())
+        }
+        ("DELETE", _) => told(
+            if blobs.remove(name).is_some() {
+                204
+            } else {
+                404
+            },
+            Vec::new(),
+            Vec::new(),
+        ),
+        (_, Manner::SendingOn) if !path.starts_with("/moved/") => told(
+            307,
+            vec![("location".to_owned(), format!("/moved/{name}.pdf"))],
+            Vec::new(),
+        ),
+        (_, Manner::SendingElsewhere) => told(
+            302,
+            vec![("location".to_owned(), "/something-else".to_owned())],
+            Vec::new(),
+        ),
+        _ => match (blobs.get(name).cloned(), header("range")) {
+            (None, _) => told(404, Vec::new(), Vec::new()),
+            (Some(mut blob), range) => {
+                if manner == Manner::Forging {
+                    *blob.last_mut().unwrap() ^= 1;
+                }
+                let Some(range) = range.filter(|_| manner != Manner::WithoutRanges) else {
+                    return told(200, Vec::new(), blob);
+                };
+                let (start, end) = range
+                    .strip_prefix("bytes=")
+                    .unwrap()
+                    .split_once('-')
+                    .unwrap();
+                let (start, end): (usize, usize) = (start.parse().unwrap(), end.parse().unwrap());
+                let whole = format!("bytes {start}-{end}/{}", blob.len());
+                let part = blob[start..=end].to_vec();
+                told(206, vec![("content-range".to_owned(), whole)], part)
+            }
+        },
+    }
+}
+
+impl Ground {
+    async fn spooled(&self, bytes: &[u8]) -> Spooled {
+        let wanted = Receive {
+            declared_bytes: None,
+            max_bytes: u64::MAX,
+            idle_timeout: Duration::from_secs(20),
+            total_timeout: Duration::from_secs(20),
+            also_md5: false,
+            also_sha1: false,
+        };
+        let chunks = bytes
+            .chunks(10_000)
+            .map(|it| Ok::<_, Infallible>(Bytes::copy_from_slice(it)));
+        let chunks: Vec<_> = chunks.collect();
+        self.spool
+            .receive(stream::iter(chunks), &wanted)
+            .await
+            .unwrap()
+    }
+
+    async fn put(&self, bytes: &[u8]) -> Result<BlobHash, StorageError> {
+        let spooled = self.spooled(bytes).await;
+        self.storage.put(&spooled, "application/pdf").await?;
+        Ok(spooled.sha256())
+    }
+
+    async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<Vec<u8>, StorageError> {
+        let chunks = self.storage.get(hash, range).await?;
+        let chunks: Vec<Bytes> = chunks.try_collect().await?;
+        assert!(
+            chunks
+                .iter()
+                .all(|it| !it.is_empty() && it.len() <= CHUNK_BYTES)
+        );
+        Ok(chunks.concat())
+    }
+}
+
+/// Bytes like no others, of this number.
+fn blob(bytes: usize) -> Vec<u8> {
+    (0..bytes)
+        .map(|at| (at * 31 / 7 + at / 256) as u8)
+        .collect()
+}
+
+#[tokio::test]
+async fn b13_what_is_put_there_comes_back_whole_and_in_parts() {
+    for manner in [Manner::Right, Manner::SendingOn] {
+        let ground = ground(manner).await;
+        let bytes = blob(300_000);
+        let name = ground.put(&bytes).await.unwrap();
+        assert_eq!(ground.storage.size(&name).await.unwrap(), Some(300_000));
+        assert_eq!(ground.get(&name, 0..300_000).await.unwrap(), bytes);
+        for range in [
+            0..1,
+            5..70_005,
+            69_999..70_001,
+            299_999..300_000,
+            140_000..300_000,
+        ] {
+            let part = ground.get(&name, range.clone()).await.unwrap();
+            assert!(
+                part == bytes[range.start as usize..range.end as usize],
+                "{range:?}"
+            );
+        }
+        ground.storage.delete(&name).await.unwrap();
+        ground.storage.delete(&name).await.unwrap();
+        assert_eq!(ground.storage.size(&name).await.unwrap(), None);
+        assert!(matches!(
+            ground.get(&name, 0..1).await,
+            Err(StorageError::Missing)
+        ));
+        assert!(ground.blobs.lock().unwrap().is_empty());
+        ground.storage.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn b13_a_server_without_ranges_is_read_all_the_same() {
+    let ground = ground(Manner::WithoutRanges).await;
+    let bytes = blob(60_000);
+    let name = ground.put(&bytes).await.unwrap();
+    assert_eq!(ground.get(&name, 0..60_000).await.unwrap(), bytes);
+    assert_eq!(
+        ground.get(&name, 500..50_000).await.unwrap(),
+        bytes[500..50_000]
+    );
+    assert_eq!(
+        ground.get(&name, 59_999..60_000).await.unwrap(),
+        bytes[59_999..]
+    );
+}
+
+#[tokio::test]
+async fn b13_other_bytes_than_the_hash_says_are_not_passed_on_whole() {
+    let ground = ground(Manner::Forging).await;
+    let bytes = blob(200_000);
+    let name = ground.put(&bytes).await.unwrap();
+    let mut chunks = ground.storage.get(&name, 0..200_000).await.unwrap();
+    let mut come = 0;
+    let error = loop {
+        match chunks.next().await.unwrap() {
+            Ok(chunk) => come += chunk.len(),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StorageError::Corrupt(_)), "{error}");
+    assert!(come < 200_000);
+    // A blob that became shorter is noticed before anything is sent.
+    ground
+        .blobs
+        .lock()
+        .unwrap()
+        .insert(name.to_string(), blob(10));
+    let shorter = ground.get(&name, 0..200_000).await;
+    assert!(
+        matches!(shorter, Err(StorageError::Corrupt(_))),
+        "{shorter:?}"
+    );
+}
+
+#[tokio::test]
+async fn b13_what_goes_wrong_there_is_told_apart() {
+    let mistaken = ground(Manner::Mistaken).await.put(&blob(10)).await;
+    assert!(
+        matches!(mistaken, Err(StorageError::Corrupt(_))),
+        "{mistaken:?}"
+    );
+    let full = ground(Manner::Full).await.put(&blob(10)).await;
+    assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
+
+    let failing = ground(Manner::Failing).await;
+    let name = hash(&blob(10));
+    let put = failing.put(&blob(10)).await;
+    for error in [
+        put.err().unwrap(),
+        failing.storage.size(&name).await.err().unwrap(),
+        failing.storage.delete(&name).await.err().unwrap(),
+        failing.storage.check().await.err().unwrap(),
+    ] {
+        let said = error.to_string();
+        assert!(
+            said.contains("status 500") && !said.contains(&name.to_string()),
+            "{said}"
+        );
+    }
+
+    let elsewhere = ground(Manner::SendingElsewhere).await;
+    let size = elsewhere.storage.size(&name).await;
+    assert!(size.err().unwrap().to_string().contains("not this blob's"));
+    assert_eq!(elsewhere.server.asked().len(), 1);
+}

@@ -1,0 +1,94 @@
+//! `PUT /media`.
+
+use super::ground::*;
+use crate::stripping::strip;
+use serde_json::Value;
+use trellis_relay::testing::{Author, HttpCall, TestRelay};
+
+const PICTURE: &[u8] = include_bytes!("../sniffing/corpus/written/pillow_exif.jpg");
+
+fn media(relay: &TestRelay, mime_type: &str, bytes: &[u8]) -> HttpCall {
+    let token = token(&Author::new(1), "media", &[hash(bytes)]);
+    let call = relay.put("/media").header("Authorization", &token);
+    call.header("Content-Type", mime_type).body(bytes)
+}
+
+#[tokio::test]
+async fn b12_a_picture_is_stored_without_its_metadata() {
+    let relay = relay("").await;
+    let stripped = strip("image/jpeg", PICTURE.into()).unwrap();
+    let first = media(&relay, "image/jpeg", PICTURE).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    let told: Value = first.json();
+    assert_eq!(told["sha256"], hash(&stripped).to_string());
+    assert_eq!(told["size"], stripped.len());
+    assert_eq!(told["type"], "image/jpeg");
+    assert_eq!(media(&relay, "image/jpeg", PICTURE).await.status, 200);
+    // What came in was not kept.
+    let original = upload(&relay, &Author::new(1), "image/jpeg", PICTURE).await;
+    assert_eq!(original.status, 201, "{}", original.text());
+}
+
+#[tokio::test]
+async fn b12_what_is_no_whole_picture_is_no_media() {
+    let relay = relay("").await;
+    let other = media(&relay, "application/pdf", &pdf(1)).await;
+    assert_refused(&other, 415, "only JPEG");
+    let broken = media(&relay, "image/jpeg", &PICTURE[..PICTURE.len() - 10]).await;
+    assert_refused(&broken, 422, "broken");
+    assert_refused(
+        &media(&relay, "image/png", PICTURE).await,
+        415,
+        "image/jpeg",
+    );
+    assert_refused(
+        &media(&relay, "image/jpeg", b"<html></html>").await,
+        415,
+        "HTML",
+    );
+    let token = token(&Author::new(1), "upload", &[hash(PICTURE)]);
+    let call = relay
+        .put("/media")
+        .header("Authorization", &token)
+        .header("Content-Type", "image/jpeg");
+    assert_refused(&call.body(PICTURE).await, 401, "media");
+}
+
+#[tokio::test]
+async fn b12_a_blocked_picture_is_refused_by_what_was_sent() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let list = folder.path().join("list.txt");
+    std::fs::write(&list, hash(PICTURE).to_string()).unwrap();
+    let relay = relay(&format!(
+        "block_lists = {{ files = ['{}'] }}",
+        list.display()
+    ))
+    .await;
+    assert_refused(
+        &media(&relay, "image/jpeg", PICTURE).await,
+        403,
+        "not stored here",
+    );
+}
+
+#[tokio::test]
+async fn b12_media_can_be_asked_about_and_switched_off() {
+    let ask = |relay: &TestRelay| {
+        let token = token(&Author::new(1), "media", &[hash(PICTURE)]);
+        let call = relay
+            .request("HEAD", "/media")
+            .header("Authorization", &token);
+        let call = call.header("X-SHA-256", &hash(PICTURE).to_string());
+        call.header("X-Content-Type", "image/jpeg")
+            .header("X-Content-Length", &PICTURE.len().to_string())
+    };
+    let on = relay("").await;
+    assert_eq!(ask(&on).await.status, 200);
+    let off = relay("media = { strip = false }").await;
+    assert_eq!(ask(&off).await.status, 404);
+    assert_refused(
+        &media(&off, "image/jpeg", PICTURE).await,
+        404,
+        "does not offer",
+    );
+}
