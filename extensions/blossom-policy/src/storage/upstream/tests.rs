@@ -5,7 +5,7 @@
 use super::*;
 use crate::spool::{Receive, Spool};
 use crate::tests::courier;
-use crate::tests::ground::hash;
+use crate::ground::hash_of as hash;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
