@@ -121,11 +121,11 @@ async fn b9_reservations_at_the_same_time_never_overshoot() {
     for number in 0..200_u16 {
         let (quota, held) = (quota.clone(), held.clone());
         tasks.spawn(async move {
-            let owner = usize::from(number % 4);
+            let (owner, whose) = (usize::from(number % 4), key(number % 4));
             let mut won = 0;
             for round in 0..20_u64 {
                 let bytes = 1 + (u64::from(number) * 37 + round * 101) % 400;
-                let reserved = quota.reserve(&key(number % 4), bytes, Kind::Plain, None);
+                let reserved = quota.reserve(&whose, bytes, Kind::Plain, None);
                 let Ok(reservation) = reserved.await else {
                     tokio::task::yield_now().await;
                     continue;
@@ -199,7 +199,8 @@ async fn run(quota: &Quota, index: &Index, steps: Vec<Step>) {
                 bytes,
                 encrypted,
             } => {
-                let reserved = quota.reserve(&key(owner), bytes, kind(encrypted), None);
+                let owner = key(owner);
+                let reserved = quota.reserve(&owner, bytes, kind(encrypted), None);
                 open.extend(reserved.await.ok());
             }
             Step::Fit {
