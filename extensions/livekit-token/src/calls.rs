@@ -2,9 +2,11 @@
 //!
 //! Every piece of news (a webhook, a list) goes in here, and what is to be announced comes out. Invariant: it is all in
 //! memory, at most so many rooms with so many sessions each, and gone when the room ends; a room that ended is not opened
-//! again by late news. Deliberately not here: I/O (`porter`), and how announcements look (`announcing`).
+//! again by late news, and late news of it does nothing to a newer one of its name. Deliberately not here: I/O (`porter`), and
+//! how announcements look (`announcing`).
 
 mod call;
+mod opening;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +15,7 @@ use crate::config::Settings;
 use crate::epochs::{Before, Refusal};
 use crate::room_facts::RoomFacts;
 use call::Call;
+use opening::{Opening, Running};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use trellis_relay::event::PublicKey;
@@ -26,6 +29,8 @@ pub(crate) struct RoomSeen {
     pub(crate) name: String,
     /// Another one each time a room of that name is opened.
     pub(crate) sid: String,
+    /// When that was, in milliseconds since 1970 by LiveKit's clock; 0 where it does not say.
+    pub(crate) created_ms: u64,
     /// What it is for, if it is ours.
     pub(crate) facts: Option<RoomFacts>,
 }
@@ -37,10 +42,11 @@ pub(crate) struct Calls {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// By name.
     rooms: HashMap<String, Call>,
+    /// Which rooms LiveKit has, as it told last.
+    running: Running,
     /// By sid.
     ended: VecDeque<String>,
     /// Counts the news.
@@ -81,7 +87,12 @@ impl Calls {
         Calls {
             rooms_max,
             sessions_max,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                rooms: HashMap::new(),
+                running: Running::new(rooms_max),
+                ended: VecDeque::new(),
+                turn: 0,
+            }),
         }
     }
 
@@ -103,11 +114,30 @@ impl Calls {
         told
     }
 
+    /// LiveKit has made or found a room, in which nobody may be yet. One before it of that name is over.
+    pub(crate) fn opened(&self, room: &RoomSeen) -> Vec<Announcement> {
+        let mut state = self.state();
+        let turn = state.next_turn();
+        match state.is_over(room) {
+            true => Vec::new(),
+            false => state.begin(room, turn),
+        }
+    }
+
+    /// Whether a room is known to be over, though one of its name may go on.
+    pub(crate) fn is_over(&self, room: &RoomSeen) -> bool {
+        self.state().is_over(room)
+    }
+
     /// A session is in a room no more.
     pub(crate) fn left(&self, room: &RoomSeen, sid: &str) -> Vec<Announcement> {
         let mut state = self.state();
         let turn = state.next_turn();
         let mut told = Vec::new();
+        // That somebody left tells of no room that it goes on.
+        if state.is_outlived(room) {
+            return told;
+        }
         if let Some(call) = self.open(&mut state, room, turn, &mut told) {
             let gone = call.presence.go(sid);
             let news = call.left(gone);
@@ -116,21 +146,27 @@ impl Calls {
         told
     }
 
-    /// A room is over: all that is known of it is wiped.
-    pub(crate) fn finished(&self, room: &RoomSeen) -> Vec<Announcement> {
+    /// A room is over: all that is known of it is wiped. Nothing where another of its name goes on, which keeps all.
+    pub(crate) fn finished(&self, room: &RoomSeen) -> Option<Vec<Announcement>> {
         let mut state = self.state();
         state.next_turn();
-        if state.ended.contains(&room.sid) {
-            return Vec::new();
-        }
-        let known = state.rooms.get(&room.name);
-        // One of that name that was opened since goes on.
-        let is_another = known.is_some_and(|call| call.is_another(&room.sid));
+        let is_repeated = state.ended.contains(&room.sid);
         state.remember_ended(&room.sid);
-        match known_or_new(&mut state, room, is_another) {
-            Some(mut call) => call.tell(&room.name, vec![News::Finished]),
-            None => Vec::new(),
+        if state.is_outlived(room) {
+            return None;
         }
+        if is_repeated {
+            return Some(Vec::new());
+        }
+        state.running.remove(&room.name);
+        let known = state.rooms.remove(&room.name);
+        // Nobody was in it as far as is known.
+        let mut call = known.unwrap_or_else(|| Call::new(Opening::of(room), 0, 0));
+        state.remember_ended(&call.opening.sid);
+        if room.facts.is_some() {
+            call.facts.clone_from(&room.facts);
+        }
+        Some(call.tell(&room.name, vec![News::Finished]))
     }
 
     /// To be taken before a list is asked for: what is heard of from here on, the list may not show.
@@ -149,7 +185,7 @@ impl Calls {
         let Some(call) = state.rooms.get_mut(&room.name) else {
             return Vec::new();
         };
-        if call.is_another(&room.sid) {
+        if call.opening.is_another(&Opening::of(room)) {
             return Vec::new();
         }
         let gone = call.presence.stay(sids, turn);
@@ -158,25 +194,31 @@ impl Calls {
         call.tell(&room.name, news)
     }
 
-    /// A list of all rooms that there are, asked for at `turn`: the others that were known then are over. Their names, and
-    /// what is to be announced.
+    /// A list of all rooms that there are, asked for at `turn`: the others that were known then are over. The names of which
+    /// there is no room any more, and what is to be announced.
     pub(crate) fn rooms_listed(
         &self,
-        names: &BTreeSet<String>,
+        rooms: &[RoomSeen],
         turn: u64,
     ) -> (Vec<String>, Vec<Announcement>) {
         let mut state = self.state();
+        let names: BTreeSet<&str> = rooms.iter().map(|room| &*room.name).collect();
+        for name in state.running.known_before(turn) {
+            if !names.contains(&*name) {
+                state.running.remove(&name);
+            }
+        }
         let missing = state.rooms.iter().filter(|(name, call)| {
             let could_show = call.turn < turn;
-            could_show && !names.contains(*name)
+            could_show && !names.contains(name.as_str())
         });
         let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();
         let mut told = Vec::new();
         for name in &missing {
-            if let Some(mut call) = state.rooms.remove(name) {
-                state.remember_ended(&call.sid);
-                told.extend(call.tell(name, vec![News::Finished]));
-            }
+            told.extend(state.end(name));
+        }
+        for room in rooms {
+            told.extend(state.listed(room, turn));
         }
         (missing, told)
     }
@@ -273,22 +315,16 @@ impl Calls {
         turn: u64,
         told: &mut Vec<Announcement>,
     ) -> Option<&'s mut Call> {
-        if state.ended.contains(&room.sid) {
+        if state.is_over(room) {
             return None;
         }
-        let is_another = |call: &Call| call.is_another(&room.sid);
-        if state.rooms.get(&room.name).is_some_and(is_another)
-            && let Some(mut call) = state.rooms.remove(&room.name)
-        {
-            state.remember_ended(&call.sid);
-            told.extend(call.tell(&room.name, vec![News::Finished]));
-        }
+        told.extend(state.begin(room, turn));
         if !state.rooms.contains_key(&room.name) && state.rooms.len() >= self.rooms_max {
             tracing::warn!("more rooms are in use than bounds.rooms allows; one is not followed");
             return None;
         }
         let call = state.rooms.entry(room.name.clone());
-        let call = call.or_insert_with(|| Call::new(&room.sid, self.sessions_max, turn));
+        let call = call.or_insert_with(|| Call::new(Opening::of(room), self.sessions_max, turn));
         if room.facts.is_some() {
             call.facts.clone_from(&room.facts);
         }
@@ -300,23 +336,74 @@ impl Calls {
     }
 }
 
-/// The call that ends: the one that is known, or one that nobody was in as far as is known.
-fn known_or_new(state: &mut State, room: &RoomSeen, is_another: bool) -> Option<Call> {
-    if is_another {
-        return None;
-    }
-    let known = state.rooms.remove(&room.name);
-    let mut call = known.unwrap_or_else(|| Call::new(&room.sid, 0, 0));
-    if room.facts.is_some() {
-        call.facts.clone_from(&room.facts);
-    }
-    Some(call)
-}
-
 impl State {
     fn next_turn(&mut self) -> u64 {
         self.turn += 1;
         self.turn
+    }
+
+    /// What is known of rooms of this name that go on.
+    fn known(&self, name: &str) -> impl Iterator<Item = &Opening> {
+        let call = self.rooms.get(name).map(|call| &call.opening);
+        call.into_iter().chain(self.running.get(name))
+    }
+
+    /// Whether a room is known to be over: it was told, or a newer one of its name is there.
+    fn is_over(&self, room: &RoomSeen) -> bool {
+        let opening = Opening::of(room);
+        self.ended.contains(&room.sid) || self.known(&room.name).any(|it| opening.is_before(it))
+    }
+
+    /// Whether another room of this name is known that is not certainly older.
+    fn is_outlived(&self, room: &RoomSeen) -> bool {
+        let opening = Opening::of(room);
+        let mut known = self.known(&room.name);
+        known.any(|it| it.is_another(&opening) && !it.is_before(&opening))
+    }
+
+    /// This room goes on, and no other of its name.
+    fn begin(&mut self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
+        let opening = Opening::of(room);
+        let running = self.running.get(&room.name);
+        if let Some(sid) = running
+            .filter(|it| it.is_another(&opening))
+            .map(|it| it.sid.clone())
+        {
+            self.remember_ended(&sid);
+        }
+        let call = self.rooms.get(&room.name);
+        let told = match call.is_some_and(|call| call.opening.is_another(&opening)) {
+            true => self.end(&room.name),
+            false => Vec::new(),
+        };
+        self.running.put(&room.name, opening, turn);
+        told
+    }
+
+    /// The call in a room is over.
+    fn end(&mut self, name: &str) -> Vec<Announcement> {
+        let Some(mut call) = self.rooms.remove(name) else {
+            return Vec::new();
+        };
+        self.remember_ended(&call.opening.sid);
+        call.tell(name, vec![News::Finished])
+    }
+
+    /// A room is in a list that was asked for at `turn`, which is right about what was known before.
+    fn listed(&mut self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
+        let call_turn = self.rooms.get(&room.name).map(|call| call.turn);
+        let is_known = call_turn.is_some() || self.running.get(&room.name).is_some();
+        let is_newer_known = call_turn.is_some_and(|it| it >= turn)
+            || (self.running.get(&room.name).is_some()
+                && !self.running.was_known(&room.name, turn));
+        let is_ours = room.facts.is_some() || is_known;
+        match !is_ours
+            || self.ended.contains(&room.sid)
+            || (is_newer_known && self.is_outlived(room))
+        {
+            true => Vec::new(),
+            false => self.begin(room, turn),
+        }
     }
 
     fn remember_ended(&mut self, sid: &str) {

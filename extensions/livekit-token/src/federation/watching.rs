@@ -1,15 +1,18 @@
 //! The relays that the operator has watched.
 //!
 //! Two subscriptions each: spaces, and what their communities say of themselves. A space that is not entitled to a room so far
-//! waits, since its community may be learned of later. Invariant: both sets are bounded.
+//! waits, since its community may be learned of later. Invariant: whatever strangers write there, what is held is bounded in
+//! number and bytes, each author has a share of it, and of communities none that is in use makes way.
 
+use super::followed::Followed;
+use super::heap::{Bounds, Heap};
 use super::peer::{Peer, Said};
 use super::take;
 use crate::LivekitToken;
 use crate::communities::{DEFINITION, LIST};
 use crate::rooms::{SPACE, Space};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use trellis_relay::extension::OutboundError;
@@ -21,10 +24,26 @@ const DELETION: u16 = 5;
 pub(super) const RELAYS: u16 = 10002;
 const SPACES: &str = "spaces";
 const COMMUNITIES: &str = "communities";
-/// Communities that are followed at one relay.
+/// Communities that are followed at one relay besides those that the operator has named, and for one author's spaces.
 const FOLLOWED_MAX: usize = 500;
+const FOLLOWED_SHARE: usize = 25;
 /// Spaces that wait for their communities.
-const WAITING_MAX: usize = 1000;
+const WAITING: Bounds = Bounds {
+    events_max: 1000,
+    bytes_max: 4 << 20,
+    shares: 20,
+};
+/// What communities say that are named or have rooms here, and what others say, until the relay has said all of it.
+const GATHERED: Bounds = Bounds {
+    events_max: LIMIT,
+    bytes_max: 16 << 20,
+    shares: 8,
+};
+const GATHERED_OF_OTHERS: Bounds = Bounds {
+    events_max: LIMIT,
+    bytes_max: 8 << 20,
+    shares: 16,
+};
 /// What is asked for at once.
 const LIMIT: usize = 5000;
 /// When a relay is asked again that is gone.
@@ -54,54 +73,65 @@ pub(super) async fn watch_forever(me: &LivekitToken, url: &str) {
 /// One connection's worth of watching.
 struct Watch<'m> {
     me: &'m LivekitToken,
-    followed: BTreeSet<PublicKey>,
-    waiting: BTreeMap<String, Arc<Event>>,
+    followed: Followed,
+    waiting: Heap,
     /// What communities say, until the relay has said all of it: definitions tell which lists count.
-    gathered: Option<Vec<Arc<Event>>>,
+    gathered: Option<Gathered>,
+    /// Communities are followed that the relay was not asked for, or lists count that did not before.
+    is_to_ask: bool,
     has_heard: bool,
+}
+
+/// What communities have said so far, those in use apart from others.
+struct Gathered {
+    in_use: HashSet<PublicKey>,
+    of_those: Heap,
+    of_others: Heap,
+}
+
+impl Gathered {
+    fn add(&mut self, event: Arc<Event>) {
+        let heap = match self.in_use.contains(event.pubkey()) {
+            true => &mut self.of_those,
+            false => &mut self.of_others,
+        };
+        if !heap.add(event) {
+            tracing::debug!("a watched relay says more of a community than is read at once");
+        }
+    }
 }
 
 impl<'m> Watch<'m> {
     fn new(me: &'m LivekitToken) -> Self {
         Watch {
-            followed: me
-                .settings()
-                .authorized_communities
-                .iter()
-                .copied()
-                .collect(),
+            followed: Followed::new(
+                me.settings().authorized_communities.iter().copied(),
+                FOLLOWED_MAX,
+                FOLLOWED_SHARE,
+            ),
             me,
-            waiting: BTreeMap::new(),
+            waiting: Heap::new(WAITING),
             gathered: None,
+            is_to_ask: false,
             has_heard: false,
         }
     }
 
     async fn run(&mut self, url: &str) -> Result<(), OutboundError> {
         let mut peer = Peer::connect(&self.me.host, url).await?;
-        if !self.followed.is_empty() {
-            self.follow(&mut peer).await?;
-        }
+        self.is_to_ask = !self.followed.is_empty();
+        self.follow(&mut peer).await?;
         peer.subscribe(SPACES, &self.spaces()).await?;
         while let Some(said) = peer.next().await? {
             self.has_heard = true;
             match said {
-                Said::Event(name, event) if name == SPACES => {
-                    let followed = self.followed.len();
-                    self.hear_space(event).await;
-                    if self.followed.len() > followed {
-                        self.follow(&mut peer).await?;
-                    }
-                }
-                Said::Event(name, event) if name == COMMUNITIES => {
-                    if self.hear(event).await {
-                        self.follow(&mut peer).await?;
-                    }
-                }
+                Said::Event(name, event) if name == SPACES => self.hear_space(event).await,
+                Said::Event(name, event) if name == COMMUNITIES => self.hear(event).await,
                 Said::End(name) if name == COMMUNITIES => self.settle().await,
                 Said::Closed => return Ok(()),
                 Said::Event(..) | Said::End(_) => {}
             }
+            self.follow(&mut peer).await?;
         }
         Ok(())
     }
@@ -125,13 +155,28 @@ impl<'m> Watch<'m> {
         }
     }
 
-    /// Asks for what the communities say, all of them anew.
+    /// Asks for what the communities say, all of them anew, where that is due and the relay has answered the last question.
     async fn follow(&mut self, peer: &mut Peer) -> Result<(), OutboundError> {
-        self.gathered = Some(Vec::new());
-        let authors: Vec<_> = self.followed.iter().map(|key| key.to_hex()).collect();
-        let filter =
-            json!({"kinds": [DEFINITION, LIST, RELAYS], "authors": authors, "limit": LIMIT});
-        peer.subscribe(COMMUNITIES, &[filter]).await
+        if !self.is_to_ask || self.gathered.is_some() {
+            return Ok(());
+        }
+        self.is_to_ask = false;
+        let [first, others] = self.followed.ask(&self.me.rooms.communities());
+        // Each has a limit of its own, so that others' lists do not take the place of those that count.
+        let filters: Vec<Value> = [&first, &others]
+            .into_iter()
+            .filter(|keys| !keys.is_empty())
+            .map(|keys| {
+                let authors: Vec<_> = keys.iter().map(|key| key.to_hex()).collect();
+                json!({"kinds": [DEFINITION, LIST, RELAYS], "authors": authors, "limit": LIMIT})
+            })
+            .collect();
+        self.gathered = Some(Gathered {
+            in_use: first.into_iter().collect(),
+            of_those: Heap::new(GATHERED),
+            of_others: Heap::new(GATHERED_OF_OTHERS),
+        });
+        peer.subscribe(COMMUNITIES, &filters).await
     }
 
     async fn hear_space(&mut self, event: Arc<Event>) {
@@ -147,42 +192,53 @@ impl<'m> Watch<'m> {
         if !self.me.rooms.is_asked_by(&space) {
             return;
         }
-        for community in space.communities() {
-            if self.me.communities.serves(community) && self.followed.len() < FOLLOWED_MAX {
-                self.followed.insert(*community);
-            }
-        }
+        self.add_communities(&space);
         if self.is_entitled(&space).await {
             take(self.me, vec![event]).await;
-        } else if self.waiting.len() < WAITING_MAX {
-            self.waiting.insert(space.name(), event);
+            return;
+        }
+        // Of its versions the newest one waits.
+        let is_same = |it: &Event| it.address() == event.address();
+        let newest_s = self.waiting.events().filter(|it| is_same(it));
+        let newest_s = newest_s.map(|it| it.created_at()).max();
+        if newest_s.is_none_or(|newest_s| newest_s < event.created_at()) {
+            self.waiting.drop_where(is_same);
+            self.waiting.push(event);
         }
     }
 
-    /// Something that a community says. Whether it was a definition, which may name lists that came before it and did not
-    /// count then: all has to be asked for anew.
-    async fn hear(&mut self, event: Arc<Event>) -> bool {
-        let is_definition = event.kind() == DEFINITION;
-        match &mut self.gathered {
-            Some(gathered) => {
-                if gathered.len() < LIMIT {
-                    gathered.push(event);
-                }
-                false
+    /// The communities of a space are followed from here on, as far as there is place for them.
+    fn add_communities(&mut self, space: &Space) {
+        for community in space.communities() {
+            if self.me.communities.serves(community) {
+                let in_use = || self.me.rooms.communities();
+                self.is_to_ask |= self.followed.add(*community, *space.author(), in_use);
             }
+        }
+    }
+
+    /// Something that a community says. After a definition, which may name lists that came before it and did not count then,
+    /// all has to be asked for anew.
+    async fn hear(&mut self, event: Arc<Event>) {
+        match &mut self.gathered {
+            Some(gathered) => gathered.add(event),
             None => {
+                self.is_to_ask |= event.kind() == DEFINITION;
                 self.store(vec![event]).await;
                 self.let_in().await;
-                is_definition
             }
         }
     }
 
     /// All that the communities say is here.
     async fn settle(&mut self) {
-        let gathered = self.gathered.take().unwrap_or_default();
-        self.store(gathered).await;
-        self.let_in().await;
+        if let Some(gathered) = self.gathered.take() {
+            self.is_to_ask |= self.followed.answered();
+            let mut events = gathered.of_those.into_events();
+            events.extend(gathered.of_others.into_events());
+            self.store(events).await;
+            self.let_in().await;
+        }
     }
 
     /// Stores what communities that are followed say of themselves.
@@ -193,17 +249,23 @@ impl<'m> Watch<'m> {
         store_definitions(self.me, events.collect()).await;
     }
 
-    /// Spaces that have waited and are entitled to a room by now.
+    /// Spaces that have waited and are entitled to a room by now. The others' communities may find a place.
     async fn let_in(&mut self) {
         let mut entitled = Vec::new();
-        for (name, event) in std::mem::take(&mut self.waiting) {
-            match Space::of(&event) {
-                Some(space) if self.is_entitled(&space).await => entitled.push(event),
-                Some(_) => drop(self.waiting.insert(name, event)),
-                None => {}
+        for event in self.waiting.events() {
+            if let Some(space) = Space::of(event)
+                && self.is_entitled(&space).await
+            {
+                entitled.push(event.clone());
             }
         }
+        let ids: HashSet<EventId> = entitled.iter().map(|it| *it.id()).collect();
+        self.waiting.drop_where(|it| ids.contains(it.id()));
         take(self.me, entitled).await;
+        let left: Vec<_> = self.waiting.events().cloned().collect();
+        for space in left.iter().filter_map(|event| Space::of(event)) {
+            self.add_communities(&space);
+        }
     }
 
     async fn is_entitled(&self, space: &Space) -> bool {
