@@ -63,7 +63,7 @@ impl Followed {
         if of_author >= self.share {
             return false;
         }
-        if self.strangers.len() >= self.strangers_max {
+        if self.is_full() {
             let in_use = in_use();
             let useless = self.strangers.iter();
             let useless = useless.filter(|(key, it)| it.is_answered && !in_use.contains(*key));
@@ -86,6 +86,11 @@ impl Followed {
 
     pub(super) fn contains(&self, community: &PublicKey) -> bool {
         self.named.contains(community) || self.strangers.contains_key(community)
+    }
+
+    /// Whether all places of those that the operator has not named are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.strangers.len() >= self.strangers_max
     }
 
     pub(super) fn is_empty(&self) -> bool {

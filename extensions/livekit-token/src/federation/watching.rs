@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 use trellis_relay::extension::OutboundError;
 use trellis_relay::extension::prelude::*;
 
@@ -49,6 +50,8 @@ const LIMIT: usize = 5000;
 /// When a relay is asked again that is gone.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(300);
+/// Between two questions while all places are taken.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Watches a relay, and comes back to it when it is gone.
 pub(super) async fn watch_forever(me: &LivekitToken, url: &str) {
@@ -74,11 +77,15 @@ pub(super) async fn watch_forever(me: &LivekitToken, url: &str) {
 struct Watch<'m> {
     me: &'m LivekitToken,
     followed: Followed,
+    /// Spaces whose communities are followed, or were.
     waiting: Heap,
+    /// Spaces whose communities found no place so far.
+    unplaced: Heap,
     /// What communities say, until the relay has said all of it: definitions tell which lists count.
     gathered: Option<Gathered>,
     /// Communities are followed that the relay was not asked for, or lists count that did not before.
     is_to_ask: bool,
+    asked_at: Option<Instant>,
     has_heard: bool,
 }
 
@@ -111,18 +118,34 @@ impl<'m> Watch<'m> {
             ),
             me,
             waiting: Heap::new(WAITING),
+            unplaced: Heap::new(WAITING),
             gathered: None,
             is_to_ask: false,
+            asked_at: None,
             has_heard: false,
         }
     }
 
     async fn run(&mut self, url: &str) -> Result<(), OutboundError> {
         let mut peer = Peer::connect(&self.me.host, url).await?;
-        self.is_to_ask = !self.followed.is_empty();
-        self.follow(&mut peer).await?;
+        if !self.followed.is_empty() {
+            self.follow(&mut peer).await?;
+        }
         peer.subscribe(SPACES, &self.spaces()).await?;
-        while let Some(said) = peer.next().await? {
+        loop {
+            let said = match self.ask_at() {
+                None => peer.next().await?,
+                Some(at) => tokio::select! {
+                    said = peer.next() => said?,
+                    () = sleep_until(at) => {
+                        self.follow(&mut peer).await?;
+                        continue;
+                    }
+                },
+            };
+            let Some(said) = said else {
+                return Ok(());
+            };
             self.has_heard = true;
             match said {
                 Said::Event(name, event) if name == SPACES => self.hear_space(event).await,
@@ -131,9 +154,10 @@ impl<'m> Watch<'m> {
                 Said::Closed => return Ok(()),
                 Said::Event(..) | Said::End(_) => {}
             }
-            self.follow(&mut peer).await?;
+            if self.ask_at().is_some_and(|at| at <= Instant::now()) {
+                self.follow(&mut peer).await?;
+            }
         }
-        Ok(())
     }
 
     fn spaces(&self) -> Vec<Value> {
@@ -155,12 +179,23 @@ impl<'m> Watch<'m> {
         }
     }
 
-    /// Asks for what the communities say, all of them anew, where that is due and the relay has answered the last question.
-    async fn follow(&mut self, peer: &mut Peer) -> Result<(), OutboundError> {
+    /// When the relay is to be asked again, if it is and has answered the last question. While places are taken from one and
+    /// given to another there is a pause, so that nobody keeps both relays busy.
+    fn ask_at(&self) -> Option<Instant> {
         if !self.is_to_ask || self.gathered.is_some() {
-            return Ok(());
+            return None;
         }
+        let pause = match self.followed.is_full() {
+            true => PAUSE,
+            false => Duration::ZERO,
+        };
+        Some(self.asked_at.map_or_else(Instant::now, |at| at + pause))
+    }
+
+    /// Asks for what the communities say, all of them anew.
+    async fn follow(&mut self, peer: &mut Peer) -> Result<(), OutboundError> {
         self.is_to_ask = false;
+        self.asked_at = Some(Instant::now());
         let [first, others] = self.followed.ask(&self.me.rooms.communities());
         // Each has a limit of its own, so that others' lists do not take the place of those that count.
         let filters: Vec<Value> = [&first, &others]
@@ -192,29 +227,41 @@ impl<'m> Watch<'m> {
         if !self.me.rooms.is_asked_by(&space) {
             return;
         }
-        self.add_communities(&space);
+        let is_placed = self.add_communities(&space);
         if self.is_entitled(&space).await {
             take(self.me, vec![event]).await;
             return;
         }
         // Of its versions the newest one waits.
         let is_same = |it: &Event| it.address() == event.address();
-        let newest_s = self.waiting.events().filter(|it| is_same(it));
-        let newest_s = newest_s.map(|it| it.created_at()).max();
-        if newest_s.is_none_or(|newest_s| newest_s < event.created_at()) {
+        let known = self.waiting.events().chain(self.unplaced.events());
+        let known_s = known.filter(|it| is_same(it)).map(|it| it.created_at());
+        if known_s.max().is_none_or(|at_s| at_s < event.created_at()) {
             self.waiting.drop_where(is_same);
-            self.waiting.push(event);
+            self.unplaced.drop_where(is_same);
+            self.wait(event.clone(), is_placed);
         }
     }
 
-    /// The communities of a space are followed from here on, as far as there is place for them.
-    fn add_communities(&mut self, space: &Space) {
+    fn wait(&mut self, space: Arc<Event>, is_placed: bool) {
+        match is_placed {
+            true => self.waiting.push(space),
+            false => self.unplaced.push(space),
+        };
+    }
+
+    /// The communities of a space are followed from here on, as far as there is place for them. Whether there was.
+    fn add_communities(&mut self, space: &Space) -> bool {
+        let mut is_placed = true;
         for community in space.communities() {
             if self.me.communities.serves(community) {
                 let in_use = || self.me.rooms.communities();
-                self.is_to_ask |= self.followed.add(*community, *space.author(), in_use);
+                let author = *space.author();
+                self.is_to_ask |= self.followed.add(*community, author, in_use);
+                is_placed &= self.followed.contains(community);
             }
         }
+        is_placed
     }
 
     /// Something that a community says. After a definition, which may name lists that came before it and did not count then,
@@ -249,7 +296,8 @@ impl<'m> Watch<'m> {
         store_definitions(self.me, events.collect()).await;
     }
 
-    /// Spaces that have waited and are entitled to a room by now. The others' communities may find a place.
+    /// Spaces that have waited and are entitled to a room by now. The communities of those that found no place are tried
+    /// again: each is asked for once, so that two do not take one place from each other for ever.
     async fn let_in(&mut self) {
         let mut entitled = Vec::new();
         for event in self.waiting.events() {
@@ -261,11 +309,19 @@ impl<'m> Watch<'m> {
         }
         let ids: HashSet<EventId> = entitled.iter().map(|it| *it.id()).collect();
         self.waiting.drop_where(|it| ids.contains(it.id()));
-        take(self.me, entitled).await;
-        let left: Vec<_> = self.waiting.events().cloned().collect();
-        for space in left.iter().filter_map(|event| Space::of(event)) {
-            self.add_communities(&space);
+        let unplaced = std::mem::replace(&mut self.unplaced, Heap::new(WAITING));
+        for event in unplaced.into_events() {
+            let Some(space) = Space::of(&event) else {
+                continue;
+            };
+            if self.is_entitled(&space).await {
+                entitled.push(event);
+                continue;
+            }
+            let is_placed = self.add_communities(&space);
+            self.wait(event, is_placed);
         }
+        take(self.me, entitled).await;
     }
 
     async fn is_entitled(&self, space: &Space) -> bool {

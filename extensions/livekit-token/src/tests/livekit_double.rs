@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex};
 const CREATE_ROOM: &[u8] = include_bytes!("recorded/create_room.pb");
 const NOT_FOUND: &[u8] = include_bytes!("recorded/delete_room_not_found.json");
 
+/// The first room was made after this, in milliseconds since 1970.
+pub(crate) const BORN_MS: u8 = 20;
+
 /// A server; it ends with the runtime of its test.
 pub(crate) struct LiveKitDouble {
     pub(crate) address: SocketAddr,
@@ -182,7 +185,7 @@ impl State {
             field(2, room.name.as_bytes()),
             field(8, room.metadata.as_bytes()),
             // How many are there, and the creation in milliseconds.
-            vec![9 << 3, present, 15 << 3, number],
+            vec![9 << 3, present, 15 << 3, number + BORN_MS],
         ];
         [CREATE_ROOM, &own.concat()].concat()
     }
@@ -213,7 +216,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
         (bytes.len() >> 7) as u8,
     ];
     assert!(bytes.len() < 1 << 14);
-    [&head, bytes].concat()
+    [&head[..], bytes].concat()
 }
 
 /// A participant, by sid and identity: active.
