@@ -15,13 +15,30 @@ use crate::watch;
 use futures_util::{StreamExt, stream};
 use livekit_protocol::{ParticipantInfo, Room, participant_info};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 use trellis_relay::extension::GroupMembership;
 use trellis_relay::extension::prelude::*;
 
 /// Why somebody is put out.
-const WAS_USED: &str = "their token had been used before";
-const NO_MEMBER: &str = "they are no member of its group any more";
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// They came with a copy of a token.
+    Copy,
+    /// A copy was seen in their name, and they have no newer token.
+    Refused,
+    /// They do not belong to the room's group any more.
+    NoMember,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Copy | Why::Refused => "their token had been used before",
+            Why::NoMember => "they are no member of its group any more",
+        })
+    }
+}
 
 /// So many lists are asked for at a time.
 const LISTS_AT_A_TIME: usize = 8;
@@ -66,15 +83,10 @@ pub(crate) async fn joined(
         return Ok(());
     }
     if arrival == Arrival::Replay {
-        let until_s = now_s + me.settings().token_cache_ttl_s;
-        let refused = me.tokens.refuse(&room.name, &session.identity, until_s);
-        // A refusal that finds no place is no reason to let a copy stay.
-        let refused = refused.await;
-        put_out(me, room, session, WAS_USED).await?;
-        return Ok(refused?);
+        return put_out(me, room, session, Why::Copy).await;
     }
     if !may_stay(me, room, &who) {
-        return put_out(me, room, session, NO_MEMBER).await;
+        return put_out(me, room, session, Why::NoMember).await;
     }
     // The first session stays in peace, whatever its copies do; it is LiveKit that puts out one of two with a name.
     if arrival != Arrival::Same {
@@ -83,7 +95,7 @@ pub(crate) async fn joined(
             .is_refused(&room.name, &session.identity, now_s)
             .await?;
         if is_refused {
-            return put_out(me, room, session, WAS_USED).await;
+            return put_out(me, room, session, Why::Refused).await;
         }
     }
     let told = me.calls.joined(room, sid, who, session.since_ms);
@@ -147,48 +159,58 @@ async fn put_out(
     me: &LivekitToken,
     room: &RoomSeen,
     session: &SessionSeen,
-    why: &'static str,
+    why: Why,
 ) -> Result<(), Trouble> {
     let (is_to_do, told) = me.calls.put_out(room, &session.sid);
     announce(me, told).await;
     if !is_to_do {
         return Ok(());
     }
-    if why == WAS_USED {
+    if why != Why::NoMember {
         watch::replay();
     }
-    match remove(me, room, session).await {
+    match remove(me, room, session, why).await {
         Ok(true) => {
             tracing::warn!("somebody was put out of a room: {why}");
             Ok(())
         }
         Ok(false) => Ok(()),
         // LiveKit forgets for a moment whom it lets in as it puts out another of the name: a list may show them again.
-        Err(LiveKitError::NotFound) => {
+        Err(Trouble::LiveKit(LiveKitError::NotFound)) => {
             me.calls.not_put_out(&room.name, &session.sid);
             Ok(())
         }
-        Err(error) => {
+        Err(trouble) => {
             me.calls.not_put_out(&room.name, &session.sid);
-            Err(error.into())
+            Err(trouble)
         }
     }
 }
 
 /// LiveKit removes by identity, and the session that is to go may have gone, and its rightful owner come back. So it is asked
-/// just before whose the identity is now; who comes between its answer and the removal is hit, and gets in again. Whether the
-/// session was there.
+/// just before whose the identity is now; who comes between its answer and the removal is hit, and gets in again with a new
+/// token. Whether the session was there.
 async fn remove(
     me: &LivekitToken,
     room: &RoomSeen,
     session: &SessionSeen,
-) -> Result<bool, LiveKitError> {
-    let there = me.livekit.participant(&room.name, &session.identity);
-    if there.await?.sid != session.sid {
+    why: Why,
+) -> Result<bool, Trouble> {
+    let (name, identity) = (&room.name, &session.identity);
+    let there = me.livekit.participant(name, identity).await;
+    if there.as_ref().is_ok_and(|it| it.sid != session.sid) {
         return Ok(false);
     }
-    let gone = me.livekit.remove_participant(&room.name, &session.identity);
-    gone.await.map(|()| true)
+    let mut refused = Ok(());
+    if why == Why::Copy {
+        let until_s = me.host.clock().now_s() + me.settings().token_cache_ttl_s;
+        refused = me.tokens.refuse(name, identity, until_s).await;
+    }
+    there?;
+    me.livekit.remove_participant(name, identity).await?;
+    // A refusal that found no place is no reason to let a copy stay.
+    refused?;
+    Ok(true)
 }
 
 /// Looks at who is in which room, every `participants_poll_seconds`, since webhooks can be lost. Never ends.

@@ -86,6 +86,8 @@ fn in_parts(body: Bytes) -> impl Stream<Item = Result<Bytes, PayloadError>> {
         let part = body.split_to(body.len().min(PART_BYTES));
         Some((Ok(part), body))
     })
+    // The reader of forms asks once more after the end.
+    .fuse()
 }
 
 impl Parts {
