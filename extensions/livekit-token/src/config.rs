@@ -149,7 +149,7 @@ pub(crate) struct Bounds {
     /// Calls that were offered or answered: 100 to 1000000. Default: 10000.
     #[schemars(range(min = 100, max = 1_000_000))]
     pub(crate) offers: usize,
-    /// Rooms with somebody in them: 10 to 1000000. Default: 10000.
+    /// Rooms with somebody in them, and as many that LiveKit has, to tell late news of older ones apart: 10 to 1000000. Default: 10000.
     #[schemars(range(min = 10, max = 1_000_000))]
     pub(crate) rooms: usize,
     /// Webhooks, to know one that comes again: 100 to 1000000. Default: 10000.

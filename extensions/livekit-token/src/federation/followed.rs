@@ -63,7 +63,7 @@ impl Followed {
         if of_author >= self.share {
             return false;
         }
-        if self.is_full() {
+        if self.strangers.len() >= self.strangers_max {
             let in_use = in_use();
             let useless = self.strangers.iter();
             let useless = useless.filter(|(key, it)| it.is_answered && !in_use.contains(*key));
@@ -86,11 +86,6 @@ impl Followed {
 
     pub(super) fn contains(&self, community: &PublicKey) -> bool {
         self.named.contains(community) || self.strangers.contains_key(community)
-    }
-
-    /// Whether all places of those that the operator has not named are taken.
-    pub(super) fn is_full(&self) -> bool {
-        self.strangers.len() >= self.strangers_max
     }
 
     pub(super) fn is_empty(&self) -> bool {

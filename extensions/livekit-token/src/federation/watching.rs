@@ -50,8 +50,10 @@ const LIMIT: usize = 5000;
 /// When a relay is asked again that is gone.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(300);
-/// Between two questions while all places are taken.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Between two questions there is a pause, many times as long as the answer took: no stranger keeps both relays busy.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_TIMES: u32 = 20;
 
 /// Watches a relay, and comes back to it when it is gone.
 pub(super) async fn watch_forever(me: &LivekitToken, url: &str) {
@@ -86,6 +88,8 @@ struct Watch<'m> {
     /// Communities are followed that the relay was not asked for, or lists count that did not before.
     is_to_ask: bool,
     asked_at: Option<Instant>,
+    /// From one question to the next.
+    pause: Duration,
     has_heard: bool,
 }
 
@@ -122,6 +126,7 @@ impl<'m> Watch<'m> {
             gathered: None,
             is_to_ask: false,
             asked_at: None,
+            pause: PAUSE_MIN,
             has_heard: false,
         }
     }
@@ -179,17 +184,13 @@ impl<'m> Watch<'m> {
         }
     }
 
-    /// When the relay is to be asked again, if it is and has answered the last question. While places are taken from one and
-    /// given to another there is a pause, so that nobody keeps both relays busy.
+    /// When the relay is to be asked again, if it is and has answered the last question.
     fn ask_at(&self) -> Option<Instant> {
         if !self.is_to_ask || self.gathered.is_some() {
             return None;
         }
-        let pause = match self.followed.is_full() {
-            true => PAUSE,
-            false => Duration::ZERO,
-        };
-        Some(self.asked_at.map_or_else(Instant::now, |at| at + pause))
+        let at = self.asked_at.map(|at| at + self.pause);
+        Some(at.unwrap_or_else(Instant::now))
     }
 
     /// Asks for what the communities say, all of them anew.
@@ -285,6 +286,8 @@ impl<'m> Watch<'m> {
             events.extend(gathered.of_others.into_events());
             self.store(events).await;
             self.let_in().await;
+            let took = self.asked_at.map_or(Duration::ZERO, |at| at.elapsed());
+            self.pause = (took * PAUSE_TIMES).clamp(PAUSE_MIN, PAUSE_MAX);
         }
     }
 
