@@ -124,6 +124,11 @@ impl Calls {
         }
     }
 
+    /// Whether anything is known of rooms of this name that go on.
+    pub(crate) fn has_heard_of(&self, room: &str) -> bool {
+        self.state().known(room).next().is_some()
+    }
+
     /// Whether a room is known to be over, though one of its name may go on.
     pub(crate) fn is_over(&self, room: &RoomSeen) -> bool {
         self.state().is_over(room)

@@ -64,6 +64,20 @@ pub(crate) enum Trouble {
     LiveKit(#[from] LiveKitError),
 }
 
+/// Of a room of ours that was not heard of, as after a restart, LiveKit is asked: news may be of one that is over, while another
+/// of its name goes on. While LiveKit does not answer, news is taken for what it is.
+pub(crate) async fn ask_about(me: &LivekitToken, room: &RoomSeen) {
+    if room.facts.is_none() || me.calls.has_heard_of(&room.name) {
+        return;
+    }
+    let Ok(there) = me.livekit.rooms(vec![room.name.clone()]).await else {
+        return;
+    };
+    for there in there.iter().filter(|it| it.name == room.name) {
+        announce(me, me.calls.opened(&seen(there))).await;
+    }
+}
+
 /// Somebody is in a room.
 pub(crate) async fn joined(
     me: &LivekitToken,

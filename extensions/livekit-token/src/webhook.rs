@@ -85,6 +85,7 @@ async fn act(me: &LivekitToken, event: &WebhookEvent) -> Result<(), Trouble> {
     let Some(room) = event.room() else {
         return Ok(());
     };
+    porter::ask_about(me, &room).await;
     match (&*event.event, event.session()) {
         ("room_finished", _) => return porter::finished(me, &room).await,
         ("participant_joined", Some(session)) => porter::joined(me, &room, &session).await?,

@@ -81,6 +81,15 @@ impl LiveKitDouble {
         self.state.make(name, metadata);
     }
 
+    /// A room ends.
+    pub(crate) fn end_room(&self, name: &str) {
+        self.state
+            .rooms
+            .lock()
+            .unwrap()
+            .retain(|it| it.name != name);
+    }
+
     /// The rooms that were made and not ended.
     pub(crate) fn rooms(&self) -> Vec<String> {
         let rooms = self.state.rooms.lock().unwrap();

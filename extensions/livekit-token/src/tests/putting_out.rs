@@ -3,8 +3,9 @@
 use super::ground::Ground;
 use super::hearsay::{about, mark_of, room, tell};
 use super::livekit_double::BORN_MS;
+use crate::room_facts::RoomFacts;
 use trellis_relay::event::Event;
-use trellis_relay::testing::{Value, json};
+use trellis_relay::testing::{Value, json, until};
 
 /// The name of the room, and the mark of Bob's token for it.
 async fn token(ground: &Ground, call: &Event) -> (String, String) {
@@ -118,4 +119,40 @@ async fn l8_the_late_end_of_an_older_room_leaves_the_newer_one_as_it_is() {
     }
     let answer = ground.relay.get(&format!("{path}?over")).nip98(&bob).await;
     assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn l8_of_a_room_that_was_not_heard_of_livekit_is_asked_which_one_goes_on() {
+    let ground = Ground::start().await;
+    let (call, bob) = (ground.call().await, ground.author(2));
+    let mut client = ground.relay.connect_as(&ground.author(1)).await;
+    let about_call = json!({"kinds": [20_004, 20_005, 20_006], "#h": ["pizza"]});
+    assert_eq!(client.subscribe("live", [about_call]).await, Ok(vec![]));
+    // As after a restart: the relay has asked for all rooms, and these it has not heard of since.
+    until("LiveKit was asked for all rooms", async || {
+        let asked = ground.livekit.asked("ListRooms");
+        asked.iter().filter(|names| names.is_empty()).count() >= 2
+    })
+    .await;
+    let facts = RoomFacts::of_group("pizza", *call.id()).to_metadata();
+    for name in ["left", "finished", "gone"] {
+        ground.livekit.add_room(name, &facts);
+    }
+    let heard = async |event: &Value| assert_eq!(tell(&ground.relay, event).await, 200);
+    let older = |name: &str| {
+        let mut older = room(&ground.livekit, name, BORN_MS - 1);
+        older["sid"] = json!(format!("RM_older_{name}"));
+        older
+    };
+    let left = about("participant_left", &older("left"), &bob, "PA_0", "none");
+    heard(&left).await;
+    heard(&json!({"event": "room_finished", "id": "EV_1", "room": older("finished")})).await;
+    client.assert_no_event("live").await;
+
+    // One that LiveKit has no more is over.
+    let gone = room(&ground.livekit, "gone", BORN_MS + 3);
+    ground.livekit.end_room("gone");
+    heard(&json!({"event": "room_finished", "id": "EV_2", "room": gone})).await;
+    let over = client.next_event("live").await;
+    assert_eq!(over.first_tag_value("room").as_deref(), Some("gone"));
 }
