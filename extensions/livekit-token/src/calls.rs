@@ -7,6 +7,7 @@
 
 mod call;
 mod opening;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -15,13 +16,11 @@ use crate::config::Settings;
 use crate::epochs::{Before, Refusal};
 use crate::room_facts::RoomFacts;
 use call::Call;
-use opening::{Opening, Running};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use opening::Opening;
+use state::State;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use trellis_relay::event::PublicKey;
-
-/// Rooms that ended and are remembered; news of older ones does not come any more.
-const ENDED_MAX: usize = 1024;
 
 /// A room, as LiveKit tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +39,6 @@ pub(crate) struct Calls {
     rooms_max: usize,
     sessions_max: usize,
     state: Mutex<State>,
-}
-
-struct State {
-    /// By name.
-    rooms: HashMap<String, Call>,
-    /// Which rooms LiveKit has, as it told last.
-    running: Running,
-    /// By sid.
-    ended: VecDeque<String>,
-    /// Counts the news.
-    turn: u64,
 }
 
 /// What is known of the MLS group of a call.
@@ -87,12 +75,7 @@ impl Calls {
         Calls {
             rooms_max,
             sessions_max,
-            state: Mutex::new(State {
-                rooms: HashMap::new(),
-                running: Running::new(rooms_max),
-                ended: VecDeque::new(),
-                turn: 0,
-            }),
+            state: Mutex::new(State::new(rooms_max)),
         }
     }
 
@@ -338,86 +321,5 @@ impl Calls {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn next_turn(&mut self) -> u64 {
-        self.turn += 1;
-        self.turn
-    }
-
-    /// What is known of rooms of this name that go on.
-    fn known(&self, name: &str) -> impl Iterator<Item = &Opening> {
-        let call = self.rooms.get(name).map(|call| &call.opening);
-        call.into_iter().chain(self.running.get(name))
-    }
-
-    /// Whether a room is known to be over: it was told, or a newer one of its name is there.
-    fn is_over(&self, room: &RoomSeen) -> bool {
-        let opening = Opening::of(room);
-        self.ended.contains(&room.sid) || self.known(&room.name).any(|it| opening.is_before(it))
-    }
-
-    /// Whether another room of this name is known that is not certainly older.
-    fn is_outlived(&self, room: &RoomSeen) -> bool {
-        let opening = Opening::of(room);
-        let mut known = self.known(&room.name);
-        known.any(|it| it.is_another(&opening) && !it.is_before(&opening))
-    }
-
-    /// This room goes on, and no other of its name.
-    fn begin(&mut self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
-        let opening = Opening::of(room);
-        let running = self.running.get(&room.name);
-        if let Some(sid) = running
-            .filter(|it| it.is_another(&opening))
-            .map(|it| it.sid.clone())
-        {
-            self.remember_ended(&sid);
-        }
-        let call = self.rooms.get(&room.name);
-        let told = match call.is_some_and(|call| call.opening.is_another(&opening)) {
-            true => self.end(&room.name),
-            false => Vec::new(),
-        };
-        self.running.put(&room.name, opening, turn);
-        told
-    }
-
-    /// The call in a room is over.
-    fn end(&mut self, name: &str) -> Vec<Announcement> {
-        let Some(mut call) = self.rooms.remove(name) else {
-            return Vec::new();
-        };
-        self.remember_ended(&call.opening.sid);
-        call.tell(name, vec![News::Finished])
-    }
-
-    /// A room is in a list that was asked for at `turn`, which is right about what was known before.
-    fn listed(&mut self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
-        let call_turn = self.rooms.get(&room.name).map(|call| call.turn);
-        let is_known = call_turn.is_some() || self.running.get(&room.name).is_some();
-        let is_newer_known = call_turn.is_some_and(|it| it >= turn)
-            || (self.running.get(&room.name).is_some()
-                && !self.running.was_known(&room.name, turn));
-        let is_ours = room.facts.is_some() || is_known;
-        match !is_ours
-            || self.ended.contains(&room.sid)
-            || (is_newer_known && self.is_outlived(room))
-        {
-            true => Vec::new(),
-            false => self.begin(room, turn),
-        }
-    }
-
-    fn remember_ended(&mut self, sid: &str) {
-        if sid.is_empty() || self.ended.iter().any(|it| it == sid) {
-            return;
-        }
-        self.ended.push_back(sid.to_owned());
-        if self.ended.len() > ENDED_MAX {
-            self.ended.pop_front();
-        }
     }
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::state::ENDED_MAX;
 use super::*;
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use trellis_relay::testing::Author;
 
