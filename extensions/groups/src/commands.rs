@@ -72,6 +72,12 @@ impl Groups {
     }
 
     async fn rebuild_and_apply(&self) -> Result<String, String> {
+        if self.host.is_serving() {
+            return Err(
+                "the relay is running, and events that come meanwhile change the same rows; stop it first"
+                    .to_owned(),
+            );
+        }
         let (rebuilt, _) = self.rebuild().await.map_err(|error| failed(&error))?;
         let stored = self.stored_rows().await.map_err(|error| failed(&error))?;
         let mut written = 0;
