@@ -3,6 +3,7 @@
 //! Invariant: nothing here blocks its caller, who may be a hook on any thread.
 
 use super::access_news::AccessNews;
+use super::viewer::Viewer;
 use crate::config::{Network, Operation, Outbound, Pow};
 use crate::event::{Event, PublicKey};
 use crate::reason::Reason;
@@ -75,6 +76,11 @@ pub trait Core: Send + Sync + 'static {
     /// Whether `[auth]` and the operator's lists let this key read from this address.
     fn may_read(&self, _ip: IpAddr, _pubkey: &PublicKey) -> Result<(), Reason> {
         Ok(())
+    }
+
+    /// Whether an event may go out to this viewer. What is not known is hidden.
+    fn shows(&self, _event: &Event, _viewer: &Viewer) -> bool {
+        false
     }
 
     /// Whether they let this key publish from this address what it signs.

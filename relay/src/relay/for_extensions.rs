@@ -8,6 +8,7 @@ use crate::extension::{AccessNews, Admit, AdmitRequest, Core, ReadJob, Viewer};
 use crate::nips::nip62;
 use crate::reason::Reason;
 use crate::store::{Outcome, StoreError, Write};
+use crate::visibility::Visibility;
 use crate::worker::WorkerMessage;
 use crate::writer::{self, Origin, Submission, public_reason};
 use futures_util::future::BoxFuture;
@@ -82,6 +83,16 @@ impl Core for ForExtensions {
 
     fn may_publish(&self, ip: IpAddr, pubkey: &PublicKey) -> Result<(), Reason> {
         Ok(self.0.access().may_publish(ip, &[*pubkey], pubkey, [])?)
+    }
+
+    fn shows(&self, event: &Event, viewer: &Viewer) -> bool {
+        let (hooks, config) = (self.0.hooks.load(), self.0.config());
+        let visibility = Visibility {
+            hooks: &hooks,
+            protected: &config.protection.read_protected_kinds,
+            now: self.0.clock.now_s(),
+        };
+        visibility.shows(event, event.expiration(), viewer)
     }
 
     fn hooks_changed(&self) {

@@ -1,7 +1,8 @@
 //! `/messages`: what a member missed, from the archive.
 //!
 //! Invariant: a key gets what it would get by a REQ now: messages of groups that it is in at this moment, direct messages
-//! and gift wraps to itself, and nothing that has expired. Who it is the authentication says; only a service names a key.
+//! and gift wraps to itself, nothing that has expired, and nothing that another extension hides from it. Who it is the
+//! authentication says; only a service names a key.
 
 use super::asker::AskerJson;
 use super::membership;
@@ -112,7 +113,9 @@ async fn missed(
     let groups = membership::groups_of(&me, &reader).await?;
     let whose = Whose {
         groups: &groups,
-        reader: Some(reader),
+        reader,
+        wants_direct: true,
+        address: asker.address,
     };
     read(&me, &body.part, &whose).await.map(Json)
 }
@@ -132,7 +135,9 @@ async fn of_group(
     }
     let whose = Whose {
         groups: std::slice::from_ref(&body.group_id),
-        reader: None,
+        reader,
+        wants_direct: false,
+        address: asker.address,
     };
     read(&me, &body.part, &whose).await.map(Json)
 }
@@ -140,8 +145,10 @@ async fn of_group(
 /// What may be given to whoever asks.
 struct Whose<'a> {
     groups: &'a [String],
-    /// To whom direct messages may be, if they are wanted.
-    reader: Option<PublicKey>,
+    reader: PublicKey,
+    /// Whether direct messages to the reader are wanted, too.
+    wants_direct: bool,
+    address: ClientIp,
 }
 
 impl Whose<'_> {
@@ -153,18 +160,24 @@ impl Whose<'_> {
                 group_id.is_some_and(|group_id| self.groups.contains(group_id))
             }
             kinds::NOISE_MESSAGE | kinds::GIFT_WRAP => {
-                self.reader.is_some() && event.recipient == self.reader
+                self.wants_direct && event.recipient == Some(self.reader)
             }
             _ => false,
         }
+    }
+
+    /// What cannot be read is shown to nobody.
+    fn is_shown(&self, me: &MlsGateway, event: &Archived) -> bool {
+        let event = Event::parse(event.json.as_bytes());
+        event.is_ok_and(|event| me.host.shows(&event, self.address.0, &self.reader))
     }
 }
 
 async fn read(me: &MlsGateway, part: &Part, whose: &Whose<'_>) -> Result<Messages, ApiError> {
     let limit = wire::limit(part.limit, EVENTS, EVENTS_MAX)?;
     let since_s = part.since.map(Timestamp::unix_secs);
-    let now_s = me.host.clock().now_s();
-    let recipients = whose.reader.as_slice();
+    let recipients = std::slice::from_ref(&whose.reader);
+    let recipients = if whose.wants_direct { recipients } else { &[] };
     let mut place = part.place()?;
     let mut messages = Messages {
         ok: true,
@@ -191,7 +204,7 @@ async fn read(me: &MlsGateway, part: &Part, whose: &Whose<'_>) -> Result<Message
             }
             looked_at += 1;
             place = Some(event.position);
-            if is_since(&event, since_s) && whose.has(&event) && !has_expired(&event, now_s) {
+            if is_since(&event, since_s) && whose.has(&event) && whose.is_shown(me, &event) {
                 bytes += event.json.len();
                 let event = RawValue::from_string(event.json).map_err(|_| corrupt())?;
                 messages.events.push(event);
@@ -221,14 +234,6 @@ fn is_since(event: &Archived, since_s: Option<u64>) -> bool {
         let came_later = event.kind == kinds::GIFT_WRAP && event.archived_at_s >= since_s;
         event.created_at_s >= since_s || came_later
     })
-}
-
-/// NIP-40. What cannot be read is not shown.
-fn has_expired(event: &Archived, now_s: u64) -> bool {
-    match Event::parse(event.json.as_bytes()) {
-        Ok(event) => event.expiration().is_some_and(|end_s| end_s <= now_s),
-        Err(_) => true,
-    }
 }
 
 fn corrupt() -> ApiError {

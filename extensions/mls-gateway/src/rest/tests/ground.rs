@@ -40,7 +40,8 @@ impl Ground {
         Self::start_with(setup, table).await
     }
 
-    async fn start_with(setup: Setup, table: &str) -> Self {
+    /// The same on a relay with more than the gateway.
+    pub(super) async fn start_with(setup: Setup, table: &str) -> Self {
         let directory = TempDir::with_prefix("trellis-mls-").unwrap();
         let file = directory.path().join("mls.db");
         let table = format!(

@@ -1,7 +1,9 @@
 //! The routes and the WebSocket side by side: what one does the other knows.
 
 use super::ground::{As, Ground, expect, hex};
-use trellis_relay::testing::{Author, Value, json, until};
+use crate::MlsGateway;
+use trellis_relay::extension::prelude::*;
+use trellis_relay::testing::{Author, TestRelay, Value, json, until};
 
 fn ids(answer: &Value) -> Vec<&str> {
     let events = answer["events"].as_array().unwrap().iter();
@@ -113,4 +115,46 @@ async fn m24_a_published_key_package_is_listed_and_taken_out_of_stock() {
     let mut client = ground.relay.connect_as(&alice).await;
     let filter = json!({"kinds": [443], "authors": [hex(&bob)]});
     assert_eq!(client.query(filter).await, Ok(vec![]));
+}
+
+/// Hides from everybody what has the tag `["secret"]`.
+struct Blinds;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoKeys {}
+
+impl Extension for Blinds {
+    const NAME: &'static str = "blinds";
+    type Config = NoKeys;
+
+    async fn build(_config: NoKeys, _host: Host) -> Result<Self, BuildError> {
+        Ok(Blinds)
+    }
+
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        hooks.deliver(446, |_me, event, _viewer| {
+            Ok(event.first_tag_value("secret").is_none())
+        });
+    }
+}
+
+#[tokio::test]
+async fn m18_what_another_extension_hides_does_not_come_out_of_the_archive() {
+    let setup = TestRelay::of::<MlsGateway>().extension::<Blinds>();
+    let ground = Ground::start_with(setup.config("[extensions.blinds]"), "").await;
+    let (alice, bob) = (ground.relay.author(1), ground.relay.author(2));
+    let mut client = ground.relay.connect_as(&alice).await;
+    let direct = |tag: [&str; 2]| {
+        let draft = alice.draft(446).tag(["p", &hex(&bob)]).tag(tag);
+        draft.content("q83v").sign()
+    };
+    let (hidden, shown) = (direct(["secret", "yes"]), direct(["open", "yes"]));
+    client.store(&hidden).await;
+    client.store(&shown).await;
+    until("what came last is archived", async || {
+        let missed = ground.post("/messages/missed", As::Key(&bob), json!({}));
+        ids(&expect(missed.await, 200)) == [shown.id().to_hex()]
+    })
+    .await;
 }
