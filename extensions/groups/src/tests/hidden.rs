@@ -99,12 +99,18 @@ async fn g4_a_hidden_group_answers_strangers_as_if_it_were_not_there() {
 
 #[tokio::test]
 async fn g4_strangers_send_no_more_to_hidden_groups_than_is_remembered() {
-    let ground = Ground::with_group("max_strays = 100", ["hidden"], &[]).await;
+    let relay = TestRelay::of::<Groups>().config("[extensions.groups]\nmax_strays = 100");
+    let relay = relay.lmdb().start().await;
+    let mut ground = Ground { relay };
+    ground.found(GROUP, ["hidden"], &[]).await;
     ground.found("open", [], &[]).await;
     let mut client = ground.client(STRANGER).await;
-    for number in 0..100 {
-        let words = format!("message {number}");
-        client.store(&ground.message(STRANGER, GROUP, &words)).await;
+    let words = |number: usize| format!("message {number}");
+    let strays: Vec<Event> = (0..100)
+        .map(|number| ground.message(STRANGER, GROUP, &words(number)))
+        .collect();
+    for stray in &strays {
+        client.store(stray).await;
     }
     let refused = client
         .publish(&ground.message(STRANGER, GROUP, "more"))
@@ -116,6 +122,18 @@ async fn g4_strangers_send_no_more_to_hidden_groups_than_is_remembered() {
         .store(&ground.message(STRANGER, "open", "more"))
         .await;
     client.store(&ground.message(ADMIN, GROUP, "mine")).await;
+    // What its author deletes is forgotten when the relay starts.
+    let author = ground.author(STRANGER);
+    client.store(&author.deletion(&strays)).await;
+    ground.relay = ground.relay.restart().await;
+    let mut client = ground.client(STRANGER).await;
+    let mut number = 100;
+    until("there is room for more", async || {
+        number += 1;
+        let more = ground.message(STRANGER, GROUP, &words(number));
+        client.publish(&more).await.is_accepted()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
