@@ -2,6 +2,7 @@
 
 use super::ground::{ADMIN, GROUP, Ground, MEMBER, OPERATOR, STRANGER, found, key};
 use crate::Groups;
+use std::time::Duration;
 use trellis_relay::clock::Clock;
 use trellis_relay::testing::{Author, Client, Reply, TestRelay, json, until};
 
@@ -250,18 +251,30 @@ fn lists(client: &Client) -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g3_what_waits_for_the_next_second_outlives_a_crash() {
+async fn g3_what_waits_for_the_next_second_outlives_the_process() {
     let relay = TestRelay::of::<Groups>().config("[extensions.groups]\n");
     let relay = relay.lmdb().start().await;
     let mut ground = Ground { relay };
-    ground.found(GROUP, [], &[]).await;
+    ground.found(GROUP, ["private"], &[]).await;
     let mut client = ground.client(ADMIN).await;
-    // The first of them may be said in this second, and the others are not.
-    for user in [MEMBER, STRANGER, 20] {
-        client.store(&ground.put(GROUP, user, [])).await;
-    }
-    ground.relay = ground.relay.kill_and_restart().await;
-    ground.until_members(GROUP, 4).await;
+    client.store(&ground.message(ADMIN, GROUP, "hello")).await;
+    // One list in this second, so that the next waits.
+    ground.relay.clock().advance(Duration::from_secs(1));
+    client.store(&ground.put(GROUP, MEMBER, [])).await;
+    until("the list of two", async || {
+        let filter = json!({"kinds": [39_002], "#d": [GROUP]});
+        let found = client.query(filter).await.unwrap();
+        found.first().map(|list| list.tag_values(b'p').count()) == Some(2)
+    })
+    .await;
+    client.store(&ground.put(GROUP, STRANGER, [])).await;
+    let mut stranger = ground.client(STRANGER).await;
+    until("memory knows of the third", async || {
+        found(&mut stranger, json!({"kinds": [9], "#h": [GROUP]})).await == Ok(1)
+    })
+    .await;
+    ground.relay = ground.relay.restart().await;
+    ground.until_members(GROUP, 3).await;
 }
 
 #[tokio::test]
