@@ -75,3 +75,84 @@ fn b14_policy_is_followed_in_place_and_what_was_built_is_not() {
         assert!(!read(table).unwrap().can_follow(&old), "{table}");
     }
 }
+
+/// Keys that the shipped table shows by example, since they have no default.
+const EXAMPLES: [&str; 14] = [
+    "path",
+    "host",
+    "url",
+    "quota.total_bytes",
+    "prefix_check.url",
+    "mirror.max_bytes",
+    "retention.days",
+    "payment.url",
+    "payment.token",
+    "s3.endpoint",
+    "s3.bucket",
+    "s3.access_key_id",
+    "s3.secret_access_key",
+    "upstream.url",
+];
+
+/// The shipped table without its marks of comment.
+fn shipped() -> toml::Table {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trellis.toml");
+    let file = std::fs::read_to_string(file).unwrap();
+    let (_, table) = file.split_once("\n#[extensions.blossom_policy]\n").unwrap();
+    let lines = table.lines().map_while(|line| match line {
+        "" => Some(""),
+        line => line.strip_prefix('#'),
+    });
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let settings = lines.filter(|line| !line.starts_with(' '));
+    settings.collect::<Vec<_>>().join("\n").parse().unwrap()
+}
+
+/// The keys of a table and of the tables in it, `outer.inner`.
+fn keys(table: &toml::Table, within: &str) -> Vec<String> {
+    let keys = table.iter().flat_map(|(key, value)| match value {
+        toml::Value::Table(inner) if !inner.is_empty() => keys(inner, &format!("{within}{key}.")),
+        _ => vec![format!("{within}{key}")],
+    });
+    keys.collect()
+}
+
+#[test]
+fn b2_the_shipped_table_shows_every_key() {
+    let schema = schemars::schema_for!(Config).to_value();
+    let properties = |schema: &serde_json::Value| {
+        let found = schema["properties"].as_object().cloned();
+        found.unwrap_or_default()
+    };
+    let mut wanted = Vec::new();
+    for (key, property) in properties(&schema) {
+        let name = property["$ref"].as_str().unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let inner = properties(&schema["$defs"][name]);
+        match inner.is_empty() {
+            true => wanted.push(key),
+            false => wanted.extend(inner.keys().map(|it| format!("{key}.{it}"))),
+        }
+    }
+    let mut shown = keys(&shipped(), "");
+    wanted.sort();
+    shown.sort();
+    assert_eq!(shown, wanted);
+}
+
+#[test]
+fn b2_the_shipped_table_shows_defaults_and_readable_examples() {
+    let mut table = shipped();
+    let whole: Config = table.clone().try_into().unwrap();
+    assert_eq!(whole.check(), Ok(()));
+    assert!(whole.s3.check().is_ok() && whole.upstream.check().is_ok());
+    for example in EXAMPLES {
+        let removed = match example.split_once('.') {
+            None => table.remove(example),
+            Some((section, key)) => table[section].as_table_mut().unwrap().remove(key),
+        };
+        assert!(removed.is_some(), "{example}");
+    }
+    let shown: Config = table.try_into().unwrap();
+    assert_eq!(shown, Config::default());
+}

@@ -322,7 +322,7 @@ async fn b1_what_is_not_there_says_why_and_may_be_read_by_any_page() {
         call.header("Origin", "https://app.example")
     };
     assert_refused(&at_host("GET", "/nothing").await, 404, "nothing here");
-    assert_refused(&at_host("POST", "/upload").await, 405, "no such method");
+    assert_refused(&at_host("POST", "/upload").await, 405, "not to be had");
     let health = at_host("GET", "/health").await;
     assert_eq!(health.json::<Value>()["status"], "healthy");
     let preflight = at_host("OPTIONS", "/upload").header("Access-Control-Request-Method", "PUT");

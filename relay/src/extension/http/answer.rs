@@ -98,15 +98,17 @@ pub(crate) fn refuse_method(method: &Method, has: &[&Method]) -> HttpResponse {
     }
     let mut response = match *method {
         Method::OPTIONS => HttpResponse::NoContent().finish(),
-        _ => {
-            let text = format!("{method} is not to be had here");
-            error(StatusCode::METHOD_NOT_ALLOWED, &text)
-        }
+        _ => error(StatusCode::METHOD_NOT_ALLOWED, &no_method(method)),
     };
     if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response
+}
+
+/// What is said where a path is, and this method is not.
+pub(super) fn no_method(method: &Method) -> String {
+    format!("{method} is not to be had here")
 }
 
 fn log(extension: &'static str, response: &HttpResponse) {

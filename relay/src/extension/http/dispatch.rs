@@ -132,11 +132,11 @@ impl Dispatcher {
         let mut scopes = candidates.iter().filter_map(|mounted| mounted.scope());
         let reason = scopes.find_map(|scope| scope.settings.reason_header.as_ref());
         let text = match response.status() {
-            StatusCode::METHOD_NOT_ALLOWED => "there is no such method here",
-            _ => NOTHING,
+            StatusCode::METHOD_NOT_ALLOWED => answer::no_method(request.method()),
+            _ => NOTHING.to_owned(),
         };
         if response.status().is_client_error() {
-            answer::tell_reason(&mut response, reason, text);
+            answer::tell_reason(&mut response, reason, &text);
         }
         Ok(ServiceResponse::new(request, response))
     }
