@@ -4,6 +4,7 @@
 //! handlers take nothing but what cannot fail before they begin.
 
 mod admin;
+mod blob;
 mod delete;
 mod export;
 mod health;
@@ -42,6 +43,7 @@ pub(crate) fn register(config: &Config, hooks: &mut Registrar<BlossomPolicy>) {
         if let Some(url) = &config.url {
             api.known_as(url);
         }
+        blob::declare(api);
         upload::declare(api);
         mirror::declare(api);
         media::declare(api);

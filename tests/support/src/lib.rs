@@ -4,6 +4,7 @@
 //! enough never to be what a test measures. Nothing here knows the relay's code: only its binary, wire and log.
 
 pub mod author;
+pub mod blob;
 pub mod client;
 pub mod command;
 pub mod http;

@@ -10,12 +10,32 @@ const LISTENING: &str = "0A";
 
 /// Memory of its own that a process has in use, mapped files left out. Bytes.
 pub fn own_memory_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "RssAnon:")
+}
+
+/// Memory that a process has in use, mapped files included. Bytes.
+pub fn resident_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "VmRSS:")
+}
+
+/// The most of it since the start, or since it was last forgotten. Bytes.
+pub fn peak_resident_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "VmHWM:")
+}
+
+/// Begins the peak anew with what is in use at the moment.
+pub fn forget_peak(pid: u32) {
+    // The number means "the peak" in proc_pid_clear_refs(5).
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the peak is forgotten");
+}
+
+fn memory_bytes(pid: u32, what: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("process status");
     let kib: Option<u64> = status
         .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .find_map(|line| line.strip_prefix(what))
         .and_then(|value| value.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kib.expect("RssAnon") * 1024
+    kib.expect(what) * 1024
 }
 
 /// CPU time of a process and its threads so far, in microseconds; Linux counts it in steps of 10 ms.
