@@ -88,6 +88,34 @@ async fn g3_the_state_follows_from_the_stored_events_over_restarts_and_kill() {
         );
     };
     check(relay.setup()).await;
+    // Two invites of one code, one that ends at once, and one that is taken back.
+    let mut client = Client::connect(&relay).await;
+    client.login(&people.admin).await;
+    let invite = |words: &str| {
+        let draft = people.admin.draft(9009).tag(&["h", "pizza"]);
+        draft.tag(&["code", "sesame"]).content(words)
+    };
+    let (second, third) = (invite("second").sign(), invite("third").sign());
+    let soon = (trellis_test_support::now() + 2).to_string();
+    let brief = invite("brief").tag(&["expiration", &soon]).sign();
+    for event in [&second, &third, &brief] {
+        client.store(event).await;
+    }
+    let delete = people.admin.draft(9005).tag(&["h", "pizza"]);
+    client
+        .store(&delete.tag(&["e", &second.id.to_hex()]).sign())
+        .await;
+    let take_back = people.admin.draft(5).tag(&["e", &third.id.to_hex()]);
+    client.store(&take_back.sign()).await;
+    let invites = json!({"kinds": [9009], "#h": ["pizza"]});
+    wait::until("the first invite alone", async || {
+        (client.query(invites.clone()).await.len() == 1).then_some(())
+    })
+    .await;
+    check(relay.setup()).await;
+    let rebuild = ["groups", "rebuild", "--apply", "-c", &config];
+    let running = relay.setup().run(&rebuild).await;
+    running.assert_failure(&["the relay is running", "stop it first"]);
     let setup = relay.kill();
     check(&setup).await;
     let rebuilt = setup
@@ -150,7 +178,7 @@ async fn g1_messages_of_mls_groups_pass_untouched() {
     assert!(
         refused
             .message
-            .contains("there are events for this id already"),
+            .contains("an id of 64 hex digits is somebody's public key"),
         "{refused:?}"
     );
 }

@@ -101,21 +101,28 @@ async fn l20_rooms_are_listed_and_closed_and_the_log_names_nobody() {
         .await;
     assert_eq!(closed.assert_success().stdout, "closed\n");
     assert!(!list().await.contains(&room));
+    // The space has no room any more, and can be closed all the same; what is neither cannot.
+    let still = "it is noisy still";
     let again = setup
-        .run(&["livekit", "close", &room, "--reason", reason, "-c", &config])
+        .run(&["livekit", "close", &room, "--reason", still, "-c", &config])
         .await;
-    again.assert_failure(&["no such room"]);
+    assert_eq!(again.assert_success().stdout, "closed\n");
+    let typo = room.replace(":hall", ":hal");
+    let nothing = setup
+        .run(&["livekit", "close", &typo, "--reason", "why", "-c", &config])
+        .await;
+    nothing.assert_failure(&["no such room", "no such space"]);
 
-    relay.wait_for_log(0, reason).await;
+    relay.wait_for_log(0, still).await;
     let log = relay.log();
-    let decision = log
-        .lines()
-        .find(|line| line.contains(reason))
-        .expect("the line");
-    assert!(
-        decision.contains("decision: a room is closed"),
-        "{decision}"
-    );
+    for (reason, decision) in [
+        (reason, "decision: a room is closed"),
+        (still, "decision: a space is closed, which has no room now"),
+    ] {
+        let line = log.lines().find(|line| line.contains(reason));
+        let line = line.expect("the line");
+        assert!(line.contains(decision), "{line}");
+    }
     for line in log
         .lines()
         .filter(|line| line.contains(&community.pubkey()))

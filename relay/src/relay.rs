@@ -41,6 +41,8 @@ pub struct Relay {
     pub moderator: Moderator,
     /// Where events live.
     pub store: Arc<dyn Store>,
+    /// Whether it is there for clients, and not for an operator's work alone.
+    pub is_serving: AtomicBool,
     /// `[data] path` at the start.
     pub data_dir: PathBuf,
     /// The extensions' hooks in force.
@@ -109,6 +111,7 @@ impl Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
             config: RwLock::new(config),
+            is_serving: AtomicBool::new(false),
             data_dir,
             moderator,
             store,

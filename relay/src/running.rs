@@ -56,7 +56,7 @@ const WRITER_TIME: Duration = Duration::from_secs(1);
 impl RunningRelay {
     /// Starts the threads around the store, then the extensions, then what the relay does by itself.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let running = Self::start_without_upkeep(parts).await?;
+        let running = Self::start_for(true, parts).await?;
         let relay = &running.relay;
         actix_rt::spawn(sweeper::run(Arc::downgrade(relay)));
         relay.moderator.say_what_is_overruled();
@@ -68,6 +68,10 @@ impl RunningRelay {
     /// The same, but nothing is removed or announced that nobody asked for: for an operator's work on a relay that does
     /// not serve.
     pub async fn start_without_upkeep(parts: Parts) -> Result<Self, StartError> {
+        Self::start_for(false, parts).await
+    }
+
+    async fn start_for(clients: bool, parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
         let (writer_handle, queue) = Writer::new();
         let moderation = Moderation::load(&*parts.store)?;
@@ -82,6 +86,7 @@ impl RunningRelay {
             parts.clock,
             parts.keys,
         ));
+        relay.is_serving.store(clients, Ordering::Relaxed);
         let writer = std::thread::Builder::new().name("writer".into()).spawn({
             let relay = relay.clone();
             move || writer::run(&relay, queue)

@@ -100,6 +100,7 @@ impl Extension for BlossomPolicy {
             config: RwLock::new(Arc::new(config)),
             host,
         };
+        mirroring::tell_bounds(me.host.http_client(), &me.config());
         standing::look(&me).await;
         Ok(me)
     }

@@ -9,7 +9,7 @@ mod source;
 pub(crate) use source::Source;
 
 use crate::blob::MimeType;
-use crate::config;
+use crate::config::{self, Config};
 use crate::refusal::Refusal;
 use crate::spool::{Receive, Spool, SpoolError, Spooled};
 use bytes::Bytes;
@@ -121,6 +121,24 @@ impl Origin {
             (SpoolError::TooSlow, _) => unusable("the other server was too slow"),
             (error, _) => error.into(),
         })
+    }
+}
+
+/// Tells the operator where the relay's own bounds let less through than mirrors may have.
+pub(crate) fn tell_bounds(client: &HttpClient, config: &Config) {
+    let mirror = &config.mirror;
+    let wanted_bytes = mirror.max_bytes.unwrap_or(config.max_upload_bytes);
+    let allowed_bytes = client.max_body_bytes() as u64;
+    if mirror.enabled && allowed_bytes < wanted_bytes.bytes() {
+        tracing::warn!(
+            "mirrors may have {wanted_bytes}, but outbound.max_body_bytes lets {allowed_bytes} bytes through: longer ones are refused"
+        );
+    }
+    let (wanted, allowed) = (mirror.timeout.duration(), client.timeout());
+    if mirror.enabled && allowed < wanted {
+        tracing::warn!(
+            "mirrors may take {wanted:?}, but outbound.timeout ends them after {allowed:?}"
+        );
     }
 }
 

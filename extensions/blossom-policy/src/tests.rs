@@ -5,7 +5,7 @@
 mod checking;
 mod conformance;
 pub(crate) mod courier;
-pub(crate) mod ground;
+mod ground;
 mod listing;
 mod media;
 mod mirroring;

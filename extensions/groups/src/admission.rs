@@ -6,15 +6,18 @@
 
 use crate::Groups;
 use crate::directory::{Known, Withheld};
+use crate::group::Standing;
 use crate::judging::judge;
 use crate::kinds::{
     self, CREATE_GROUP, CREATE_INVITE, DELETE_GROUP, EDIT_METADATA, JOIN, LEAVE, REMOVE_USER,
 };
-use crate::state::State;
+use crate::state::{State, Stray};
 use crate::tags::GROUPS_MAX;
 use crate::watch::{self, Refused};
 use crate::{late, metadata, moderation, posting, tags};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use trellis_relay::config::Mode;
@@ -55,42 +58,70 @@ impl Groups {
             return Err(metadata::not_yours());
         }
         let is_about_group = kinds::is_moderation(kind) || [JOIN, LEAVE].contains(&kind);
-        let ids = tags::groups(event);
-        let ours = ids.iter().filter(|id| self.directory.has(id)).count();
-        if !is_about_group && ours == 0 {
+        let mut ours = tags::groups(event);
+        ours.retain(|id| self.directory.has(id));
+        if !is_about_group && ours.is_empty() {
             return Ok(());
         }
-        if ours > GROUPS_MAX {
+        // Of a group that is hidden from its author an event is not refused because of the group.
+        let may_know = |id: &&Cow<'_, str>| self.directory.may_know(id, event.pubkey());
+        let known = ours.iter().filter(may_know).count();
+        if known > GROUPS_MAX {
             return Err(Reason::invalid(format!(
-                "found {ours} groups of this relay in h tags, wanted at most {GROUPS_MAX}"
+                "found {known} groups of this relay in h tags, wanted at most {GROUPS_MAX}"
             )));
         }
-        let now_s = self.host.clock().now_s();
-        late::check(event, self.rules.late_window_s, now_s)?;
+        if is_about_group || known > 0 {
+            let now_s = self.host.clock().now_s();
+            late::check(event, self.rules.late_window_s, now_s)?;
+        }
         if kind == CREATE_GROUP {
-            return self.may_create(event);
+            return self.may_create(event, viewer);
         }
         if event.class() == KindClass::Ephemeral {
-            for id in ids {
-                let standing = |user| match self.rules.is_above_groups(user) {
-                    true => Some(crate::group::Standing::Member),
-                    false => None,
-                };
-                let may_write = self.directory.look(&id, |known| {
-                    let user = event.pubkey();
-                    let standing = standing(user).or(known.users.get(user).copied());
-                    posting::may_write(&known.group, standing, kind)
-                });
-                may_write.unwrap_or(Ok(()))?;
-            }
+            return ours.iter().try_for_each(|id| self.may_pass(event, id));
+        }
+        let is_stray = !is_about_group && known < ours.len();
+        if is_stray && self.directory.strays.stored() >= self.rules.max_strays {
+            return Err(Reason::rate_limited(
+                "there are too many events of this kind here; try again later",
+            ));
         }
         Ok(())
     }
 
-    fn may_create(&self, event: &Event) -> Result<(), Reason> {
+    /// Whether an ephemeral event may be sent to a group, by memory. What a stranger sends to a hidden one is not the group's.
+    fn may_pass(&self, event: &Event, id: &str) -> Result<(), Reason> {
+        let author = event.pubkey();
+        let judged = self.directory.look(id, |known| {
+            let standing = match self.rules.is_above_groups(author) {
+                true => Some(Standing::Member),
+                false => known.users.get(author).copied(),
+            };
+            let is_sure = standing.is_none() && !self.directory.is_awaited(id);
+            let is_stray = is_sure && self.directory.is_hidden(id, known);
+            let may_write = posting::may_write(&known.group, standing, event.kind());
+            (is_stray, may_write)
+        });
+        match judged {
+            None => Ok(()),
+            Some((false, may_write)) => may_write,
+            Some((true, may_write)) => {
+                let is_kept_from_members = may_write.is_err();
+                let stray = Stray {
+                    is_kept_from_members,
+                };
+                self.directory.strays.pass(id, event.id(), stray);
+                Ok(())
+            }
+        }
+    }
+
+    fn may_create(&self, event: &Event, viewer: &Viewer) -> Result<(), Reason> {
         let id = tags::group(event)?;
         tags::check_id(&id, self.rules.max_group_id_bytes)?;
         let author = event.pubkey();
+        moderation::may_found(&id, author, &self.rules)?;
         if !self.rules.may_create(author) {
             return Err(moderation::not_allowed());
         }
@@ -99,7 +130,9 @@ impl Groups {
         if self.rules.is_above_groups(author) {
             return Ok(());
         }
-        match self.new_groups.try_take(&author.to_hex()) {
+        let of_address = &self.new_groups_of_address;
+        let taken = self.new_groups.try_take(&author.to_hex());
+        match taken.and_then(|()| of_address.try_take(&address(viewer))) {
             Ok(()) => Ok(()),
             Err(wait) => Err(Reason::rate_limited(format!(
                 "you have created enough groups for now; try again in {} s",
@@ -130,8 +163,18 @@ impl Groups {
 
     fn commit(&self, event: &Event, tx: &mut CommitTx<'_>) -> Result<Commit, HookError> {
         let now_s = tx.now_s();
-        match judge(event, &mut State::of(tx), &self.rules, now_s) {
+        let invites = taken_back(tx.removes());
+        let mut state = State::of(tx);
+        let judged = judge(event, &mut state, &self.rules, now_s).and_then(|()| {
+            let mut invites = invites.iter();
+            invites.try_for_each(|(id, event)| moderation::revoke(id, &[*event], &mut state))
+        });
+        match judged {
             Ok(()) => {
+                // Before it is committed, so that it is known when the event is on its way out.
+                for (id, stray) in state.into_strays() {
+                    self.directory.strays.note(&id, event.id(), stray);
+                }
                 self.withhold(event);
                 Ok(Commit::Accept)
             }
@@ -183,6 +226,8 @@ impl Groups {
         };
         let is_kept = match cause {
             Cause::Admin | Cause::Vanish | Cause::Replacement => false,
+            // Who has made an invite takes it back so; `commit` ends it.
+            Cause::Deletion if kind == CREATE_INVITE => false,
             // An end that its author has set ends an invite and nothing else, known to memory already or not.
             Cause::Expiry => kind != CREATE_INVITE,
             Cause::Deletion | Cause::Retention => {
@@ -193,5 +238,23 @@ impl Groups {
             true => Removal::Keep,
             false => Removal::Allow,
         }
+    }
+}
+
+/// The invites that an event deletes (NIP-09), by group.
+fn taken_back(removed: &[Arc<Event>]) -> Vec<(String, EventId)> {
+    let invites = removed.iter().filter(|it| it.kind() == CREATE_INVITE);
+    let invites = invites.filter_map(|invite| {
+        let id = tags::group(invite).ok()?.into_owned();
+        tags::may_be_id(&id).then_some((id, *invite.id()))
+    });
+    invites.collect()
+}
+
+/// A client in words of the limiter: an IPv6 network of 64 bits is one.
+fn address(viewer: &Viewer) -> String {
+    match viewer.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).to_string(),
     }
 }

@@ -64,15 +64,26 @@ impl<K: Ord + Clone, V: Default> Queue<K, V> {
 pub(crate) struct Said(u8);
 
 impl Said {
+    pub(crate) const NOTHING: Said = Said(0);
     pub(crate) const METADATA: Said = Said(1);
     /// Admins and members.
     pub(crate) const USERS: Said = Said(0b110);
     pub(crate) const PINS: Said = Said(0b1_0000);
     pub(crate) const ALL: Said = Said(0b1_1111);
 
+    /// The one at this place alone.
+    pub(crate) const fn at(place: usize) -> Said {
+        Said(1 << place)
+    }
+
     /// Whether the one at this place is among them.
     pub(crate) fn has(self, place: usize) -> bool {
-        self.0 & (1 << place) != 0
+        self.0 & Said::at(place).0 != 0
+    }
+
+    /// Both together.
+    pub(crate) const fn and(self, other: Said) -> Said {
+        Said(self.0 | other.0)
     }
 }
 

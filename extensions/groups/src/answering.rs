@@ -1,7 +1,8 @@
 //! What the relay says to requests: a put-user to who may join and who has created a group, a remove-user to who leaves.
 //!
 //! Invariant: an answer names the request in an `e` tag and is stored only while this is what the user asked last. Requests
-//! wait in rows that their answers delete, so that each is answered once, a crash in between included.
+//! wait in rows that their answers delete, so that each is answered once, a crash in between included. A row that is dropped
+//! here is that of the request that was looked at, whatever the user has asked since.
 
 use crate::Groups;
 use crate::directory::each_row;
@@ -20,10 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Answers requests for ever.
 pub(crate) async fn answer_forever(me: &Groups) -> Result<(), TaskError> {
     each_row(&me.host, &[REQUEST], |key, _| {
-        let Some((id, user)) = state::parts(key) else {
-            return;
-        };
-        if let Ok(user) = PublicKey::from_slice(user) {
+        if let Some((id, user, _)) = state::request_of(key) {
             me.agenda.answer(id, &user);
         }
     })
@@ -41,11 +39,14 @@ pub(crate) async fn answer_forever(me: &Groups) -> Result<(), TaskError> {
 
 /// Answers a request, if there is still one; whether that is done.
 async fn answer(me: &Groups, id: &str, user: &PublicKey) -> Result<bool, StoreError> {
-    let row = state::key(REQUEST, id, user.as_bytes());
-    let request = me.host.kv_get(&row).await?;
-    let Some(request) = request.and_then(|row| EventId::from_slice(&row).ok()) else {
+    let of_user = state::key(REQUEST, id, user.as_bytes());
+    let waiting = me.host.kv_scan(&of_user, None, 1).await?;
+    let waiting = waiting.into_iter().next();
+    let request = waiting.and_then(|(row, _)| Some(state::request_of(&row)?.2));
+    let Some(request) = request else {
         return Ok(true);
     };
+    let row = state::request_key(id, user, &request);
     let asked = Filter {
         ids: Some(vec![request]),
         ..Filter::default()

@@ -5,6 +5,7 @@
 
 use crate::Groups;
 use crate::delivery::is_for_members_of_private;
+use crate::kinds::{CREATE_INVITE, DELETE_GROUP, JOIN, LEAVE};
 use crate::watch::{self, Refused};
 use trellis_relay::extension::prelude::*;
 
@@ -37,11 +38,14 @@ impl Groups {
             (None, Some(ids)) if by_metadata() => ids,
             _ => return false,
         };
-        // Answers to what they have asked people may see without being members.
+        // What they have asked, and the answers, people may see without being members.
         let is_about_viewer = named.get(&b'p').is_some_and(|users| {
             let keys = viewer.pubkeys().iter();
             keys.map(PublicKey::to_hex).any(|key| users.contains(&key))
         });
+        if is_about_viewer || may_be_own(filter, viewer) {
+            return false;
+        }
         let is_closed = |id: &String| {
             let closed = self.directory.look(id, |known| {
                 let group = &known.group;
@@ -50,6 +54,24 @@ impl Groups {
             });
             closed == Some(true)
         };
-        !ids.is_empty() && !is_about_viewer && ids.iter().all(is_closed)
+        !ids.is_empty() && ids.iter().all(is_closed)
+    }
+}
+
+/// Whether a filter may be for what its viewer has sent and sees without being a member: it names them as the author, or
+/// asks for nothing but requests.
+fn may_be_own(filter: &Filter, viewer: &Viewer) -> bool {
+    const SHOWN_TO_AUTHORS: [u16; 4] = [JOIN, LEAVE, CREATE_INVITE, DELETE_GROUP];
+    let kinds = filter.kinds.as_deref();
+    let may_be_shown = |kind: &u16| SHOWN_TO_AUTHORS.contains(kind);
+    let is_request = |kind: &u16| [JOIN, LEAVE].contains(kind);
+    match &filter.authors {
+        Some(authors) => {
+            let is_own = authors.iter().any(|author| viewer.is(author));
+            is_own && kinds.is_none_or(|kinds| kinds.iter().any(may_be_shown))
+        }
+        None => {
+            viewer.is_authenticated() && kinds.is_some_and(|kinds| kinds.iter().all(is_request))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `trellis groups ...`: what an operator asks about groups, and how the state is computed anew.
 
 use crate::Groups;
-use crate::rebuilding::differences;
+use crate::rebuilding::{STATE, differences};
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
 
@@ -72,6 +72,12 @@ impl Groups {
     }
 
     async fn rebuild_and_apply(&self) -> Result<String, String> {
+        if self.host.is_serving() {
+            return Err(
+                "the relay is running, and events that come meanwhile change the same rows; stop it first"
+                    .to_owned(),
+            );
+        }
         let (rebuilt, _) = self.rebuild().await.map_err(|error| failed(&error))?;
         let stored = self.stored_rows().await.map_err(|error| failed(&error))?;
         let mut written = 0;
@@ -80,7 +86,8 @@ impl Groups {
             if row != stored.get(key) {
                 let write = self.host.kv_put(key, row.cloned());
                 write.await.map_err(|error| failed(&error))?;
-                written += 1;
+                // The log of events that are gone is shortened without a word.
+                written += usize::from(key.first().is_some_and(|it| STATE.contains(it)));
             }
         }
         let load = self.directory.load(&self.host);

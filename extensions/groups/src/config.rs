@@ -20,12 +20,23 @@ pub struct Config {
     /// Groups that one author may create in an hour, at least 1. Default: 10.
     #[schemars(range(min = 1))]
     max_new_groups_per_hour: Option<u32>,
-    /// Groups in all, deleted ones included: 1 to 1000000. Default: 10000.
+    /// Groups that may be created from one address (of IPv6, one /64) in an hour, whoever their authors are, at least 1.
+    /// Default: 30.
+    #[schemars(range(min = 1))]
+    max_new_groups_per_hour_per_address: Option<u32>,
+    /// Groups in all; those that were deleted are not counted: 1 to 1000000. Default: 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_groups: Option<usize>,
     /// Bytes of a group's id: 8 to 128. Default: 64.
     #[schemars(range(min = 8, max = 128))]
     max_group_id_bytes: Option<usize>,
+    /// Members and removed users of all groups together, who is in two counting twice: 100 to 100000000. Default: 1000000.
+    #[schemars(range(min = 100, max = 100_000_000))]
+    max_users: Option<u64>,
+    /// Events that people who are no members have sent to hidden groups, of all groups together: 100 to 1000000. Default:
+    /// 10000.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    max_strays: Option<usize>,
     /// Members of one group: 1 to 1000000. Default: 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_members: Option<usize>,
@@ -112,6 +123,14 @@ impl Config {
                 10,
                 1..=u32::MAX,
             )?,
+            max_new_groups_per_hour_per_address: within(
+                "max_new_groups_per_hour_per_address",
+                self.max_new_groups_per_hour_per_address,
+                30,
+                1..=u32::MAX,
+            )?,
+            max_users: within("max_users", self.max_users, 1_000_000, 100..=100_000_000)?,
+            max_strays: within("max_strays", self.max_strays, 10_000, 100..=1_000_000)?,
             max_groups: within("max_groups", self.max_groups, 10_000, 1..=1_000_000)?,
             max_group_id_bytes: within("max_group_id_bytes", self.max_group_id_bytes, 64, 8..=128)?,
             max_members: within("max_members", self.max_members, 10_000, 1..=1_000_000)?,

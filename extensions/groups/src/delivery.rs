@@ -7,7 +7,8 @@
 use crate::Groups;
 use crate::directory::Known;
 use crate::kinds::{
-    self, ADMINS, CREATE_INVITE, DELETE_GROUP, JOIN, LEAVE, METADATA, PUT_USER, REMOVE_USER, ROLES,
+    self, ADMINS, CREATE_INVITE, DELETE_GROUP, EDIT_METADATA, JOIN, LEAVE, METADATA, PUT_USER,
+    REMOVE_USER, ROLES,
 };
 use crate::roles::Right;
 use crate::tags;
@@ -35,6 +36,8 @@ enum For {
     MembersAndNamed,
     /// Those who are members or were when the group went, the author and the operator's people.
     LastMembers,
+    /// All but members: it is not the group's.
+    Strangers,
     Nobody,
 }
 
@@ -45,6 +48,7 @@ impl Groups {
             return audience.hide_from_all();
         }
         let id = event.tag_values(b'd').next().unwrap_or_default();
+        self.hide_what_names_hidden(event, audience);
         let is_shown = self.directory.look(&id, |known| {
             let is_basic = [METADATA, ROLES].contains(&event.kind());
             let is_for_members = self.directory.is_hidden(&id, known)
@@ -61,15 +65,40 @@ impl Groups {
         }
     }
 
+    /// An event about one group may name another one, above or below, that was hidden since: who may not know of that one
+    /// does not see it. What the relay says is said anew without the name.
+    fn hide_what_names_hidden(&self, event: &Event, audience: &mut Audience<'_>) {
+        if ![EDIT_METADATA, METADATA].contains(&event.kind()) {
+            return;
+        }
+        let names_kin = |name: &str| ["parent", "child"].contains(&name);
+        let kin = event.tags().filter(|tag| names_kin(&tag.name()));
+        for id in kin.filter_map(|tag| tag.value()) {
+            self.directory.look(&id, |known| {
+                if self.directory.is_hidden(&id, known) {
+                    self.show(event, &id, known, For::Members, audience);
+                }
+            });
+        }
+    }
+
     fn hide_what_is_sent(&self, event: &Event, audience: &mut Audience<'_>) {
+        self.hide_what_names_hidden(event, audience);
         for id in tags::groups(event) {
             // Asked first: once memory has followed, nothing is awaited any more.
             let is_awaited = self.directory.is_awaited(&id);
             let is_known = self.directory.look(&id, |known| {
-                let whom = self.whom_for(event, &id, known);
+                let whom = match self.directory.strays.find(&id, event.id()) {
+                    Some(stray) if !known.group.is_deleted => match stray.is_kept_from_members {
+                        true => For::Strangers,
+                        false => For::Everybody,
+                    },
+                    _ => self.whom_for(event, &id, known),
+                };
                 self.show(event, &id, known, whom, audience);
             });
-            if is_known.is_none() && is_awaited {
+            // The end of a group outlives what memory has of it.
+            if is_known.is_none() && (is_awaited || event.kind() == DELETE_GROUP) {
                 self.hide_until_known(event, audience);
             }
         }
@@ -116,6 +145,7 @@ impl Groups {
                 let was_member = keys.iter().any(|user| known.is_member(user));
                 was_member || is_author(viewer) || self.rules.admins.contains_any(keys)
             }
+            For::Strangers => !viewer.pubkeys().iter().any(|user| known.is_member(user)),
             For::Nobody => false,
         };
         if matches!(whom, For::Everybody) {

@@ -5,9 +5,11 @@
 //! ([`Directory::withhold`]), so that nobody receives what was stored after they were removed.
 
 mod loading;
+mod strays;
 mod withheld;
 
 pub(crate) use loading::{LoadError, Reload, each_row};
+pub(crate) use strays::Strays;
 pub(crate) use withheld::Withheld;
 
 use crate::group::{Display, Group, Staff, Standing};
@@ -40,6 +42,7 @@ pub(crate) struct Directory {
     /// Who reads rows has it until they are in memory, so that older ones never take the place of newer ones.
     turn: tokio::sync::Mutex<()>,
     pending: Pending,
+    pub(crate) strays: Strays,
     rules: Arc<Rules>,
 }
 
@@ -50,6 +53,7 @@ impl Directory {
             groups: RwLock::default(),
             turn: tokio::sync::Mutex::default(),
             pending: Pending::default(),
+            strays: Strays::default(),
             rules,
         }
     }
@@ -89,6 +93,31 @@ impl Directory {
     /// Whether there is a group of this id, or was one.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.look(id, |_| ()).is_some()
+    }
+
+    /// Whether there is a group of this id, and it is not hidden from somebody.
+    pub(crate) fn may_know(&self, id: &str, user: &PublicKey) -> bool {
+        let may_know = self.look(id, |known| {
+            let is_told = known.users.contains_key(user) || self.rules.is_above_groups(user);
+            is_told || !self.is_hidden(id, known)
+        });
+        may_know == Some(true)
+    }
+
+    /// Whether there is a group of this id that is hidden.
+    pub(crate) fn has_hidden(&self, id: &str) -> bool {
+        self.look(id, |known| self.is_hidden(id, known)) == Some(true)
+    }
+
+    /// Nothing of a deleted group is left: it is forgotten where there are too many of those, or too many users. Its row
+    /// still says that the id is taken.
+    pub(crate) fn forget_deleted(&self, id: &str) {
+        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        let deleted = groups.values().filter(|known| known.group.is_deleted);
+        let users: usize = groups.values().map(|known| known.users.len()).sum();
+        if deleted.count() > self.rules.max_groups || users as u64 > self.rules.max_users {
+            groups.remove(id);
+        }
     }
 
     /// The ids of all groups, and of those that were deleted.

@@ -5,7 +5,7 @@
 //! alone. Not here: giving that answer (`answering`).
 
 use crate::group::Standing;
-use crate::moderation::{code_sha256, full, keepers, last_keeper, living, no_such_group};
+use crate::moderation::{code_sha256, full, keepers, last_keeper, living, no_room, no_such_group};
 use crate::rules::Rules;
 use crate::state::{Refusal, State};
 use crate::tags;
@@ -49,15 +49,22 @@ pub(crate) fn join(
     if group.members >= rules.max_members {
         return Err(full().into());
     }
+    if standing.is_none() && state.counts()?.users >= rules.max_users {
+        return Err(no_room().into());
+    }
     state.set_request(&id, event.pubkey(), Some(event.id()))
 }
 
 /// May the author leave? Everybody may but the last one who can add users.
 pub(crate) fn leave(event: &Event, state: &mut State<'_>, rules: &Rules) -> Result<(), Refusal> {
     let id = tags::group(event)?;
-    living(state, &id)?;
+    let group = living(state, &id)?;
     if state.standing(&id, event.pubkey())? != Some(Standing::Member) {
-        return Err(Reason::invalid("you are no member of this group").into());
+        let reason = match group.is_hidden && !rules.is_above_groups(event.pubkey()) {
+            true => no_such_group(),
+            false => Reason::invalid("you are no member of this group"),
+        };
+        return Err(reason.into());
     }
     let mut staff = state.staff(&id)?;
     let before = keepers(&staff, rules);

@@ -56,6 +56,7 @@ pub struct Groups {
     directory: Directory,
     agenda: Agenda,
     new_groups: RateLimiter,
+    new_groups_of_address: RateLimiter,
 }
 
 impl Extension for Groups {
@@ -75,6 +76,8 @@ impl Extension for Groups {
         watch::describe();
         Ok(Groups {
             new_groups: host.rate_limiter(rules.max_new_groups_per_hour, hour),
+            new_groups_of_address: host
+                .rate_limiter(rules.max_new_groups_per_hour_per_address, hour),
             agenda: Agenda::default(),
             directory,
             rules,

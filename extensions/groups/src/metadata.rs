@@ -31,11 +31,18 @@ pub(crate) fn not_yours() -> Reason {
     Reason::blocked("only this relay says what its groups are (kinds 39000 to 39005)")
 }
 
-/// The tags of an event of this kind as they are now; nothing where there is no such event.
-pub(crate) fn tags(kind: u16, id: &str, known: &Known, rules: &Rules) -> Option<Vec<Tag>> {
+/// The tags of an event of this kind as they are now; nothing where there is no such event. Of the groups above and below,
+/// hidden ones are named to nobody, since members of one are not members of the other.
+pub(crate) fn tags(
+    kind: u16,
+    id: &str,
+    known: &Known,
+    rules: &Rules,
+    is_hidden: impl Fn(&str) -> bool,
+) -> Option<Vec<Tag>> {
     let mut tags = vec![tag(["d", id])];
     match kind {
-        METADATA => tags.extend(described(known)),
+        METADATA => tags.extend(described(known, is_hidden)),
         ADMINS => {
             let staff = known.staff.iter();
             let admins = staff.filter(|(_, roles)| !rules.roles.rights_of(*roles).is_empty());
@@ -65,7 +72,7 @@ pub(crate) fn tags(kind: u16, id: &str, known: &Known, rules: &Rules) -> Option<
     Some(tags)
 }
 
-fn described(known: &Known) -> Vec<Tag> {
+fn described(known: &Known, is_hidden: impl Fn(&str) -> bool) -> Vec<Tag> {
     let (group, display) = (&known.group, &known.display);
     let texts = [
         ("name", &display.name),
@@ -92,8 +99,11 @@ fn described(known: &Known) -> Vec<Tag> {
         tag.extend(kinds.iter().map(u16::to_string));
         tag
     });
-    let parent = group.parent.iter().map(|parent| tag(["parent", parent]));
-    let children = display.children.iter().map(|child| tag(["child", child]));
+    let is_shown = |id: &&String| !is_hidden(id.as_str());
+    let parent = group.parent.iter().filter(is_shown);
+    let parent = parent.map(|parent| tag(["parent", parent]));
+    let children = display.children.iter().filter(is_shown);
+    let children = children.map(|child| tag(["child", child]));
     let all = texts.chain(flags).chain(kinds);
     all.chain(parent).chain(children).collect()
 }

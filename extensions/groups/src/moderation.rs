@@ -14,9 +14,9 @@ mod subgroups;
 mod users;
 
 pub(crate) use actor::{Actor, keepers};
-pub(crate) use create::not_allowed;
-pub(crate) use invites::code_sha256;
-pub(crate) use users::{full, last_keeper};
+pub(crate) use create::{may_found, not_allowed};
+pub(crate) use invites::{code_sha256, revoke};
+pub(crate) use users::{full, last_keeper, no_room};
 
 use crate::group::Group;
 use crate::kinds::{
@@ -63,7 +63,7 @@ pub(crate) fn judge(
     let id = tags::group(event)?;
     if rules.is_replay && right == Right::DeleteGroup && state.group(&id)?.is_none() {
         deletion::end(&id, state)?;
-        return state.log(event.id(), 1);
+        return state.log(event.id());
     }
     let group = living(state, &id)?;
     let actor = Actor::of(event.pubkey(), &id, state, rules)?;
@@ -94,7 +94,7 @@ pub(crate) fn judge(
         Right::CreateInvite => invites::create(act, state)?,
         Right::UpdatePinList => pins::update(act, state)?,
     }
-    state.log(event.id(), 0)
+    state.log(event.id())
 }
 
 /// A group that is there and was not deleted.

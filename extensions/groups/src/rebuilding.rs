@@ -6,6 +6,7 @@
 
 use crate::Groups;
 use crate::directory::{LoadError, each_row};
+use crate::group::Invite;
 use crate::judging::judge;
 use crate::kinds::{CREATE_GROUP, MODERATION};
 use crate::rules::Rules;
@@ -107,15 +108,13 @@ impl Groups {
         }
         let known: BTreeSet<EventId> = ids.into_iter().collect();
         let others = self.moderation_events_but(&known).await?;
-        Ok(fold(
-            &accepted,
-            &others,
-            &self.rules,
-            self.host.clock().now_s(),
-        ))
+        let now_s = self.host.clock().now_s();
+        let (mut rebuilt, refused) = fold(&accepted, &others, &self.rules, now_s);
+        without_ended_invites(&mut rebuilt, now_s);
+        Ok((rebuilt, refused))
     }
 
-    /// The rows as they are.
+    /// The rows as they are, but for invites that have ended.
     pub(crate) async fn stored_rows(&self) -> Result<Pages, StoreError> {
         let mut pages = Pages::new();
         for letter in STATE.into_iter().chain([LOG, COUNTS]) {
@@ -124,6 +123,7 @@ impl Groups {
             })
             .await?;
         }
+        without_ended_invites(&mut pages, self.host.clock().now_s());
         Ok(pages)
     }
 
@@ -162,6 +162,26 @@ impl Groups {
         }
         Ok(others.into_values().collect())
     }
+}
+
+/// Drops invites that have ended: the rows hold them until the next one is made, and the events that made them go when they
+/// expire, so neither says anything of the other.
+pub(crate) fn without_ended_invites(pages: &mut Pages, now_s: u64) {
+    let is_of_invites = |key: &[u8]| key.first() == Some(&INVITES);
+    pages.retain(|key, row| {
+        if !is_of_invites(key) {
+            return true;
+        }
+        // What cannot be read differs from what follows from the events, and is told so.
+        let Ok(mut invites) = serde_json::from_slice::<Vec<Invite>>(row) else {
+            return true;
+        };
+        invites.retain(|invite| invite.is_good_at(now_s));
+        if let Ok(left) = serde_json::to_vec(&invites) {
+            *row = left;
+        }
+        !invites.is_empty()
+    });
 }
 
 /// Groups of which rows differ.

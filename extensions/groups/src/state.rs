@@ -6,6 +6,12 @@
 //!
 //! A key is a letter for what the row is, the group's id, a zero byte, and what else is needed.
 
+mod requests;
+mod strays;
+
+pub(crate) use requests::{request_key, request_of};
+pub(crate) use strays::Stray;
+
 use crate::group::{Display, Group, Invite, Staff, Standing};
 use crate::tags;
 use serde::Serialize;
@@ -25,8 +31,13 @@ pub(crate) const STAFF: u8 = b's';
 pub(crate) const STANDING: u8 = b'm';
 /// Its [`Invite`]s.
 pub(crate) const INVITES: u8 = b'i';
-/// What a user has asked for and the relay has not answered yet: the id of the request.
+/// What each user has asked for last; [`requests`].
+pub(crate) const LAST_REQUEST: u8 = b'r';
+/// Of these, what the relay has not answered yet.
 pub(crate) const REQUEST: u8 = b'q';
+/// Events that name a group and are not the group's: strangers have sent them to a hidden one. Whether its members are
+/// kept from seeing them.
+pub(crate) const STRAY: u8 = b'o';
 /// Ids of events that were deleted and must not come back.
 pub(crate) const ERASED: u8 = b'x';
 /// Those of them that still have to be removed.
@@ -37,7 +48,7 @@ const TIMELINE: u8 = b't';
 pub(crate) const TO_CLEAR: u8 = b'c';
 /// The ids of all moderation events in the order in which they were stored.
 pub(crate) const LOG: u8 = b'l';
-/// How many groups and moderation events there are.
+/// [`Counts`].
 pub(crate) const COUNTS: u8 = b'n';
 /// A row without a meaning, written to wait for the writes before it.
 pub(crate) const BARRIER: u8 = b'b';
@@ -103,21 +114,41 @@ impl Refusal {
     }
 }
 
-/// How many groups there ever were, and how many moderation events.
+/// How much there is in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
+    /// Without those that were deleted.
     pub(crate) groups: u64,
     pub(crate) moderations: u64,
+    /// Members and removed users of these groups; who is in two counts twice.
+    pub(crate) users: u64,
+}
+
+impl Counts {
+    /// What one group adds.
+    fn of(group: Option<&Group>) -> Self {
+        let living = group.filter(|group| !group.is_deleted);
+        living.map_or(Counts::default(), |group| Counts {
+            groups: 1,
+            moderations: 0,
+            users: (group.members + group.removed) as u64,
+        })
+    }
 }
 
 /// The state that an event is judged on.
 pub(crate) struct State<'r> {
     rows: &'r mut dyn Rows,
+    /// What was found of the event: for which groups it is a stray, and for which it is none.
+    strays: Vec<(String, Option<Stray>)>,
 }
 
 impl<'r> State<'r> {
     pub(crate) fn of(rows: &'r mut dyn Rows) -> Self {
-        State { rows }
+        State {
+            rows,
+            strays: Vec::new(),
+        }
     }
 
     /// What is asked first of an id that an event names: without a group it has no other rows, and its key may be too long.
@@ -128,7 +159,18 @@ impl<'r> State<'r> {
         self.read(&key(GROUP, id, &[]))
     }
 
+    /// Counts it and its users, too.
     pub(crate) fn set_group(&mut self, id: &str, group: &Group) -> Result<(), Refusal> {
+        let before = Counts::of(self.group(id)?.as_ref());
+        let after = Counts::of(Some(group));
+        if before != after {
+            let counts = self.counts()?;
+            self.set_counts(Counts {
+                groups: (counts.groups + after.groups).saturating_sub(before.groups),
+                users: (counts.users + after.users).saturating_sub(before.users),
+                ..counts
+            })?;
+        }
         self.write(&key(GROUP, id, &[]), group)
     }
 
@@ -198,22 +240,6 @@ impl<'r> State<'r> {
         }
     }
 
-    /// The request of a user that the relay has not answered yet.
-    pub(crate) fn request(&self, id: &str, user: &PublicKey) -> Result<Option<EventId>, Refusal> {
-        let row = self.rows.get(&key(REQUEST, id, user.as_bytes()))?;
-        Ok(row.and_then(|row| EventId::from_slice(&row).ok()))
-    }
-
-    pub(crate) fn set_request(
-        &mut self,
-        id: &str,
-        user: &PublicKey,
-        request: Option<&EventId>,
-    ) -> Result<(), Refusal> {
-        let row = request.map(|request| request.as_bytes().to_vec());
-        Ok(self.rows.set(&key(REQUEST, id, user.as_bytes()), row)?)
-    }
-
     /// Whether a moderator has deleted an event of this id from the group.
     pub(crate) fn is_erased(&self, id: &str, event: &EventId) -> Result<bool, Refusal> {
         Ok(self.rows.get(&key(ERASED, id, event.as_bytes()))?.is_some())
@@ -254,19 +280,25 @@ impl<'r> State<'r> {
         Ok(Counts {
             groups: number(0),
             moderations: number(8),
+            users: number(16),
         })
     }
 
-    /// Notes that a moderation event was accepted, and that it makes so many groups.
-    pub(crate) fn log(&mut self, event: &EventId, new_groups: u64) -> Result<(), Refusal> {
+    fn set_counts(&mut self, counts: Counts) -> Result<(), Refusal> {
+        let numbers = [counts.groups, counts.moderations, counts.users];
+        let row = numbers.map(u64::to_be_bytes).concat();
+        Ok(self.rows.set(&[COUNTS], Some(row))?)
+    }
+
+    /// Notes that a moderation event was accepted.
+    pub(crate) fn log(&mut self, event: &EventId) -> Result<(), Refusal> {
         let counts = self.counts()?;
         let row = [&[LOG][..], &counts.moderations.to_be_bytes()].concat();
         self.rows.set(&row, Some(event.as_bytes().to_vec()))?;
-        let groups = (counts.groups + new_groups).to_be_bytes();
-        let moderations = (counts.moderations + 1).to_be_bytes();
-        Ok(self
-            .rows
-            .set(&[COUNTS], Some([groups, moderations].concat()))?)
+        self.set_counts(Counts {
+            moderations: counts.moderations + 1,
+            ..counts
+        })
     }
 
     fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {

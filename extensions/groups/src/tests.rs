@@ -4,6 +4,7 @@
 
 mod delivery;
 mod ground;
+mod hidden;
 mod joining;
 mod life;
 mod moderation;

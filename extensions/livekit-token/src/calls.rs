@@ -2,9 +2,12 @@
 //!
 //! Every piece of news (a webhook, a list) goes in here, and what is to be announced comes out. Invariant: it is all in
 //! memory, at most so many rooms with so many sessions each, and gone when the room ends; a room that ended is not opened
-//! again by late news. Deliberately not here: I/O (`porter`), and how announcements look (`announcing`).
+//! again by late news, and late news of it does nothing to a newer one of its name. Deliberately not here: I/O (`porter`), and
+//! how announcements look (`announcing`).
 
 mod call;
+mod opening;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +16,11 @@ use crate::config::Settings;
 use crate::epochs::{Before, Refusal};
 use crate::room_facts::RoomFacts;
 use call::Call;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use opening::Opening;
+use state::State;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use trellis_relay::event::PublicKey;
-
-/// Rooms that ended and are remembered; news of older ones does not come any more.
-const ENDED_MAX: usize = 1024;
 
 /// A room, as LiveKit tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) struct RoomSeen {
     pub(crate) name: String,
     /// Another one each time a room of that name is opened.
     pub(crate) sid: String,
+    /// When that was, in milliseconds since 1970 by LiveKit's clock; 0 where it does not say.
+    pub(crate) created_ms: u64,
     /// What it is for, if it is ours.
     pub(crate) facts: Option<RoomFacts>,
 }
@@ -35,16 +39,6 @@ pub(crate) struct Calls {
     rooms_max: usize,
     sessions_max: usize,
     state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// By name.
-    rooms: HashMap<String, Call>,
-    /// By sid.
-    ended: VecDeque<String>,
-    /// Counts the news.
-    turn: u64,
 }
 
 /// What is known of the MLS group of a call.
@@ -81,7 +75,7 @@ impl Calls {
         Calls {
             rooms_max,
             sessions_max,
-            state: Mutex::default(),
+            state: Mutex::new(State::new(rooms_max)),
         }
     }
 
@@ -103,11 +97,35 @@ impl Calls {
         told
     }
 
+    /// LiveKit has made or found a room, in which nobody may be yet. One before it of that name is over.
+    pub(crate) fn opened(&self, room: &RoomSeen) -> Vec<Announcement> {
+        let mut state = self.state();
+        let turn = state.next_turn();
+        match state.is_over(room) {
+            true => Vec::new(),
+            false => state.begin(room, turn),
+        }
+    }
+
+    /// Whether anything is known of rooms of this name that go on.
+    pub(crate) fn has_heard_of(&self, room: &str) -> bool {
+        self.state().known(room).next().is_some()
+    }
+
+    /// Whether a room is known to be over, though one of its name may go on.
+    pub(crate) fn is_over(&self, room: &RoomSeen) -> bool {
+        self.state().is_over(room)
+    }
+
     /// A session is in a room no more.
     pub(crate) fn left(&self, room: &RoomSeen, sid: &str) -> Vec<Announcement> {
         let mut state = self.state();
         let turn = state.next_turn();
         let mut told = Vec::new();
+        // That somebody left tells of no room that it goes on.
+        if state.is_outlived(room) {
+            return told;
+        }
         if let Some(call) = self.open(&mut state, room, turn, &mut told) {
             let gone = call.presence.go(sid);
             let news = call.left(gone);
@@ -116,21 +134,27 @@ impl Calls {
         told
     }
 
-    /// A room is over: all that is known of it is wiped.
-    pub(crate) fn finished(&self, room: &RoomSeen) -> Vec<Announcement> {
+    /// A room is over: all that is known of it is wiped. Nothing where another of its name goes on, which keeps all.
+    pub(crate) fn finished(&self, room: &RoomSeen) -> Option<Vec<Announcement>> {
         let mut state = self.state();
         state.next_turn();
-        if state.ended.contains(&room.sid) {
-            return Vec::new();
-        }
-        let known = state.rooms.get(&room.name);
-        // One of that name that was opened since goes on.
-        let is_another = known.is_some_and(|call| call.is_another(&room.sid));
+        let is_repeated = state.ended.contains(&room.sid);
         state.remember_ended(&room.sid);
-        match known_or_new(&mut state, room, is_another) {
-            Some(mut call) => call.tell(&room.name, vec![News::Finished]),
-            None => Vec::new(),
+        if state.is_outlived(room) {
+            return None;
         }
+        if is_repeated {
+            return Some(Vec::new());
+        }
+        state.running.remove(&room.name);
+        let known = state.rooms.remove(&room.name);
+        // Nobody was in it as far as is known.
+        let mut call = known.unwrap_or_else(|| Call::new(Opening::of(room), 0, 0));
+        state.remember_ended(&call.opening.sid);
+        if room.facts.is_some() {
+            call.facts.clone_from(&room.facts);
+        }
+        Some(call.tell(&room.name, vec![News::Finished]))
     }
 
     /// To be taken before a list is asked for: what is heard of from here on, the list may not show.
@@ -149,7 +173,7 @@ impl Calls {
         let Some(call) = state.rooms.get_mut(&room.name) else {
             return Vec::new();
         };
-        if call.is_another(&room.sid) {
+        if call.opening.is_another(&Opening::of(room)) {
             return Vec::new();
         }
         let gone = call.presence.stay(sids, turn);
@@ -158,25 +182,31 @@ impl Calls {
         call.tell(&room.name, news)
     }
 
-    /// A list of all rooms that there are, asked for at `turn`: the others that were known then are over. Their names, and
-    /// what is to be announced.
+    /// A list of all rooms that there are, asked for at `turn`: the others that were known then are over. The names of which
+    /// there is no room any more, and what is to be announced.
     pub(crate) fn rooms_listed(
         &self,
-        names: &BTreeSet<String>,
+        rooms: &[RoomSeen],
         turn: u64,
     ) -> (Vec<String>, Vec<Announcement>) {
         let mut state = self.state();
+        let names: BTreeSet<&str> = rooms.iter().map(|room| &*room.name).collect();
+        for name in state.running.known_before(turn) {
+            if !names.contains(&*name) {
+                state.running.remove(&name);
+            }
+        }
         let missing = state.rooms.iter().filter(|(name, call)| {
             let could_show = call.turn < turn;
-            could_show && !names.contains(*name)
+            could_show && !names.contains(name.as_str())
         });
         let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();
         let mut told = Vec::new();
         for name in &missing {
-            if let Some(mut call) = state.rooms.remove(name) {
-                state.remember_ended(&call.sid);
-                told.extend(call.tell(name, vec![News::Finished]));
-            }
+            told.extend(state.end(name));
+        }
+        for room in rooms {
+            told.extend(state.listed(room, turn));
         }
         (missing, told)
     }
@@ -273,22 +303,16 @@ impl Calls {
         turn: u64,
         told: &mut Vec<Announcement>,
     ) -> Option<&'s mut Call> {
-        if state.ended.contains(&room.sid) {
+        if state.is_over(room) {
             return None;
         }
-        let is_another = |call: &Call| call.is_another(&room.sid);
-        if state.rooms.get(&room.name).is_some_and(is_another)
-            && let Some(mut call) = state.rooms.remove(&room.name)
-        {
-            state.remember_ended(&call.sid);
-            told.extend(call.tell(&room.name, vec![News::Finished]));
-        }
+        told.extend(state.begin(room, turn));
         if !state.rooms.contains_key(&room.name) && state.rooms.len() >= self.rooms_max {
             tracing::warn!("more rooms are in use than bounds.rooms allows; one is not followed");
             return None;
         }
         let call = state.rooms.entry(room.name.clone());
-        let call = call.or_insert_with(|| Call::new(&room.sid, self.sessions_max, turn));
+        let call = call.or_insert_with(|| Call::new(Opening::of(room), self.sessions_max, turn));
         if room.facts.is_some() {
             call.facts.clone_from(&room.facts);
         }
@@ -297,35 +321,5 @@ impl Calls {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The call that ends: the one that is known, or one that nobody was in as far as is known.
-fn known_or_new(state: &mut State, room: &RoomSeen, is_another: bool) -> Option<Call> {
-    if is_another {
-        return None;
-    }
-    let known = state.rooms.remove(&room.name);
-    let mut call = known.unwrap_or_else(|| Call::new(&room.sid, 0, 0));
-    if room.facts.is_some() {
-        call.facts.clone_from(&room.facts);
-    }
-    Some(call)
-}
-
-impl State {
-    fn next_turn(&mut self) -> u64 {
-        self.turn += 1;
-        self.turn
-    }
-
-    fn remember_ended(&mut self, sid: &str) {
-        if sid.is_empty() || self.ended.iter().any(|it| it == sid) {
-            return;
-        }
-        self.ended.push_back(sid.to_owned());
-        if self.ended.len() > ENDED_MAX {
-            self.ended.pop_front();
-        }
     }
 }

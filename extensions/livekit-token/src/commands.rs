@@ -4,7 +4,7 @@
 //! Invariant: that a room was closed is logged with the reason, and without the room and whoever was in it.
 
 use crate::LivekitToken;
-use crate::rooms::{EndError, Talk};
+use crate::rooms::{Closed, EndError, Talk};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ fn print(rooms: &[Listed]) -> String {
     printed
 }
 
-/// Closes a room, and logs the decision.
+/// Closes a room, or a space that has none at the moment, and logs the decision.
 async fn close(me: &LivekitToken, room: &str, reason: &str) -> Result<(), String> {
     let reason = checked(reason)?;
     if room.is_empty() {
@@ -117,16 +117,21 @@ async fn close(me: &LivekitToken, room: &str, reason: &str) -> Result<(), String
         None => "call",
     };
     match &ended {
-        Ok(true) | Err(EndError::LiveKit(_)) => {
+        Ok(Closed::Room) | Err(EndError::LiveKit(_)) => {
             tracing::info!(rule = "operator", of, reason, "decision: a room is closed");
         }
-        Ok(false) | Err(EndError::Store(_)) => {}
+        Ok(Closed::Space) => {
+            let decision = "decision: a space is closed, which has no room now";
+            tracing::info!(rule = "operator", of, reason, "{decision}");
+        }
+        Ok(Closed::Nothing) | Err(EndError::Store(_)) => {}
     }
     match ended {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            Err("LiveKit has no such room; `trellis livekit rooms` lists those it has".to_owned())
-        }
+        Ok(Closed::Room | Closed::Space) => Ok(()),
+        Ok(Closed::Nothing) => Err(
+            "LiveKit has no such room, and there is no such space; `trellis livekit rooms` lists the rooms that there are"
+                .to_owned(),
+        ),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -115,6 +115,10 @@ pub struct Config {
     /// Seconds between two comparisons of LiveKit's rooms with the events: 1 to 3600. Default: 60.
     #[schemars(range(min = 1, max = 3600))]
     pub(crate) rooms_reconcile_seconds: Option<u64>,
+    /// Seconds for which a space that an operator has closed stays closed, unless a newer version of its event opens it: 3600
+    /// to 315360000. Default: 7776000 (90 days).
+    #[schemars(range(min = 3600, max = 315_360_000))]
+    pub(crate) closed_space_ttl_seconds: Option<u64>,
     /// Seconds for which an offered or answered call is remembered: 10 to 3600. Default: 120.
     #[schemars(range(min = 10, max = 3600))]
     pub(crate) dm_offer_ttl_seconds: Option<u64>,
@@ -145,7 +149,7 @@ pub(crate) struct Bounds {
     /// Calls that were offered or answered: 100 to 1000000. Default: 10000.
     #[schemars(range(min = 100, max = 1_000_000))]
     pub(crate) offers: usize,
-    /// Rooms with somebody in them: 10 to 1000000. Default: 10000.
+    /// Rooms with somebody in them, and as many that LiveKit has, to tell late news of older ones apart: 10 to 1000000. Default: 10000.
     #[schemars(range(min = 10, max = 1_000_000))]
     pub(crate) rooms: usize,
     /// Webhooks, to know one that comes again: 100 to 1000000. Default: 10000.
@@ -244,6 +248,7 @@ impl Config {
             room_empty_timeout_s: table.room_empty_timeout_seconds.unwrap_or(300),
             participants_poll_s: table.participants_poll_seconds.unwrap_or(30),
             rooms_reconcile_s: table.rooms_reconcile_seconds.unwrap_or(60),
+            closed_space_ttl_s: table.closed_space_ttl_seconds.unwrap_or(90 * 24 * 3600),
             offer_ttl_s: table.dm_offer_ttl_seconds.unwrap_or(120),
             bounds,
         }))

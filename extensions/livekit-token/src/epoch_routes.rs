@@ -145,13 +145,18 @@ async fn commit(
 ) -> Result<Json<Committed>, Failure> {
     let who = signer(&request, &body)?;
     rates::take(&me.commits, &who.to_hex())?;
-    let committed = submit(&me, who, &body).await;
-    watch::commit(match &committed {
-        Ok(_) => "accepted",
-        Err(failure) if failure.code == Code::MlsEpochMismatch => "conflict",
-        Err(_) => "refused",
+    let me = me.into_inner();
+    // Whoever hangs up leaves no commit half-way: accepted, and told to nobody.
+    let committed = tokio::spawn(async move {
+        let committed = submit(&me, who, &body).await;
+        watch::commit(match &committed {
+            Ok(_) => "accepted",
+            Err(failure) if failure.code == Code::MlsEpochMismatch => "conflict",
+            Err(_) => "refused",
+        });
+        committed
     });
-    committed
+    committed.await.unwrap_or_else(|_| Err(not_passed_on()))
 }
 
 async fn submit(
@@ -185,8 +190,7 @@ async fn submit(
         && try_to_announce(me, announcement).await.is_err()
     {
         me.calls.take_back(&room, accepted);
-        let text = "the commit cannot be passed on now, and does not count; try again later";
-        return Err(Failure::new(Code::LivekitUnavailable, text));
+        return Err(not_passed_on());
     }
     Ok(Json(Committed {
         status: "accepted",
@@ -212,6 +216,11 @@ fn check_form(commit: &Commit) -> Result<(), Failure> {
         return invalid("tree_hash must be 1 to 128 characters of hex or base64");
     }
     Ok(())
+}
+
+fn not_passed_on() -> Failure {
+    let text = "the commit cannot be passed on now, and does not count; try again later";
+    Failure::new(Code::LivekitUnavailable, text)
 }
 
 fn no_call() -> Failure {

@@ -10,6 +10,8 @@ use zeroize::{Zeroize, Zeroizing};
 /// A room's authority.
 #[derive(Debug)]
 pub(crate) struct Authority {
+    /// Another number for each group.
+    group: u64,
     leader: PublicKey,
     epoch: u64,
     /// As the last commit said; empty before the first.
@@ -28,14 +30,16 @@ pub(crate) enum Refusal {
 /// What was in force before a commit.
 #[derive(Debug)]
 pub(crate) struct Before {
+    group: u64,
     epoch: u64,
     tree_hash: Zeroizing<String>,
 }
 
 impl Authority {
-    /// Whoever comes first leads, at epoch 0.
-    pub(crate) fn new(leader: PublicKey) -> Self {
+    /// Whoever comes first leads, at epoch 0. `group` is a number that no other group of the room has.
+    pub(crate) fn new(leader: PublicKey, group: u64) -> Self {
         Authority {
+            group,
             leader,
             epoch: 0,
             tree_hash: Zeroizing::default(),
@@ -58,12 +62,17 @@ impl Authority {
         self.epoch += 1;
         let tree_hash = Zeroizing::new(tree_hash.to_owned());
         let tree_hash = std::mem::replace(&mut self.tree_hash, tree_hash);
-        Ok(Before { epoch, tree_hash })
+        Ok(Before {
+            group: self.group,
+            epoch,
+            tree_hash,
+        })
     }
 
-    /// The commit after `before` could not be told to anybody: it does not count, unless another followed.
+    /// The commit after `before` could not be told to anybody: it does not count, unless another followed, or the group is a
+    /// new one since.
     pub(crate) fn take_back(&mut self, before: Before) {
-        if self.epoch == before.epoch + 1 {
+        if self.group == before.group && self.epoch == before.epoch + 1 {
             self.epoch = before.epoch;
             self.tree_hash = before.tree_hash;
         }
@@ -117,7 +126,7 @@ mod tests {
     #[test]
     fn l10_of_a_hundred_commits_at_once_one_counts() {
         let leader = key(1);
-        let authority = Mutex::new(Authority::new(leader));
+        let authority = Mutex::new(Authority::new(leader, 1));
         let (counted, told) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for at in 0..100 {
@@ -143,7 +152,7 @@ mod tests {
     #[test]
     fn l10_only_the_leader_commits() {
         let (leader, other) = (key(1), key(2));
-        let mut authority = Authority::new(leader);
+        let mut authority = Authority::new(leader, 1);
         assert_eq!(authority.tree_hash(), None);
         let refused = authority.commit(&other, 0, "aa").unwrap_err();
         assert_eq!(refused, Refusal::NotLeader);
@@ -158,7 +167,7 @@ mod tests {
     #[test]
     fn l10_a_commit_that_reached_nobody_is_taken_back() {
         let leader = key(1);
-        let mut authority = Authority::new(leader);
+        let mut authority = Authority::new(leader, 1);
         authority.commit(&leader, 0, "aa").unwrap();
         let before = authority.commit(&leader, 1, "bb").unwrap();
         authority.take_back(before);
@@ -170,9 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn l10_a_commit_of_one_group_is_not_taken_back_from_the_next() {
+        let leader = key(1);
+        let mut first = Authority::new(leader, 1);
+        let before = first.commit(&leader, 0, "aa").unwrap();
+        // All left meanwhile, and whoever came then began another.
+        let mut second = Authority::new(leader, 2);
+        second.commit(&leader, 0, "bb").unwrap();
+        second.take_back(before);
+        assert_eq!((second.epoch(), second.tree_hash()), (1, Some("bb")));
+    }
+
+    #[test]
     fn l10_what_was_known_is_overwritten() {
         let leader = key(1);
-        let mut authority = Authority::new(leader);
+        let mut authority = Authority::new(leader, 1);
         authority.commit(&leader, 0, "secret tree").unwrap();
         authority.zeroize();
         assert_eq!((authority.epoch(), authority.tree_hash()), (0, None));
@@ -185,7 +206,7 @@ mod tests {
             tries in prop::collection::vec((1u64..4, 0u64..6, any::<bool>()), 0..60)
         ) {
             let (mut leads, mut epoch) = (1, 0);
-            let mut authority = Authority::new(key(leads));
+            let mut authority = Authority::new(key(leads), 1);
             for (who, of_epoch, passes) in tries {
                 if passes {
                     leads = who;

@@ -7,6 +7,8 @@
 //! their communities, and deletions by whoever wrote any of these.
 
 mod asking;
+mod followed;
+mod heap;
 mod peer;
 #[cfg(test)]
 mod tests;

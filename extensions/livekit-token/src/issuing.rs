@@ -5,17 +5,20 @@
 //! participant in. Deliberately not here: who may join what (`routes/*`).
 
 use crate::LivekitToken;
+use crate::announcing::announce;
 use crate::block_lists::{self, Blocked};
+use crate::calls::RoomSeen;
 use crate::failure::{Code, Failure};
 use crate::livekit::LiveKitError;
 use crate::maintenance;
 use crate::minting;
+use crate::porter;
 use crate::room_facts::RoomFacts;
 use crate::rooms::Space;
 use crate::routes::unavailable;
 use crate::single_use::Issued;
 use livekit_api::services::room::CreateRoomOptions;
-use livekit_protocol::ParticipantInfo;
+use livekit_protocol::{ParticipantInfo, Room};
 use std::collections::HashSet;
 use std::fmt;
 use trellis_relay::extension::prelude::*;
@@ -62,8 +65,7 @@ impl fmt::Debug for Ticket {
 /// Makes the room and the token.
 pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failure> {
     if me.rooms.is_call_ended(&seat.room) {
-        let text = "the operator of this relay has ended this call";
-        return Err(Failure::new(Code::RoomClosed, text));
+        return Err(ended());
     }
     maintenance::check(me, &seat.room).await?;
     // Whoever blocks somebody is in the room, so it is there already, and making it changes nothing.
@@ -77,7 +79,18 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
         Err(LiveKitError::NotFound) => HashSet::new(),
         Err(error) => return Err(unavailable(error)),
     };
-    made.map_err(unavailable)?;
+    let made = made.map_err(unavailable)?;
+    // A room of this name that was there before is over.
+    let made = RoomSeen {
+        name: seat.room.clone(),
+        ..porter::seen(&made)
+    };
+    announce(me, me.calls.opened(&made)).await;
+    // The operator may have ended it while it was made.
+    if me.rooms.is_call_ended(&seat.room) {
+        me.rooms.leave(&seat.room);
+        return Err(ended());
+    }
     let blocked = block_lists::between(&me.host, &seat.who, &present).await;
     let is_blocked_user_present = match blocked.map_err(unreadable)? {
         Blocked::No => false,
@@ -120,7 +133,12 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
     })
 }
 
-async fn make_room(me: &LivekitToken, seat: &Seat) -> Result<(), LiveKitError> {
+fn ended() -> Failure {
+    let text = "the operator of this relay has ended this call";
+    Failure::new(Code::RoomClosed, text)
+}
+
+async fn make_room(me: &LivekitToken, seat: &Seat) -> Result<Room, LiveKitError> {
     let facts = match &seat.purpose {
         Purpose::Call(facts) => facts,
         Purpose::Space(space) => return me.rooms.provide(&me.livekit, space).await,
@@ -132,7 +150,7 @@ async fn make_room(me: &LivekitToken, seat: &Seat) -> Result<(), LiveKitError> {
         metadata: facts.to_metadata(),
         ..CreateRoomOptions::default()
     };
-    me.livekit.create_room(&seat.room, options).await.map(drop)
+    me.livekit.create_room(&seat.room, options).await
 }
 
 /// A room has places for so many people, and nobody is to take all of them.

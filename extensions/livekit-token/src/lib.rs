@@ -116,9 +116,7 @@ impl Extension for LivekitToken {
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
         let rooms = async {
-            if self.settings().communities {
-                self.rooms.keep(&self.livekit, &stop).await;
-            }
+            self.rooms.keep(&self.livekit, &stop).await;
             stop.stopped().await;
             Ok(())
         };

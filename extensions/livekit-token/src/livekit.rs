@@ -79,7 +79,19 @@ impl LiveKit {
         .await
     }
 
-    /// Puts somebody out.
+    /// Who is in a room with this identity.
+    pub(crate) async fn participant(
+        &self,
+        room: &str,
+        identity: &str,
+    ) -> Result<ParticipantInfo, LiveKitError> {
+        watch::call("get_participant", async {
+            Ok(self.rooms.get_participant(room, identity).await?)
+        })
+        .await
+    }
+
+    /// Puts out whoever is in a room with this identity.
     pub(crate) async fn remove_participant(
         &self,
         room: &str,

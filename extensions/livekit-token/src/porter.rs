@@ -15,13 +15,30 @@ use crate::watch;
 use futures_util::{StreamExt, stream};
 use livekit_protocol::{ParticipantInfo, Room, participant_info};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 use trellis_relay::extension::GroupMembership;
 use trellis_relay::extension::prelude::*;
 
 /// Why somebody is put out.
-const WAS_USED: &str = "their token had been used before";
-const NO_MEMBER: &str = "they are no member of its group any more";
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// They came with a copy of a token.
+    Copy,
+    /// A copy was seen in their name, and they have no newer token.
+    Refused,
+    /// They do not belong to the room's group any more.
+    NoMember,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Copy | Why::Refused => "their token had been used before",
+            Why::NoMember => "they are no member of its group any more",
+        })
+    }
+}
 
 /// So many lists are asked for at a time.
 const LISTS_AT_A_TIME: usize = 8;
@@ -47,6 +64,20 @@ pub(crate) enum Trouble {
     LiveKit(#[from] LiveKitError),
 }
 
+/// Of a room of ours that was not heard of, as after a restart, LiveKit is asked: news may be of one that is over, while another
+/// of its name goes on. While LiveKit does not answer, news is taken for what it is.
+pub(crate) async fn ask_about(me: &LivekitToken, room: &RoomSeen) {
+    if room.facts.is_none() || me.calls.has_heard_of(&room.name) {
+        return;
+    }
+    let Ok(there) = me.livekit.rooms(vec![room.name.clone()]).await else {
+        return;
+    };
+    for there in there.iter().filter(|it| it.name == room.name) {
+        announce(me, me.calls.opened(&seen(there))).await;
+    }
+}
+
 /// Somebody is in a room.
 pub(crate) async fn joined(
     me: &LivekitToken,
@@ -61,15 +92,15 @@ pub(crate) async fn joined(
     };
     let (sid, now_s) = (&*session.sid, me.host.clock().now_s());
     let arrival = me.tokens.arrive(mark, sid, now_s).await?;
+    // Late news: who is in the next room of this name has nothing to do with it.
+    if me.calls.is_over(room) {
+        return Ok(());
+    }
     if arrival == Arrival::Replay {
-        let until_s = now_s + me.settings().token_cache_ttl_s;
-        me.tokens
-            .refuse(&room.name, &session.identity, until_s)
-            .await?;
-        return put_out(me, room, session, WAS_USED).await;
+        return put_out(me, room, session, Why::Copy).await;
     }
     if !may_stay(me, room, &who) {
-        return put_out(me, room, session, NO_MEMBER).await;
+        return put_out(me, room, session, Why::NoMember).await;
     }
     // The first session stays in peace, whatever its copies do; it is LiveKit that puts out one of two with a name.
     if arrival != Arrival::Same {
@@ -78,7 +109,7 @@ pub(crate) async fn joined(
             .is_refused(&room.name, &session.identity, now_s)
             .await?;
         if is_refused {
-            return put_out(me, room, session, WAS_USED).await;
+            return put_out(me, room, session, Why::Refused).await;
         }
     }
     let told = me.calls.joined(room, sid, who, session.since_ms);
@@ -93,7 +124,10 @@ pub(crate) async fn left(me: &LivekitToken, room: &RoomSeen, sid: &str) {
 
 /// A room is over.
 pub(crate) async fn finished(me: &LivekitToken, room: &RoomSeen) -> Result<(), Trouble> {
-    let told = me.calls.finished(room);
+    // Another room of this name goes on, and keeps what it refuses.
+    let Some(told) = me.calls.finished(room) else {
+        return Ok(());
+    };
     if told.is_empty() && room.facts.is_none() {
         return Ok(());
     }
@@ -105,7 +139,7 @@ pub(crate) async fn finished(me: &LivekitToken, room: &RoomSeen) -> Result<(), T
 
 /// Recording is not allowed: a room of ours in which it goes on is closed, and the decision logged.
 pub(crate) async fn close_recorded(me: &LivekitToken, room: &RoomSeen) -> Result<(), Trouble> {
-    if !is_ours(me, room) {
+    if !is_ours(me, room) || me.calls.is_over(room) {
         return Ok(());
     }
     match me.livekit.delete_room(&room.name).await {
@@ -139,28 +173,58 @@ async fn put_out(
     me: &LivekitToken,
     room: &RoomSeen,
     session: &SessionSeen,
-    why: &'static str,
+    why: Why,
 ) -> Result<(), Trouble> {
     let (is_to_do, told) = me.calls.put_out(room, &session.sid);
     announce(me, told).await;
     if !is_to_do {
         return Ok(());
     }
-    if why == WAS_USED {
+    if why != Why::NoMember {
         watch::replay();
     }
-    let gone = me.livekit.remove_participant(&room.name, &session.identity);
-    match gone.await {
-        Ok(()) => {
+    match remove(me, room, session, why).await {
+        Ok(true) => {
             tracing::warn!("somebody was put out of a room: {why}");
             Ok(())
         }
-        Err(LiveKitError::NotFound) => Ok(()),
-        Err(error) => {
+        Ok(false) => Ok(()),
+        // LiveKit forgets for a moment whom it lets in as it puts out another of the name: a list may show them again.
+        Err(Trouble::LiveKit(LiveKitError::NotFound)) => {
             me.calls.not_put_out(&room.name, &session.sid);
-            Err(error.into())
+            Ok(())
+        }
+        Err(trouble) => {
+            me.calls.not_put_out(&room.name, &session.sid);
+            Err(trouble)
         }
     }
+}
+
+/// LiveKit removes by identity, and the session that is to go may have gone, and its rightful owner come back. So it is asked
+/// just before whose the identity is now; who comes between its answer and the removal is hit, and gets in again with a new
+/// token. Whether the session was there.
+async fn remove(
+    me: &LivekitToken,
+    room: &RoomSeen,
+    session: &SessionSeen,
+    why: Why,
+) -> Result<bool, Trouble> {
+    let (name, identity) = (&room.name, &session.identity);
+    let there = me.livekit.participant(name, identity).await;
+    if there.as_ref().is_ok_and(|it| it.sid != session.sid) {
+        return Ok(false);
+    }
+    let mut refused = Ok(());
+    if why == Why::Copy {
+        let until_s = me.host.clock().now_s() + me.settings().token_cache_ttl_s;
+        refused = me.tokens.refuse(name, identity, until_s).await;
+    }
+    there?;
+    me.livekit.remove_participant(name, identity).await?;
+    // A refusal that found no place is no reason to let a copy stay.
+    refused?;
+    Ok(true)
 }
 
 /// Looks at who is in which room, every `participants_poll_seconds`, since webhooks can be lost. Never ends.
@@ -178,24 +242,25 @@ pub(crate) async fn keep_looking(me: &LivekitToken) {
 async fn look(me: &LivekitToken) -> Result<(), Trouble> {
     let turn = me.calls.turn();
     let rooms = me.livekit.rooms(Vec::new()).await?;
-    let names = rooms.iter().map(|room| room.name.clone()).collect();
-    let (over, told) = me.calls.rooms_listed(&names, turn);
+    let is_recorded: Vec<bool> = rooms.iter().map(|room| room.active_recording).collect();
+    let rooms: Vec<RoomSeen> = rooms.iter().map(seen).collect();
+    let (over, told) = me.calls.rooms_listed(&rooms, turn);
     announce(me, told).await;
+    let mut forgotten = Ok(());
     for name in over {
         watch::room("finished");
-        me.tokens.forget_room(&name).await?;
+        forgotten = forgotten.and(me.tokens.forget_room(&name).await);
     }
-    let ours = rooms
-        .into_iter()
-        .map(|room| (seen(&room), room.active_recording))
-        .filter(|(room, _)| is_ours(me, room));
+    let ours = rooms.into_iter().zip(is_recorded);
+    let ours = ours.filter(|(room, _)| is_ours(me, room));
     let looks =
         ours.map(|(room, is_recorded)| async move { look_into(me, &room, is_recorded).await });
     let looks: Vec<_> = stream::iter(looks)
         .buffer_unordered(LISTS_AT_A_TIME)
         .collect()
         .await;
-    looks.into_iter().collect()
+    looks.into_iter().collect::<Result<(), _>>()?;
+    Ok(forgotten?)
 }
 
 async fn look_into(me: &LivekitToken, room: &RoomSeen, is_recorded: bool) -> Result<(), Trouble> {
@@ -216,10 +281,12 @@ async fn look_into(me: &LivekitToken, room: &RoomSeen, is_recorded: bool) -> Res
     let sids: BTreeSet<String> = sessions.iter().map(|it| it.sid.clone()).collect();
     // Who left first: a copy of a token comes in as its owner is put out.
     announce(me, me.calls.listed(room, &sids, turn)).await;
+    let mut looked = Ok(());
     for session in &sessions {
-        joined(me, room, session).await?;
+        // One who cannot be put out does not keep the others from being looked at.
+        looked = looked.and(joined(me, room, session).await);
     }
-    Ok(())
+    looked
 }
 
 /// Whether a room is this operator's.
@@ -232,10 +299,12 @@ fn is_there(person: &ParticipantInfo) -> bool {
     state == participant_info::State::Joined || state == participant_info::State::Active
 }
 
-fn seen(room: &Room) -> RoomSeen {
+/// A room as LiveKit's answers have it.
+pub(crate) fn seen(room: &Room) -> RoomSeen {
     RoomSeen {
         name: room.name.clone(),
         sid: room.sid.clone(),
+        created_ms: since_ms(room.creation_time, room.creation_time_ms),
         facts: RoomFacts::of_room(&room.name, &room.metadata),
     }
 }
@@ -249,11 +318,11 @@ fn session_of(person: &ParticipantInfo) -> SessionSeen {
     }
 }
 
-/// When somebody came; older servers tell it in seconds alone.
-pub(crate) fn since_ms(joined_at_s: i64, joined_at_ms: i64) -> u64 {
-    let since_ms = match joined_at_ms {
-        0 => joined_at_s.saturating_mul(1000),
-        joined_at_ms => joined_at_ms,
+/// When somebody came, or a room was made; older servers tell it in seconds alone.
+pub(crate) fn since_ms(since_s: i64, since_ms: i64) -> u64 {
+    let since_ms = match since_ms {
+        0 => since_s.saturating_mul(1000),
+        since_ms => since_ms,
     };
     since_ms.max(0).unsigned_abs()
 }

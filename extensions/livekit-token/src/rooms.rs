@@ -31,10 +31,12 @@ use crate::livekit::{LiveKit, LiveKitError};
 use crate::operator::Operator;
 use ended::Ended;
 use livekit_api::services::room::CreateRoomOptions;
+use livekit_protocol::Room;
 use marks::Marks;
 use meeting::{MEETING, Meeting};
 use registry::Registry;
 use serde_json::json;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use trellis_relay::event::Address;
@@ -59,6 +61,8 @@ pub(crate) struct Rooms {
 /// Why there is no room for a space, if there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoRoom {
+    /// This operator has no rooms for communities (`communities = false`).
+    Off,
     /// By its own words.
     Unfit(Unfit),
     /// The operator has ended it.
@@ -80,7 +84,7 @@ impl Rooms {
             operator: Operator::new(settings.operator_url.as_deref()),
             registry: Registry::new(settings.bounds.watched_rooms),
             marks: Marks::default(),
-            ended: Ended::load(host).await?,
+            ended: Ended::load(host, settings.closed_space_ttl_s).await?,
             mark: json!({"by": "trellis", "operator": named}).to_string(),
             ending: Mutex::default(),
             communities: communities.clone(),
@@ -150,7 +154,7 @@ impl Rooms {
         &self,
         livekit: &LiveKit,
         space: &Space,
-    ) -> Result<(), LiveKitError> {
+    ) -> Result<Room, LiveKitError> {
         self.marks.rooms([space.name()]);
         self.make(livekit, &space.name()).await
     }
@@ -160,24 +164,37 @@ impl Rooms {
         !is_space(room) && self.ended.holds_for_call(room)
     }
 
-    /// Ends any room at the operator's wish: it is gone from LiveKit, and not made again for what asks for it now. Whether
-    /// there was one.
-    pub(crate) async fn end(&self, livekit: &LiveKit, room: &str) -> Result<bool, EndError> {
-        let is_space = is_space(room);
+    /// Ends any room at the operator's wish: it is gone from LiveKit, and not made again for what asks for it now. A space
+    /// that has no room at the moment gets none. Of what is neither, nothing is remembered.
+    pub(crate) async fn end(&self, livekit: &LiveKit, room: &str) -> Result<Closed, EndError> {
+        let space = Address::parse(room).filter(|it| it.kind == SPACE);
+        let is_known = match &space {
+            Some(space) => self.newest(space).await?.is_some(),
+            None => false,
+        };
         let ending = self.ending.lock().await;
-        self.ended.end(room, is_space).await?;
+        let before = self.ended.end(room).await?;
         let deleted = livekit.delete_room(room).await;
         drop(ending);
         // Not before: the task would end the same room.
-        self.marks.rooms(is_space.then(|| room.to_owned()));
+        self.marks.rooms(space.map(|_| room.to_owned()));
         match deleted {
-            Ok(()) => Ok(true),
-            Err(LiveKitError::NotFound) => Ok(false),
+            Ok(()) => Ok(Closed::Room),
+            Err(LiveKitError::NotFound) if is_known => Ok(Closed::Space),
+            Err(LiveKitError::NotFound) => {
+                self.ended.take_back(room, before).await?;
+                Ok(Closed::Nothing)
+            }
             Err(error) => {
                 self.registry.leave(room);
                 Err(error.into())
             }
         }
+    }
+
+    /// A room is to be ended as soon as LiveKit can be asked.
+    pub(crate) fn leave(&self, room: &str) {
+        self.registry.leave(room);
     }
 
     /// Ends a room that no event asks for.
@@ -189,6 +206,11 @@ impl Rooms {
     /// Whether a space is this operator's business: it asks for a room here, or for one that is here.
     pub(crate) fn is_asked_by(&self, space: &Space) -> bool {
         space.is_for(&self.operator) || self.registry.contains(&space.name())
+    }
+
+    /// The communities that have rooms here.
+    pub(crate) fn communities(&self) -> HashSet<PublicKey> {
+        self.registry.communities()
     }
 
     /// Whether a deletion (NIP-09) by somebody who has a room here, or whose community has, is about anything that rooms
@@ -226,6 +248,9 @@ impl Rooms {
 
     /// Whether there shall be a room for a space.
     async fn judge(&self, space: &Space) -> Result<Result<(), NoRoom>, StoreError> {
+        if !self.settings.communities {
+            return Ok(Err(NoRoom::Off));
+        }
         let now_s = self.host.clock().now_s();
         if let Err(unfit) = space.judge(&self.operator, now_s) {
             return Ok(Err(NoRoom::Unfit(unfit)));
@@ -292,15 +317,26 @@ impl Rooms {
         Ok(found.next())
     }
 
-    async fn make(&self, livekit: &LiveKit, name: &str) -> Result<(), LiveKitError> {
+    async fn make(&self, livekit: &LiveKit, name: &str) -> Result<Room, LiveKitError> {
         let options = CreateRoomOptions {
             empty_timeout: self.settings.room_empty_timeout_s,
             max_participants: self.settings.room_participants_max,
             metadata: self.mark.clone(),
             ..CreateRoomOptions::default()
         };
-        livekit.create_room(name, options).await.map(drop)
+        livekit.create_room(name, options).await
     }
+}
+
+/// What an operator has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// A room of LiveKit's.
+    Room,
+    /// A space that had no room.
+    Space,
+    /// There is neither such a room nor such a space.
+    Nothing,
 }
 
 /// Whether rooms depend on events of this kind.

@@ -2,19 +2,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod closing;
 mod club;
 mod communities;
 mod conformance;
 mod cost;
 mod direct;
 mod ground;
-
 mod group;
 mod guide;
+mod hearsay;
 mod livekit_double;
 mod maintenance;
 mod probes;
+mod putting_out;
 mod refusals;
 mod secrecy;
+#[cfg(feature = "redis")]
+mod sharing;
 mod well_known;
 mod wrapping;

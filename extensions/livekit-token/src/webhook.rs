@@ -1,8 +1,8 @@
 //! `POST /webhook/livekit`: LiveKit tells what happens in its rooms.
 //!
 //! Invariant: nothing is believed that LiveKit has not signed, for this very body and for now; an event that comes again
-//! changes nothing, and one that could not be dealt with is answered 503, so that LiveKit sends it again. No answer and no
-//! log says what was in it.
+//! changes nothing, and one that could not be dealt with is answered 503, so that LiveKit sends it again. What was begun is
+//! gone through with, though LiveKit may not wait for the answer. No answer and no log says what was in it.
 
 mod event;
 mod seen;
@@ -20,6 +20,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use event::WebhookEvent;
 use porter::Trouble;
+use seen::Begun;
 use trellis_relay::extension::prelude::*;
 
 /// Declares the route.
@@ -52,24 +53,39 @@ async fn receive(
         watch::webhook("", "taken");
         return Ok(HttpResponse::Ok().finish());
     };
-    if !me.webhooks.is_new(&event.id) {
-        watch::webhook(&event.event, "repeated");
-        return Ok(HttpResponse::Ok().finish());
+    let dealing = match me.webhooks.begin(&event.id) {
+        Begun::New(dealing) => dealing,
+        Begun::UnderWay => return Err(unfinished()),
+        Begun::Done => {
+            watch::webhook(&event.event, "repeated");
+            return Ok(HttpResponse::Ok().finish());
+        }
+    };
+    let me = me.into_inner();
+    let dealt = tokio::spawn(async move {
+        act(&me, &event).await.inspect_err(|trouble| {
+            tracing::warn!("a webhook could not be dealt with: {trouble}");
+        })?;
+        dealing.done();
+        watch::webhook(&event.event, "taken");
+        Ok::<(), Trouble>(())
+    });
+    match dealt.await {
+        Ok(Ok(())) => Ok(HttpResponse::Ok().finish()),
+        Ok(Err(_)) | Err(_) => Err(unfinished()),
     }
-    if let Err(trouble) = act(&me, &event).await {
-        me.webhooks.forget(&event.id);
-        tracing::warn!("a webhook could not be dealt with: {trouble}");
-        let text = "this cannot be dealt with now; send it again";
-        return Err(Failure::new(Code::LivekitUnavailable, text));
-    }
-    watch::webhook(&event.event, "taken");
-    Ok(HttpResponse::Ok().finish())
+}
+
+fn unfinished() -> Failure {
+    let text = "this cannot be dealt with now; send it again";
+    Failure::new(Code::LivekitUnavailable, text)
 }
 
 async fn act(me: &LivekitToken, event: &WebhookEvent) -> Result<(), Trouble> {
     let Some(room) = event.room() else {
         return Ok(());
     };
+    porter::ask_about(me, &room).await;
     match (&*event.event, event.session()) {
         ("room_finished", _) => return porter::finished(me, &room).await,
         ("participant_joined", Some(session)) => porter::joined(me, &room, &session).await?,

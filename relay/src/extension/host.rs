@@ -142,6 +142,22 @@ impl Host {
         self.inner.core.operation().drain_timeout.duration()
     }
 
+    /// Whether the relay serves, or is about to: not where a command of an extension runs on a stopped relay's store. What
+    /// must not be done while events come asks for this.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// fn may_rewrite_all_rows(host: &Host) -> Result<(), String> {
+    ///     match host.is_serving() {
+    ///         true => Err("the relay is running; stop it first".to_owned()),
+    ///         false => Ok(()),
+    ///     }
+    /// }
+    /// ```
+    pub fn is_serving(&self) -> bool {
+        self.inner.core.is_serving()
+    }
+
     /// The relay's data directory (`data.path`), which the extension shares with the store and with other extensions:
     /// whatever it puts there should have a name that begins with its own. The directory is there, unless somebody embeds
     /// a relay over a store of another kind.

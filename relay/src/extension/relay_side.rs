@@ -62,6 +62,11 @@ pub trait Core: Send + Sync + 'static {
     /// `[outbound]` as it is in force.
     fn outbound(&self) -> Outbound;
 
+    /// Whether anybody may be connected.
+    fn is_serving(&self) -> bool {
+        false
+    }
+
     /// Where the relay keeps its files.
     fn data_dir(&self) -> &Path;
 

@@ -18,6 +18,7 @@ use std::future::ready;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
 
 /// Gives extensions the relay without letting them keep it alive.
@@ -46,6 +47,10 @@ impl Core for ForExtensions {
     fn publish(&self, event: Arc<Event>) -> BoxFuture<'static, Result<(), Reason>> {
         let relay = self.0.clone();
         Box::pin(async move { publish(&relay, event).await })
+    }
+
+    fn is_serving(&self) -> bool {
+        self.0.is_serving.load(Relaxed)
     }
 
     fn operation(&self) -> Operation {

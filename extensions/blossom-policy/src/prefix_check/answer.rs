@@ -15,7 +15,7 @@ impl Candidates {
     /// Reads an answer about a prefix; a line that is none is an error, with its number.
     pub(super) fn read(answer: &[u8], prefix: &str) -> Result<Self, usize> {
         let (mut known, mut lines) = (Vec::new(), 0);
-        for (line, number) in answer.split(|byte| *byte == b'\n').zip(1..) {
+        for (line, number) in answer.split(|byte| *byte == b'\n').zip(1_usize..) {
             let line = line.trim_ascii();
             if line.is_empty() {
                 continue;

@@ -66,6 +66,15 @@ fn g1_what_is_wrong_is_told_with_its_key() {
         ("late_publication_window = 5", "wanted 60 to 31536000, or 0"),
         ("max_pins = 501", "max_pins: found 501"),
         (
+            "max_users = 99",
+            "max_users: found 99, wanted 100 to 100000000",
+        ),
+        ("max_strays = 0", "max_strays: found 0"),
+        (
+            "max_new_groups_per_hour_per_address = 0",
+            "max_new_groups_per_hour_per_address: found 0",
+        ),
+        (
             "creator_role = 'moderator'",
             "creator_role: found \"moderator\"",
         ),

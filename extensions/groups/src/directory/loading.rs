@@ -2,7 +2,7 @@
 
 use super::{Directory, Known};
 use crate::group::{Display, Group, Staff};
-use crate::state::{self, BARRIER, DISPLAY, GROUP, STAFF, STANDING};
+use crate::state::{self, BARRIER, DISPLAY, GROUP, STAFF, STANDING, STRAY, Stray, TO_CLEAR};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -37,10 +37,26 @@ impl Directory {
             ids.extend(state::parts(key).map(|(id, _)| id.to_owned()));
         })
         .await?;
+        let mut cleared = 0;
         for id in ids {
             let _turn = self.turn.lock().await;
             self.read(host, &id, &Reload::All).await?;
+            if self.look(&id, |known| known.group.is_deleted) == Some(true) {
+                let to_clear = host.kv_get(&state::key(TO_CLEAR, &id, &[])).await?;
+                cleared += usize::from(to_clear.is_none());
+                if to_clear.is_none() && cleared > self.rules.max_groups {
+                    self.forget_deleted(&id);
+                }
+            }
         }
+        each_row(host, &[STRAY], |key, row| {
+            if let Some((id, event)) = state::parts(key)
+                && let Ok(event) = EventId::from_slice(event)
+            {
+                self.strays.note(id, &event, Some(Stray::of_row(row)));
+            }
+        })
+        .await?;
         Ok(())
     }
 
@@ -72,18 +88,27 @@ impl Directory {
         let mut touched = vec![id.to_owned()];
         let mut read = 0;
         while let Some(id) = touched.get(read).cloned() {
-            let before = self.kin(&id);
+            let (before, was_hidden) = (self.kin(&id), self.is_kept_hidden(&id));
             let what = if read == 0 { what } else { &Reload::Facts };
             self.read(host, &id, what).await?;
-            let after = self.kin(&id);
-            for kin in before.symmetric_difference(&after) {
-                if !touched.contains(kin) {
-                    touched.push(kin.clone());
+            let (after, is_hidden) = (self.kin(&id), self.is_kept_hidden(&id));
+            // What is hidden is named by nobody, and what is not any more is.
+            let changed = match was_hidden == is_hidden {
+                true => before.symmetric_difference(&after).cloned().collect(),
+                false => &before | &after,
+            };
+            for kin in changed {
+                if !touched.contains(&kin) {
+                    touched.push(kin);
                 }
             }
             read += 1;
         }
         Ok(touched)
+    }
+
+    fn is_kept_hidden(&self, id: &str) -> bool {
+        self.look(id, |known| known.group.is_hidden) == Some(true)
     }
 
     async fn read(&self, host: &Host, id: &str, what: &Reload) -> Result<(), LoadError> {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bounds;
+mod hidden;
+mod invites;
 
 use crate::config::Config;
 use crate::group::Standing;
@@ -147,7 +149,7 @@ fn take(pages: &mut Pages, event: &Event, rules: &Rules) -> Result<(), String> {
 
 /// What holds of every state.
 fn check(pages: &mut Pages, rules: &Rules) {
-    let mut groups = 0;
+    let (mut groups, mut users) = (0, 0);
     for id in GROUPS {
         let standings: Vec<_> = (0..PEOPLE)
             .map(|number| {
@@ -162,10 +164,11 @@ fn check(pages: &mut Pages, rules: &Rules) {
         let Some(group) = state.group(id).unwrap() else {
             continue;
         };
-        groups += 1;
         if group.is_deleted {
             continue;
         }
+        groups += 1;
+        users += (group.members + group.removed) as u64;
         assert_eq!((group.members, group.removed), (members, removed), "{id}");
         assert!(members <= rules.max_members);
         let staff = state.staff(id).unwrap();
@@ -189,7 +192,8 @@ fn check(pages: &mut Pages, rules: &Rules) {
             );
         }
     }
-    assert_eq!(State::of(pages).counts().unwrap().groups, groups);
+    let counts = State::of(pages).counts().unwrap();
+    assert_eq!((counts.groups, counts.users), (groups, users));
 }
 
 proptest! {

@@ -11,6 +11,9 @@ use trellis_relay::extension::prelude::*;
 pub(super) fn create(event: &Event, state: &mut State<'_>, rules: &Rules) -> Result<(), Refusal> {
     let id = tags::group(event)?;
     tags::check_id(&id, rules.max_group_id_bytes)?;
+    if !rules.is_replay {
+        may_found(&id, event.pubkey(), rules)?;
+    }
     if !rules.is_replay && !rules.may_create(event.pubkey()) {
         return Err(not_allowed().into());
     }
@@ -27,6 +30,9 @@ pub(super) fn create(event: &Event, state: &mut State<'_>, rules: &Rules) -> Res
     if state.counts()?.groups >= rules.max_groups as u64 {
         return Err(Reason::restricted("this relay has as many groups as it takes").into());
     }
+    if state.counts()?.users >= rules.max_users {
+        return Err(super::no_room().into());
+    }
     let creator = event.pubkey();
     let group = Group {
         members: 1,
@@ -41,8 +47,23 @@ pub(super) fn create(event: &Event, state: &mut State<'_>, rules: &Rules) -> Res
     if !rules.is_replay {
         state.set_request(&id, creator, Some(event.id()))?;
     }
-    state.log(event.id(), 1)
+    state.log(event.id())
 }
+
+/// Communities are named by the key that they are of, and MLS groups by as many digits: who founded a group of such an id
+/// would decide on their events, before the first of them comes.
+pub(crate) fn may_found(id: &str, founder: &PublicKey, rules: &Rules) -> Result<(), Reason> {
+    let is_key = id.len() == KEY_DIGITS && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match is_key && id != founder.to_hex() && !rules.is_above_groups(founder) {
+        false => Ok(()),
+        true => Err(Reason::blocked(
+            "an id of 64 hex digits is somebody's public key, and only they found a group of it; choose another",
+        )),
+    }
+}
+
+/// Hex digits of a key, and of the id of an MLS group.
+const KEY_DIGITS: usize = 64;
 
 /// What those are told who may not create groups.
 pub(crate) fn not_allowed() -> Reason {

@@ -1,6 +1,6 @@
 //! 9005 `delete-event` and 9008 `delete-group`.
 
-use super::{Act, subgroups};
+use super::{Act, revoke, subgroups};
 use crate::group::Group;
 use crate::state::{Refusal, State};
 use crate::tags;
@@ -20,15 +20,7 @@ pub(super) fn delete_events(act: Act<'_>, state: &mut State<'_>) -> Result<(), R
     for event in &events {
         state.erase(act.id, event)?;
     }
-    let invites = state.invites(act.id)?;
-    let left: Vec<_> = invites
-        .iter()
-        .filter(|invite| !events.contains(&invite.event))
-        .cloned()
-        .collect();
-    if left.len() < invites.len() {
-        state.set_invites(act.id, &left)?;
-    }
+    revoke(act.id, &events, state)?;
     let mut display = state.display(act.id)?;
     let pins_before = display.pins.len();
     let is_deleted = |value: &str| events.iter().any(|event| event.to_hex() == value);

@@ -1,10 +1,14 @@
-//! 9009 `create-invite`: codes that let in whoever says them, until they expire (NIP-40) or a moderator deletes the event
-//! that made them. How often a code is used is not limited: NIP-29 says nothing of it.
+//! 9009 `create-invite`: codes that let in whoever says them, until they expire (NIP-40) or the event that made them is
+//! deleted, by a moderator or its author. How often a code is used is not limited: NIP-29 says nothing of it.
+//!
+//! Invariant: each event makes invites of its own, whatever others have made: a code lets in while one of them is good. So
+//! the invites of a group follow from the events that are there.
 
 use super::Act;
 use crate::group::Invite;
 use crate::state::{Refusal, State};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use trellis_relay::extension::prelude::*;
 
@@ -24,21 +28,29 @@ pub(super) fn create(act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal>
     }
     let mut invites = state.invites(act.id)?;
     invites.retain(|invite| invite.is_good_at(act.now_s));
-    for code in codes {
-        let code_sha256 = code_sha256(&code);
-        invites.retain(|invite| invite.code_sha256 != code_sha256);
-        invites.push(Invite {
-            code_sha256,
-            event: *act.event.id(),
-            expires_at_s: act.event.expiration(),
-            made_at_s: act.event.created_at(),
-        });
-    }
+    let codes: BTreeSet<String> = codes.iter().map(|code| code_sha256(code)).collect();
+    invites.extend(codes.into_iter().map(|code_sha256| Invite {
+        code_sha256,
+        event: *act.event.id(),
+        expires_at_s: act.event.expiration(),
+        made_at_s: act.event.created_at(),
+    }));
     if invites.len() > act.rules.max_invites {
         let text = "this group has as many invites as it takes; delete some of their events";
         return Err(Reason::restricted(text).into());
     }
     state.set_invites(act.id, &invites)
+}
+
+/// Ends the invites that these events have made. Another event that made an invite of the same code keeps it.
+pub(crate) fn revoke(id: &str, events: &[EventId], state: &mut State<'_>) -> Result<(), Refusal> {
+    let mut invites = state.invites(id)?;
+    let before = invites.len();
+    invites.retain(|invite| !events.contains(&invite.event));
+    match invites.len() < before {
+        true => state.set_invites(id, &invites),
+        false => Ok(()),
+    }
 }
 
 /// By which a code is known.

@@ -41,7 +41,7 @@ pub(super) fn edit(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusa
         picture: text("picture")?,
         banner: text("banner")?,
         about: text("about")?,
-        children: subgroups::ordered(&act, &before.children)?,
+        children: subgroups::ordered(&act, &before.children, state)?,
         pins: before.pins,
     };
     state.set_display(act.id, &display)?;

@@ -2,31 +2,46 @@
 //!
 //! Invariant: a parent exists, no group is above itself, and a parent lists each of its children once.
 
-use super::{Act, Actor, living};
+use super::{Act, Actor, living, no_such_group};
 use crate::state::{Refusal, State};
 use trellis_relay::extension::prelude::*;
 
 /// A tree is so deep at most.
 const DEPTH_MAX: usize = 32;
 
-/// The children in the order that the event gives, which must name all of them and nobody else. When events are folded
-/// again, those of groups that were deleted since are gone.
-pub(super) fn ordered(act: &Act<'_>, children: &[String]) -> Result<Vec<String>, Refusal> {
+/// The children in the order that the event gives, which must name all of them and nobody else, but for hidden ones: nobody
+/// is told of those, so they follow the others in the order that they had. When events are folded again, those of groups
+/// that were deleted since are gone.
+pub(super) fn ordered(
+    act: &Act<'_>,
+    children: &[String],
+    state: &State<'_>,
+) -> Result<Vec<String>, Refusal> {
     let event = act.event;
     let named = event.tags().filter(|tag| tag.name() == "child");
     let named = named.filter_map(|tag| tag.value().map(|id| id.into_owned()));
     let is_told = |id: &String| !act.rules.is_replay || children.contains(id);
-    let named: Vec<String> = named.filter(is_told).collect();
-    let (mut one, mut other) = (named.clone(), children.to_vec());
-    one.sort_unstable();
-    other.sort_unstable();
-    match one == other {
-        true => Ok(named),
-        false => Err(Reason::invalid(
-            "edit-metadata needs a child tag for each group below this one, and for no other",
-        )
-        .into()),
+    let mut named: Vec<String> = named.filter(is_told).collect();
+    if !act.rules.is_replay {
+        let mut shown = Vec::new();
+        for child in children {
+            if state.group(child)?.is_some_and(|group| !group.is_hidden) {
+                shown.push(child);
+            }
+        }
+        let mut one: Vec<&String> = named.iter().collect();
+        one.sort_unstable();
+        shown.sort_unstable();
+        if one != shown {
+            let text =
+                "edit-metadata needs a child tag for each group below this one, and for no other";
+            return Err(Reason::invalid(text).into());
+        }
     }
+    let rest = children.iter().filter(|child| !named.contains(child));
+    let rest: Vec<String> = rest.cloned().collect();
+    named.extend(rest);
+    Ok(named)
 }
 
 /// Puts the group below the parent that the event names, or below none.
@@ -81,10 +96,14 @@ fn may_be_parent(parent: &str, act: &Act<'_>, state: &State<'_>) -> Result<(), R
     if parent == act.id {
         return Err(cycle().into());
     }
-    let mut above = living(state, parent)?.parent;
+    let group = living(state, parent)?;
+    let author = Actor::of(act.event.pubkey(), parent, state, act.rules)?;
+    if group.is_hidden && !author.knows_of_group() {
+        return Err(no_such_group().into());
+    }
+    let mut above = group.parent;
     for _ in 0..DEPTH_MAX {
         let Some(id) = above else {
-            let author = Actor::of(act.event.pubkey(), parent, state, act.rules)?;
             return match author.rights.is_empty() {
                 true => Err(Reason::restricted("you are no admin of the parent").into()),
                 false => Ok(()),

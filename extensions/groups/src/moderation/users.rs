@@ -19,6 +19,7 @@ pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal
     let staff_before = state.staff(act.id)?;
     let mut staff = staff_before.clone();
     let keepers_before = keepers(&staff, act.rules);
+    let mut new_users = 0;
     for (user, roles) in users {
         let roles = checked(roles, &act)?;
         must_outrank(&act, &staff, &user, &roles)?;
@@ -31,6 +32,7 @@ pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal
         if act.group.members > act.rules.max_members && before != Some(Standing::Member) {
             return Err(full().into());
         }
+        new_users += u64::from(before.is_none());
         match roles.is_empty() {
             true => staff.remove(&user),
             false => staff.insert(user, roles),
@@ -38,6 +40,7 @@ pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal
         state.set_standing(act.id, &user, Some(Standing::Member))?;
         state.set_request(act.id, &user, None)?;
     }
+    must_have_room(&act, new_users, state)?;
     if staff.len() > act.rules.max_staff {
         return Err(Reason::restricted("too many users of this group have roles").into());
     }
@@ -54,6 +57,7 @@ pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refu
     let staff_before = state.staff(act.id)?;
     let mut staff = staff_before.clone();
     let keepers_before = keepers(&staff, act.rules);
+    let mut new_users = 0;
     for (user, _) in users {
         must_outrank(&act, &staff, &user, &[])?;
         let before = state.standing(act.id, &user)?;
@@ -77,6 +81,7 @@ pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refu
                 Reason::restricted("this group remembers as many removed users as it can").into(),
             );
         }
+        new_users += u64::from(is_new);
         staff.remove(&user);
         match after {
             Some(Standing::Removed) => state.set_removed(act.id, &user, act.event.created_at())?,
@@ -84,9 +89,23 @@ pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refu
         }
         state.set_request(act.id, &user, None)?;
     }
+    must_have_room(&act, new_users, state)?;
     must_leave_a_keeper(&act, keepers_before, &staff)?;
     set_staff(&act, &staff_before, &staff, state)?;
     state.set_group(act.id, &act.group)
+}
+
+/// All groups together know so many users: memory holds all of them.
+fn must_have_room(act: &Act<'_>, new_users: u64, state: &State<'_>) -> Result<(), Refusal> {
+    match new_users > 0 && state.counts()?.users + new_users > act.rules.max_users {
+        false => Ok(()),
+        true => Err(no_room().into()),
+    }
+}
+
+/// What those are told for whom there is no room in any group.
+pub(crate) fn no_room() -> Reason {
+    Reason::restricted("the groups of this relay have as many users as it takes")
 }
 
 /// Whether the relay answers a request with it.

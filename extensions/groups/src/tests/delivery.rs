@@ -86,7 +86,7 @@ const ROWS: &[Row] = &[
     row("private", 9002, "arrsss", "eeesss"),
     row("private", 9001, "arrsss", "eessss"),
     row("private", 9009, "arress", "eeeess"),
-    row("private", 9021, "arress", "eeeess"),
+    row("private", 9021, "aeeess", "eeeess"),
     row("private", 39000, "ssssss", "ssssss"),
     row("private", 39001, "arrsss", "eeesss"),
     row("private", 39002, "arrsss", "eeesss"),

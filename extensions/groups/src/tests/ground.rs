@@ -1,6 +1,7 @@
 //! A relay with groups, people, and events as they write them.
 
 use crate::Groups;
+use std::time::Duration;
 use trellis_relay::event::Event;
 use trellis_relay::testing::{Author, Client, Draft, TestRelay, Value, json, until};
 
@@ -59,6 +60,7 @@ impl Ground {
     pub(super) async fn until_members(&self, group: &str, count: usize) {
         let mut admin = self.relay.connect_as(&self.author(ADMIN)).await;
         until("the list of members", async || {
+            self.tick();
             let found = admin.query(json!({"kinds": [39002], "#d": [group]})).await;
             let found = found.unwrap_or_default();
             found.first().map(|event| event.tag_values(b'p').count()) == Some(count)
@@ -70,10 +72,16 @@ impl Ground {
     pub(super) async fn until_said(&self, kind: u16, group: &str, test: impl Fn(&Event) -> bool) {
         let mut admin = self.relay.connect_as(&self.author(ADMIN)).await;
         until("what the relay says", async || {
+            self.tick();
             let found = admin.query(json!({"kinds": [kind], "#d": [group]})).await;
             found.unwrap_or_default().first().is_some_and(&test)
         })
         .await;
+    }
+
+    /// Lets time go on: the relay says one thing of a kind in a second.
+    pub(super) fn tick(&self) {
+        self.relay.clock().advance(Duration::from_millis(200));
     }
 
     pub(super) fn author(&self, number: u64) -> Author {

@@ -2,7 +2,7 @@
 
 use super::ground::{ADMIN, GROUP, Ground, MEMBER, STRANGER, found, key};
 use std::time::Duration;
-use trellis_relay::testing::{json, until};
+use trellis_relay::testing::{Reply, json, until};
 
 #[tokio::test]
 async fn g2_who_joins_an_open_group_is_answered_by_the_relay() {
@@ -94,12 +94,25 @@ async fn g2_a_closed_group_wants_an_invite_and_so_does_who_was_removed() {
     removed.assert_refused(
         "restricted: you were removed from this group; only an invite lets you in again",
     );
+    let newer = ground.draft(ADMIN, 9009, GROUP).content("newer");
+    let newer = newer.tag(["code", "sesame"]).sign();
+    client.store(&newer).await;
     client.store(&join(STRANGER, "sesame", "again")).await;
     ground.until_members(GROUP, 3).await;
     let delete = ground
         .draft(ADMIN, 9005, GROUP)
         .tag(["e", &invite.id().to_hex()]);
     client.store(&delete.sign()).await;
+    // Its author takes the other one back.
+    let by_other = ground.author(MEMBER).deletion([&newer]);
+    client.store(&by_other).await;
+    client.store(&join(6, "sesame", "in time")).await;
+    client.store(&ground.author(ADMIN).deletion([&newer])).await;
+    let events = json!({"kinds": [9009], "#h": [GROUP]});
+    until("the events of both are gone", async || {
+        found(&mut client, events.clone()).await == Ok(0)
+    })
+    .await;
     client
         .publish(&join(5, "sesame", "late"))
         .await
@@ -113,6 +126,42 @@ async fn g2_a_closed_group_wants_an_invite_and_so_does_who_was_removed() {
         .publish(&join(5, "brief", "later"))
         .await
         .assert_refused(not_good);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g2_who_asks_for_their_own_requests_is_not_closed() {
+    let ground = Ground::with_group("", ["private"], &[]).await;
+    let mut client = ground.client(STRANGER).await;
+    let own = json!({"kinds": [9021, 9022], "#h": [GROUP], "authors": [key(STRANGER)]});
+    let all = json!({"kinds": [9021], "#h": [GROUP]});
+    for (sub, filter) in [("own", own), ("all", all)] {
+        assert_eq!(client.subscribe(sub, [filter]).await, Ok(vec![]), "{sub}");
+    }
+    // Out and in again: both times what is open is looked at anew.
+    let mut admin = ground.client(ADMIN).await;
+    let join = ground.join(STRANGER, GROUP);
+    client.store(&join).await;
+    ground.until_members(GROUP, 2).await;
+    admin.store(&ground.remove(ADMIN, GROUP, STRANGER)).await;
+    let messages = json!({"kinds": [9], "#h": [GROUP]});
+    until("they are out", async || {
+        found(&mut client, messages.clone()).await.is_err()
+    })
+    .await;
+    client.settle().await;
+    let is_closed = |reply: &Reply| match reply {
+        Reply::Closed(sub, _) => ["own", "all"].contains(&sub.as_str()),
+        _ => false,
+    };
+    assert!(!client.unread().any(is_closed));
+    for sub in ["own", "all"] {
+        assert_eq!(client.next_event(sub).await, join);
+    }
+    let others = json!({"kinds": [9021], "#h": [GROUP], "authors": [key(ADMIN)]});
+    assert_eq!(
+        found(&mut client, others).await,
+        Err("restricted: you are no member of this group".to_owned())
+    );
 }
 
 #[tokio::test]

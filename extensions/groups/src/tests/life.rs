@@ -2,7 +2,9 @@
 
 use super::ground::{ADMIN, GROUP, Ground, MEMBER, OPERATOR, STRANGER, found, key};
 use crate::Groups;
-use trellis_relay::testing::{Author, TestRelay, json, until};
+use std::time::Duration;
+use trellis_relay::clock::Clock;
+use trellis_relay::testing::{Author, Client, Reply, TestRelay, json, until};
 
 #[tokio::test]
 async fn g1_who_creates_a_group_is_its_admin_and_told_so() {
@@ -187,6 +189,92 @@ async fn g1_who_may_create_groups_is_the_operators_choice() {
         let refused = client.publish(&ground.create(OPERATOR, id)).await;
         refused.assert_refused("invalid: a group's id has 1 to 64 bytes and no control characters");
     }
+}
+
+#[tokio::test]
+async fn g1_an_address_creates_so_many_groups_with_whatever_keys() {
+    let ground = Ground::start("max_new_groups_per_hour_per_address = 3").await;
+    let mut client = ground.relay.connect().await;
+    for author in 20..23 {
+        let id = format!("group{author}");
+        client.store(&ground.create(author, &id)).await;
+    }
+    let refused = client.publish(&ground.create(23, "one more")).await;
+    assert!(
+        refused
+            .reason()
+            .starts_with("rate-limited: you have created enough groups")
+    );
+}
+
+#[tokio::test]
+async fn g1_an_id_that_is_somebodys_key_is_not_founded_by_others() {
+    let ground = Ground::start("").await;
+    let mut client = ground.relay.connect().await;
+    let refused = client.publish(&ground.create(ADMIN, &key(MEMBER))).await;
+    refused.assert_refused(
+        "blocked: an id of 64 hex digits is somebody's public key, and only they found a group of it; choose another",
+    );
+    client.store(&ground.create(MEMBER, &key(MEMBER))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g3_what_the_relay_says_is_never_ahead_of_the_clock() {
+    let ground = Ground::with_group("", [], &[]).await;
+    let mut client = ground.client(ADMIN).await;
+    let live = json!({"kinds": [39_001, 39_002], "#d": [GROUP]});
+    client.subscribe("live", [live]).await.unwrap();
+    let before_s = ground.relay.clock().now_s();
+    for user in 100..150 {
+        client.store(&ground.put(GROUP, user, ["cook"])).await;
+    }
+    assert_eq!(ground.relay.clock().now_s(), before_s);
+    // One at most of the second in which all of it was done, however much there is to say.
+    client.settle().await;
+    let said = lists(&client);
+    assert!(said.len() <= 1, "{said:?}");
+    assert!(said.iter().all(|at_s| *at_s <= before_s), "{said:?}");
+    ground.until_members(GROUP, 51).await;
+    client.settle().await;
+    let (said, now_s) = (lists(&client), ground.relay.clock().now_s());
+    assert!(said.iter().all(|at_s| *at_s <= now_s), "{said:?}");
+    assert!(said.is_sorted_by(|a, b| a < b), "{said:?}");
+}
+
+/// When the lists of members were written that somebody has received.
+fn lists(client: &Client) -> Vec<u64> {
+    let lists = client.unread().filter_map(|reply| match reply {
+        Reply::Event(_, event) if event.kind() == 39_002 => Some(event.created_at()),
+        _ => None,
+    });
+    lists.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g3_what_waits_for_the_next_second_outlives_the_process() {
+    let relay = TestRelay::of::<Groups>().config("[extensions.groups]\n");
+    let relay = relay.lmdb().start().await;
+    let mut ground = Ground { relay };
+    ground.found(GROUP, ["private"], &[]).await;
+    let mut client = ground.client(ADMIN).await;
+    client.store(&ground.message(ADMIN, GROUP, "hello")).await;
+    // One list in this second, so that the next waits.
+    ground.relay.clock().advance(Duration::from_secs(1));
+    client.store(&ground.put(GROUP, MEMBER, [])).await;
+    until("the list of two", async || {
+        let filter = json!({"kinds": [39_002], "#d": [GROUP]});
+        let found = client.query(filter).await.unwrap();
+        found.first().map(|list| list.tag_values(b'p').count()) == Some(2)
+    })
+    .await;
+    client.store(&ground.put(GROUP, STRANGER, [])).await;
+    let mut stranger = ground.client(STRANGER).await;
+    until("memory knows of the third", async || {
+        found(&mut stranger, json!({"kinds": [9], "#h": [GROUP]})).await == Ok(1)
+    })
+    .await;
+    ground.relay = ground.relay.restart().await;
+    ground.until_members(GROUP, 3).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::ground::{ADMIN, GROUP, Ground, MEMBER, STRANGER, found, key};
 use crate::Groups;
+use std::sync::{Arc, Mutex};
 use trellis_relay::extension::GroupMembership;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::testing::{Failure, Reply, TestRelay, json, until};
@@ -65,6 +66,74 @@ async fn g5_other_extensions_are_told_who_belongs() {
         client.publish(&question).await.reason() == "blocked: None None"
     })
     .await;
+}
+
+/// Remembers which messages were removed, in their order.
+struct Recorder;
+
+static REMOVED: Mutex<Vec<EventId>> = Mutex::new(Vec::new());
+
+impl Extension for Recorder {
+    const NAME: &'static str = "recorder";
+    type Config = NoConfig;
+
+    async fn build(_config: NoConfig, _host: Host) -> Result<Self, BuildError> {
+        Ok(Recorder)
+    }
+
+    fn register(&self, hooks: &mut Registrar<Self>) {
+        hooks.stored(9, StartAt::Beginning, async |_me: Arc<Self>, page| {
+            let removed = page.iter().filter_map(|change| match change {
+                Change::Removed { id, .. } => Some(*id),
+                _ => None,
+            });
+            REMOVED.lock().unwrap().extend(removed);
+            Ok(())
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g1_what_one_group_has_deleted_does_not_wait_for_all_of_another() {
+    const MANY: usize = 200;
+    let table = "[extensions.groups]\n[extensions.recorder]\n";
+    let relay = TestRelay::of::<Groups>().extension::<Recorder>();
+    let relay = relay.config(table).start().await;
+    let ground = Ground { relay };
+    ground.found("many", [], &[]).await;
+    ground.found("one", [], &[]).await;
+    let mut client = ground.client(ADMIN).await;
+    let message = |group, number: usize| {
+        let event = ground.message(ADMIN, group, &format!("message {number}"));
+        (*event.id(), event)
+    };
+    let (mut many, one) = (Vec::new(), message("one", 0));
+    for number in 0..MANY {
+        let (id, event) = message("many", number);
+        client.store(&event).await;
+        many.push(id);
+    }
+    client.store(&one.1).await;
+    let delete = |group, ids: &[EventId]| {
+        let draft = ground.draft(ADMIN, 9005, group);
+        let ids = ids.iter().map(EventId::to_hex);
+        ids.fold(draft, |draft, id| draft.tag(["e", &id])).sign()
+    };
+    let deletions = [delete("many", &many), delete("one", &[one.0])];
+    // Nothing is removed before both are stored.
+    let faults = ground.relay.faults();
+    faults.fail_queries(usize::MAX, Failure::Unavailable);
+    for deletion in &deletions {
+        client.store(deletion).await;
+    }
+    faults.heal();
+    until("everything is gone", async || {
+        REMOVED.lock().unwrap().len() == MANY + 1
+    })
+    .await;
+    let removed = REMOVED.lock().unwrap();
+    let place = removed.iter().position(|id| *id == one.0).unwrap();
+    assert!(place < MANY, "the last of all");
 }
 
 #[tokio::test(flavor = "multi_thread")]

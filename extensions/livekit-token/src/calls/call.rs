@@ -1,5 +1,6 @@
 //! One call: who is in its room, who leads, and what is to be told of it.
 
+use super::opening::Opening;
 use crate::announcing::{Announcement, News};
 use crate::epochs::Authority;
 use crate::presence::{Came, Presence};
@@ -8,8 +9,8 @@ use trellis_relay::event::PublicKey;
 
 /// A call.
 pub(super) struct Call {
-    /// The room's sid.
-    pub(super) sid: String,
+    /// The room's.
+    pub(super) opening: Opening,
     pub(super) facts: Option<RoomFacts>,
     pub(super) presence: Presence,
     /// While somebody is there.
@@ -21,20 +22,15 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(sid: &str, sessions_max: usize, turn: u64) -> Self {
+    pub(super) fn new(opening: Opening, sessions_max: usize, turn: u64) -> Self {
         Call {
-            sid: sid.to_owned(),
+            opening,
             facts: None,
             presence: Presence::new(sessions_max),
             authority: None,
             turn,
             told: 0,
         }
-    }
-
-    /// Whether a room of this sid is another one of the same name.
-    pub(super) fn is_another(&self, sid: &str) -> bool {
-        !sid.is_empty() && !self.sid.is_empty() && self.sid != sid
     }
 
     /// A session is there. Whoever comes into an empty room leads.
@@ -47,7 +43,8 @@ impl Call {
     ) -> Vec<News> {
         match self.presence.come(sid, who, since_ms, turn) {
             Came::New => {
-                self.authority.get_or_insert_with(|| Authority::new(who));
+                self.authority
+                    .get_or_insert_with(|| Authority::new(who, turn));
                 vec![News::Joined(who)]
             }
             Came::Known | Came::Gone => Vec::new(),

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::state::ENDED_MAX;
 use super::*;
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use trellis_relay::testing::Author;
 
@@ -16,8 +18,22 @@ fn room(name: &str, sid: &str) -> RoomSeen {
     RoomSeen {
         name: name.to_owned(),
         sid: sid.to_owned(),
+        created_ms: 0,
         facts: Some(RoomFacts::of_group("pizza", call)),
     }
+}
+
+/// One that LiveKit opened then.
+fn room_of(name: &str, sid: &str, created_ms: u64) -> RoomSeen {
+    RoomSeen {
+        created_ms,
+        ..room(name, sid)
+    }
+}
+
+/// What is told of the end of a room; nothing where another goes on.
+fn end(calls: &Calls, room: &RoomSeen) -> Option<Vec<News>> {
+    calls.finished(room).map(news)
 }
 
 fn news(told: Vec<Announcement>) -> Vec<News> {
@@ -38,8 +54,8 @@ fn l8_who_comes_and_goes_is_told_once_and_numbered() {
     assert_eq!(news(calls.left(&room, "PA_1")), []);
     let told = calls.left(&room, "PA_2");
     assert_eq!((told[0].number, &told[0].news), (2, &News::Left(alice)));
-    assert_eq!(news(calls.finished(&room)), [News::Finished]);
-    assert_eq!(news(calls.finished(&room)), []);
+    assert_eq!(end(&calls, &room), Some(vec![News::Finished]));
+    assert_eq!(end(&calls, &room), Some(vec![]));
     assert_eq!(news(calls.joined(&room, "PA_3", alice, 7)), []);
     assert!(!calls.knows("r"));
 }
@@ -53,7 +69,7 @@ fn l8_of_a_room_that_says_not_what_it_is_for_nothing_is_told() {
     };
     assert_eq!(news(calls.joined(&room, "PA_1", alice, 5)), []);
     assert_eq!(calls.group_state("r").unwrap().leader, alice);
-    assert_eq!(news(calls.finished(&room)), []);
+    assert_eq!(end(&calls, &room), Some(vec![]));
 }
 
 #[test]
@@ -68,7 +84,70 @@ fn l8_a_room_that_is_opened_anew_ends_the_one_before() {
     assert_eq!(told, [News::Finished, News::Joined(alice)]);
     assert_eq!(calls.group_state("r").unwrap().epoch, 0);
     // The end of the first comes late.
-    assert_eq!(news(calls.finished(&room("r", "RM_1"))), []);
+    assert_eq!(end(&calls, &room("r", "RM_1")), None);
+    assert!(calls.knows("r"));
+}
+
+#[test]
+fn l8_late_news_of_an_older_room_does_nothing_to_the_newer_one() {
+    let [alice, bob] = [key(1), key(2)];
+    let (old, new) = (room_of("r", "RM_1", 5), room_of("r", "RM_2", 6));
+    // Of the newer one it is known that somebody is there, or that it was made, or that LiveKit lists it; of the older one
+    // nothing, as after a restart.
+    let ways: [fn(&Calls, &RoomSeen, PublicKey); 3] = [
+        |calls, new, alice| drop(calls.joined(new, "PA_2", alice, 7)),
+        |calls, new, _| drop(calls.opened(new)),
+        |calls, new, _| drop(calls.rooms_listed(std::slice::from_ref(new), calls.turn())),
+    ];
+    for hear_of in ways {
+        let calls = Calls::new(10, 10);
+        hear_of(&calls, &new, alice);
+        assert!(calls.is_over(&old) && !calls.is_over(&new));
+        assert_eq!(end(&calls, &old), None);
+        for stale in [&old, &room("r", "RM_0")] {
+            assert_eq!(news(calls.left(stale, "PA_1")), []);
+            assert_eq!(end(&calls, stale), None);
+            assert_eq!(news(calls.joined(stale, "PA_1", bob, 5)), []);
+        }
+        assert_eq!(news(calls.opened(&old)), []);
+        calls.joined(&new, "PA_2", alice, 7);
+        let accepted = calls.commit("r", alice, 0, "aa", "AA==".to_owned());
+        assert!(accepted.unwrap().is_ok());
+        assert_eq!(news(calls.left(&old, "PA_2")), []);
+        let known = calls.group_state("r").unwrap();
+        assert_eq!((known.epoch, known.people), (1, vec![alice]));
+        // The newer one's own end is heard.
+        assert_eq!(end(&calls, &new), Some(vec![News::Finished]));
+        assert!(!calls.knows("r"));
+    }
+}
+
+#[test]
+fn l8_a_newer_room_of_the_name_ends_the_older_one() {
+    let (old, new) = (room_of("r", "RM_1", 5), room_of("r", "RM_2", 6));
+    let calls = Calls::new(10, 10);
+    calls.joined(&old, "PA_1", key(1), 5);
+    assert_eq!(news(calls.opened(&new)), [News::Finished]);
+    assert!(calls.is_over(&old) && calls.group_state("r").is_none());
+
+    // That it ended is news of it as well.
+    let calls = Calls::new(10, 10);
+    calls.joined(&old, "PA_1", key(1), 5);
+    assert_eq!(end(&calls, &new), Some(vec![News::Finished]));
+    assert!(calls.is_over(&old));
+
+    // What LiveKit lists is there, whatever its clock said before; but not what was opened since it was asked.
+    let calls = Calls::new(10, 10);
+    calls.joined(&new, "PA_1", key(1), 5);
+    let early = calls.turn();
+    let (over, told) = calls.rooms_listed(std::slice::from_ref(&old), early);
+    assert_eq!((over.len(), news(told)), (0, vec![News::Finished]));
+    calls.joined(&old, "PA_2", key(1), 5);
+    assert_eq!(calls.group_state("r").unwrap().people, [key(1)]);
+    let latest = room_of("r", "RM_3", 9);
+    assert_eq!(calls.rooms_listed(&[latest], early).1.len(), 1);
+    calls.joined(&room_of("r", "RM_4", 10), "PA_4", key(1), 5);
+    assert_eq!(calls.rooms_listed(&[old], early).1, []);
     assert!(calls.knows("r"));
 }
 
@@ -181,7 +260,7 @@ fn l7_a_list_makes_up_for_webhooks_that_were_lost() {
     assert_eq!(told, [News::Left(key(1)), leads]);
     let turn = calls.turn();
     calls.joined(&super::tests::room("new", "RM_2"), "PA_9", key(1), 5);
-    let (over, told) = calls.rooms_listed(&BTreeSet::new(), turn);
+    let (over, told) = calls.rooms_listed(&[], turn);
     assert_eq!(
         (over, news(told)),
         (vec!["r".to_owned()], vec![News::Finished])
@@ -219,7 +298,7 @@ proptest! {
                 0 | 1 => calls.joined(&room, &sid, who, since_ms),
                 2 => calls.left(&room, &sid),
                 3 => calls.listed(&room, &sids(&["PA_0", "PA_1"]), calls.turn()),
-                _ => calls.finished(&room),
+                _ => calls.finished(&room).unwrap_or_default(),
             };
             for announcement in told {
                 let there = told_in.entry(announcement.room).or_default();

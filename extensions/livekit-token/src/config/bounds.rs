@@ -71,6 +71,12 @@ impl Config {
                 1,
                 3600,
             ),
+            (
+                "closed_space_ttl_seconds",
+                self.closed_space_ttl_seconds,
+                3600,
+                315_360_000,
+            ),
             ("dm_offer_ttl_seconds", self.dm_offer_ttl_seconds, 10, 3600),
             (
                 "proxy_max_concurrent",

@@ -55,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) room_empty_timeout_s: u32,
     pub(crate) participants_poll_s: u64,
     pub(crate) rooms_reconcile_s: u64,
+    pub(crate) closed_space_ttl_s: u64,
     pub(crate) offer_ttl_s: u64,
     pub(crate) bounds: Bounds,
 }

@@ -8,14 +8,15 @@ use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
-use futures_util::{StreamExt as _, stream};
-use std::future::ready;
+use futures_util::{Stream, StreamExt as _, stream};
 
 /// The parts that are text may have so many bytes.
 const TEXT_BYTES_MAX: usize = 4096;
 /// What is around the file: boundaries, headers, the other parts.
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 10;
 const PARTS_MAX: usize = 16;
+/// So much of a body is looked at in one go.
+const PART_BYTES: usize = 64 << 10;
 /// What a file is whose sender does not say so.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
@@ -48,8 +49,7 @@ pub(super) async fn read(
     body: Bytes,
     file_bytes_max: usize,
 ) -> Result<Wish, Failure> {
-    let whole = stream::once(ready(Ok::<_, PayloadError>(body)));
-    let mut form = Multipart::new(request.headers(), whole);
+    let mut form = Multipart::new(request.headers(), in_parts(body));
     let (mut parts, mut count) = (Parts::default(), 0);
     while let Some(field) = form.next().await {
         let mut field = field.map_err(|error| wrong(format!("the body is no form: {error}")))?;
@@ -74,6 +74,20 @@ pub(super) async fn read(
         }
     }
     parts.wish()
+}
+
+/// A body in parts, between which others on this thread have their turn: to look through a large one takes long.
+fn in_parts(body: Bytes) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    stream::unfold(body, |mut body| async move {
+        if body.is_empty() {
+            return None;
+        }
+        tokio::task::yield_now().await;
+        let part = body.split_to(body.len().min(PART_BYTES));
+        Some((Ok(part), body))
+    })
+    // The reader of forms asks once more after the end.
+    .fuse()
 }
 
 impl Parts {

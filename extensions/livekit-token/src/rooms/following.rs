@@ -32,6 +32,9 @@ pub(crate) fn register(hooks: &mut Registrar<LivekitToken>) {
 
 impl Rooms {
     fn note(&self, change: &Change) {
+        if !self.settings.communities {
+            return;
+        }
         match change {
             Change::Stored(stored) => self.note_stored(&stored.event),
             Change::Removed {

@@ -4,7 +4,7 @@
 //! is read anew.
 
 use super::space::Space;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use trellis_relay::extension::prelude::*;
 
@@ -104,6 +104,13 @@ impl Registry {
 
     pub(super) fn contains(&self, name: &str) -> bool {
         self.lock().rooms.contains_key(name)
+    }
+
+    /// Those that have rooms here.
+    pub(super) fn communities(&self) -> HashSet<PublicKey> {
+        let inner = self.lock();
+        let rooms = inner.rooms.values();
+        rooms.flat_map(|it| it.communities.clone()).collect()
     }
 
     /// Whether a community has a room here.

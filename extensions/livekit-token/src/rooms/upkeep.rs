@@ -1,10 +1,12 @@
-//! The task that keeps LiveKit's rooms as the events ask for them.
+//! The task that keeps LiveKit's rooms as the events ask for them, and ends what operators have closed. Where there are no
+//! rooms of communities (`communities = false`) no event asks for any.
 //!
 //! Invariant: what cannot be read or reached is tried again, and nothing is ended meanwhile for want of an answer.
 
 use super::Rooms;
 use super::space::{SPACE, Space};
 use crate::livekit::{LiveKit, LiveKitError};
+use crate::room_facts::RoomFacts;
 use crate::watch;
 use futures_util::stream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -93,6 +95,9 @@ impl Rooms {
 
     /// All spaces, and whatever is kept though there is no event for it any more.
     pub(super) async fn read_everything(&self) -> Result<(), StoreError> {
+        if !self.settings.communities {
+            return Ok(());
+        }
         self.communities.load().await?;
         let mut unseen: HashSet<String> = self.registry.all().into_iter().collect();
         let mut until = None;
@@ -209,7 +214,7 @@ impl Rooms {
 
     async fn make_one(&self, livekit: &LiveKit, name: String) -> Result<(), LiveKitError> {
         match self.make(livekit, &name).await {
-            Ok(()) => {
+            Ok(_) => {
                 watch::room("opened");
                 self.registry.made(&name);
             }
@@ -230,6 +235,9 @@ impl Rooms {
             tracing::warn!("rooms could not be compared, and will be again: {error}");
             return Ok(());
         }
+        if let Err(error) = self.ended.prune().await {
+            tracing::warn!("what was closed long ago could not be forgotten: {error}");
+        }
         let names: HashSet<&str> = there.iter().map(|room| room.name.as_str()).collect();
         for name in self.registry.all() {
             if !names.contains(name.as_str()) {
@@ -237,6 +245,12 @@ impl Rooms {
             }
         }
         for room in &there {
+            // LiveKit may have refused to end it, or somebody may have come in with an older token.
+            let facts = RoomFacts::of_room(&room.name, &room.metadata);
+            if facts.is_some() && self.is_call_ended(&room.name) {
+                self.registry.leave(&room.name);
+                continue;
+            }
             if !self.is_ours(&room.metadata) || self.registry.contains(&room.name) {
                 continue;
             }

@@ -97,6 +97,9 @@ impl TokenCache for InMemory {
         let room = short_hash(&[&token.room]);
         if let Some(people) = remembered.refused.get_mut(&room) {
             people.remove(&short_hash(&[&token.identity]));
+            if people.is_empty() {
+                remembered.refused.remove(&room);
+            }
         }
         Ok(())
     }
@@ -128,14 +131,17 @@ impl TokenCache for InMemory {
     async fn refuse(&self, room: &str, identity: &str, until_s: u64) -> Result<(), CacheDown> {
         let now_s = self.clock.now_s();
         let mut remembered = self.remembered(now_s);
-        if remembered.refusals() >= self.entries_max {
+        let (room, identity) = (short_hash(&[room]), short_hash(&[identity]));
+        let people = remembered.refused.get(&room);
+        let is_known = people.is_some_and(|people| people.contains_key(&identity));
+        if !is_known && remembered.refusals() >= self.entries_max {
             remembered.forget_refusals_until(now_s);
             if remembered.refusals() >= self.entries_max {
                 return Err(CacheDown("it is full".to_owned()));
             }
         }
-        let people = remembered.refused.entry(short_hash(&[room])).or_default();
-        people.insert(short_hash(&[identity]), until_s);
+        let people = remembered.refused.entry(room).or_default();
+        people.insert(identity, until_s);
         Ok(())
     }
 
@@ -200,8 +206,18 @@ mod tests {
             .refuse("other", "carol", START_S + 10)
             .await
             .unwrap_err();
+        // One that holds already takes no further place.
+        cache.refuse("room", "bob", START_S + 10).await.unwrap();
         clock.advance(Duration::from_secs(10));
         cache.refuse("other", "carol", START_S + 20).await.unwrap();
         assert_eq!(cache.remembered.lock().unwrap().refusals(), 1);
+        // Nor is a room kept for its own sake.
+        let again = Issued {
+            room: "other".to_owned(),
+            forget_at_s: START_S + 600,
+            ..issued("new", "carol")
+        };
+        cache.issue(&again).await.unwrap();
+        assert!(cache.remembered.lock().unwrap().refused.is_empty());
     }
 }

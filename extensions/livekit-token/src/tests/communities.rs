@@ -33,7 +33,7 @@ pub(super) fn room(ground: &Ground, status: &str) -> Event {
     draft.tag(["h", &community]).sign()
 }
 
-async fn join(ground: &Ground, who: u64) -> Response {
+pub(super) async fn join(ground: &Ground, who: u64) -> Response {
     let address = format!("30312:{}:hall", ground.author(1).pubkey().to_hex());
     let community = ground.author(20).pubkey().to_hex();
     let body = json!({"room": address, "community": community});

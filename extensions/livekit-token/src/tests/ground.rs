@@ -47,6 +47,14 @@ impl Ground {
         Ground { relay, livekit }
     }
 
+    /// Another relay, with these lines in the table, for the same LiveKit.
+    #[cfg(feature = "redis")]
+    pub(super) async fn beside(&self, table: &str) -> TestRelay {
+        let relay = TestRelay::of::<LivekitToken>().extension::<Club>();
+        let config = config(self.livekit.address, table, "");
+        relay.config(&config).start().await
+    }
+
     pub(super) fn author(&self, number: u64) -> Author {
         self.relay.author(number)
     }

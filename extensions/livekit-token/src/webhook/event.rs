@@ -24,6 +24,10 @@ pub(super) struct WebhookEvent {
 struct Room {
     sid: String,
     name: String,
+    #[serde(deserialize_with = "number")]
+    creation_time: i64,
+    #[serde(deserialize_with = "number")]
+    creation_time_ms: i64,
     metadata: String,
     active_recording: bool,
 }
@@ -51,16 +55,22 @@ struct Egress {
 impl WebhookEvent {
     /// The room it is about.
     pub(super) fn room(&self) -> Option<RoomSeen> {
-        let (name, sid, metadata) = match (&self.room, &self.egress_info) {
-            (Some(room), _) => (&room.name, &room.sid, room.metadata.as_str()),
-            (None, Some(egress)) => (&egress.room_name, &egress.room_id, ""),
+        let seen = match (&self.room, &self.egress_info) {
+            (Some(room), _) => RoomSeen {
+                name: room.name.clone(),
+                sid: room.sid.clone(),
+                created_ms: porter::since_ms(room.creation_time, room.creation_time_ms),
+                facts: RoomFacts::of_room(&room.name, &room.metadata),
+            },
+            (None, Some(egress)) => RoomSeen {
+                name: egress.room_name.clone(),
+                sid: egress.room_id.clone(),
+                created_ms: 0,
+                facts: None,
+            },
             (None, None) => return None,
         };
-        (!name.is_empty()).then(|| RoomSeen {
-            name: name.clone(),
-            sid: sid.clone(),
-            facts: RoomFacts::of_room(name, metadata),
-        })
+        (!seen.name.is_empty()).then_some(seen)
     }
 
     /// Whom it is about.

@@ -120,8 +120,8 @@ impl FromRequest for Nip98Bytes {
             if has_body(&request) && signed.payload_sha256.is_none() {
                 return Err(Nip98Error::Payload.into());
             }
-            let body = reading::read_whole(&request, payload).await?;
-            let (sha256, pubkey) = (sha256(&body), signed.pubkey);
+            let (body, sha256) = reading::read_and_hash(&request, payload).await?;
+            let pubkey = signed.pubkey;
             match signed.payload_sha256 {
                 None if body.is_empty() => Ok(Nip98Bytes { pubkey, body }),
                 Some(covered) if covered == sha256 => Ok(Nip98Bytes { pubkey, body }),

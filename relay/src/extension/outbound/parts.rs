@@ -52,11 +52,13 @@ impl Body {
     }
 }
 
+type PartStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
+
 /// Parts of a known length together.
 pub(super) struct Parts {
     left_bytes: u64,
     /// Never waited for: it makes of what can be sent to a thread something that can be shared by some.
-    parts: Mutex<Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>>,
+    parts: Mutex<PartStream>,
 }
 
 impl Parts {

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::ground::hash_of as hash;
 use crate::spool::{Receive, Spool};
 use crate::tests::courier;
-use crate::tests::ground::hash;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
 use std::convert::Infallible;

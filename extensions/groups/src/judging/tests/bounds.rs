@@ -4,7 +4,7 @@ use super::{RELAY, person, take};
 use crate::config::Config;
 use crate::rebuilding::Pages;
 use crate::rules::Rules;
-use crate::state::State;
+use crate::state::{State, request_key};
 use trellis_relay::testing::START_S;
 
 /// A group with its admin, by rules of this table.
@@ -50,6 +50,89 @@ fn g1_roles_are_words_of_bounded_length_and_number() {
     );
     assert_eq!(pages, before);
     take(&mut pages, &with_roles(10..60), &rules).unwrap();
+}
+
+#[test]
+fn g1_all_groups_together_have_so_many_users() {
+    let (rules, mut pages) = founded("max_users = 100");
+    let about = |kind, group: &str, users: std::ops::Range<u64>| {
+        let draft = person(1).draft(kind).tag(["h", group]);
+        let users = users.map(|user| person(user).pubkey().to_hex());
+        users
+            .fold(draft, |draft, user| draft.tag(["p", &user]))
+            .sign()
+    };
+    let create = |id| person(1).draft(9007).tag(["h", id]).sign();
+    let full =
+        Err("restricted: the groups of this relay have as many users as it takes".to_owned());
+    take(&mut pages, &create("two"), &rules).unwrap();
+    take(&mut pages, &about(9000, "one", 2..60), &rules).unwrap();
+    assert_eq!(take(&mut pages, &about(9000, "two", 2..43), &rules), full);
+    take(&mut pages, &about(9001, "two", 2..42), &rules).unwrap();
+    assert_eq!(take(&mut pages, &create("three"), &rules), full);
+    let join = person(80).draft(9021).tag(["h", "two"]).sign();
+    assert_eq!(take(&mut pages, &join, &rules), full);
+    // Who is counted already needs no room, and a group that goes gives back what it had.
+    take(&mut pages, &about(9000, "two", 2..42), &rules).unwrap();
+    let end = person(1).draft(9008).tag(["h", "one"]).sign();
+    take(&mut pages, &end, &rules).unwrap();
+    take(&mut pages, &join, &rules).unwrap();
+}
+
+#[test]
+fn g1_deleted_groups_leave_room_for_others_and_keep_their_ids() {
+    let (rules, mut pages) = founded("max_groups = 2");
+    let by_admin = |kind, id: &str| person(1).draft(kind).tag(["h", id]).sign();
+    for id in ["two", "three", "four", "five"] {
+        take(&mut pages, &by_admin(9007, id), &rules).unwrap();
+        assert_eq!(
+            take(&mut pages, &by_admin(9007, "late"), &rules),
+            Err("restricted: this relay has as many groups as it takes".to_owned())
+        );
+        take(&mut pages, &by_admin(9008, id), &rules).unwrap();
+        assert_eq!(
+            take(&mut pages, &by_admin(9007, id), &rules),
+            Err("blocked: a group of this id was deleted, and it is not used again".to_owned())
+        );
+    }
+}
+
+#[test]
+fn g1_an_id_that_is_a_key_is_for_whose_key_it_is() {
+    let (rules, mut pages) = founded("");
+    let create = |by: u64, id: &str| person(by).draft(9007).tag(["h", id]).sign();
+    let own = person(2).pubkey().to_hex();
+    let refused = Err(
+        "blocked: an id of 64 hex digits is somebody's public key, and only they found a group of it; choose another"
+            .to_owned(),
+    );
+    for id in [&own, &own.to_uppercase(), &"0".repeat(64)] {
+        assert_eq!(take(&mut pages, &create(1, id), &rules), refused);
+    }
+    take(&mut pages, &create(2, &own), &rules).unwrap();
+    take(&mut pages, &create(RELAY, &"0".repeat(64)), &rules).unwrap();
+    take(&mut pages, &create(1, &"0".repeat(63)), &rules).unwrap();
+}
+
+#[test]
+fn g2_who_is_done_with_a_request_drops_no_newer_one() {
+    let (_, mut pages) = founded("");
+    let user = person(2).pubkey();
+    let request = |words| *person(2).draft(9021).content(words).sign().id();
+    let (older, newer) = (request("older"), request("newer"));
+    State::of(&mut pages)
+        .set_request("one", &user, Some(&older))
+        .unwrap();
+    State::of(&mut pages)
+        .set_request("one", &user, Some(&newer))
+        .unwrap();
+    assert_eq!(pages.remove(&request_key("one", &user, &older)), None);
+    assert_eq!(
+        State::of(&mut pages).request("one", &user).unwrap(),
+        Some(newer)
+    );
+    pages.remove(&request_key("one", &user, &newer)).unwrap();
+    assert_eq!(State::of(&mut pages).request("one", &user).unwrap(), None);
 }
 
 #[test]

@@ -45,6 +45,8 @@ async fn l12_members_are_let_into_the_rooms_of_their_community() {
     // Nobody knows the community so far.
     expect(&ground, &[(MEMBER, &hall, "COMMUNITY_NOT_AUTHORIZED")]).await;
     ground.found_community().await;
+    // Its list is read a moment after it is stored.
+    ground.livekit.until_rooms(&[&hall]).await;
     expect(
         &ground,
         &[
