@@ -5,7 +5,6 @@
 use crate::author::{Author, now};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nostr::prelude::JsonUtil as _;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
