@@ -107,7 +107,7 @@ pub(crate) async fn look(me: &BlossomPolicy) {
 
 /// How much may be stored: what the operator says, or what is there and what the disk has room for.
 async fn limit_bytes(me: &BlossomPolicy, stored_bytes: u64) -> Option<u64> {
-    let limits = me.holdings.quota().limits().clone();
+    let limits = *me.holdings.quota().limits();
     let room = me.holdings.storage().room().await;
     let on_disk = room.map(|room| {
         let free_bytes = room.free_bytes.saturating_sub(limits.free_bytes);
