@@ -114,7 +114,11 @@ impl Origin {
         let chunks = chunks(self.answer, Arc::clone(&broken));
         let received = spool.receive(chunks, &wanted).await;
         received.map_err(|error| match (error, broken.get()) {
-            (SpoolError::Broken(_), Some(error)) => failed(error, max_bytes),
+            (SpoolError::Broken(_), Some(error))
+                if !matches!(error, OutboundError::Failed { .. }) =>
+            {
+                failed(error, max_bytes)
+            }
             (SpoolError::Broken(_) | SpoolError::WrongLength { .. }, _) => {
                 unusable("the other server broke off")
             }

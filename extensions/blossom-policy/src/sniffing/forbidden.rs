@@ -61,7 +61,8 @@ pub(super) fn at_head(head: &[u8]) -> Option<Forbidden> {
     match () {
         () if is_program(head) || begins_with(&EXECUTABLES) => Some(Forbidden::Executable),
         () if begins_with(&ARCHIVES) || is_compressed(head) => Some(Forbidden::Archive),
-        () if is_tar(head) || is_disk(head) || is_old_archive(head) => Some(Forbidden::Archive),
+        () if is_tar(head) || is_old_archive(head) => Some(Forbidden::Archive),
+        () if is_disk(head) => Some(Forbidden::HiddenArchive),
         () if is_document(head) => Some(Forbidden::Document),
         () if is_script(head) => Some(Forbidden::Script),
         () if markup::is_markup(head) => Some(Forbidden::Markup),

@@ -244,6 +244,10 @@ async fn g4_live_events_of_a_private_group_reach_its_members_alone() {
     admin
         .store(&ground.draft(MEMBER, 20_009, group).sign())
         .await;
+    // An ephemeral event may still be on its way to other threads when its sender is told.
+    for (_, client) in &mut clients {
+        client.settle().await;
+    }
     // From the next event on, and not a moment later.
     admin.store(&ground.remove(ADMIN, group, REMOVED)).await;
     for number in 0..20 {

@@ -68,6 +68,11 @@ fn client(
         .use_preconfigured_tls(tls.clone())
         .user_agent(USER_AGENT)
         .no_proxy()
+        // Whatever else in the program has the HTTP client unpack: bytes are what the other server has sent.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
         // Each hop is a request of its own, checked as the first was.
         .redirect(redirect::Policy::none())
         .connect_timeout(settings.connect_timeout.duration())

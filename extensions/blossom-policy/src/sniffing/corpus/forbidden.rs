@@ -2,7 +2,9 @@
 
 use super::Expected::Refused;
 use super::handmade::{Made, join};
-use crate::sniffing::Forbidden::{self, Archive, Document, Executable, Markup, Script, Text};
+use crate::sniffing::Forbidden::{
+    self, Archive, Document, Executable, HiddenArchive, Markup, Script, Text,
+};
 
 /// All of them.
 pub(super) fn all() -> Vec<Made> {
@@ -192,6 +194,13 @@ pub(super) fn all() -> Vec<Made> {
         b"<html><body>\xe9\xe8\xff\0\x01\x02</body></html>",
     );
 
+    let mut disk = vec![0; 0x8001];
+    disk.extend(b"CD001\x01");
+    disk.resize(0x8800, 0);
+    let mut universal = vec![0; 0x9001];
+    universal.extend(b"NSR02\x01");
+    add(HiddenArchive, "a disk", &disk);
+    add(HiddenArchive, "a disk, universal", &universal);
     for (name, bytes) in archives() {
         add(Archive, &format!("archive, {name}"), &bytes);
     }
@@ -221,11 +230,6 @@ pub(super) fn all() -> Vec<Made> {
 }
 
 fn archives() -> Vec<(&'static str, Vec<u8>)> {
-    let mut disk = vec![0; 0x8001];
-    disk.extend(b"CD001\x01");
-    disk.resize(0x8800, 0);
-    let mut universal = vec![0; 0x9001];
-    universal.extend(b"NSR02\x01");
     vec![
         ("zip", zip(b"")),
         ("zip with a comment", zip(b"a comment")),
@@ -284,8 +288,6 @@ fn archives() -> Vec<(&'static str, Vec<u8>)> {
         ("tar", tar("a.txt", true)),
         ("tar of the seventh edition", tar("a.txt", false)),
         ("tar, named as a picture", tar("GIF89a", false)),
-        ("a disk", disk),
-        ("a disk, universal", universal),
         ("a machine's disk", b"QFI\xfb\0\0\0\x03\0\0\0\0".to_vec()),
     ]
 }

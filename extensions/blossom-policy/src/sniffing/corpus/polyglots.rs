@@ -81,7 +81,7 @@ fn inside() -> Vec<Made> {
         (
             "a picture with a file system behind it".to_owned(),
             disk,
-            Refused(Archive),
+            hidden,
         ),
         (
             "a picture with an archive in a comment".to_owned(),
