@@ -130,10 +130,12 @@ pub(crate) async fn admit_counted(
     place: InPlace,
 ) -> Result<Admitted, Refusal> {
     let by = offering.signer.pubkey;
-    let terms = look_at(me, &offering, Proof::Taken).await?;
+    let terms = judge(me, &offering).await?;
     let kind = Kind::of(terms.is_encrypted);
     let bytes = offering.size_bytes.unwrap_or(terms.max_bytes);
     let reservation = me.holdings.reserve(&by, bytes, kind).await?;
+    // Last, since a proof of payment is spent by it.
+    payment::ask(me, &offering, Proof::Taken).await?;
     Ok(Admitted {
         way: offering.way,
         signer: offering.signer.clone(),
@@ -197,7 +199,7 @@ pub(crate) async fn keep_as_is(
         .await?;
     watch::received_bytes(bytes);
     if let Claimed::New(blob) = &kept
-        && rescan::catch_up(me, blob).await?
+        && (rescan::catch_up(me, blob).await? || is_banned_meanwhile(me, blob).await?)
     {
         return Err(Refusal::Blocked);
     }
@@ -209,6 +211,16 @@ pub(crate) async fn keep_as_is(
         }),
         Claimed::Quarantined => Err(Refusal::Blocked),
     }
+}
+
+/// Shows to nobody what was banned while it came in, when there was nothing yet to be hidden.
+async fn is_banned_meanwhile(me: &BlossomPolicy, blob: &Blob) -> Result<bool, Refusal> {
+    let index = me.holdings.index();
+    let ban = index.ban_of(&Banned::Hash(blob.sha256)).await?;
+    if let Some(reason) = &ban {
+        index.quarantine(&blob.sha256, reason).await?;
+    }
+    Ok(ban.is_some())
 }
 
 impl Kept {
