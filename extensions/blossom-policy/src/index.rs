@@ -22,7 +22,7 @@ mod tests;
 
 pub(crate) use failure::IndexError;
 pub(crate) use rows::{
-    Ban, Banned, Blob, Claimed, Decision, ListPage, Listed, NewBlob, NewDecision, NewReport,
+    Added, Ban, Banned, Blob, Claimed, Decision, ListPage, Listed, NewBlob, NewDecision, NewReport,
     Released, Report, Totals, Usage,
 };
 

@@ -4,6 +4,7 @@ use super::columns::{hash, limit, pubkey, signed, unsigned};
 use super::failure::{operating, run};
 use super::{Ban, Banned, Index, Result};
 use crate::blob::BlobHash;
+use sqlx::{Executor, Sqlite};
 
 const HASH: i64 = 0;
 const PUBKEY: i64 = 1;
@@ -99,4 +100,16 @@ impl Index {
         }
         Ok(banned)
     }
+}
+
+/// Whether a hash is banned, as a transaction sees it.
+pub(super) async fn is_hash_banned<'c>(
+    reader: impl Executor<'c, Database = Sqlite>,
+    sha256: &BlobHash,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM bans WHERE kind = ?1 AND subject = ?2)")
+        .bind(HASH)
+        .bind(sha256.as_bytes().as_slice())
+        .fetch_one(reader)
+        .await
 }
