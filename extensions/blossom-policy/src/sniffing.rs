@@ -236,11 +236,16 @@ pub(crate) fn agree(
     }
 }
 
-/// Ciphertext looks like nothing. What looks like something that is never stored is refused; everything else is taken, since
-/// nobody can know (rule B5).
-pub(crate) fn agree_encrypted(sniffed: Sniffed) -> Result<&'static str, Disagreement> {
+/// Ciphertext looks like nothing. What looks like something that is never stored is refused; what is of a type that the
+/// operator takes has that type, since a blob has one for everybody who uploads it, whoever was first; everything else is
+/// taken, since nobody can know (rule B5).
+pub(crate) fn agree_encrypted(
+    sniffed: Sniffed,
+    is_allowed: impl Fn(&str) -> bool,
+) -> Result<&'static str, Disagreement> {
     match sniffed {
         Sniffed::Forbidden(what) => Err(Disagreement::Forbidden(what)),
+        Sniffed::Media(media) if is_allowed(media) => Ok(media),
         Sniffed::Media(_) | Sniffed::Other(_) | Sniffed::Unknown => Ok(OCTET_STREAM),
     }
 }

@@ -23,7 +23,6 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use range::Wanted;
-use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 use trellis_relay::extension::prelude::*;
 
@@ -125,18 +124,19 @@ async fn send(
     };
     let (mut answer, bytes) = match wanted {
         Wanted::Whole => (HttpResponse::Ok(), 0..blob.size_bytes),
-        Wanted::Part(part) => (HttpResponse::PartialContent(), part),
+        Wanted::Part(part) => {
+            let last = part.end.saturating_sub(1);
+            let place = format!("bytes {}-{last}/{}", part.start, blob.size_bytes);
+            let mut answer = HttpResponse::PartialContent();
+            answer.insert_header((header::CONTENT_RANGE, place));
+            (answer, part)
+        }
         Wanted::Outside => {
             return Err(Refusal::Range {
                 size_bytes: blob.size_bytes,
             });
         }
     };
-    if answer_is_part(&bytes, blob) {
-        let last = bytes.end.saturating_sub(1);
-        let place = format!("bytes {}-{last}/{}", bytes.start, blob.size_bytes);
-        answer.insert_header((header::CONTENT_RANGE, place));
-    }
     about(&mut answer, me, config, blob, tag);
     answer.insert_header((header::CONTENT_TYPE, blob.mime_type.as_str()));
     if blob.mime_type == MimeType::OCTET_STREAM_NAME {
@@ -154,10 +154,6 @@ async fn send(
         .inspect_ok(|chunk| watch::sent_bytes(chunk.len() as u64))
         .inspect_err(|error| tracing::error!("a blob broke off while it was read: {error}"));
     Ok(answer.body(SizedStream::new(length, passed_on.boxed_local())))
-}
-
-fn answer_is_part(bytes: &Range<u64>, blob: &Blob) -> bool {
-    *bytes != (0..blob.size_bytes)
 }
 
 /// What is said of a blob, sent or not.
