@@ -116,7 +116,8 @@ impl Quota {
         self.ledger.used_bytes()
     }
 
-    /// Reserves room for one more blob of a key; of no bytes for one that it has already. `room` is what the disk has, where that can be told.
+    /// Reserves room for one more blob of a key; of no bytes for one that it has already. `room` is what the disk has, where
+    /// that can be told.
     pub(crate) async fn reserve(
         &self,
         owner: &PublicKey,

@@ -1,8 +1,9 @@
 //! What a file is, by its bytes, and whether that is what its sender says (rule B4).
 //!
 //! Pure: no I/O, no clock. Invariants: a type is named only where the structure of its format is there, not its first
-//! letters alone; nothing that a system runs, unpacks or renders as a page is ever taken for media, whatever stands before
-//! it; and any bytes of any length are judged without a panic, in time that grows with the head and the tail alone.
+//! letters alone, as far as the head shows it (where that says that more stands behind it, it is believed); nothing that a
+//! system runs, unpacks or renders as a page is ever taken for media, whatever stands before it; and any bytes of any length
+//! are judged without a panic, in time that grows with the head and the tail alone.
 //!
 //! What is deliberately let through: text inside of media (comments, metadata) that would be a page or a script if somebody
 //! took the file for one. Blobs are served with the type that was found here, with `nosniff` and in a sandbox, so no browser

@@ -110,6 +110,31 @@ async fn b3_a_signed_request_will_do_and_is_refused_with_403() {
 }
 
 #[tokio::test]
+async fn b3_whom_the_relays_lists_keep_out_signs_for_nothing_either_way() {
+    let alice = Author::new(1);
+    let lists = format!(
+        "[extensions.blossom_policy]\n[auth.req]\npubkey_blacklist = ['{}']",
+        alice.pubkey().to_hex()
+    );
+    let relay = TestRelay::of::<crate::BlossomPolicy>().config(&lists);
+    let relay = relay.start().await;
+    let list = |author: &Author| relay.get(&format!("/list/{}", author.pubkey().to_hex()));
+    let by_token = list(&alice).header("Authorization", &token(&alice, "list", &[]));
+    let by_token = by_token.await;
+    assert_refused(&by_token, 403, "");
+    let by_request = list(&alice).nip98(&alice).await;
+    assert_refused(&by_request, 403, "");
+    assert_eq!(by_request.text(), by_token.text());
+    let name = hash(b"x");
+    let gone = relay.delete(&format!("/{name}")).nip98(&alice).await;
+    assert_eq!(gone.text(), by_token.text());
+    let stored = relay.put("/upload").body(pdf(1)).nip98(&alice).await;
+    assert_eq!(stored.text(), by_token.text());
+    let bob = Author::new(2);
+    assert_eq!(list(&bob).nip98(&bob).await.status, 200);
+}
+
+#[tokio::test]
 async fn b2_what_is_announced_must_be_what_comes() {
     let relay = relay("max_upload_bytes = 1000").await;
     let (alice, bytes) = (Author::new(1), pdf(1));
