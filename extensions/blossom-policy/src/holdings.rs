@@ -99,7 +99,10 @@ impl Holdings {
         if range.is_empty() {
             return Ok(Box::pin(futures_util::stream::empty()));
         }
-        Ok(self.storage.get(&blob.sha256, range).await?)
+        Ok(self
+            .storage
+            .get(&blob.sha256, range, blob.size_bytes)
+            .await?)
     }
 
     /// Stores what has come in, for whom there is a reservation. Durable when it returns. Never [`Claimed::Hidden`].

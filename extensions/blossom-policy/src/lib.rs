@@ -56,6 +56,7 @@ use rescan::Rescan;
 use spool::Spool;
 use standing::Standing;
 use std::sync::{Arc, PoisonError, RwLock};
+use trellis_relay::extension::HttpClient;
 use trellis_relay::extension::prelude::*;
 
 /// Archives under way at a time.
@@ -74,6 +75,8 @@ pub struct BlossomPolicy {
     holdings: Holdings,
     block_lists: Arc<BlockLists>,
     prefix_check: PrefixCheck,
+    /// Asks where strangers say.
+    strangers: HttpClient,
     rescan: Rescan,
     standing: Standing,
 }
@@ -96,12 +99,15 @@ impl Extension for BlossomPolicy {
             holdings: opening::holdings(&config, place, &host).await?,
             block_lists,
             prefix_check: PrefixCheck::new(&config.prefix_check, &host),
+            strangers: host
+                .http_client()
+                .narrowed(config.mirror.allow_private.clone()),
             rescan: Rescan::default(),
             standing: Standing::default(),
             config: RwLock::new(Arc::new(config)),
             host,
         };
-        mirroring::tell_bounds(me.host.http_client(), &me.config());
+        mirroring::tell_bounds(&me.strangers, &me.config());
         standing::look(&me).await;
         Ok(me)
     }

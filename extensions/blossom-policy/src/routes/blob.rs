@@ -125,8 +125,9 @@ async fn send(
     let (mut answer, bytes) = match wanted {
         Wanted::Whole => (HttpResponse::Ok(), 0..blob.size_bytes),
         Wanted::Part(part) => {
+            let last = part.end.saturating_sub(1);
+            let place = format!("bytes {}-{last}/{}", part.start, blob.size_bytes);
             let mut answer = HttpResponse::PartialContent();
-            let place = format!("bytes {}-{}/{}", part.start, part.end - 1, blob.size_bytes);
             answer.insert_header((header::CONTENT_RANGE, place));
             (answer, part)
         }
