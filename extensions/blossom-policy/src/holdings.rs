@@ -119,6 +119,7 @@ impl Holdings {
     }
 
     /// Gives a key a claim to a blob that is held. Nothing where it is not.
+    #[cfg(test)]
     pub(crate) async fn own(
         &self,
         sha256: BlobHash,

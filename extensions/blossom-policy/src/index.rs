@@ -102,10 +102,4 @@ impl Index {
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
-
-    /// Whether it answers.
-    pub(crate) async fn check(&self) -> Result<()> {
-        let asked = sqlx::query("SELECT 1").execute(&self.readers).await;
-        asked.map(drop).map_err(|error| operating("check", &error))
-    }
 }

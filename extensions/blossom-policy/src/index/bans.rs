@@ -27,6 +27,9 @@ impl Banned {
     }
 }
 
+/// Kind, subject, reason, milliseconds since 1970.
+type BanRow = (i64, Vec<u8>, String, i64);
+
 impl Index {
     /// Bans a hash or a key; a ban that is there gets the new reason.
     pub(crate) async fn ban(&self, banned: &Banned, reason: &str, now_ms: u64) -> Result<()> {
@@ -70,7 +73,7 @@ impl Index {
     /// Bans of hashes in their order, then of keys, `max` of those after one.
     pub(crate) async fn bans(&self, after: Option<Banned>, max: usize) -> Result<Vec<Ban>> {
         let (kind, subject) = after.as_ref().map_or((HASH, &[][..]), Banned::columns);
-        let found: sqlx::Result<Vec<(i64, Vec<u8>, String, i64)>> = sqlx::query_as(
+        let found: sqlx::Result<Vec<BanRow>> = sqlx::query_as(
             "SELECT kind, subject, reason, banned_ms FROM bans WHERE (kind, subject) > (?1, ?2) \
              ORDER BY kind, subject LIMIT ?3",
         )
@@ -88,17 +91,6 @@ impl Index {
         };
         let bans = found.and_then(|rows| rows.into_iter().map(read).collect());
         bans.map_err(|error| operating("bans", &error))
-    }
-
-    /// Those of these hashes that are banned.
-    pub(crate) async fn banned_among(&self, hashes: &[BlobHash]) -> Result<Vec<BlobHash>> {
-        let mut banned = Vec::new();
-        for found in hashes {
-            if self.ban_of(&Banned::Hash(*found)).await?.is_some() {
-                banned.push(*found);
-            }
-        }
-        Ok(banned)
     }
 }
 
