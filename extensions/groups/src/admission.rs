@@ -11,7 +11,7 @@ use crate::judging::judge;
 use crate::kinds::{
     self, CREATE_GROUP, CREATE_INVITE, DELETE_GROUP, EDIT_METADATA, JOIN, LEAVE, REMOVE_USER,
 };
-use crate::state::{State, Stray};
+use crate::state::State;
 use crate::tags::GROUPS_MAX;
 use crate::watch::{self, Refused};
 use crate::{late, metadata, moderation, posting, tags};
@@ -24,8 +24,10 @@ use trellis_relay::config::Mode;
 use trellis_relay::event::KindClass;
 use trellis_relay::extension::prelude::*;
 
-/// How long a new group may wait for the look whether its id is free.
+/// How long an event may wait for a look at what is stored.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What is not stored, so that no transaction decides on it.
+const EPHEMERAL: std::ops::RangeInclusive<u16> = 20_000..=29_999;
 
 /// Registers the hooks.
 pub(crate) fn register(hooks: &mut Registrar<Groups>) {
@@ -42,6 +44,12 @@ pub(crate) fn register(hooks: &mut Registrar<Groups>) {
         .admit_async(CREATE_GROUP, PATIENCE, async |me: Arc<Groups>, request| {
             me.check_free_id(&request.event).await
         })
+        .admit_async_if(
+            EPHEMERAL,
+            PATIENCE,
+            |me, event, _viewer| !me.may_be_forgotten(event).is_empty(),
+            async |me: Arc<Groups>, request| me.check_forgotten(&request.event).await,
+        )
         .commit(Kinds::all(), |me, event, tx| me.commit(event, tx))
         .guard_removal(kinds::MODERATION, |me, event, cause| {
             Ok(me.guard(event, cause))
@@ -63,58 +71,53 @@ impl Groups {
         if !is_about_group && ours.is_empty() {
             return Ok(());
         }
-        // Of a group that is hidden from its author an event is not refused because of the group.
-        let may_know = |id: &&Cow<'_, str>| self.directory.may_know(id, event.pubkey());
-        let known = ours.iter().filter(may_know).count();
-        if known > GROUPS_MAX {
+        // What is about a group names one, and must not tell strangers which of more are hidden.
+        if !is_about_group && ours.len() > GROUPS_MAX {
             return Err(Reason::invalid(format!(
-                "found {known} groups of this relay in h tags, wanted at most {GROUPS_MAX}"
+                "found {} groups of this relay in h tags, wanted at most {GROUPS_MAX}",
+                ours.len()
             )));
         }
-        if is_about_group || known > 0 {
-            let now_s = self.host.clock().now_s();
-            late::check(event, self.rules.late_window_s, now_s)?;
-        }
+        let now_s = self.host.clock().now_s();
+        late::check(event, self.rules.late_window_s, now_s)?;
         if kind == CREATE_GROUP {
             return self.may_create(event, viewer);
         }
         if event.class() == KindClass::Ephemeral {
             return ours.iter().try_for_each(|id| self.may_pass(event, id));
         }
-        let is_stray = !is_about_group && known < ours.len();
-        if is_stray && self.directory.strays.stored() >= self.rules.max_strays {
-            return Err(Reason::rate_limited(
-                "there are too many events of this kind here; try again later",
-            ));
-        }
         Ok(())
     }
 
-    /// Whether an ephemeral event may be sent to a group, by memory. What a stranger sends to a hidden one is not the group's.
+    /// Whether an ephemeral event may be sent to a group, by memory.
     fn may_pass(&self, event: &Event, id: &str) -> Result<(), Reason> {
         let author = event.pubkey();
-        let judged = self.directory.look(id, |known| {
+        let may_write = self.directory.look(id, |known| {
             let standing = match self.rules.is_above_groups(author) {
                 true => Some(Standing::Member),
                 false => known.users.get(author).copied(),
             };
-            let is_sure = standing.is_none() && !self.directory.is_awaited(id);
-            let is_stray = is_sure && self.directory.is_hidden(id, known);
-            let may_write = posting::may_write(&known.group, standing, event.kind());
-            (is_stray, may_write)
+            posting::may_write(&known.group, standing, event.kind())
         });
-        match judged {
-            None => Ok(()),
-            Some((false, may_write)) => may_write,
-            Some((true, may_write)) => {
-                let is_kept_from_members = may_write.is_err();
-                let stray = Stray {
-                    is_kept_from_members,
-                };
-                self.directory.strays.pass(id, event.id(), stray);
-                Ok(())
+        may_write.unwrap_or(Ok(()))
+    }
+
+    /// The ids that an event names which may be those of deleted groups that memory has forgotten.
+    fn may_be_forgotten<'e>(&self, event: &'e Event) -> Vec<Cow<'e, str>> {
+        let mut ids = tags::groups(event);
+        ids.retain(|id| tags::may_be_id(id) && self.directory.may_have_forgotten(id));
+        ids
+    }
+
+    /// What would have gone to the members of a group that is gone goes to nobody, whether memory knows of it or not.
+    async fn check_forgotten(&self, event: &Event) -> Result<Admit, HookError> {
+        for id in self.may_be_forgotten(event) {
+            if self.directory.was_deleted(&self.host, &id).await? {
+                watch::refused(Refused::Admit);
+                return Ok(posting::deleted().into());
             }
         }
+        Ok(Admit::Accept)
     }
 
     fn may_create(&self, event: &Event, viewer: &Viewer) -> Result<(), Reason> {
@@ -144,7 +147,9 @@ impl Groups {
     /// Others use `h` tags too: who could make a group of the id that they use would decide on their events.
     async fn check_free_id(&self, event: &Event) -> Result<Admit, HookError> {
         let id = tags::group(event).unwrap_or_default();
-        if self.directory.has(&id) {
+        let was_forgotten = self.directory.may_have_forgotten(&id)
+            && self.directory.was_deleted(&self.host, &id).await?;
+        if was_forgotten || self.directory.has(&id) {
             return Ok(Admit::Accept); // the transaction says what is wrong
         }
         let used = Filter {
@@ -171,10 +176,6 @@ impl Groups {
         });
         match judged {
             Ok(()) => {
-                // Before it is committed, so that it is known when the event is on its way out.
-                for (id, stray) in state.into_strays() {
-                    self.directory.strays.note(&id, event.id(), stray);
-                }
                 self.withhold(event);
                 Ok(Commit::Accept)
             }
@@ -222,7 +223,9 @@ impl Groups {
         let is_needed = |id: &str| {
             let needs = |known: &Known| kind == DELETE_GROUP || !known.group.is_deleted;
             // A group that was created a moment ago is not known yet.
-            self.directory.is_awaited(id) || self.directory.look(id, needs) == Some(true)
+            let is_needed = self.directory.look(id, needs);
+            // The end of a group is stored for groups of ours alone, and outlives what memory has of them.
+            self.directory.is_awaited(id) || is_needed.unwrap_or(kind == DELETE_GROUP)
         };
         let is_kept = match cause {
             Cause::Admin | Cause::Vanish | Cause::Replacement => false,

@@ -6,6 +6,7 @@
 
 use crate::Groups;
 use crate::agenda::Said;
+use crate::directory::Known;
 use crate::metadata::{self, SAID, Tag};
 use crate::watch;
 use std::collections::{BTreeMap, HashSet};
@@ -96,6 +97,11 @@ struct Left {
     failed: Said,
 }
 
+/// Whether there is a group of which is known what to say.
+fn may_be_described(known: &Known) -> bool {
+    !known.group.is_deleted && !known.is_unreadable
+}
+
 /// Says of one group what has changed.
 async fn announce(
     me: &Groups,
@@ -104,7 +110,7 @@ async fn announce(
     second: &mut Second,
 ) -> Result<Left, StoreError> {
     let mut left = Left::default();
-    let Some(known) = me.directory.copy(id).filter(|it| !it.group.is_deleted) else {
+    let Some(known) = me.directory.copy(id).filter(may_be_described) else {
         return Ok(left);
     };
     let is_hidden = |id: &str| me.directory.has_hidden(id);

@@ -20,12 +20,17 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Answers requests for ever.
 pub(crate) async fn answer_forever(me: &Groups) -> Result<(), TaskError> {
-    each_row(&me.host, &[REQUEST], |key, _| {
-        if let Some((id, user, _)) = state::request_of(key) {
-            me.agenda.answer(id, &user);
+    let mut unreadable = Vec::new();
+    each_row(&me.host, &[REQUEST], |row, _| {
+        match state::request_of(row) {
+            Some((id, user, _)) => me.agenda.answer(id, &user),
+            None => unreadable.push(row.to_vec()),
         }
     })
     .await?;
+    for row in unreadable {
+        drop_unreadable(me, &row).await?;
+    }
     loop {
         let (id, user, failures) = me.agenda.next_request().await;
         if !answer(me, &id, &user).await? {
@@ -37,14 +42,24 @@ pub(crate) async fn answer_forever(me: &Groups) -> Result<(), TaskError> {
     }
 }
 
+/// A row that says of no request must not stand before others.
+async fn drop_unreadable(me: &Groups, row: &[u8]) -> Result<(), StoreError> {
+    tracing::warn!("a row that should be a request of a user cannot be read, and is dropped");
+    me.host.kv_put(row, None).await
+}
+
 /// Answers a request, if there is still one; whether that is done.
 async fn answer(me: &Groups, id: &str, user: &PublicKey) -> Result<bool, StoreError> {
     let of_user = state::key(REQUEST, id, user.as_bytes());
-    let waiting = me.host.kv_scan(&of_user, None, 1).await?;
-    let waiting = waiting.into_iter().next();
-    let request = waiting.and_then(|(row, _)| Some(state::request_of(&row)?.2));
-    let Some(request) = request else {
-        return Ok(true);
+    let request = loop {
+        let waiting = me.host.kv_scan(&of_user, None, 1).await?;
+        let Some((row, _)) = waiting.into_iter().next() else {
+            return Ok(true);
+        };
+        match state::request_of(&row) {
+            Some((_, _, request)) => break request,
+            None => drop_unreadable(me, &row).await?,
+        }
     };
     let row = state::request_key(id, user, &request);
     let asked = Filter {

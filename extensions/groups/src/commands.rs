@@ -1,7 +1,8 @@
 //! `trellis groups ...`: what an operator asks about groups, and how the state is computed anew.
 
 use crate::Groups;
-use crate::rebuilding::{STATE, differences};
+use crate::rebuilding::{STATE, counts_differ, differences};
+use crate::state::{COUNTS, FOUNDED};
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
 
@@ -58,6 +59,9 @@ impl Groups {
         let differing = differences(&rebuilt, &stored);
         let refused = format!("{refused} stored events change nothing");
         match differing.len() {
+            0 if counts_differ(&rebuilt, &stored) => Err(format!(
+                "groups and their users are not counted right, which `groups rebuild --apply` mends; {refused}"
+            )),
             0 => Ok(format!(
                 "the state of all groups is what follows from their events; {refused}"
             )),
@@ -80,6 +84,7 @@ impl Groups {
         }
         let (rebuilt, _) = self.rebuild().await.map_err(|error| failed(&error))?;
         let stored = self.stored_rows().await.map_err(|error| failed(&error))?;
+        let is_miscounted = counts_differ(&rebuilt, &stored);
         let mut written = 0;
         for key in rebuilt.keys().chain(stored.keys()) {
             let row = rebuilt.get(key);
@@ -87,7 +92,10 @@ impl Groups {
                 let write = self.host.kv_put(key, row.cloned());
                 write.await.map_err(|error| failed(&error))?;
                 // The log of events that are gone is shortened without a word.
-                written += usize::from(key.first().is_some_and(|it| STATE.contains(it)));
+                let is_told = |letter: &u8| {
+                    STATE.contains(letter) || (is_miscounted && [COUNTS, FOUNDED].contains(letter))
+                };
+                written += usize::from(key.first().is_some_and(is_told));
             }
         }
         let load = self.directory.load(&self.host);

@@ -30,17 +30,17 @@ pub struct Config {
     /// Bytes of a group's id: 8 to 128. Default: 64.
     #[schemars(range(min = 8, max = 128))]
     max_group_id_bytes: Option<usize>,
-    /// Members and removed users of all groups together, who is in two counting twice: 100 to 100000000. Default: 1000000.
+    /// Members and removed users of all groups together, who is in two counting twice: 100 to 100000000. Admins of groups add
+    /// others up to three quarters of it. Default: 1000000.
     #[schemars(range(min = 100, max = 100_000_000))]
     max_users: Option<u64>,
-    /// Events that people who are no members have sent to hidden groups, of all groups together: 100 to 1000000. Default:
-    /// 10000.
-    #[schemars(range(min = 100, max = 1_000_000))]
-    max_strays: Option<usize>,
+    /// The same of all groups that one author has founded; the admins' are not bounded so: 10 to 100000000. Default: 20000.
+    #[schemars(range(min = 10, max = 100_000_000))]
+    max_users_per_founder: Option<u64>,
     /// Members of one group: 1 to 1000000. Default: 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_members: Option<usize>,
-    /// Users that one group remembers as removed: 1 to 1000000. Default: 10000.
+    /// Users that one group remembers as removed: 1 to 1000000; its members can be removed beyond that. Default: 1000.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_removed_users: Option<usize>,
     /// Users of one group who have roles: 1 to 1000. Default: 200.
@@ -130,14 +130,19 @@ impl Config {
                 1..=u32::MAX,
             )?,
             max_users: within("max_users", self.max_users, 1_000_000, 100..=100_000_000)?,
-            max_strays: within("max_strays", self.max_strays, 10_000, 100..=1_000_000)?,
+            max_users_per_founder: within(
+                "max_users_per_founder",
+                self.max_users_per_founder,
+                20_000,
+                10..=100_000_000,
+            )?,
             max_groups: within("max_groups", self.max_groups, 10_000, 1..=1_000_000)?,
             max_group_id_bytes: within("max_group_id_bytes", self.max_group_id_bytes, 64, 8..=128)?,
             max_members: within("max_members", self.max_members, 10_000, 1..=1_000_000)?,
             max_removed: within(
                 "max_removed_users",
                 self.max_removed_users,
-                10_000,
+                1_000,
                 1..=1_000_000,
             )?,
             max_staff: within(

@@ -36,8 +36,6 @@ enum For {
     MembersAndNamed,
     /// Those who are members or were when the group went, the author and the operator's people.
     LastMembers,
-    /// All but members: it is not the group's.
-    Strangers,
     Nobody,
 }
 
@@ -88,13 +86,7 @@ impl Groups {
             // Asked first: once memory has followed, nothing is awaited any more.
             let is_awaited = self.directory.is_awaited(&id);
             let is_known = self.directory.look(&id, |known| {
-                let whom = match self.directory.strays.find(&id, event.id()) {
-                    Some(stray) if !known.group.is_deleted => match stray.is_kept_from_members {
-                        true => For::Strangers,
-                        false => For::Everybody,
-                    },
-                    _ => self.whom_for(event, &id, known),
-                };
+                let whom = self.whom_for(event, &id, known);
                 self.show(event, &id, known, whom, audience);
             });
             // The end of a group outlives what memory has of it.
@@ -145,7 +137,6 @@ impl Groups {
                 let was_member = keys.iter().any(|user| known.is_member(user));
                 was_member || is_author(viewer) || self.rules.admins.contains_any(keys)
             }
-            For::Strangers => !viewer.pubkeys().iter().any(|user| known.is_member(user)),
             For::Nobody => false,
         };
         if matches!(whom, For::Everybody) {

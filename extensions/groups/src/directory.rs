@@ -5,16 +5,16 @@
 //! ([`Directory::withhold`]), so that nobody receives what was stored after they were removed.
 
 mod loading;
-mod strays;
+mod memory;
 mod withheld;
 
-pub(crate) use loading::{LoadError, Reload, each_row};
-pub(crate) use strays::Strays;
+pub(crate) use loading::{Reload, each_row};
 pub(crate) use withheld::Withheld;
 
 use crate::group::{Display, Group, Staff, Standing};
 use crate::roles::Right;
 use crate::rules::Rules;
+use memory::Memory;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use trellis_relay::extension::prelude::*;
@@ -28,6 +28,10 @@ pub(crate) struct Known {
     pub(crate) display: Display,
     pub(crate) staff: Staff,
     pub(crate) users: HashMap<PublicKey, Standing>,
+    /// It was deleted, and nothing of it is left but that.
+    pub(crate) is_cleared: bool,
+    /// Not all of its rows can be read: nothing is said of it before they are put right.
+    pub(crate) is_unreadable: bool,
 }
 
 impl Known {
@@ -38,11 +42,10 @@ impl Known {
 
 /// Every group.
 pub(crate) struct Directory {
-    groups: RwLock<HashMap<String, Known>>,
+    groups: RwLock<Memory>,
     /// Who reads rows has it until they are in memory, so that older ones never take the place of newer ones.
     turn: tokio::sync::Mutex<()>,
     pending: Pending,
-    pub(crate) strays: Strays,
     rules: Arc<Rules>,
 }
 
@@ -53,7 +56,6 @@ impl Directory {
             groups: RwLock::default(),
             turn: tokio::sync::Mutex::default(),
             pending: Pending::default(),
-            strays: Strays::default(),
             rules,
         }
     }
@@ -95,35 +97,28 @@ impl Directory {
         self.look(id, |_| ()).is_some()
     }
 
-    /// Whether there is a group of this id, and it is not hidden from somebody.
-    pub(crate) fn may_know(&self, id: &str, user: &PublicKey) -> bool {
-        let may_know = self.look(id, |known| {
-            let is_told = known.users.contains_key(user) || self.rules.is_above_groups(user);
-            is_told || !self.is_hidden(id, known)
-        });
-        may_know == Some(true)
-    }
-
     /// Whether there is a group of this id that is hidden.
     pub(crate) fn has_hidden(&self, id: &str) -> bool {
         self.look(id, |known| self.is_hidden(id, known)) == Some(true)
     }
 
-    /// Nothing of a deleted group is left: it is forgotten where there are too many of those, or too many users. Its row
-    /// still says that the id is taken.
-    pub(crate) fn forget_deleted(&self, id: &str) {
+    /// Nothing of a deleted group is left: the oldest of those are forgotten where there are too many of them, or too many
+    /// users. Their rows still say that the ids are taken.
+    pub(crate) fn clear(&self, id: &str) {
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
-        let deleted = groups.values().filter(|known| known.group.is_deleted);
-        let users: usize = groups.values().map(|known| known.users.len()).sum();
-        if deleted.count() > self.rules.max_groups || users as u64 > self.rules.max_users {
-            groups.remove(id);
-        }
+        groups.clear(id, self.rules.max_groups, self.rules.max_users);
+    }
+
+    /// Whether there may be a deleted group of this id that was forgotten; its row tells ([`Directory::was_deleted`]).
+    pub(crate) fn may_have_forgotten(&self, id: &str) -> bool {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        groups.has_forgotten() && groups.get(id).is_none()
     }
 
     /// The ids of all groups, and of those that were deleted.
     pub(crate) fn ids(&self) -> Vec<String> {
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let mut ids: Vec<String> = groups.keys().cloned().collect();
+        let mut ids: Vec<String> = groups.ids().cloned().collect();
         ids.sort_unstable();
         ids
     }
@@ -131,7 +126,7 @@ impl Directory {
     /// How many groups and members there are.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let living = groups.values().filter(|known| !known.group.is_deleted);
+        let living = groups.all().filter(|known| !known.group.is_deleted);
         living.fold((0, 0), |(count, members), known| {
             (count + 1, members + known.group.members)
         })

@@ -5,12 +5,11 @@
 //! turns, a page of events each, so that none waits until another one's are all gone.
 
 use crate::Groups;
-use crate::directory::each_row;
 use crate::kinds::{self, CREATE_INVITE, DELETE_GROUP};
 use crate::metadata::SAID;
-use crate::state::{self, STANDING, STRAY, TO_CLEAR, TO_ERASE};
+use crate::state::{self, STANDING, TO_CLEAR, TO_ERASE};
 use crate::{tags, watch};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -26,7 +25,6 @@ const BEHIND: [u8; 33] = [0xff; 33];
 
 /// Removes what there is to remove, for ever.
 pub(crate) async fn erase_forever(me: &Groups) -> Result<(), TaskError> {
-    forget_strays(me).await?;
     loop {
         while erase_in_turn(me).await? {}
         me.agenda.until_erasing().await;
@@ -89,13 +87,7 @@ async fn clear_some(me: &Groups, id: &str) -> Result<(), StoreError> {
     {
         return Ok(());
     }
-    let letters = [
-        STANDING,
-        state::REQUEST,
-        state::LAST_REQUEST,
-        state::ERASED,
-        STRAY,
-    ];
+    let letters = [STANDING, state::REQUEST, state::LAST_REQUEST, state::ERASED];
     for letter in letters {
         let prefix = state::key(letter, id, &[]);
         let rows = me.host.kv_scan(&prefix, None, IDS_MAX).await?;
@@ -104,8 +96,7 @@ async fn clear_some(me: &Groups, id: &str) -> Result<(), StoreError> {
         }
     }
     me.host.kv_put(&state::key(TO_CLEAR, id, &[]), None).await?;
-    me.directory.strays.forget_group(id);
-    me.directory.forget_deleted(id);
+    me.directory.clear(id);
     Ok(())
 }
 
@@ -130,29 +121,6 @@ async fn remove_page(
             _ => return Ok(false),
         }
     }
-}
-
-/// Strays that are not stored any more need not be remembered.
-async fn forget_strays(me: &Groups) -> Result<(), StoreError> {
-    let mut strays = Vec::new();
-    each_row(&me.host, &[STRAY], |row, _| {
-        let named = state::parts(row);
-        let named =
-            named.and_then(|(id, event)| Some((id.to_owned(), EventId::from_slice(event).ok()?)));
-        strays.extend(named);
-    })
-    .await?;
-    for some in strays.chunks(IDS_MAX) {
-        let ids = some.iter().map(|(_, event)| *event).collect();
-        let found = by_ids(me, ids).await?;
-        let found: BTreeSet<EventId> = found.iter().map(|event| *event.id()).collect();
-        for (id, event) in some.iter().filter(|(_, event)| !found.contains(event)) {
-            let row = state::key(STRAY, id, event.as_bytes());
-            me.host.kv_put(&row, None).await?;
-            me.directory.strays.note(id, event, None);
-        }
-    }
-    Ok(())
 }
 
 async fn by_ids(me: &Groups, mut ids: Vec<EventId>) -> Result<Vec<Arc<Event>>, StoreError> {

@@ -26,8 +26,31 @@ pub(crate) struct Group {
     pub(crate) members: usize,
     pub(crate) removed: usize,
     pub(crate) parent: Option<String>,
+    /// Whose share of the room for users it takes; nobody's where this is not known.
+    pub(crate) founder: Option<PublicKey>,
     /// It is gone: nothing of it is shown, and nobody uses its id again.
     pub(crate) is_deleted: bool,
+}
+
+impl Group {
+    /// Members and removed users; of a group that is gone nobody is counted.
+    pub(crate) fn users(&self) -> u64 {
+        match self.is_deleted {
+            true => 0,
+            false => (self.members + self.removed) as u64,
+        }
+    }
+
+    /// What a group is taken for of which nothing is known but that there is one.
+    pub(crate) fn closed_to_all() -> Self {
+        Group {
+            is_private: true,
+            is_restricted: true,
+            is_hidden: true,
+            is_closed: true,
+            ..Group::default()
+        }
+    }
 }
 
 /// What is shown of it.

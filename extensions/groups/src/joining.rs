@@ -5,7 +5,9 @@
 //! alone. Not here: giving that answer (`answering`).
 
 use crate::group::Standing;
-use crate::moderation::{code_sha256, full, keepers, last_keeper, living, no_room, no_such_group};
+use crate::moderation::{
+    code_sha256, full, keepers, last_keeper, living, must_have_room, no_such_group,
+};
 use crate::rules::Rules;
 use crate::state::{Refusal, State};
 use crate::tags;
@@ -49,8 +51,8 @@ pub(crate) fn join(
     if group.members >= rules.max_members {
         return Err(full().into());
     }
-    if standing.is_none() && state.counts()?.users >= rules.max_users {
-        return Err(no_room().into());
+    if standing.is_none() {
+        must_have_room(1, rules.max_users, group.founder.as_ref(), state, rules)?;
     }
     state.set_request(&id, event.pubkey(), Some(event.id()))
 }

@@ -28,7 +28,7 @@ pub(crate) fn judge(
             }
         }
         kind if kinds::is_said_by_relay(kind) => metadata::may_be_said(event, state, rules),
-        _ => posting::judge(event, state, rules, now_s),
+        _ => posting::judge(event, state, rules),
     }
 }
 

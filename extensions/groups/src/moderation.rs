@@ -10,13 +10,15 @@ mod deletion;
 mod invites;
 mod metadata;
 mod pins;
+mod room;
 mod subgroups;
 mod users;
 
 pub(crate) use actor::{Actor, keepers};
 pub(crate) use create::{may_found, not_allowed};
 pub(crate) use invites::{code_sha256, revoke};
-pub(crate) use users::{full, last_keeper, no_room};
+pub(crate) use room::must_have_room;
+pub(crate) use users::{full, last_keeper};
 
 use crate::group::Group;
 use crate::kinds::{
@@ -100,9 +102,7 @@ pub(crate) fn judge(
 /// A group that is there and was not deleted.
 pub(crate) fn living(state: &State<'_>, id: &str) -> Result<Group, Refusal> {
     match state.group(id)? {
-        Some(group) if group.is_deleted => {
-            Err(Reason::blocked("this group was deleted by its admins").into())
-        }
+        Some(group) if group.is_deleted => Err(crate::posting::deleted().into()),
         Some(group) => Ok(group),
         None => Err(no_such_group().into()),
     }

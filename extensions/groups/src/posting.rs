@@ -3,69 +3,33 @@
 use crate::group::{Group, Standing};
 use crate::kinds::DELETION;
 use crate::rules::Rules;
-use crate::state::{Refusal, State, Stray};
-use crate::{late, previous, tags};
+use crate::state::{Refusal, State};
+use crate::{previous, tags};
 use trellis_relay::extension::prelude::*;
 
-/// Judges an event by every group of ours that it names; the others are nobody's business here. For strangers a hidden group
-/// is one of those others: what they send is stored, and is not the group's.
-pub(crate) fn judge(
-    event: &Event,
-    state: &mut State<'_>,
-    rules: &Rules,
-    now_s: u64,
-) -> Result<(), Refusal> {
+/// Judges an event by every group of ours that it names; the others are nobody's business here.
+pub(crate) fn judge(event: &Event, state: &mut State<'_>, rules: &Rules) -> Result<(), Refusal> {
     for id in tags::groups(event) {
         let Some(group) = state.group(&id)? else {
             continue;
         };
-        let author = event.pubkey();
-        let standing = match rules.is_above_groups(author) {
+        let standing = match rules.is_above_groups(event.pubkey()) {
             true => Some(Standing::Member),
-            false => state.standing(&id, author)?,
+            false => state.standing(&id, event.pubkey())?,
         };
-        // Who waits for an answer has been let in.
-        let is_stranger =
-            group.is_hidden && standing.is_none() && state.request(&id, author)?.is_none();
-        if !is_stranger {
-            if group.is_hidden {
-                state.set_stray(&id, event.id(), None)?;
-            }
-            take(event, &id, &group, standing, state, rules)?;
-            continue;
+        may_write(&group, standing, event.kind())?;
+        if state.is_erased(&id, event.id())? {
+            let text = "a moderator has deleted this event from the group";
+            return Err(Reason::blocked(text).into());
         }
-        let taken = match late::check(event, rules.late_window_s, now_s) {
-            Ok(()) => take(event, &id, &group, standing, state, rules),
-            Err(late) => Err(late.into()),
-        };
-        let is_kept_from_members = match taken {
-            Ok(()) => false,
-            Err(Refusal::No(_)) => true,
-            Err(failure) => return Err(failure),
-        };
-        let stray = Stray {
-            is_kept_from_members,
-        };
-        state.set_stray(&id, event.id(), Some(stray))?;
+        previous::follow(event, &id, state, rules)?;
     }
     Ok(())
 }
 
-/// Whether the group takes the event.
-fn take(
-    event: &Event,
-    id: &str,
-    group: &Group,
-    standing: Option<Standing>,
-    state: &mut State<'_>,
-    rules: &Rules,
-) -> Result<(), Refusal> {
-    may_write(group, standing, event.kind())?;
-    if state.is_erased(id, event.id())? {
-        let text = "a moderator has deleted this event from the group";
-        return Err(Reason::blocked(text).into());
-    }
-    previous::follow(event, id, state, rules)
+/// What everybody is told who writes to a group that is gone.
+pub(crate) fn deleted() -> Reason {
+    Reason::blocked("this group was deleted by its admins")
 }
 
 /// Whether somebody may write an event of this kind to the group.
@@ -75,7 +39,7 @@ pub(crate) fn may_write(
     kind: u16,
 ) -> Result<(), Reason> {
     if group.is_deleted {
-        return Err(Reason::blocked("this group was deleted by its admins"));
+        return Err(deleted());
     }
     if standing == Some(Standing::Removed) {
         return Err(Reason::blocked("you were removed from this group"));

@@ -5,12 +5,14 @@
 //! now.
 
 use crate::Groups;
-use crate::directory::{LoadError, each_row};
+use crate::directory::each_row;
 use crate::group::Invite;
 use crate::judging::judge;
 use crate::kinds::{CREATE_GROUP, MODERATION};
 use crate::rules::Rules;
-use crate::state::{COUNTS, DISPLAY, GROUP, INVITES, LOG, Rows, STAFF, STANDING, State};
+use crate::state::{
+    COUNTS, Counts, DISPLAY, FOUNDED, GROUP, INVITES, LOG, Rows, STAFF, STANDING, State,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use trellis_relay::extension::CommitError;
@@ -23,8 +25,11 @@ pub(crate) type Pages = BTreeMap<Vec<u8>, Vec<u8>>;
 /// What the state of groups is made of: rows that follow from moderation events alone.
 pub(crate) const STATE: [u8; 5] = [GROUP, DISPLAY, STAFF, STANDING, INVITES];
 
+/// What is kept besides: the order of the events, and sums over groups.
+const SUMS: [u8; 3] = [LOG, COUNTS, FOUNDED];
+
 fn is_kept(letter: u8) -> bool {
-    STATE.contains(&letter) || [LOG, COUNTS].contains(&letter)
+    STATE.contains(&letter) || SUMS.contains(&letter)
 }
 
 /// Ids of one question to the store.
@@ -85,7 +90,7 @@ impl Rows for Draft<'_> {
 
 impl Groups {
     /// The rows as they follow from the stored events, and how many events were refused.
-    pub(crate) async fn rebuild(&self) -> Result<(Pages, usize), LoadError> {
+    pub(crate) async fn rebuild(&self) -> Result<(Pages, usize), StoreError> {
         let mut ids = Vec::new();
         each_row(&self.host, &[LOG], |_, row| {
             ids.extend(EventId::from_slice(row).ok());
@@ -117,7 +122,7 @@ impl Groups {
     /// The rows as they are, but for invites that have ended.
     pub(crate) async fn stored_rows(&self) -> Result<Pages, StoreError> {
         let mut pages = Pages::new();
-        for letter in STATE.into_iter().chain([LOG, COUNTS]) {
+        for letter in STATE.into_iter().chain(SUMS) {
             each_row(&self.host, &[letter], |key, row| {
                 pages.insert(key.to_vec(), row.to_vec());
             })
@@ -191,4 +196,21 @@ pub(crate) fn differences(one: &Pages, other: &Pages) -> BTreeSet<String> {
     let differing = keys.filter(|key| one.get(*key) != other.get(*key));
     let ids = differing.filter_map(|key| crate::state::parts(key).map(|(id, _)| id.to_owned()));
     ids.collect()
+}
+
+/// Whether groups and users are counted otherwise. The events of the log are not looked at: those that are gone are dropped
+/// from it without a word.
+pub(crate) fn counts_differ(one: &Pages, other: &Pages) -> bool {
+    let counts = |pages: &Pages| {
+        let row = pages.get(&[COUNTS][..]).map(Vec::as_slice);
+        let counts = Counts::read(row.unwrap_or_default());
+        (counts.groups, counts.users)
+    };
+    let shares = |pages: &Pages| -> Pages {
+        let shares = pages.range(vec![FOUNDED]..vec![FOUNDED + 1]);
+        shares
+            .map(|(key, row)| (key.clone(), row.clone()))
+            .collect()
+    };
+    counts(one) != counts(other) || shares(one) != shares(other)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Rules {
     pub(crate) max_groups: usize,
     pub(crate) max_group_id_bytes: usize,
     pub(crate) max_users: u64,
-    pub(crate) max_strays: usize,
+    pub(crate) max_users_per_founder: u64,
     pub(crate) max_members: usize,
     pub(crate) max_removed: usize,
     pub(crate) max_staff: usize,
@@ -52,12 +52,19 @@ impl Rules {
             }
     }
 
+    /// Up to how many users in all admins of groups may add others or remove strangers: the last quarter is for those who
+    /// join, or found groups, by an event of their own.
+    pub(crate) fn max_users_by_others(&self) -> u64 {
+        self.max_users - self.max_users / 4
+    }
+
     /// The same rules for events that were judged before.
     pub(crate) fn for_replay(&self) -> Self {
         Rules {
             is_replay: true,
             max_groups: usize::MAX,
             max_users: u64::MAX,
+            max_users_per_founder: u64::MAX,
             max_members: usize::MAX,
             max_removed: usize::MAX,
             max_staff: usize::MAX,

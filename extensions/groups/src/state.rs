@@ -7,10 +7,9 @@
 //! A key is a letter for what the row is, the group's id, a zero byte, and what else is needed.
 
 mod requests;
-mod strays;
+mod shares;
 
 pub(crate) use requests::{request_key, request_of};
-pub(crate) use strays::Stray;
 
 use crate::group::{Display, Group, Invite, Staff, Standing};
 use crate::tags;
@@ -35,9 +34,6 @@ pub(crate) const INVITES: u8 = b'i';
 pub(crate) const LAST_REQUEST: u8 = b'r';
 /// Of these, what the relay has not answered yet.
 pub(crate) const REQUEST: u8 = b'q';
-/// Events that name a group and are not the group's: strangers have sent them to a hidden one. Whether its members are
-/// kept from seeing them.
-pub(crate) const STRAY: u8 = b'o';
 /// Ids of events that were deleted and must not come back.
 pub(crate) const ERASED: u8 = b'x';
 /// Those of them that still have to be removed.
@@ -48,6 +44,8 @@ const TIMELINE: u8 = b't';
 pub(crate) const TO_CLEAR: u8 = b'c';
 /// The ids of all moderation events in the order in which they were stored.
 pub(crate) const LOG: u8 = b'l';
+/// How many users the groups of a founder have; [`shares`].
+pub(crate) const FOUNDED: u8 = b'f';
 /// [`Counts`].
 pub(crate) const COUNTS: u8 = b'n';
 /// A row without a meaning, written to wait for the writes before it.
@@ -105,10 +103,14 @@ impl From<Reason> for Refusal {
 }
 
 impl Refusal {
-    /// A "no" is an answer, everything else a failure.
+    /// A "no" is an answer, and so is that nobody knows what the group is, which must not count as a fault that other groups
+    /// suffer from. Everything else is a failure.
     pub(crate) fn into_reason(self) -> Result<Reason, HookError> {
         match self {
             Refusal::No(reason) => Ok(reason),
+            Refusal::Unreadable(_) => Ok(Reason::error(
+                "what this relay keeps of the group cannot be read; its operator is told",
+            )),
             failure => Err(failure.into()),
         }
     }
@@ -125,13 +127,26 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// What a row says.
+    pub(crate) fn read(row: &[u8]) -> Self {
+        let number = |at: usize| {
+            let bytes = row.get(at..at + 8).and_then(|it| it.try_into().ok());
+            bytes.map_or(0, u64::from_be_bytes)
+        };
+        Counts {
+            groups: number(0),
+            moderations: number(8),
+            users: number(16),
+        }
+    }
+
     /// What one group adds.
     fn of(group: Option<&Group>) -> Self {
         let living = group.filter(|group| !group.is_deleted);
         living.map_or(Counts::default(), |group| Counts {
             groups: 1,
             moderations: 0,
-            users: (group.members + group.removed) as u64,
+            users: group.users(),
         })
     }
 }
@@ -139,16 +154,11 @@ impl Counts {
 /// The state that an event is judged on.
 pub(crate) struct State<'r> {
     rows: &'r mut dyn Rows,
-    /// What was found of the event: for which groups it is a stray, and for which it is none.
-    strays: Vec<(String, Option<Stray>)>,
 }
 
 impl<'r> State<'r> {
     pub(crate) fn of(rows: &'r mut dyn Rows) -> Self {
-        State {
-            rows,
-            strays: Vec::new(),
-        }
+        State { rows }
     }
 
     /// What is asked first of an id that an event names: without a group it has no other rows, and its key may be too long.
@@ -161,7 +171,9 @@ impl<'r> State<'r> {
 
     /// Counts it and its users, too.
     pub(crate) fn set_group(&mut self, id: &str, group: &Group) -> Result<(), Refusal> {
-        let before = Counts::of(self.group(id)?.as_ref());
+        let was = self.group(id)?;
+        self.count_for_founder(was.as_ref(), group)?;
+        let before = Counts::of(was.as_ref());
         let after = Counts::of(Some(group));
         if before != after {
             let counts = self.counts()?;
@@ -273,15 +285,7 @@ impl<'r> State<'r> {
 
     pub(crate) fn counts(&self) -> Result<Counts, Refusal> {
         let row = self.rows.get(&[COUNTS])?.unwrap_or_default();
-        let number = |at: usize| {
-            let bytes = row.get(at..at + 8).and_then(|it| it.try_into().ok());
-            bytes.map_or(0, u64::from_be_bytes)
-        };
-        Ok(Counts {
-            groups: number(0),
-            moderations: number(8),
-            users: number(16),
-        })
+        Ok(Counts::read(&row))
     }
 
     fn set_counts(&mut self, counts: Counts) -> Result<(), Refusal> {

@@ -9,4 +9,5 @@ mod joining;
 mod life;
 mod moderation;
 mod posting;
+mod rows;
 mod service;

@@ -2,7 +2,7 @@
 //!
 //! Every piece of news (a webhook, a list) goes in here, and what is to be announced comes out. Invariant: it is all in
 //! memory, at most so many rooms with so many sessions each, and gone when the room ends; a room that ended is not opened
-//! again by late news, and late news of it does nothing to a newer one of its name. Deliberately not here: I/O (`porter`), and
+//! again by late news, only by a list of LiveKit's that shows it later; late news of it does nothing to a newer one of its name. Deliberately not here: I/O (`porter`), and
 //! how announcements look (`announcing`).
 
 mod call;
@@ -97,19 +97,36 @@ impl Calls {
         told
     }
 
-    /// LiveKit has made or found a room, in which nobody may be yet. One before it of that name is over.
-    pub(crate) fn opened(&self, room: &RoomSeen) -> Vec<Announcement> {
+    /// LiveKit, which was asked at `turn`, has made or found a room, in which nobody may be yet. One before it of that name is
+    /// over.
+    pub(crate) fn opened(&self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
         let mut state = self.state();
-        let turn = state.next_turn();
-        match state.is_over(room) {
-            true => Vec::new(),
-            false => state.begin(room, turn),
+        let now = state.next_turn();
+        match state.stands(room, turn) {
+            true => state.begin(room, now),
+            false => Vec::new(),
         }
     }
 
-    /// Whether anything is known of rooms of this name that go on.
-    pub(crate) fn has_heard_of(&self, room: &str) -> bool {
-        self.state().known(room).next().is_some()
+    /// Whether it cannot be told of a room if it goes on: it was not heard of so far, nor that it has ended.
+    pub(crate) fn is_unheard_of(&self, room: &RoomSeen) -> bool {
+        self.state().is_unheard_of(room)
+    }
+
+    /// There was news of a room, and LiveKit was asked at `turn` which one of its name there is. Where that is another, the news
+    /// was of one that is over.
+    pub(crate) fn told_apart(
+        &self,
+        room: &RoomSeen,
+        there: &RoomSeen,
+        turn: u64,
+    ) -> Vec<Announcement> {
+        let told = self.opened(there, turn);
+        let mut state = self.state();
+        if Opening::of(there).is_another(&Opening::of(room)) && state.is_unheard_of(room) {
+            state.remember_ended(&room.sid, turn);
+        }
+        told
     }
 
     /// Whether a room is known to be over, though one of its name may go on.
@@ -137,10 +154,11 @@ impl Calls {
     /// A room is over: all that is known of it is wiped. Nothing where another of its name goes on, which keeps all.
     pub(crate) fn finished(&self, room: &RoomSeen) -> Option<Vec<Announcement>> {
         let mut state = self.state();
-        state.next_turn();
-        let is_repeated = state.ended.contains(&room.sid);
-        state.remember_ended(&room.sid);
-        if state.is_outlived(room) {
+        let turn = state.next_turn();
+        let is_repeated = state.is_ended(&room.sid);
+        state.remember_ended(&room.sid, turn);
+        // Of one that had ended before, whatever its clock says, another took the place.
+        if state.is_outlived(room) || (is_repeated && state.has_another(room)) {
             return None;
         }
         if is_repeated {
@@ -150,7 +168,7 @@ impl Calls {
         let known = state.rooms.remove(&room.name);
         // Nobody was in it as far as is known.
         let mut call = known.unwrap_or_else(|| Call::new(Opening::of(room), 0, 0));
-        state.remember_ended(&call.opening.sid);
+        state.remember_ended(&call.opening.sid, turn);
         if room.facts.is_some() {
             call.facts.clone_from(&room.facts);
         }
@@ -203,7 +221,7 @@ impl Calls {
         let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();
         let mut told = Vec::new();
         for name in &missing {
-            told.extend(state.end(name));
+            told.extend(state.end(name, turn));
         }
         for room in rooms {
             told.extend(state.listed(room, turn));

@@ -12,6 +12,7 @@ mod heap;
 mod peer;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod watching;
 
 use crate::LivekitToken;

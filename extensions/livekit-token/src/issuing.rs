@@ -68,6 +68,7 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
         return Err(ended());
     }
     maintenance::check(me, &seat.room).await?;
+    let turn = me.calls.turn();
     // Whoever blocks somebody is in the room, so it is there already, and making it changes nothing.
     let (present, made) =
         futures_util::join!(me.livekit.participants(&seat.room), make_room(me, &seat));
@@ -85,7 +86,7 @@ pub(crate) async fn issue(me: &LivekitToken, seat: Seat) -> Result<Ticket, Failu
         name: seat.room.clone(),
         ..porter::seen(&made)
     };
-    announce(me, me.calls.opened(&made)).await;
+    announce(me, me.calls.opened(&made, turn)).await;
     // The operator may have ended it while it was made.
     if me.rooms.is_call_ended(&seat.room) {
         me.rooms.leave(&seat.room);

@@ -53,6 +53,7 @@ use reach::Reach;
 use rooms::Rooms;
 use single_use::TokenCache;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::task::JoinSet;
 use trellis_relay::extension::RateLimiter;
 use trellis_relay::extension::prelude::*;
 
@@ -120,12 +121,19 @@ impl Extension for LivekitToken {
             stop.stopped().await;
             Ok(())
         };
+        // A task of its own, since it judges much at a time that others say; it ends with this one.
+        let me = self.clone();
+        let mut federation = JoinSet::new();
+        federation.spawn(async move { federation::run(&me).await });
         let beside = async {
-            federation::run(&self).await;
+            if let Some(ended) = federation.join_next().await {
+                ended?;
+            }
             stop.stopped().await;
+            Ok::<(), TaskError>(())
         };
         tokio::select! {
-            () = beside => Ok(()),
+            result = beside => result,
             result = reach::watch(&self) => result,
             result = rooms => result,
             () = porter::keep_looking(&self) => Ok(()),

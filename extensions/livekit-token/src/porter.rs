@@ -64,17 +64,19 @@ pub(crate) enum Trouble {
     LiveKit(#[from] LiveKitError),
 }
 
-/// Of a room of ours that was not heard of, as after a restart, LiveKit is asked: news may be of one that is over, while another
-/// of its name goes on. While LiveKit does not answer, news is taken for what it is.
+/// Of a room of ours that was not heard of, as after a restart, or while another of its name is known, LiveKit is asked: news may
+/// be of one that is over, and when two were opened does not always tell which is the newer. While LiveKit does not answer, news
+/// is taken for what it is.
 pub(crate) async fn ask_about(me: &LivekitToken, room: &RoomSeen) {
-    if room.facts.is_none() || me.calls.has_heard_of(&room.name) {
+    if room.facts.is_none() || !me.calls.is_unheard_of(room) {
         return;
     }
+    let turn = me.calls.turn();
     let Ok(there) = me.livekit.rooms(vec![room.name.clone()]).await else {
         return;
     };
     for there in there.iter().filter(|it| it.name == room.name) {
-        announce(me, me.calls.opened(&seen(there))).await;
+        announce(me, me.calls.told_apart(room, &seen(there), turn)).await;
     }
 }
 

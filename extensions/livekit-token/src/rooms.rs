@@ -168,19 +168,20 @@ impl Rooms {
     /// that has no room at the moment gets none. Of what is neither, nothing is remembered.
     pub(crate) async fn end(&self, livekit: &LiveKit, room: &str) -> Result<Closed, EndError> {
         let space = Address::parse(room).filter(|it| it.kind == SPACE);
-        let is_known = match &space {
-            Some(space) => self.newest(space).await?.is_some(),
-            None => false,
+        let known = match &space {
+            Some(space) => self.newest(space).await?,
+            None => None,
         };
+        let version_s = known.as_ref().map(|event| event.created_at());
         let ending = self.ending.lock().await;
-        let before = self.ended.end(room).await?;
+        let before = self.ended.end(room, version_s).await?;
         let deleted = livekit.delete_room(room).await;
         drop(ending);
         // Not before: the task would end the same room.
         self.marks.rooms(space.map(|_| room.to_owned()));
         match deleted {
             Ok(()) => Ok(Closed::Room),
-            Err(LiveKitError::NotFound) if is_known => Ok(Closed::Space),
+            Err(LiveKitError::NotFound) if known.is_some() => Ok(Closed::Space),
             Err(LiveKitError::NotFound) => {
                 self.ended.take_back(room, before).await?;
                 Ok(Closed::Nothing)

@@ -69,7 +69,10 @@ fn g1_what_is_wrong_is_told_with_its_key() {
             "max_users = 99",
             "max_users: found 99, wanted 100 to 100000000",
         ),
-        ("max_strays = 0", "max_strays: found 0"),
+        (
+            "max_users_per_founder = 9",
+            "max_users_per_founder: found 9, wanted 10 to 100000000",
+        ),
         (
             "max_new_groups_per_hour_per_address = 0",
             "max_new_groups_per_hour_per_address: found 0",

@@ -2,7 +2,7 @@
 
 use super::{Directory, Known};
 use crate::group::{Display, Group, Staff};
-use crate::state::{self, BARRIER, DISPLAY, GROUP, STAFF, STANDING, STRAY, Stray, TO_CLEAR};
+use crate::state::{self, BARRIER, DISPLAY, GROUP, STAFF, STANDING, TO_CLEAR};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -31,37 +31,27 @@ pub(crate) enum Reload {
 
 impl Directory {
     /// Reads every group.
-    pub(crate) async fn load(&self, host: &Host) -> Result<(), LoadError> {
+    pub(crate) async fn load(&self, host: &Host) -> Result<(), StoreError> {
         let mut ids = Vec::new();
         each_row(host, &[GROUP], |key, _| {
             ids.extend(state::parts(key).map(|(id, _)| id.to_owned()));
         })
         .await?;
-        let mut cleared = 0;
         for id in ids {
             let _turn = self.turn.lock().await;
             self.read(host, &id, &Reload::All).await?;
             if self.look(&id, |known| known.group.is_deleted) == Some(true) {
                 let to_clear = host.kv_get(&state::key(TO_CLEAR, &id, &[])).await?;
-                cleared += usize::from(to_clear.is_none());
-                if to_clear.is_none() && cleared > self.rules.max_groups {
-                    self.forget_deleted(&id);
+                if to_clear.is_none() {
+                    self.clear(&id);
                 }
             }
         }
-        each_row(host, &[STRAY], |key, row| {
-            if let Some((id, event)) = state::parts(key)
-                && let Ok(event) = EventId::from_slice(event)
-            {
-                self.strays.note(id, &event, Some(Stray::of_row(row)));
-            }
-        })
-        .await?;
         Ok(())
     }
 
     /// Reads the groups again of which something was committed, or nearly so, and that nobody has told of since; which.
-    pub(crate) async fn settle_old(&self, host: &Host) -> Result<Vec<String>, LoadError> {
+    pub(crate) async fn settle_old(&self, host: &Host) -> Result<Vec<String>, StoreError> {
         let old = self.pending.older_than(PATIENCE);
         let mut touched = Vec::new();
         if old.is_empty() {
@@ -83,7 +73,7 @@ impl Directory {
         host: &Host,
         id: &str,
         what: &Reload,
-    ) -> Result<Vec<String>, LoadError> {
+    ) -> Result<Vec<String>, StoreError> {
         let _turn = self.turn.lock().await;
         let mut touched = vec![id.to_owned()];
         let mut read = 0;
@@ -107,23 +97,46 @@ impl Directory {
         Ok(touched)
     }
 
+    /// Whether a group that memory has forgotten was deleted, by its row.
+    pub(crate) async fn was_deleted(&self, host: &Host, id: &str) -> Result<bool, StoreError> {
+        let row = read::<Group>(host, GROUP, id).await?;
+        Ok(matches!(row, Row::Is(group) if group.is_deleted))
+    }
+
     fn is_kept_hidden(&self, id: &str) -> bool {
         self.look(id, |known| known.group.is_hidden) == Some(true)
     }
 
-    async fn read(&self, host: &Host, id: &str, what: &Reload) -> Result<(), LoadError> {
-        let Some(group) = read::<Group>(host, GROUP, id).await? else {
-            let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
-            groups.remove(id);
-            return Ok(());
+    async fn read(&self, host: &Host, id: &str, what: &Reload) -> Result<(), StoreError> {
+        let mut is_unreadable = false;
+        let group = match read::<Group>(host, GROUP, id).await? {
+            Row::Absent => {
+                let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+                groups.remove(id);
+                return Ok(());
+            }
+            Row::Is(group) => group,
+            Row::Unreadable => {
+                is_unreadable = true;
+                Group::closed_to_all()
+            }
         };
-        let display: Option<Display> = read(host, DISPLAY, id).await?;
-        let staff: Option<Staff> = read(host, STAFF, id).await?;
+        let display = read::<Display>(host, DISPLAY, id).await?;
+        let display = display.or_default(&mut is_unreadable);
+        let staff = read::<Staff>(host, STAFF, id).await?;
+        let staff = staff.or_default(&mut is_unreadable);
+        if is_unreadable {
+            tracing::warn!(
+                "rows of a group cannot be read; `trellis groups check` tells which, `trellis groups rebuild --apply` puts them right"
+            );
+        }
         let is_deleted = group.is_deleted;
         self.change(id, |known| {
             known.group = group;
-            known.display = display.unwrap_or_default();
-            known.staff = staff.unwrap_or_default();
+            known.display = display;
+            known.staff = staff;
+            known.is_cleared &= is_deleted;
+            known.is_unreadable = is_unreadable;
         });
         match what {
             // Those who were members may still be told that it is gone.
@@ -148,7 +161,7 @@ impl Directory {
         Ok(())
     }
 
-    async fn refresh_all_users(&self, host: &Host, id: &str) -> Result<(), LoadError> {
+    async fn refresh_all_users(&self, host: &Host, id: &str) -> Result<(), StoreError> {
         if self.look(id, |known| known.group.is_deleted) != Some(false) {
             return Ok(());
         }
@@ -164,17 +177,8 @@ impl Directory {
 
     fn change(&self, id: &str, change: impl FnOnce(&mut Known)) {
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
-        change(groups.entry(id.to_owned()).or_default());
+        groups.change(id, change);
     }
-}
-
-/// Why rows could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error("the store could not read rows of a group")]
-    Store(#[from] StoreError),
-    #[error("a row of a group cannot be read")]
-    Unreadable(#[from] serde_json::Error),
 }
 
 /// Hands over every row whose key begins so.
@@ -196,11 +200,34 @@ pub(crate) async fn each_row(
     }
 }
 
+/// What a row of a group says.
+enum Row<T> {
+    Absent,
+    Is(T),
+    Unreadable,
+}
+
+impl<T: Default> Row<T> {
+    /// Nothing, where nothing can be read; notes if so.
+    fn or_default(self, is_unreadable: &mut bool) -> T {
+        match self {
+            Row::Absent => T::default(),
+            Row::Is(value) => value,
+            Row::Unreadable => {
+                *is_unreadable = true;
+                T::default()
+            }
+        }
+    }
+}
+
 async fn read<T: DeserializeOwned>(
     host: &Host,
     letter: u8,
     id: &str,
-) -> Result<Option<T>, LoadError> {
-    let row = host.kv_get(&state::key(letter, id, &[])).await?;
-    Ok(row.map(|row| serde_json::from_slice(&row)).transpose()?)
+) -> Result<Row<T>, StoreError> {
+    let Some(row) = host.kv_get(&state::key(letter, id, &[])).await? else {
+        return Ok(Row::Absent);
+    };
+    Ok(serde_json::from_slice(&row).map_or(Row::Unreadable, Row::Is))
 }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::group::Standing;
 use crate::judging::judge;
 use crate::moderation::keepers;
-use crate::rebuilding::{Pages, differences, fold};
+use crate::rebuilding::{Pages, counts_differ, differences, fold};
 use crate::rules::Rules;
 use crate::state::{Refusal, State};
 use proptest::prelude::*;
@@ -150,6 +150,7 @@ fn take(pages: &mut Pages, event: &Event, rules: &Rules) -> Result<(), String> {
 /// What holds of every state.
 fn check(pages: &mut Pages, rules: &Rules) {
     let (mut groups, mut users) = (0, 0);
+    let mut shares = [0; PEOPLE as usize];
     for id in GROUPS {
         let standings: Vec<_> = (0..PEOPLE)
             .map(|number| {
@@ -169,6 +170,9 @@ fn check(pages: &mut Pages, rules: &Rules) {
         }
         groups += 1;
         users += (group.members + group.removed) as u64;
+        let founder = |number: &u64| Some(person(*number).pubkey()) == group.founder;
+        let founder = (0..PEOPLE).find(founder).unwrap();
+        shares[founder as usize] += (group.members + group.removed) as u64;
         assert_eq!((group.members, group.removed), (members, removed), "{id}");
         assert!(members <= rules.max_members);
         let staff = state.staff(id).unwrap();
@@ -194,6 +198,11 @@ fn check(pages: &mut Pages, rules: &Rules) {
     }
     let counts = State::of(pages).counts().unwrap();
     assert_eq!((counts.groups, counts.users), (groups, users));
+    for (number, share) in (0..).zip(shares) {
+        let founder = person(number).pubkey();
+        let counted = State::of(pages).users_of_founder(&founder).unwrap();
+        assert_eq!(counted, share);
+    }
 }
 
 proptest! {
@@ -230,6 +239,7 @@ proptest! {
         prop_assert_eq!(refused, 0);
         let differing = differences(&rebuilt, &pages);
         prop_assert!(differing.is_empty(), "{:?}", differing);
+        prop_assert!(!counts_differ(&rebuilt, &pages));
     }
 }
 

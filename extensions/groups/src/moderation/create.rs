@@ -1,5 +1,6 @@
 //! 9007 `create-group`.
 
+use super::must_have_room;
 use crate::group::{Display, Group, Staff, Standing};
 use crate::rules::Rules;
 use crate::state::{Refusal, State};
@@ -30,12 +31,11 @@ pub(super) fn create(event: &Event, state: &mut State<'_>, rules: &Rules) -> Res
     if state.counts()?.groups >= rules.max_groups as u64 {
         return Err(Reason::restricted("this relay has as many groups as it takes").into());
     }
-    if state.counts()?.users >= rules.max_users {
-        return Err(super::no_room().into());
-    }
     let creator = event.pubkey();
+    must_have_room(1, rules.max_users, Some(creator), state, rules)?;
     let group = Group {
         members: 1,
+        founder: Some(*creator),
         ..Group::default()
     };
     state.set_group(&id, &group)?;

@@ -1,6 +1,6 @@
 //! 9000 `put-user` and 9001 `remove-user`.
 
-use super::{Act, keepers};
+use super::{Act, keepers, must_have_room};
 use crate::group::{Staff, Standing};
 use crate::state::{Refusal, State};
 use crate::tags;
@@ -40,7 +40,7 @@ pub(super) fn put(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refusal
         state.set_standing(act.id, &user, Some(Standing::Member))?;
         state.set_request(act.id, &user, None)?;
     }
-    must_have_room(&act, new_users, state)?;
+    leaves_room(&act, new_users, state)?;
     if staff.len() > act.rules.max_staff {
         return Err(Reason::restricted("too many users of this group have roles").into());
     }
@@ -89,23 +89,20 @@ pub(super) fn remove(mut act: Act<'_>, state: &mut State<'_>) -> Result<(), Refu
         }
         state.set_request(act.id, &user, None)?;
     }
-    must_have_room(&act, new_users, state)?;
+    leaves_room(&act, new_users, state)?;
     must_leave_a_keeper(&act, keepers_before, &staff)?;
     set_staff(&act, &staff_before, &staff, state)?;
     state.set_group(act.id, &act.group)
 }
 
-/// All groups together know so many users: memory holds all of them.
-fn must_have_room(act: &Act<'_>, new_users: u64, state: &State<'_>) -> Result<(), Refusal> {
-    match new_users > 0 && state.counts()?.users + new_users > act.rules.max_users {
-        false => Ok(()),
-        true => Err(no_room().into()),
-    }
-}
-
-/// What those are told for whom there is no room in any group.
-pub(crate) fn no_room() -> Reason {
-    Reason::restricted("the groups of this relay have as many users as it takes")
+/// One event may name many who have not asked, so others than the operator's people leave some of the room to those who ask.
+fn leaves_room(act: &Act<'_>, new_users: u64, state: &State<'_>) -> Result<(), Refusal> {
+    let max_users = match act.actor.is_above_groups {
+        true => act.rules.max_users,
+        false => act.rules.max_users_by_others(),
+    };
+    let founder = act.group.founder.as_ref();
+    must_have_room(new_users, max_users, founder, state, act.rules)
 }
 
 /// Whether the relay answers a request with it.

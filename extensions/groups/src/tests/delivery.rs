@@ -68,7 +68,7 @@ const fn row(group: &'static str, kind: u16, by_group: &'static str, by_id: &'st
     }
 }
 
-/// Groups are named for their flags; the removed user is named by the remove-user (9001).
+/// Groups are named for their flags; the removed user is named by the remove-user (9001), and 11 is written by a stranger.
 const ROWS: &[Row] = &[
     row("public", 9, "ssssss", "ssssss"),
     row("public", 445, "ssssss", "ssssss"),
@@ -93,6 +93,7 @@ const ROWS: &[Row] = &[
     row("private", 39003, "ssssss", "ssssss"),
     row("private", 39005, "arrsss", "eeesss"),
     row("hidden", 9, "ssssss", "ssssss"),
+    row("hidden", 11, "ssssss", "ssssss"),
     row("hidden", 9002, "eeesss", "eeesss"),
     row("hidden", 9001, "eessss", "eessss"),
     row("hidden", 9009, "eeeess", "eeeess"),
@@ -102,6 +103,7 @@ const ROWS: &[Row] = &[
     row("hidden", 39003, "eeesss", "eeesss"),
     row("hidden", 39005, "eeesss", "eeesss"),
     row("secret", 9, "eeesss", "eeesss"),
+    row("secret", 11, "eeesss", "eeesss"),
     row("secret", 9001, "eessss", "eessss"),
     row("secret", 39000, "eeesss", "eeesss"),
     row("secret", 39002, "eeesss", "eeesss"),
@@ -158,6 +160,11 @@ async fn write(ground: &Ground, group: &str) {
     let pin = ground.message(MEMBER, group, "hello");
     client.store(&pin).await;
     client.store(&ground.draft(MEMBER, 445, group).sign()).await;
+    if group != "public" {
+        client
+            .store(&ground.draft(STRANGER, 11, group).sign())
+            .await;
+    }
     let pins = ground
         .draft(ADMIN, 9010, group)
         .tag(["e", &pin.id().to_hex()]);

@@ -1,139 +1,128 @@
-//! Rule G4: of a hidden group nobody learns but its members, by what is answered nor by what is said of others.
+//! Rule G4: a hidden group answers strangers' requests as if it were not there, and is named by no other; what they write to
+//! it is judged as for any group.
 
 use super::ground::{ADMIN, GROUP, Ground, MEMBER, STRANGER, found, key};
-use crate::Groups;
 use std::time::Duration;
 use trellis_relay::event::Event;
-use trellis_relay::testing::{TestRelay, json, until};
+use trellis_relay::testing::{json, until};
 
 /// There is no group of this id.
 const NOWHERE: &str = "nowhere";
+/// Of a group that is for its members alone.
+const HIDDEN: [&str; 4] = ["hidden", "private", "restricted", "closed"];
 
-/// What strangers may try, sent to a group; whether it is stored.
-fn tries(ground: &Ground, group: &str) -> Vec<(Event, bool)> {
+/// What strangers may ask of a group, none of which is granted.
+fn tries(ground: &Ground, group: &str) -> Vec<Event> {
     let draft = |kind| ground.draft(STRANGER, kind, group);
     let day = Duration::from_secs(86_400);
+    let others = (0..10).map(|number| format!("other{number}"));
     vec![
-        (draft(9).content("is there anybody?").sign(), true),
-        (draft(9).ago(day).sign(), true),
-        (draft(9).tag(["previous", "01234567"]).sign(), true),
-        (draft(31_000).tag(["d", group]).sign(), true),
-        (draft(20_001).sign(), false),
-        (draft(9021).sign(), false),
-        (draft(9021).tag(["code", "guess"]).sign(), false),
-        (draft(9022).sign(), false),
-        (draft(9000).tag(["p", &key(STRANGER)]).sign(), false),
-        (draft(9006).sign(), false),
-        (draft(9008).sign(), false),
+        draft(9021).sign(),
+        draft(9021).tag(["code", "guess"]).sign(),
+        draft(9021).ago(day).sign(),
+        others
+            .fold(draft(9021), |draft, id| draft.tag(["h", &id]))
+            .sign(),
+        draft(9022).sign(),
+        draft(9000).tag(["p", &key(STRANGER)]).sign(),
+        draft(9002).tag(["parent", group]).sign(),
+        draft(9006).sign(),
+        draft(9008).sign(),
+        draft(39_000).tag(["d", group]).sign(),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g4_a_hidden_group_answers_strangers_as_if_it_were_not_there() {
-    let relay = TestRelay::of::<Groups>().config("[extensions.groups]\n");
-    let relay = relay.lmdb().start().await;
-    let mut ground = Ground { relay };
-    let flags = ["hidden", "private", "restricted", "closed"];
-    ground.found(GROUP, flags, &[MEMBER]).await;
-    ground
-        .relay
-        .connect()
-        .await
-        .store(&ground.message(MEMBER, GROUP, "secret"))
-        .await;
+    let ground = Ground::with_group("max_new_groups_per_hour = 20", HIDDEN, &[MEMBER]).await;
+    for number in 0..10 {
+        ground.found(&format!("other{number}"), HIDDEN, &[]).await;
+    }
+    let mut member = ground.client(MEMBER).await;
+    member.store(&ground.message(MEMBER, GROUP, "secret")).await;
     let mut stranger = ground.client(STRANGER).await;
-    let ephemeral = json!({"kinds": [20_001]});
-    stranger.subscribe("ephemeral", [ephemeral]).await.unwrap();
-    let mut strays = Vec::new();
     let (hidden, nowhere) = (tries(&ground, GROUP), tries(&ground, NOWHERE));
-    for ((hidden, is_stored), (nowhere, _)) in hidden.into_iter().zip(nowhere) {
-        let verdicts = [
-            stranger.publish(&hidden).await,
-            stranger.publish(&nowhere).await,
-        ];
-        let [one, other] = &verdicts;
-        let answers = [one, other].map(|it| (it.is_accepted(), it.reason().to_owned()));
-        assert_eq!(answers[0], answers[1], "{hidden:?}");
-        match hidden.kind() {
-            20_001 => {
-                assert_eq!(stranger.next_event("ephemeral").await, hidden);
-                assert_eq!(stranger.next_event("ephemeral").await, nowhere);
-            }
-            _ => assert_eq!(one.is_accepted(), is_stored),
-        }
-        if is_stored {
-            strays.push(hidden);
-        }
+    for (hidden, nowhere) in hidden.into_iter().zip(nowhere) {
+        let one = stranger.publish(&hidden).await;
+        let other = stranger.publish(&nowhere).await;
+        assert!(!one.is_accepted(), "{hidden:?}");
+        assert_eq!(one.reason(), other.reason(), "{hidden:?}");
     }
-    for is_again in [false, true] {
-        for stray in &strays {
-            let filter = json!({"ids": [stray.id().to_hex()]});
-            let mut nobody = ground.relay.connect().await;
-            let mut stranger = ground.client(STRANGER).await;
-            let mut member = ground.client(MEMBER).await;
-            let seen = [
-                found(&mut nobody, filter.clone()).await,
-                found(&mut stranger, filter.clone()).await,
-                found(&mut member, filter).await,
-            ];
-            // It is public and not the group's.
-            assert_eq!(seen, [Ok(1), Ok(1), Ok(0)], "{is_again} {stray:?}");
-        }
-        let mut stranger = ground.client(STRANGER).await;
-        let messages = json!({"kinds": [9], "#h": [GROUP], "authors": [key(MEMBER)]});
-        assert_eq!(found(&mut stranger, messages).await, Ok(0));
-        if !is_again {
-            ground.relay = ground.relay.restart().await;
-        }
+    for filter in [
+        json!({"#h": [GROUP]}),
+        json!({"#d": [GROUP]}),
+        json!({"kinds": [39_000, 39_001, 39_002, 39_003, 39_005], "#d": [GROUP]}),
+        json!({"authors": [key(ADMIN), key(MEMBER)]}),
+    ] {
+        assert_eq!(
+            found(&mut stranger, filter.clone()).await,
+            Ok(0),
+            "{filter}"
+        );
     }
-    // What a member writes stays the group's when the member goes, and who was a member is told so.
-    let mut admin = ground.client(ADMIN).await;
-    admin.store(&ground.remove(ADMIN, GROUP, MEMBER)).await;
-    let refused = admin.publish(&ground.message(MEMBER, GROUP, "but")).await;
-    refused.assert_refused("blocked: you were removed from this group");
-    let mut nobody = ground.relay.connect().await;
-    let messages = json!({"kinds": [9], "authors": [key(MEMBER)]});
-    assert_eq!(found(&mut nobody, messages.clone()).await, Ok(0));
-    assert_eq!(found(&mut admin, messages).await, Ok(1));
 }
 
-#[tokio::test]
-async fn g4_strangers_send_no_more_to_hidden_groups_than_is_remembered() {
-    let relay = TestRelay::of::<Groups>().config("[extensions.groups]\nmax_strays = 100");
-    let relay = relay.lmdb().start().await;
-    let mut ground = Ground { relay };
-    ground.found(GROUP, ["hidden"], &[]).await;
-    ground.found("open", [], &[]).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_what_strangers_send_to_a_hidden_group_is_not_stored_beside_it() {
+    let ground = Ground::with_group("", HIDDEN, &[MEMBER]).await;
+    let mut nobody = ground.relay.connect().await;
+    let live = json!({"kinds": [9, 20_001]});
+    nobody.subscribe("live", [live]).await.unwrap();
+    let members_only =
+        "restricted: only members write to this group; ask to join it with kind 9021";
     let mut client = ground.client(STRANGER).await;
-    let words = |number: usize| format!("message {number}");
-    let strays: Vec<Event> = (0..100)
-        .map(|number| ground.message(STRANGER, GROUP, &words(number)))
-        .collect();
-    for stray in &strays {
-        client.store(stray).await;
+    for kind in [9, 20_001] {
+        let sent = ground.draft(STRANGER, kind, GROUP).sign();
+        client.publish(&sent).await.assert_refused(members_only);
     }
-    let refused = client
-        .publish(&ground.message(STRANGER, GROUP, "more"))
-        .await;
-    refused.assert_refused(
-        "rate-limited: there are too many events of this kind here; try again later",
-    );
+    // What a moderator has deleted does not come back when its author has left, nor do they learn of the group otherwise.
+    let deleted = ground.message(MEMBER, GROUP, "to be deleted");
+    client.store(&deleted).await;
+    let deletion = ground.draft(ADMIN, 9005, GROUP);
     client
-        .store(&ground.message(STRANGER, "open", "more"))
+        .store(&deletion.tag(["e", &deleted.id().to_hex()]).sign())
         .await;
-    client.store(&ground.message(ADMIN, GROUP, "mine")).await;
-    // What its author deletes is forgotten when the relay starts.
-    let author = ground.author(STRANGER);
-    client.store(&author.deletion(&strays)).await;
-    ground.relay = ground.relay.restart().await;
-    let mut client = ground.client(STRANGER).await;
-    let mut number = 100;
-    until("there is room for more", async || {
-        number += 1;
-        let more = ground.message(STRANGER, GROUP, &words(number));
-        client.publish(&more).await.is_accepted()
+    client
+        .store(&ground.draft(MEMBER, 9022, GROUP).sign())
+        .await;
+    ground.until_members(GROUP, 1).await;
+    let mut admin = ground.client(ADMIN).await;
+    let by_id = json!({"ids": [deleted.id().to_hex()]});
+    until("the message is gone", async || {
+        found(&mut admin, by_id.clone()).await == Ok(0)
     })
     .await;
+    client.publish(&deleted).await.assert_refused(members_only);
+    let by_who_left = ground.draft(MEMBER, 20_001, GROUP).sign();
+    client
+        .publish(&by_who_left)
+        .await
+        .assert_refused(members_only);
+    assert_eq!(found(&mut admin, by_id).await, Ok(0));
+    // The next one is the first that comes.
+    let open = ground.message(STRANGER, NOWHERE, "for all");
+    client.store(&open).await;
+    assert_eq!(nobody.next_event("live").await, open);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_hidden_group_that_is_not_restricted_takes_what_strangers_write() {
+    let ground = Ground::with_group("", ["hidden"], &[MEMBER]).await;
+    ground
+        .found("private", ["hidden", "private"], &[MEMBER])
+        .await;
+    let mut stranger = ground.client(STRANGER).await;
+    for (group, seen) in [(GROUP, [1, 1]), ("private", [0, 1])] {
+        let message = ground.message(STRANGER, group, "is there anybody?");
+        stranger.store(&message).await;
+        let filter = json!({"ids": [message.id().to_hex()]});
+        let mut member = ground.client(MEMBER).await;
+        let found = [
+            found(&mut stranger, filter.clone()).await,
+            found(&mut member, filter).await,
+        ];
+        assert_eq!(found, seen.map(Ok), "{group}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

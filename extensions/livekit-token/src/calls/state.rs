@@ -1,6 +1,7 @@
 //! Which rooms go on and which are over, whatever order the news comes in.
 //!
-//! Invariant: of rooms of one name one goes on at most, and one that is over does not come back.
+//! Invariant: of rooms of one name one goes on at most, and no news brings back one that is over. Only a list of LiveKit's
+//! does that which was asked for later: then it was taken for over by mistake.
 
 use super::RoomSeen;
 use super::call::Call;
@@ -17,8 +18,8 @@ pub(super) struct State {
     pub(super) rooms: HashMap<String, Call>,
     /// Which rooms LiveKit has, as it told last.
     pub(super) running: Running,
-    /// By sid.
-    pub(super) ended: VecDeque<String>,
+    /// By sid, with the turn of the last news that says so.
+    pub(super) ended: VecDeque<(String, u64)>,
     /// Counts the news.
     turn: u64,
 }
@@ -48,7 +49,25 @@ impl State {
     /// Whether a room is known to be over: it was told, or a newer one of its name is there.
     pub(super) fn is_over(&self, room: &RoomSeen) -> bool {
         let opening = Opening::of(room);
-        self.ended.contains(&room.sid) || self.known(&room.name).any(|it| opening.is_before(it))
+        self.is_ended(&room.sid) || self.known(&room.name).any(|it| opening.is_before(it))
+    }
+
+    /// Whether it was told that a room is over, or that another of its name has taken its place.
+    pub(super) fn is_ended(&self, sid: &str) -> bool {
+        self.ended.iter().any(|(it, _)| it == sid)
+    }
+
+    /// Whether a room is neither known to go on nor known to have ended.
+    pub(super) fn is_unheard_of(&self, room: &RoomSeen) -> bool {
+        let opening = Opening::of(room);
+        let mut known = self.known(&room.name);
+        !self.is_ended(&room.sid) && known.all(|it| it.is_another(&opening))
+    }
+
+    /// Whether another room of this name is known.
+    pub(super) fn has_another(&self, room: &RoomSeen) -> bool {
+        let opening = Opening::of(room);
+        self.known(&room.name).any(|it| it.is_another(&opening))
     }
 
     /// Whether another room of this name is known that is not certainly older.
@@ -66,11 +85,11 @@ impl State {
             .filter(|it| it.is_another(&opening))
             .map(|it| it.sid.clone())
         {
-            self.remember_ended(&sid);
+            self.remember_ended(&sid, turn);
         }
         let call = self.rooms.get(&room.name);
         let told = match call.is_some_and(|call| call.opening.is_another(&opening)) {
-            true => self.end(&room.name),
+            true => self.end(&room.name, turn),
             false => Vec::new(),
         };
         self.running.put(&room.name, opening, turn);
@@ -78,36 +97,49 @@ impl State {
     }
 
     /// The call in a room is over.
-    pub(super) fn end(&mut self, name: &str) -> Vec<Announcement> {
+    pub(super) fn end(&mut self, name: &str, turn: u64) -> Vec<Announcement> {
         let Some(mut call) = self.rooms.remove(name) else {
             return Vec::new();
         };
-        self.remember_ended(&call.opening.sid);
+        self.remember_ended(&call.opening.sid, turn);
         call.tell(name, vec![News::Finished])
     }
 
-    /// A room is in a list that was asked for at `turn`, which is right about what was known before.
-    pub(super) fn listed(&mut self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
+    /// Whether a room goes on that is in an answer of LiveKit's. What it was asked at `turn` is right about what was known before,
+    /// also where that was taken for over.
+    pub(super) fn stands(&mut self, room: &RoomSeen, turn: u64) -> bool {
         let call_turn = self.rooms.get(&room.name).map(|call| call.turn);
-        let is_known = call_turn.is_some() || self.running.get(&room.name).is_some();
         let is_newer_known = call_turn.is_some_and(|it| it >= turn)
             || (self.running.get(&room.name).is_some()
                 && !self.running.was_known(&room.name, turn));
-        let is_ours = room.facts.is_some() || is_known;
-        match !is_ours
-            || self.ended.contains(&room.sid)
-            || (is_newer_known && self.is_outlived(room))
-        {
-            true => Vec::new(),
-            false => self.begin(room, turn),
+        let ended = self.ended.iter().find(|(sid, _)| *sid == room.sid);
+        let is_over = ended.is_some_and(|(_, ended)| *ended >= turn);
+        if is_over || (is_newer_known && self.is_outlived(room)) {
+            return false;
+        }
+        self.ended.retain(|(sid, _)| *sid != room.sid);
+        true
+    }
+
+    /// A room is in a list that was asked for at `turn`.
+    pub(super) fn listed(&mut self, room: &RoomSeen, turn: u64) -> Vec<Announcement> {
+        let is_ours = room.facts.is_some() || self.known(&room.name).next().is_some();
+        match self.stands(room, turn) && is_ours {
+            true => self.begin(room, turn),
+            false => Vec::new(),
         }
     }
 
-    pub(super) fn remember_ended(&mut self, sid: &str) {
-        if sid.is_empty() || self.ended.iter().any(|it| it == sid) {
+    /// A room is over, by what was heard at `turn`.
+    pub(super) fn remember_ended(&mut self, sid: &str, turn: u64) {
+        if sid.is_empty() {
             return;
         }
-        self.ended.push_back(sid.to_owned());
+        if let Some((_, ended)) = self.ended.iter_mut().find(|(it, _)| it == sid) {
+            *ended = turn.max(*ended);
+            return;
+        }
+        self.ended.push_back((sid.to_owned(), turn));
         if self.ended.len() > ENDED_MAX {
             self.ended.pop_front();
         }

@@ -96,11 +96,12 @@ fn l8_late_news_of_an_older_room_does_nothing_to_the_newer_one() {
     // nothing, as after a restart.
     let ways: [fn(&Calls, &RoomSeen, PublicKey); 3] = [
         |calls, new, alice| drop(calls.joined(new, "PA_2", alice, 7)),
-        |calls, new, _| drop(calls.opened(new)),
+        |calls, new, _| drop(calls.opened(new, calls.turn())),
         |calls, new, _| drop(calls.rooms_listed(std::slice::from_ref(new), calls.turn())),
     ];
     for hear_of in ways {
         let calls = Calls::new(10, 10);
+        let early = calls.turn();
         hear_of(&calls, &new, alice);
         assert!(calls.is_over(&old) && !calls.is_over(&new));
         assert_eq!(end(&calls, &old), None);
@@ -109,7 +110,7 @@ fn l8_late_news_of_an_older_room_does_nothing_to_the_newer_one() {
             assert_eq!(end(&calls, stale), None);
             assert_eq!(news(calls.joined(stale, "PA_1", bob, 5)), []);
         }
-        assert_eq!(news(calls.opened(&old)), []);
+        assert_eq!(news(calls.opened(&old, early)), []);
         calls.joined(&new, "PA_2", alice, 7);
         let accepted = calls.commit("r", alice, 0, "aa", "AA==".to_owned());
         assert!(accepted.unwrap().is_ok());
@@ -127,7 +128,7 @@ fn l8_a_newer_room_of_the_name_ends_the_older_one() {
     let (old, new) = (room_of("r", "RM_1", 5), room_of("r", "RM_2", 6));
     let calls = Calls::new(10, 10);
     calls.joined(&old, "PA_1", key(1), 5);
-    assert_eq!(news(calls.opened(&new)), [News::Finished]);
+    assert_eq!(news(calls.opened(&new, calls.turn())), [News::Finished]);
     assert!(calls.is_over(&old) && calls.group_state("r").is_none());
 
     // That it ended is news of it as well.
@@ -149,6 +150,70 @@ fn l8_a_newer_room_of_the_name_ends_the_older_one() {
     calls.joined(&room_of("r", "RM_4", 10), "PA_4", key(1), 5);
     assert_eq!(calls.rooms_listed(&[old], early).1, []);
     assert!(calls.knows("r"));
+}
+
+#[test]
+fn l8_a_room_that_was_taken_for_over_goes_on_where_livekit_shows_it_later() {
+    let alice = key(1);
+    let (one, other) = (room_of("r", "RM_1", 5000), room_of("r", "RM_2", 5000));
+    // Both were opened in the same second, and late news of one was taken for the other's end.
+    let mistaken = || {
+        let calls = Calls::new(10, 10);
+        calls.joined(&one, "PA_1", alice, 5);
+        let early = calls.turn();
+        assert_eq!(news(calls.joined(&other, "PA_2", alice, 5)).len(), 2);
+        assert!(calls.is_over(&one));
+        (calls, early)
+    };
+    let shows: [fn(&Calls, &RoomSeen, u64) -> Vec<Announcement>; 2] = [
+        |calls, room, turn| calls.rooms_listed(std::slice::from_ref(room), turn).1,
+        |calls, room, turn| calls.opened(room, turn),
+    ];
+    for show in shows {
+        let (calls, early) = mistaken();
+        // An answer from before the news tells nothing of it.
+        assert_eq!(show(&calls, &one, early), []);
+        assert!(calls.is_over(&one));
+        let told = show(&calls, &one, calls.turn());
+        assert_eq!(news(told), [News::Finished]);
+        assert!(!calls.is_over(&one) && calls.is_over(&other));
+        let told = calls.joined(&one, "PA_1", alice, 5);
+        assert_eq!(news(told), [News::Joined(alice)]);
+        assert_eq!(end(&calls, &one), Some(vec![News::Finished]));
+    }
+    // Nothing is known to go on under that name.
+    let calls = Calls::new(10, 10);
+    assert_eq!(end(&calls, &one), Some(vec![News::Finished]));
+    assert!(calls.is_over(&one));
+    calls.rooms_listed(std::slice::from_ref(&one), calls.turn());
+    assert!(!calls.is_over(&one));
+}
+
+#[test]
+fn l8_of_two_rooms_of_one_second_livekit_tells_which_goes_on() {
+    let alice = key(1);
+    let (one, other) = (room_of("r", "RM_1", 5000), room_of("r", "RM_2", 5000));
+    let calls = Calls::new(10, 10);
+    assert!(calls.is_unheard_of(&one));
+    calls.joined(&one, "PA_1", alice, 5);
+    assert!(!calls.is_unheard_of(&one) && calls.is_unheard_of(&other));
+    let told = calls.told_apart(&other, &one, calls.turn());
+    assert_eq!(news(told), []);
+    assert!(calls.is_over(&other) && !calls.is_unheard_of(&other));
+    assert_eq!(news(calls.joined(&other, "PA_2", key(2), 5)), []);
+    assert_eq!(news(calls.left(&other, "PA_1")), []);
+    assert_eq!(end(&calls, &other), None);
+    assert_eq!(calls.group_state("r").unwrap().people, [alice]);
+    // The clock of one that LiveKit does not have counts for nothing.
+    let ahead = room_of("r", "RM_3", 9000);
+    assert_eq!(news(calls.told_apart(&ahead, &one, calls.turn())), []);
+    assert_eq!(end(&calls, &ahead), None);
+    assert_eq!(calls.group_state("r").unwrap().people, [alice]);
+    // The one that it does have ends the other.
+    let next = room_of("r", "RM_4", 5000);
+    let told = calls.told_apart(&next, &next, calls.turn());
+    assert_eq!(news(told), [News::Finished]);
+    assert!(calls.is_over(&one) && !calls.is_unheard_of(&next));
 }
 
 #[test]

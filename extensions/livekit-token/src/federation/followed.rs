@@ -18,6 +18,8 @@ pub(super) struct Followed {
     added: u64,
     /// Counts questions to the relay.
     asked: u64,
+    /// Counts those that have made way.
+    pushed_out: u64,
 }
 
 struct Stranger {
@@ -44,16 +46,17 @@ impl Followed {
             strangers: HashMap::new(),
             added: 0,
             asked: 0,
+            pushed_out: 0,
         }
     }
 
-    /// Follows a community for somebody's space, if there is a place. `in_use` tells which have rooms here; it is asked for
-    /// only where all places are taken. Whether it is followed now and was not before.
+    /// Follows a community for somebody's space, if there is a place. `is_in_use` tells which have rooms here, where all places
+    /// are taken. Whether it is followed now and was not before.
     pub(super) fn add(
         &mut self,
         community: PublicKey,
         for_author: PublicKey,
-        in_use: impl FnOnce() -> HashSet<PublicKey>,
+        is_in_use: impl Fn(&PublicKey) -> bool,
     ) -> bool {
         if self.contains(&community) {
             return false;
@@ -64,14 +67,14 @@ impl Followed {
             return false;
         }
         if self.strangers.len() >= self.strangers_max {
-            let in_use = in_use();
             let useless = self.strangers.iter();
-            let useless = useless.filter(|(key, it)| it.is_answered && !in_use.contains(*key));
+            let useless = useless.filter(|(key, it)| it.is_answered && !is_in_use(key));
             let oldest = useless.min_by_key(|(_, it)| it.number).map(|(key, _)| *key);
             let Some(oldest) = oldest else {
                 return false;
             };
             self.strangers.remove(&oldest);
+            self.pushed_out += 1;
         }
         self.added += 1;
         let stranger = Stranger {
@@ -86,6 +89,16 @@ impl Followed {
 
     pub(super) fn contains(&self, community: &PublicKey) -> bool {
         self.named.contains(community) || self.strangers.contains_key(community)
+    }
+
+    /// How many have made way for others so far.
+    pub(super) fn pushed_out(&self) -> u64 {
+        self.pushed_out
+    }
+
+    /// Those that the operator has named.
+    pub(super) fn named(&self) -> impl Iterator<Item = &PublicKey> {
+        self.named.iter()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -127,8 +140,8 @@ mod tests {
         Author::new(number).pubkey()
     }
 
-    fn nobody() -> HashSet<PublicKey> {
-        HashSet::new()
+    fn nobody(_: &PublicKey) -> bool {
+        false
     }
 
     #[test]
@@ -150,14 +163,15 @@ mod tests {
 
     #[test]
     fn l12_a_flood_of_strangers_pushes_out_none_that_is_in_use_or_not_asked_for_yet() {
-        let used = || HashSet::from([key(10)]);
+        let in_use = HashSet::from([key(10)]);
+        let used = |it: &PublicKey| in_use.contains(it);
         let mut followed = Followed::new([key(1)], 3, 1);
         for number in [10, 11, 12] {
             assert!(followed.add(key(number), key(100 + number), used));
         }
         // Nobody was asked for any of them so far.
         assert!(!followed.add(key(13), key(113), used));
-        let [first, others] = followed.ask(&used());
+        let [first, others] = followed.ask(&in_use);
         assert_eq!((first, others.len()), (vec![key(1), key(10)], 2));
         assert!(!followed.add(key(13), key(113), used));
         assert!(!followed.answered());
@@ -167,11 +181,11 @@ mod tests {
             assert_eq!(is_added, number < 15, "{number}");
         }
         assert!(followed.answered(), "there are new ones");
-        followed.ask(&used());
+        followed.ask(&in_use);
         assert!(!followed.answered());
         assert!(followed.add(key(60), key(160), used));
         assert!(followed.contains(&key(1)) && followed.contains(&key(10)));
         assert!(!followed.contains(&key(11)) && !followed.contains(&key(13)));
-        assert_eq!(followed.strangers.len(), 3);
+        assert_eq!((followed.strangers.len(), followed.pushed_out()), (3, 3));
     }
 }

@@ -1,9 +1,11 @@
 //! Events of one relay that are held in memory for a while, with their bytes counted.
 //!
-//! Invariant: bounded in number and bytes, with a share of both for each author.
+//! Invariant: bounded in number and bytes, with a share of both for each author; of what has an address the newest version alone
+//! is held, and found by it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use trellis_relay::event::Address;
 use trellis_relay::extension::prelude::*;
 
 /// How much is held.
@@ -19,6 +21,7 @@ pub(super) struct Heap {
     bounds: Bounds,
     /// In the order in which they came.
     events: BTreeMap<u64, Arc<Event>>,
+    by_address: HashMap<Address, u64>,
     held: Held,
     by_author: HashMap<PublicKey, Held>,
     came: u64,
@@ -36,14 +39,18 @@ impl Heap {
         Heap {
             bounds,
             events: BTreeMap::new(),
+            by_address: HashMap::new(),
             held: Held::default(),
             by_author: HashMap::new(),
             came: 0,
         }
     }
 
-    /// Holds an event, if there is a place. Whether there was.
+    /// Holds an event, if there is a place; not in place of a newer version. Whether there was.
     pub(super) fn add(&mut self, event: Arc<Event>) -> bool {
+        if !self.make_way(&event) {
+            return true;
+        }
         if !self.fits_author(&event) || !self.fits(&event) {
             return false;
         }
@@ -51,8 +58,12 @@ impl Heap {
         true
     }
 
-    /// Holds an event, in place of the oldest where there is too much. Whether its author has a place.
+    /// Holds an event, in place of the oldest where there is too much; not in place of a newer version. Whether its author has
+    /// a place.
     pub(super) fn push(&mut self, event: Arc<Event>) -> bool {
+        if !self.make_way(&event) {
+            return true;
+        }
         if !self.fits_author(&event) || event.json().len() > self.bounds.bytes_max {
             return false;
         }
@@ -60,19 +71,35 @@ impl Heap {
             let Some(oldest) = self.events.keys().next().copied() else {
                 break;
             };
-            self.remove(oldest);
+            self.take(oldest);
         }
         self.put(event);
         true
     }
 
-    /// Lets go of the events of which this holds.
-    pub(super) fn drop_where(&mut self, is_to_go: impl Fn(&Event) -> bool) {
-        let gone = self.events.iter().filter(|(_, event)| is_to_go(event));
-        let gone: Vec<u64> = gone.map(|(number, _)| *number).collect();
-        for number in gone {
-            self.remove(number);
+    /// Lets go of an older version of an event. Whether none is left that is as new.
+    pub(super) fn make_way(&mut self, event: &Event) -> bool {
+        let Some((number, held)) = self.version_of(event) else {
+            return true;
+        };
+        let is_newer = (held.created_at(), event.id()) < (event.created_at(), held.id());
+        if is_newer {
+            self.take(number);
         }
+        is_newer
+    }
+
+    /// Lets go of whatever version of an event is held.
+    pub(super) fn remove(&mut self, event: &Event) {
+        if let Some((number, _)) = self.version_of(event) {
+            self.take(number);
+        }
+    }
+
+    /// Whether this event is held, which has an address.
+    pub(super) fn holds(&self, event: &Event) -> bool {
+        self.version_of(event)
+            .is_some_and(|(_, held)| held.id() == event.id())
     }
 
     /// What is held, the first first.
@@ -82,6 +109,11 @@ impl Heap {
 
     pub(super) fn into_events(self) -> Vec<Arc<Event>> {
         self.events.into_values().collect()
+    }
+
+    fn version_of(&self, event: &Event) -> Option<(u64, &Arc<Event>)> {
+        let number = *self.by_address.get(&event.address()?)?;
+        Some((number, self.events.get(&number)?))
     }
 
     fn fits(&self, event: &Event) -> bool {
@@ -105,13 +137,19 @@ impl Heap {
             held.bytes += bytes;
         }
         self.came += 1;
+        if let Some(address) = event.address() {
+            self.by_address.insert(address, self.came);
+        }
         self.events.insert(self.came, event);
     }
 
-    fn remove(&mut self, number: u64) {
+    fn take(&mut self, number: u64) {
         let Some(event) = self.events.remove(&number) else {
             return;
         };
+        if let Some(address) = event.address() {
+            self.by_address.remove(&address);
+        }
         let bytes = event.json().len();
         self.held.events -= 1;
         self.held.bytes -= bytes;
@@ -168,10 +206,37 @@ mod tests {
         assert!(heap.push(note(4, 1)));
         let keys: Vec<_> = heap.events().map(|it| *it.pubkey()).collect();
         assert_eq!(keys, [2, 3, 4].map(|it| Author::new(it).pubkey()));
-        heap.drop_where(|it| *it.pubkey() == keys[0]);
-        assert_eq!((heap.held.events, heap.by_author.len()), (2, 2));
-        heap.drop_where(|_| true);
+    }
+
+    #[test]
+    fn l12_of_what_has_an_address_the_newest_version_is_held() {
+        let list = |author: u64, d: &str, at_s: u64| {
+            let draft = Author::new(author).draft(30000).tag(["d", d]).at(at_s);
+            Arc::new(draft.sign())
+        };
+        let mut heap = heap(4, 1 << 20, 2);
+        let [old, new] = [5, 6].map(|at_s| list(1, "people", at_s));
+        assert!(heap.add(old.clone()) && heap.holds(&old));
+        assert!(heap.add(new.clone()) && heap.push(old.clone()));
+        assert!(heap.holds(&new) && !heap.holds(&old));
+        assert!(!heap.make_way(&old) && !heap.make_way(&new));
+        // Of one second the lower id counts (NIP-01).
+        let twin = Author::new(1).draft(30000).tag(["d", "people"]).at(6);
+        let twin = Arc::new(twin.content("again").sign());
+        let lower = new.id().min(twin.id());
+        heap.add(twin.clone());
+        assert_eq!(heap.events().map(|it| it.id()).collect::<Vec<_>>(), [lower]);
+        assert!(heap.add(list(1, "others", 5)) && heap.add(list(2, "people", 5)));
+        assert!(!heap.add(list(1, "third", 5)), "a half is two");
+        assert_eq!((heap.held.events, heap.by_author.len()), (3, 2));
+        heap.remove(&old);
+        assert!(!heap.holds(&new) && !heap.holds(&twin));
+        for d in ["others", "people"] {
+            heap.remove(&list(1, d, 0));
+            heap.remove(&list(2, d, 0));
+        }
         assert_eq!(heap.held, Held::default());
+        assert!(heap.by_address.is_empty() && heap.by_author.is_empty());
         assert!(heap.into_events().is_empty());
     }
 }

@@ -83,6 +83,74 @@ async fn l12_watched_relays_have_rooms_and_nothing_else_is_taken_from_them() {
     assert_eq!(stored(&ground.relay, &[5]).await, 1);
 }
 
+#[tokio::test]
+async fn l12_what_a_community_says_in_a_row_is_taken_together() {
+    let elsewhere = TestRelay::setup().start().await;
+    let relays = format!("nostr_relays = ['{}']", elsewhere.url());
+    let Some(ground) = Ground::start_beside(&relays, HERE_IS_ALLOWED).await else {
+        return;
+    };
+    let said = [
+        ground.definition(OPERATOR),
+        ground.list(&[MEMBER]),
+        ground.open_space(MEMBER, "hall"),
+    ];
+    store(&elsewhere, &said).await;
+    ground.livekit.until_rooms(&[&room(MEMBER, "hall")]).await;
+    let mut client = ground.relay.connect().await;
+    let lists = json!({"kinds": [30000], "limit": 0});
+    assert_eq!(client.subscribe("live", [lists]).await, Ok(vec![]));
+    let versions: Vec<Event> = (0..50)
+        .map(|_| {
+            ground.later();
+            ground.list(&[])
+        })
+        .collect();
+    store(&elsewhere, &versions).await;
+    ground.livekit.until_rooms(&[]).await;
+    let mut taken = vec![client.next_event("live").await];
+    while taken.last().map(Event::id) != versions.last().map(Event::id) {
+        taken.push(client.next_event("live").await);
+    }
+    assert!(taken.len() < versions.len(), "{}", taken.len());
+}
+
+#[tokio::test]
+async fn l12_a_space_that_waits_waits_no_more_once_it_names_another_operator() {
+    const LATER: u64 = 101;
+    let elsewhere = TestRelay::setup().start().await;
+    let relays = format!("nostr_relays = ['{}']", elsewhere.url());
+    let Some(ground) = Ground::start_beside(&relays, HERE_IS_ALLOWED).await else {
+        return;
+    };
+    let said = [
+        ground.definition(OPERATOR),
+        ground.list(&[MEMBER]),
+        ground.open_space(MEMBER, "first"),
+    ];
+    store(&elsewhere, &said).await;
+    ground.livekit.until_rooms(&[&room(MEMBER, "first")]).await;
+    // From here on it is heard what is said there. Of this community nothing is known so far.
+    let space = |d: &str, operator: &str| {
+        let draft = ground.relay.author(MEMBER).draft(30312).tag(["d", d]);
+        let draft = draft.tag(["room", "A room"]).tag(["status", "open"]);
+        let draft = draft.tag(["service", operator]);
+        draft.tag(["h", &key(LATER)]).sign()
+    };
+    let waiting = [space("hall", OPERATOR), space("cellar", OPERATOR)];
+    store(&elsewhere, &waiting).await;
+    ground.later();
+    let community = ground.relay.author(LATER).draft(10222);
+    let community = community.tag(["livekit", OPERATOR]);
+    let open_to_all = community.tag(["content", "Rooms"]).tag(["k", "30312"]);
+    let elsewhere_now = space("hall", "https://other.example");
+    store(&elsewhere, &[elsewhere_now, open_to_all.sign()]).await;
+    let wanted = [room(MEMBER, "first"), room(MEMBER, "cellar")];
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    ground.livekit.until_rooms(&wanted).await;
+    assert_eq!(stored(&ground.relay, &[30312]).await, 2);
+}
+
 /// A request for a token for the stranger's list of members.
 fn ask(ground: &Ground) -> HttpCall {
     let body = json!({"room": room(MEMBER, "hall"), "community": key(COMMUNITY)});

@@ -1,17 +1,19 @@
 //! The relays that the operator has watched.
 //!
 //! Two subscriptions each: spaces, and what their communities say of themselves. A space that is not entitled to a room so far
-//! waits, since its community may be learned of later. Invariant: whatever strangers write there, what is held is bounded in
-//! number and bytes, each author has a share of it, and of communities none that is in use makes way.
+//! waits (`waiting`). Invariant: whatever strangers write there, what is held is bounded in number and bytes, each author has a
+//! share of it, and of communities none that is in use makes way; and what they write by and by is looked at seldom.
 
 use super::followed::Followed;
 use super::heap::{Bounds, Heap};
 use super::peer::{Peer, Said};
 use super::take;
+use super::waiting::Waiting;
 use crate::LivekitToken;
 use crate::communities::{DEFINITION, LIST};
 use crate::rooms::{SPACE, Space};
 use serde_json::{Value, json};
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +30,6 @@ const COMMUNITIES: &str = "communities";
 /// Communities that are followed at one relay besides those that the operator has named, and for one author's spaces.
 const FOLLOWED_MAX: usize = 500;
 const FOLLOWED_SHARE: usize = 25;
-/// Spaces that wait for their communities.
-const WAITING: Bounds = Bounds {
-    events_max: 1000,
-    bytes_max: 4 << 20,
-    shares: 20,
-};
 /// What communities say that are named or have rooms here, and what others say, until the relay has said all of it.
 const GATHERED: Bounds = Bounds {
     events_max: LIMIT,
@@ -50,7 +46,8 @@ const LIMIT: usize = 5000;
 /// When a relay is asked again that is gone.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(300);
-/// Between two questions there is a pause, many times as long as the answer took: no stranger keeps both relays busy.
+/// Between two questions there is a pause, many times as long as the answer took, and so there is before what the relay says by
+/// itself is stored and judged: no stranger keeps both relays busy.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 const PAUSE_TIMES: u32 = 20;
@@ -78,13 +75,16 @@ pub(super) async fn watch_forever(me: &LivekitToken, url: &str) {
 /// One connection's worth of watching.
 struct Watch<'m> {
     me: &'m LivekitToken,
-    followed: Followed,
-    /// Spaces whose communities are followed, or were.
-    waiting: Heap,
-    /// Spaces whose communities found no place so far.
-    unplaced: Heap,
-    /// What communities say, until the relay has said all of it: definitions tell which lists count.
+    waiting: Waiting,
+    /// What communities say: until the relay has said all of it, since definitions tell which lists count; or, where it was not
+    /// asked, for a moment.
     gathered: Option<Gathered>,
+    /// The relay was asked, and has not said all so far.
+    is_asking: bool,
+    /// When what it says without having been asked is stored.
+    settle_at: Option<Instant>,
+    /// Not before.
+    rest_until: Instant,
     /// Communities are followed that the relay was not asked for, or lists count that did not before.
     is_to_ask: bool,
     asked_at: Option<Instant>,
@@ -101,29 +101,49 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, event: Arc<Event>) {
+    fn new(in_use: HashSet<PublicKey>) -> Self {
+        Gathered {
+            in_use,
+            of_those: Heap::new(GATHERED),
+            of_others: Heap::new(GATHERED_OF_OTHERS),
+        }
+    }
+
+    /// Whether there was a place.
+    fn add(&mut self, event: Arc<Event>) -> bool {
         let heap = match self.in_use.contains(event.pubkey()) {
             true => &mut self.of_those,
             false => &mut self.of_others,
         };
-        if !heap.add(event) {
+        let is_held = heap.add(event);
+        if !is_held {
             tracing::debug!("a watched relay says more of a community than is read at once");
         }
+        is_held
+    }
+
+    fn into_events(self) -> Vec<Arc<Event>> {
+        let mut events = self.of_those.into_events();
+        events.extend(self.of_others.into_events());
+        events
     }
 }
 
 impl<'m> Watch<'m> {
     fn new(me: &'m LivekitToken) -> Self {
+        let now = Instant::now();
+        let followed = Followed::new(
+            me.settings().authorized_communities.iter().copied(),
+            FOLLOWED_MAX,
+            FOLLOWED_SHARE,
+        );
         Watch {
-            followed: Followed::new(
-                me.settings().authorized_communities.iter().copied(),
-                FOLLOWED_MAX,
-                FOLLOWED_SHARE,
-            ),
             me,
-            waiting: Heap::new(WAITING),
-            unplaced: Heap::new(WAITING),
+            waiting: Waiting::new(followed, now),
             gathered: None,
+            is_asking: false,
+            settle_at: None,
+            rest_until: now,
             is_to_ask: false,
             asked_at: None,
             pause: PAUSE_MIN,
@@ -133,17 +153,17 @@ impl<'m> Watch<'m> {
 
     async fn run(&mut self, url: &str) -> Result<(), OutboundError> {
         let mut peer = Peer::connect(&self.me.host, url).await?;
-        if !self.followed.is_empty() {
+        if !self.waiting.followed().is_empty() {
             self.follow(&mut peer).await?;
         }
         peer.subscribe(SPACES, &self.spaces()).await?;
         loop {
-            let said = match self.ask_at() {
+            let said = match self.due_at() {
                 None => peer.next().await?,
                 Some(at) => tokio::select! {
                     said = peer.next() => said?,
                     () = sleep_until(at) => {
-                        self.follow(&mut peer).await?;
+                        self.act(&mut peer).await?;
                         continue;
                     }
                 },
@@ -154,13 +174,14 @@ impl<'m> Watch<'m> {
             self.has_heard = true;
             match said {
                 Said::Event(name, event) if name == SPACES => self.hear_space(event).await,
-                Said::Event(name, event) if name == COMMUNITIES => self.hear(event).await,
-                Said::End(name) if name == COMMUNITIES => self.settle().await,
+                Said::Event(name, event) if name == COMMUNITIES => self.hear(event),
+                Said::End(name) if name == COMMUNITIES => self.hear_end().await,
                 Said::Closed => return Ok(()),
                 Said::Event(..) | Said::End(_) => {}
             }
-            if self.ask_at().is_some_and(|at| at <= Instant::now()) {
-                self.follow(&mut peer).await?;
+            // Of a relay that never stops talking nothing else is waited for.
+            if self.due_at().is_some_and(|at| at <= Instant::now()) {
+                self.act(&mut peer).await?;
             }
         }
     }
@@ -184,20 +205,40 @@ impl<'m> Watch<'m> {
         }
     }
 
+    /// When something is to be done though the relay says nothing.
+    fn due_at(&self) -> Option<Instant> {
+        if self.is_asking {
+            return None;
+        }
+        let due = [self.ask_at(), self.settle_at, self.waiting.look_at()];
+        due.into_iter().flatten().min()
+    }
+
+    async fn act(&mut self, peer: &mut Peer) -> Result<(), OutboundError> {
+        if self.ask_at().is_some_and(|at| at <= Instant::now()) {
+            return self.follow(peer).await;
+        }
+        self.settle().await;
+        Ok(())
+    }
+
     /// When the relay is to be asked again, if it is and has answered the last question.
     fn ask_at(&self) -> Option<Instant> {
-        if !self.is_to_ask || self.gathered.is_some() {
+        if !self.is_to_ask || self.is_asking {
             return None;
         }
         let at = self.asked_at.map(|at| at + self.pause);
         Some(at.unwrap_or_else(Instant::now))
     }
 
-    /// Asks for what the communities say, all of them anew.
+    /// Asks for what the communities say, all of them anew. What was heard before is stored with the answer.
     async fn follow(&mut self, peer: &mut Peer) -> Result<(), OutboundError> {
         self.is_to_ask = false;
+        self.is_asking = true;
+        self.settle_at = None;
         self.asked_at = Some(Instant::now());
-        let [first, others] = self.followed.ask(&self.me.rooms.communities());
+        let with_rooms = self.me.rooms.communities();
+        let [first, others] = self.waiting.followed_mut().ask(&with_rooms);
         // Each has a limit of its own, so that others' lists do not take the place of those that count.
         let filters: Vec<Value> = [&first, &others]
             .into_iter()
@@ -207,12 +248,17 @@ impl<'m> Watch<'m> {
                 json!({"kinds": [DEFINITION, LIST, RELAYS], "authors": authors, "limit": LIMIT})
             })
             .collect();
-        self.gathered = Some(Gathered {
-            in_use: first.into_iter().collect(),
-            of_those: Heap::new(GATHERED),
-            of_others: Heap::new(GATHERED_OF_OTHERS),
-        });
+        self.gathered().in_use.extend(first);
         peer.subscribe(COMMUNITIES, &filters).await
+    }
+
+    fn gathered(&mut self) -> &mut Gathered {
+        let (rooms, followed) = (&self.me.rooms, self.waiting.followed());
+        self.gathered.get_or_insert_with(|| {
+            let mut in_use = rooms.communities();
+            in_use.extend(followed.named());
+            Gathered::new(in_use)
+        })
     }
 
     async fn hear_space(&mut self, event: Arc<Event>) {
@@ -225,106 +271,90 @@ impl<'m> Watch<'m> {
         let Some(space) = Space::of(&event) else {
             return;
         };
-        if !self.me.rooms.is_asked_by(&space) {
+        if !self.waiting.make_way(&event) || !self.me.rooms.is_asked_by(&space) {
             return;
         }
-        let is_placed = self.add_communities(&space);
+        let me = self.me;
+        let in_use = LazyCell::new(|| me.rooms.communities());
+        let is_placed = self.add_communities(&space, |it| in_use.contains(it));
         if self.is_entitled(&space).await {
             take(self.me, vec![event]).await;
             return;
         }
-        // Of its versions the newest one waits.
-        let is_same = |it: &Event| it.address() == event.address();
-        let known = self.waiting.events().chain(self.unplaced.events());
-        let known_s = known.filter(|it| is_same(it)).map(|it| it.created_at());
-        if known_s.max().is_none_or(|at_s| at_s < event.created_at()) {
-            self.waiting.drop_where(is_same);
-            self.unplaced.drop_where(is_same);
-            self.wait(event.clone(), is_placed);
-        }
-    }
-
-    fn wait(&mut self, space: Arc<Event>, is_placed: bool) {
-        match is_placed {
-            true => self.waiting.push(space),
-            false => self.unplaced.push(space),
-        };
+        self.waiting.add(event, is_placed);
     }
 
     /// The communities of a space are followed from here on, as far as there is place for them. Whether there was.
-    fn add_communities(&mut self, space: &Space) -> bool {
-        let mut is_placed = true;
-        for community in space.communities() {
-            if self.me.communities.serves(community) {
-                let in_use = || self.me.rooms.communities();
-                let author = *space.author();
-                self.is_to_ask |= self.followed.add(*community, author, in_use);
-                is_placed &= self.followed.contains(community);
-            }
-        }
-        is_placed
+    fn add_communities(&mut self, space: &Space, is_in_use: impl Fn(&PublicKey) -> bool) -> bool {
+        let communities = &self.me.communities;
+        let is_served = |it: &PublicKey| communities.serves(it);
+        let outcome = self.waiting.follow(space, is_served, is_in_use);
+        self.is_to_ask |= outcome.is_any_new;
+        outcome.is_placed
     }
 
-    /// Something that a community says. After a definition, which may name lists that came before it and did not count then,
-    /// all has to be asked for anew.
-    async fn hear(&mut self, event: Arc<Event>) {
-        match &mut self.gathered {
-            Some(gathered) => gathered.add(event),
-            None => {
-                self.is_to_ask |= event.kind() == DEFINITION;
-                self.store(vec![event]).await;
-                self.let_in().await;
-            }
+    /// Something that a community says. What nobody has asked for is gathered for a moment, so that no stranger has all that
+    /// waits judged for each word of theirs. All has to be asked for anew after a definition, which may name lists that came
+    /// before it and did not count then, and where more was said than is held.
+    fn hear(&mut self, event: Arc<Event>) {
+        if !self.waiting.followed().contains(event.pubkey()) {
+            return;
+        }
+        let is_definition = event.kind() == DEFINITION;
+        let is_held = self.gathered().add(event);
+        if !self.is_asking {
+            self.is_to_ask |= is_definition || !is_held;
+            let at = self.rest_until.max(Instant::now() + PAUSE_MIN);
+            self.settle_at.get_or_insert(at);
         }
     }
 
     /// All that the communities say is here.
-    async fn settle(&mut self) {
-        if let Some(gathered) = self.gathered.take() {
-            self.is_to_ask |= self.followed.answered();
-            let mut events = gathered.of_those.into_events();
-            events.extend(gathered.of_others.into_events());
-            self.store(events).await;
-            self.let_in().await;
-            let took = self.asked_at.map_or(Duration::ZERO, |at| at.elapsed());
-            self.pause = (took * PAUSE_TIMES).clamp(PAUSE_MIN, PAUSE_MAX);
+    async fn hear_end(&mut self) {
+        if !std::mem::take(&mut self.is_asking) {
+            return;
         }
+        self.is_to_ask |= self.waiting.followed_mut().answered();
+        self.settle().await;
+        self.pause = pause_after(self.asked_at.map_or(Duration::ZERO, |at| at.elapsed()));
     }
 
-    /// Stores what communities that are followed say of themselves.
-    async fn store(&self, events: Vec<Arc<Event>>) {
-        let events = events
-            .into_iter()
-            .filter(|it| self.followed.contains(it.pubkey()));
-        store_definitions(self.me, events.collect()).await;
+    /// Stores what communities have said, and lets in whom that entitles to a room.
+    async fn settle(&mut self) {
+        let began = Instant::now();
+        self.settle_at = None;
+        if let Some(gathered) = self.gathered.take() {
+            store_definitions(self.me, gathered.into_events()).await;
+        }
+        self.let_in().await;
+        self.rest_until = Instant::now() + pause_after(began.elapsed());
     }
 
     /// Spaces that have waited and are entitled to a room by now. The communities of those that found no place are tried
-    /// again: each is asked for once, so that two do not take one place from each other for ever.
+    /// again: each is asked for once, and those that make way for others from time to time.
     async fn let_in(&mut self) {
+        let me = self.me;
+        let is_served = |it: &PublicKey| me.communities.serves(it);
+        self.waiting.look(Instant::now(), is_served);
+        let in_use = me.rooms.communities();
         let mut entitled = Vec::new();
-        for event in self.waiting.events() {
-            if let Some(space) = Space::of(event)
-                && self.is_entitled(&space).await
-            {
-                entitled.push(event.clone());
-            }
-        }
-        let ids: HashSet<EventId> = entitled.iter().map(|it| *it.id()).collect();
-        self.waiting.drop_where(|it| ids.contains(it.id()));
-        let unplaced = std::mem::replace(&mut self.unplaced, Heap::new(WAITING));
-        for event in unplaced.into_events() {
+        for event in self.waiting.spaces() {
+            // There may be thousands, and others are to have their turns.
+            tokio::task::yield_now().await;
             let Some(space) = Space::of(&event) else {
                 continue;
             };
             if self.is_entitled(&space).await {
+                self.waiting.remove(&event);
                 entitled.push(event);
-                continue;
+            } else if self.waiting.is_unplaced(&event)
+                && self.add_communities(&space, |it| in_use.contains(it))
+            {
+                self.waiting.remove(&event);
+                self.waiting.add(event, true);
             }
-            let is_placed = self.add_communities(&space);
-            self.wait(event, is_placed);
         }
-        take(self.me, entitled).await;
+        take(me, entitled).await;
     }
 
     async fn is_entitled(&self, space: &Space) -> bool {
@@ -334,6 +364,11 @@ impl<'m> Watch<'m> {
             false
         })
     }
+}
+
+/// How long the relay is not asked, and nothing that it says is judged, after so much work for it.
+fn pause_after(took: Duration) -> Duration {
+    (took * PAUSE_TIMES).clamp(PAUSE_MIN, PAUSE_MAX)
 }
 
 /// Stores definitions and lists of relays, and then the lists of members that the definitions name.

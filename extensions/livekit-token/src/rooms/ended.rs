@@ -1,7 +1,7 @@
 //! Rooms that the operator has ended.
 //!
-//! A space's room stays ended until whoever made it publishes a newer version of its event, or for
-//! `closed_space_ttl_seconds`: that is kept in a row, since the address is public anyway. A call's is remembered for a day in
+//! A space's room stays ended until whoever made it publishes a version of its event that is newer than the decision and than
+//! the version of then, or for `closed_space_ttl_seconds`: that is kept in a row, since the address is public anyway. A call's is remembered for a day in
 //! memory alone: of a call nothing is kept. Invariant: both are bounded, rows like memory; of what is too much the oldest is
 //! forgotten.
 
@@ -24,6 +24,7 @@ const CALL_S: u64 = 24 * 3600;
 pub(super) struct Ended {
     host: Host,
     space_s: u64,
+    /// When, or the date of the version that was ended where that is later.
     at_s: Mutex<HashMap<String, u64>>,
 }
 
@@ -52,12 +53,18 @@ impl Ended {
         Ok(ended)
     }
 
-    /// Remembers that a room was ended now; durably where it is a space's. When it was ended before, if it was.
-    pub(super) async fn end(&self, name: &str) -> Result<Option<u64>, StoreError> {
+    /// Remembers that a room was ended now; durably where it is a space's. `version_s` is when the version of its event that
+    /// is known says that it was made: it may be dated ahead, and is ended all the same. When it was ended before, if it was.
+    pub(super) async fn end(
+        &self,
+        name: &str,
+        version_s: Option<u64>,
+    ) -> Result<Option<u64>, StoreError> {
         let now_s = self.host.clock().now_s();
+        let at_s = version_s.map_or(now_s, |version_s| now_s.max(version_s));
         self.make_room_for(1).await?;
-        self.write(name, Some(now_s)).await?;
-        Ok(self.lock().insert(name.to_owned(), now_s))
+        self.write(name, Some(at_s)).await?;
+        Ok(self.lock().insert(name.to_owned(), at_s))
     }
 
     /// There was nothing to end: what was remembered before holds.

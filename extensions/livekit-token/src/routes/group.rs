@@ -41,7 +41,7 @@ pub(super) fn declare(api: &mut Api) {
         )
         .fails(
             404,
-            "CALL_NOT_FOUND: there is no such call in the group, or it is over.",
+            "CALL_NOT_FOUND: there is no such call by a member of the group, or it is over.",
         )
         .fails(429, "RATE_LIMITED.")
         .fails(503, "LIVEKIT_UNAVAILABLE or MAINTENANCE.");
@@ -97,19 +97,24 @@ pub(super) fn check_membership(
     group: &str,
     who: &PublicKey,
 ) -> Result<(), Failure> {
-    let Some(groups) = me.host.service::<dyn GroupMembership>().get() else {
-        return Err(unreadable("no extension that runs groups (NIP-29) is on"));
-    };
-    match groups.roles(group, who).map_err(unreadable)? {
-        Some(_) => Ok(()),
-        None => Err(Failure::new(
+    match is_member(me, group, who)? {
+        true => Ok(()),
+        false => Err(Failure::new(
             Code::NotGroupMember,
             "you are no member of this group",
         )),
     }
 }
 
-/// Refuses a call that is not the group's, or over: by its expiration, by its words, or by what its author said later.
+fn is_member(me: &LivekitToken, group: &str, who: &PublicKey) -> Result<bool, Failure> {
+    let Some(groups) = me.host.service::<dyn GroupMembership>().get() else {
+        return Err(unreadable("no extension that runs groups (NIP-29) is on"));
+    };
+    Ok(groups.roles(group, who).map_err(unreadable)?.is_some())
+}
+
+/// Refuses a call that is not the group's, or over: by its expiration, by its words, or by what its author said later. The
+/// group's are those of its members: anybody's event may name any group, and be stored without being the group's.
 async fn check_call(me: &LivekitToken, group: &str, id: EventId) -> Result<(), Failure> {
     let call = me.host.query(Filter {
         ids: Some(vec![id]),
@@ -125,6 +130,9 @@ async fn check_call(me: &LivekitToken, group: &str, id: EventId) -> Result<(), F
     let Some(call) = call else {
         return Err(not_found());
     };
+    if !is_member(me, group, call.pubkey())? {
+        return Err(not_found());
+    }
     let later = me.host.query(Filter {
         kinds: Some(vec![CALL]),
         authors: Some(vec![*call.pubkey()]),

@@ -3,7 +3,7 @@
 use super::communities;
 use super::ground::{Ground, assert_fails};
 use std::time::Duration;
-use trellis_relay::testing::{Author, Value, json, until};
+use trellis_relay::testing::{Author, START_S, Value, json, until};
 
 const OWNER: u64 = 50;
 
@@ -77,6 +77,26 @@ async fn l20_a_space_without_a_room_is_closed_and_what_is_neither_is_not() {
     // Once more, now that it has none.
     assert_eq!(close(&ground, &hall).await, Ok(json!(true)));
     assert_fails(&communities::join(&ground, 2).await, 403, "ROOM_CLOSED");
+}
+
+#[tokio::test]
+async fn l20_a_space_that_is_dated_ahead_is_closed_until_a_newer_version() {
+    let ground = ground("").await;
+    let ahead_s = START_S + 600;
+    let [space, next] =
+        [ahead_s, ahead_s + 1].map(|at_s| communities::room_at(&ground, "open", at_s));
+    communities::found(&ground, &space).await;
+    let hall = format!("30312:{}:hall", ground.author(1).pubkey().to_hex());
+    until_rooms(&ground, &[&hall]).await;
+    assert_eq!(close(&ground, &hall).await, Ok(json!(true)));
+    until_rooms(&ground, &[]).await;
+    assert_fails(&communities::join(&ground, 2).await, 403, "ROOM_CLOSED");
+    // Neither when its time has come.
+    ground.relay.clock().advance(Duration::from_secs(600));
+    assert_fails(&communities::join(&ground, 2).await, 403, "ROOM_CLOSED");
+    ground.store([&next]).await;
+    until_rooms(&ground, &[&hall]).await;
+    assert_eq!(communities::join(&ground, 2).await.status, 200);
 }
 
 #[tokio::test]

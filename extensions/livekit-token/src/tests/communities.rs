@@ -2,7 +2,7 @@
 
 use super::ground::{Ground, assert_fails, claims};
 use trellis_relay::event::Event;
-use trellis_relay::testing::{Response, Value, json};
+use trellis_relay::testing::{Response, START_S, Value, json};
 
 /// The community is the author 20; Alice (1) and Bob (2) are its members; Alice has a room.
 pub(super) async fn found(ground: &Ground, room: &Event) {
@@ -21,6 +21,11 @@ pub(super) async fn found(ground: &Ground, room: &Event) {
 }
 
 pub(super) fn room(ground: &Ground, status: &str) -> Event {
+    room_at(ground, status, START_S)
+}
+
+/// A version of it with this date.
+pub(super) fn room_at(ground: &Ground, status: &str, created_at_s: u64) -> Event {
     let community = ground.author(20).pubkey().to_hex();
     let draft = ground
         .author(1)
@@ -30,7 +35,7 @@ pub(super) fn room(ground: &Ground, status: &str) -> Event {
     let draft = draft
         .tag(["status", status])
         .tag(["service", "https://calls.example.com"]);
-    draft.tag(["h", &community]).sign()
+    draft.tag(["h", &community]).at(created_at_s).sign()
 }
 
 pub(super) async fn join(ground: &Ground, who: u64) -> Response {

@@ -117,6 +117,19 @@ async fn l3_a_call_must_be_there_and_of_the_group_and_not_over() {
 }
 
 #[tokio::test]
+async fn l3_what_a_stranger_calls_a_call_of_the_group_is_none() {
+    let ground = Ground::start().await;
+    let stranger = ground.author(9);
+    let call = stranger.draft(1020).tag(["h", "pizza"]).sign();
+    ground.store([&call]).await;
+    assert_fails(&ground.join(1, &call).await, 404, "CALL_NOT_FOUND");
+    assert!(ground.livekit.rooms().is_empty());
+    let call = ground.author(3).draft(1020).tag(["h", "pizza"]).sign();
+    ground.store([&call]).await;
+    assert_eq!(ground.join(1, &call).await.status, 200);
+}
+
+#[tokio::test]
 async fn l3_group_and_call_must_be_named() {
     let ground = Ground::start().await;
     let call = ground.call().await;

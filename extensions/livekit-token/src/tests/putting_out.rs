@@ -85,6 +85,12 @@ async fn l8_the_late_end_of_an_older_room_leaves_the_newer_one_as_it_is() {
     heard(&about("participant_joined", &older, &bob, "PA_0", "none")).await;
     heard(&late("room_started")).await;
     client.assert_no_event("live").await;
+    // Nor of one that was opened in the same moment: LiveKit is asked which of the two it has.
+    let mut twin = room(&ground.livekit, &name, BORN_MS + 1);
+    twin["sid"] = json!("RM_twin");
+    heard(&about("participant_joined", &twin, &bob, "PA_00", "none")).await;
+    heard(&json!({"event": "room_finished", "id": "its twin", "room": twin})).await;
+    client.assert_no_event("live").await;
 
     for sid in ["PA_1", "PA_2"] {
         let session = (sid.to_owned(), identity.clone());

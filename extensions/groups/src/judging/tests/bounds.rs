@@ -1,10 +1,11 @@
 //! How much a group takes and remembers, and for whom its invites are.
 
-use super::{RELAY, person, take};
+use super::{RELAY, answer, person, take};
 use crate::config::Config;
-use crate::rebuilding::Pages;
+use crate::rebuilding::{Pages, counts_differ};
 use crate::rules::Rules;
-use crate::state::{State, request_key};
+use crate::state::{COUNTS, FOUNDED, State, request_key};
+use trellis_relay::event::Event;
 use trellis_relay::testing::START_S;
 
 /// A group with its admin, by rules of this table.
@@ -52,31 +53,118 @@ fn g1_roles_are_words_of_bounded_length_and_number() {
     take(&mut pages, &with_roles(10..60), &rules).unwrap();
 }
 
+/// What an admin does to these users.
+fn about(kind: u16, group: &str, users: std::ops::Range<u64>) -> Event {
+    let draft = person(1).draft(kind).tag(["h", group]);
+    let users = users.map(|user| person(user).pubkey().to_hex());
+    users
+        .fold(draft, |draft, user| draft.tag(["p", &user]))
+        .sign()
+}
+
+fn create(by: u64, id: &str) -> Event {
+    person(by).draft(9007).tag(["h", id]).sign()
+}
+
+fn join(by: u64, id: &str) -> Event {
+    person(by).draft(9021).tag(["h", id]).sign()
+}
+
 #[test]
 fn g1_all_groups_together_have_so_many_users() {
     let (rules, mut pages) = founded("max_users = 100");
-    let about = |kind, group: &str, users: std::ops::Range<u64>| {
-        let draft = person(1).draft(kind).tag(["h", group]);
-        let users = users.map(|user| person(user).pubkey().to_hex());
-        users
-            .fold(draft, |draft, user| draft.tag(["p", &user]))
-            .sign()
-    };
-    let create = |id| person(1).draft(9007).tag(["h", id]).sign();
     let full =
         Err("restricted: the groups of this relay have as many users as it takes".to_owned());
-    take(&mut pages, &create("two"), &rules).unwrap();
+    take(&mut pages, &create(1, "two"), &rules).unwrap();
     take(&mut pages, &about(9000, "one", 2..60), &rules).unwrap();
-    assert_eq!(take(&mut pages, &about(9000, "two", 2..43), &rules), full);
-    take(&mut pages, &about(9001, "two", 2..42), &rules).unwrap();
-    assert_eq!(take(&mut pages, &create("three"), &rules), full);
-    let join = person(80).draft(9021).tag(["h", "two"]).sign();
-    assert_eq!(take(&mut pages, &join, &rules), full);
+    // An admin fills three quarters of the room and no more, with whom they add and whom they remove.
+    for kind in [9000, 9001] {
+        assert_eq!(take(&mut pages, &about(kind, "two", 2..18), &rules), full);
+    }
+    take(&mut pages, &about(9001, "two", 2..17), &rules).unwrap();
+    assert_eq!(take(&mut pages, &about(9000, "two", 17..18), &rules), full);
+    // The rest is for who comes by themselves, and for the operator's people.
+    let asks = join(80, "two");
+    take(&mut pages, &asks, &rules).unwrap();
+    take(&mut pages, &answer(&asks).unwrap(), &rules).unwrap();
+    let by_relay = person(RELAY).draft(9000).tag(["h", "two"]);
+    let by_relay = by_relay.tag(["p", &person(81).pubkey().to_hex()]).sign();
+    take(&mut pages, &by_relay, &rules).unwrap();
+    for number in 0..23 {
+        let id = format!("group{number}");
+        take(&mut pages, &create(100 + number, &id), &rules).unwrap();
+    }
+    assert_eq!(take(&mut pages, &create(1, "three"), &rules), full);
+    assert_eq!(take(&mut pages, &join(82, "two"), &rules), full);
     // Who is counted already needs no room, and a group that goes gives back what it had.
-    take(&mut pages, &about(9000, "two", 2..42), &rules).unwrap();
+    take(&mut pages, &about(9000, "two", 2..17), &rules).unwrap();
     let end = person(1).draft(9008).tag(["h", "one"]).sign();
     take(&mut pages, &end, &rules).unwrap();
-    take(&mut pages, &join, &rules).unwrap();
+    take(&mut pages, &join(82, "two"), &rules).unwrap();
+}
+
+#[test]
+fn g1_the_groups_of_one_founder_have_a_share_of_the_room() {
+    let admin = person(9).pubkey().to_hex();
+    let (rules, mut pages) = founded(&format!("max_users_per_founder = 20\nadmins = ['{admin}']"));
+    let full = Err(
+        "restricted: the groups that one person has founded have as many users as this relay takes"
+            .to_owned(),
+    );
+    take(&mut pages, &create(1, "two"), &rules).unwrap();
+    take(&mut pages, &about(9000, "one", 10..20), &rules).unwrap();
+    take(&mut pages, &about(9001, "two", 20..28), &rules).unwrap();
+    for event in [
+        about(9000, "two", 40..41),
+        about(9001, "one", 40..41),
+        join(40, "two"),
+        create(1, "three"),
+    ] {
+        assert_eq!(take(&mut pages, &event, &rules), full, "{event:?}");
+    }
+    // Others have theirs, and the operator's people as much as there is.
+    take(&mut pages, &create(2, "four"), &rules).unwrap();
+    take(&mut pages, &join(40, "four"), &rules).unwrap();
+    take(&mut pages, &create(9, "five"), &rules).unwrap();
+    let put = (100..140).fold(person(9).draft(9000).tag(["h", "five"]), |draft, user| {
+        draft.tag(["p", &person(user).pubkey().to_hex()])
+    });
+    take(&mut pages, &put.sign(), &rules).unwrap();
+    // A group that goes gives back what it had.
+    let end = person(1).draft(9008).tag(["h", "two"]).sign();
+    take(&mut pages, &end, &rules).unwrap();
+    take(&mut pages, &about(9000, "one", 40..49), &rules).unwrap();
+    assert_eq!(take(&mut pages, &join(50, "one"), &rules), full);
+}
+
+#[test]
+fn g1_a_group_remembers_few_strangers_as_removed() {
+    let (rules, mut pages) = founded("");
+    for some in [2..502, 502..1002] {
+        take(&mut pages, &about(9001, "one", some), &rules).unwrap();
+    }
+    assert_eq!(
+        take(&mut pages, &about(9001, "one", 1002..1003), &rules),
+        Err("restricted: this group remembers as many removed users as it can".to_owned())
+    );
+    take(&mut pages, &about(9000, "one", 1002..1003), &rules).unwrap();
+    take(&mut pages, &about(9001, "one", 1002..1003), &rules).unwrap();
+}
+
+#[test]
+fn g3_what_is_counted_wrong_is_found() {
+    let (_, pages) = founded("");
+    assert!(!counts_differ(&pages, &pages));
+    for (key, row) in pages.iter().filter(|(_, row)| !row.is_empty()) {
+        let is_count = [COUNTS, FOUNDED].contains(&key[0]);
+        let mut other = pages.clone();
+        other.insert(key.clone(), [&row[..row.len() - 1], &[9]].concat());
+        assert_eq!(counts_differ(&pages, &other), is_count, "{key:?}");
+    }
+    // A row of fewer numbers counts no users.
+    let mut older = pages.clone();
+    older.get_mut(&[COUNTS][..]).unwrap().truncate(16);
+    assert!(counts_differ(&pages, &older));
 }
 
 #[test]

@@ -1,10 +1,9 @@
-//! What strangers are answered about a hidden group: the same as about one that is not there.
+//! What strangers are answered about a hidden group: the same as about one that is not there, but where they write to it.
 
 use super::{person, rules, take};
 use crate::rebuilding::Pages;
 use crate::rules::Rules;
-use crate::state::{State, Stray};
-use trellis_relay::event::Event;
+use crate::state::State;
 use trellis_relay::testing::Draft;
 
 const STRANGER: u64 = 3;
@@ -43,10 +42,7 @@ fn g4_strangers_are_told_of_a_hidden_group_what_they_are_told_of_none() {
         *pages = before;
         answer
     };
-    for kind in (9000..=9006)
-        .chain(9008..=9022)
-        .chain([1, 5, 9, 445, 39_000])
-    {
+    for kind in (9000..=9006).chain(9008..=9022).chain([39_000]) {
         for tag in [
             ["p", &p],
             ["e", &e],
@@ -70,64 +66,48 @@ fn g4_strangers_are_told_of_a_hidden_group_what_they_are_told_of_none() {
 }
 
 #[test]
-fn g4_what_strangers_send_to_a_hidden_group_is_not_the_groups() {
+fn g4_what_strangers_send_to_a_hidden_group_is_judged_as_for_any() {
     let (rules, mut pages) = ground();
-    let strays = |pages: &mut Pages, event: &Event| {
-        let mut state = State::of(pages);
-        crate::judging::judge(event, &mut state, &rules, trellis_relay::testing::START_S).map(
-            |()| {
-                let strays = state.into_strays().into_iter();
-                strays
-                    .map(|(_, stray)| stray.map(|it| it.is_kept_from_members))
-                    .collect::<Vec<_>>()
-            },
-        )
-    };
     let message = |author| by(author, 9, "one").sign();
-    assert_eq!(
-        strays(&mut pages, &message(STRANGER)).unwrap(),
-        [Some(true)]
+    let for_members = Err(
+        "restricted: only members write to this group; ask to join it with kind 9021".to_owned(),
     );
-    assert_eq!(strays(&mut pages, &message(1)).unwrap(), [None]);
-    // Who was removed and who has just been let in know of the group, and what they write must not be public.
-    let remove = by(1, 9001, "one").tag(["p", &person(4).pubkey().to_hex()]);
-    let join = by(STRANGER, 9021, "one").tag(["code", "a"]);
-    for event in [remove, join] {
-        take(&mut pages, &event.sign(), &rules).unwrap();
-    }
-    for (author, reason) in [
-        (4, "blocked: you were removed from this group"),
-        (
-            STRANGER,
-            "restricted: only members write to this group; ask to join it with kind 9021",
-        ),
+    assert_eq!(take(&mut pages, &message(STRANGER), &rules), for_members);
+    take(&mut pages, &message(1), &rules).unwrap();
+    // Not even what a moderator has deleted comes back by somebody who is a member no more.
+    let of_member = message(4);
+    let p = person(4).pubkey().to_hex();
+    for event in [
+        by(1, 9000, "one").tag(["p", &p]).sign(),
+        of_member.clone(),
+        by(1, 9005, "one")
+            .tag(["e", &of_member.id().to_hex()])
+            .sign(),
     ] {
-        assert_eq!(
-            take(&mut pages, &message(author), &rules),
-            Err(reason.to_owned())
-        );
+        take(&mut pages, &event, &rules).unwrap();
     }
-    // Where anybody may write, members see it as well.
+    let leave = by(4, 9022, "one").sign();
+    take(&mut pages, &leave, &rules).unwrap();
+    take(&mut pages, &super::answer(&leave).unwrap(), &rules).unwrap();
+    assert_eq!(take(&mut pages, &of_member, &rules), for_members);
+    // Where anybody may write, anybody does, but for what was deleted.
     let open = by(1, 9002, "one").tag(["hidden"]).sign();
     take(&mut pages, &open, &rules).unwrap();
-    let stray = by(0xff, 9, "one").content("open").sign();
-    assert_eq!(strays(&mut pages, &stray).unwrap(), [Some(false)]);
-    let old = by(0xff, 9, "one")
-        .at(trellis_relay::testing::START_S - 1_000_000)
-        .sign();
-    assert_eq!(strays(&mut pages, &old).unwrap(), [Some(true)]);
-}
-
-#[test]
-fn g4_a_stray_whose_row_says_nothing_is_kept_from_members() {
-    for (row, is_kept) in [
-        (&[0_u8][..], false),
-        (&[1], true),
-        (&[], true),
-        (&[0, 0], true),
-    ] {
-        assert_eq!(Stray::of_row(row).is_kept_from_members, is_kept);
-    }
+    take(&mut pages, &message(STRANGER), &rules).unwrap();
+    assert_eq!(
+        take(&mut pages, &of_member, &rules),
+        Err("blocked: a moderator has deleted this event from the group".to_owned())
+    );
+    let remove = by(1, 9001, "one").tag(["p", &person(STRANGER).pubkey().to_hex()]);
+    take(&mut pages, &remove.sign(), &rules).unwrap();
+    assert_eq!(
+        take(
+            &mut pages,
+            &by(STRANGER, 9, "one").content("more").sign(),
+            &rules
+        ),
+        Err("blocked: you were removed from this group".to_owned())
+    );
 }
 
 #[test]
