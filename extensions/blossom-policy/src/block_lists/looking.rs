@@ -3,7 +3,7 @@
 use super::{BlockLists, ListError};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -41,11 +41,11 @@ pub(crate) async fn keep_looking(
 
 async fn look(lists: &BlockLists) -> Looks {
     let files = lists.files.clone();
-    let looked = spawn_blocking(move || files.iter().map(looks_of).collect());
+    let looked = spawn_blocking(move || files.iter().map(|file| looks_of(file)).collect());
     looked.await.unwrap_or_default()
 }
 
-fn looks_of(file: &PathBuf) -> Option<(u64, u64, i64, i64)> {
+fn looks_of(file: &Path) -> Option<(u64, u64, i64, i64)> {
     let found = fs::metadata(file).ok()?;
     Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }
