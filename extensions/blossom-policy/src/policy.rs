@@ -2,7 +2,7 @@
 //! has come in.
 //!
 //! Invariant: pure, so that the three are the same decision, made of what is known at the time. What is not known yet is
-//! not held against anybody, but for the size and the type of an upload, which must be told. What an upload must not
+//! not held against anybody, but for the size of an upload, which must be told. What an upload must not
 //! overshoot together with others, its quota and its rate, is in `quota` and `rates`.
 
 use crate::blob::MimeType;
@@ -67,15 +67,17 @@ pub(crate) fn judge(config: &Config, offer: &Offer<'_>) -> Result<Terms, Refusal
         // Then the bytes say it alone.
         (None, _) => {}
     }
+    let of_kind = match is_encrypted {
+        true => config.encrypted.max_upload_bytes,
+        false => config.max_upload_bytes,
+    };
     let max_bytes = match (is_encrypted, offer.way) {
-        (true, _) => config.encrypted.max_upload_bytes,
+        (_, Way::Media) => of_kind.min(config.media.max_bytes),
         (false, Way::Mirror) => config
             .mirror
             .max_bytes
-            .map_or(config.max_upload_bytes, |it| {
-                it.min(config.max_upload_bytes)
-            }),
-        (false, Way::Upload | Way::Media) => config.max_upload_bytes,
+            .map_or(of_kind, |it| it.min(of_kind)),
+        (true, Way::Mirror) | (_, Way::Upload) => of_kind,
     };
     let max_bytes = max_bytes.bytes();
     match (offer.size_bytes, offer.way) {
