@@ -119,7 +119,7 @@ impl PrefixCheck {
         let request = match url.starts_with("https:") {
             true => request.strict(),
             // A service on the operator's own machine or network.
-            false => request,
+            false => request.unfollowed(),
         };
         // What an onlooker could tell from the length of the answer is padded away.
         let request = request.header("add-padding", "true").timeout(PATIENCE);

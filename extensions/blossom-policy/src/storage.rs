@@ -7,7 +7,7 @@
 pub(crate) mod conformance;
 mod filesystem;
 mod s3;
-mod upstream;
+pub(crate) mod upstream;
 
 pub(crate) use filesystem::{Filesystem, make_folder};
 pub(crate) use s3::S3;

@@ -15,3 +15,4 @@ mod reading;
 mod reporting;
 mod rescanning;
 mod uploading;
+mod upstream;

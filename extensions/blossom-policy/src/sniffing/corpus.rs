@@ -140,6 +140,40 @@ fn b4_what_is_cut_short_is_never_taken_for_something_else() {
 }
 
 #[test]
+fn b4_no_damage_makes_a_file_something_that_cannot_be_told() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for (name, bytes, _) in corpus() {
+        for _ in 0..40 {
+            let mut damaged = bytes.clone();
+            for _ in 0..3 {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                // Lengths and types are at the beginning.
+                let reach = damaged.len().clamp(1, 200) as u64;
+                if let Some(byte) = damaged.get_mut(((state >> 33) % reach) as usize) {
+                    *byte = (state >> 24) as u8;
+                }
+            }
+            // However the head, the tail and the length go together.
+            let cut = (state >> 40) as usize % (damaged.len() + 1);
+            for sniffed in [
+                look(&damaged),
+                sniff(&damaged, &damaged[cut..], u64::MAX),
+                sniff(&damaged[..cut], &damaged, 0),
+            ] {
+                let is_known = match sniffed {
+                    Sniffed::Media(media) => TELLABLE.contains(&media),
+                    Sniffed::Other(other) => !TELLABLE.contains(&other),
+                    Sniffed::Forbidden(_) | Sniffed::Unknown => true,
+                };
+                assert!(is_known, "{name}: {sniffed:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn b4_a_few_letters_are_no_file() {
     for (name, bytes, expected) in corpus() {
         if let Is(_) = expected {

@@ -8,6 +8,8 @@
 //! Deliberately not here: a list of what the server has. No route of Blossom's gives one, so `blossom check` finds nothing
 //! there that the index does not know.
 
+#[cfg(test)]
+pub(crate) mod double;
 mod reading;
 mod requests;
 #[cfg(test)]

@@ -76,8 +76,12 @@ fn pictures() -> Vec<Made> {
     other_frame[frame.expect("a frame") + 1] = 0xc9;
     vec![
         made("jpeg, bare", jpeg(&[]), jpeg_is),
-        made("jpeg, JFIF", jpeg(&[jfif.clone()]), jpeg_is),
-        made("jpeg, Exif first", jpeg(&[exif.clone()]), jpeg_is),
+        made("jpeg, JFIF", jpeg(std::slice::from_ref(&jfif)), jpeg_is),
+        made(
+            "jpeg, Exif first",
+            jpeg(std::slice::from_ref(&exif)),
+            jpeg_is,
+        ),
         made("jpeg, Exif and JFIF", jpeg(&[exif, jfif]), jpeg_is),
         made(
             "jpeg, a comment",

@@ -5,136 +5,35 @@
 use super::*;
 use crate::ground::hash_of as hash;
 use crate::spool::{Receive, Spool};
+use crate::storage::upstream::double::{Double, Manner};
 use crate::tests::courier;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
-use trellis_relay::testing::{HttpsRequest, HttpsServer, Response, TestRelay};
-
-/// How the server answers, apart from what it should.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Manner {
-    #[default]
-    Right,
-    /// Gives everything, whatever part is asked for.
-    WithoutRanges,
-    /// Gives other bytes, of the same number.
-    Forging,
-    /// Says that it has stored something else.
-    Mistaken,
-    /// Sends on to the same blob elsewhere, or to another.
-    SendingOn,
-    SendingElsewhere,
-    Full,
-    Failing,
-}
-
-/// The blobs of a server by their hashes.
-type Blobs = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+use trellis_relay::testing::TestRelay;
 
 struct Ground {
     _relay: TestRelay,
     _folder: TempDir,
-    server: HttpsServer,
-    blobs: Blobs,
+    double: Double,
     spool: Spool,
     storage: Upstream,
 }
 
 async fn ground(manner: Manner) -> Ground {
-    let blobs = Blobs::default();
-    let held = Arc::clone(&blobs);
-    let server = HttpsServer::start(move |asked| answer(asked, &held, manner));
+    let double = Double::start(manner);
     // Answers are bounded, so that long blobs come in many parts.
-    let outbound = format!("{}\nmax_body_bytes = '70000'", server.outbound());
+    let outbound = format!("{}\nmax_body_bytes = '70000'", double.server.outbound());
     let (relay, host) = courier::host(&outbound).await;
     let folder = TempDir::new().unwrap();
-    let url = Url::parse(&server.url("")).unwrap();
+    let url = Url::parse(&double.server.url("")).unwrap();
     Ground {
         _relay: relay,
         spool: Spool::new(folder.path(), 4),
         _folder: folder,
-        server,
-        blobs,
+        double,
         storage: Upstream::new(url, host.http_client().clone()),
-    }
-}
-
-fn answer(asked: &HttpsRequest, blobs: &Blobs, manner: Manner) -> Response {
-    let mut words = asked.head.split(' ');
-    let (method, path) = (words.next().unwrap(), words.next().unwrap());
-    let header = |name: &str| {
-        let mut lines = asked.head.lines().filter_map(|line| line.split_once(": "));
-        lines
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    };
-    let told = |status, headers: Vec<(String, String)>, body: Vec<u8>| Response {
-        status,
-        headers,
-        body,
-    };
-    let mut blobs = blobs.lock().unwrap();
-    let name = path.rsplit('/').next().unwrap().split('.').next().unwrap();
-    match (method, manner) {
-        (_, Manner::Failing) => told(500, Vec::new(), Vec::new()),
-        ("PUT", Manner::Full) => told(507, Vec::new(), Vec::new()),
-        ("PUT", _) => {
-            let mut sha256 = hash(&asked.body).to_string();
-            assert_eq!(header("x-sha-256"), Some(&*sha256));
-            assert_eq!(header("content-type"), Some("application/pdf"));
-            if manner == Manner::Mistaken {
-                sha256 = "0".repeat(64);
-            }
-            let said = format!(
-                "{{\"url\":\"x\",\"sha256\":\"{sha256}\",\"size\":{}}}",
-                asked.body.len()
-            );
-            blobs.insert(sha256, asked.body.clone());
-            told(201, Vec::new(), said.into_bytes())
-        }
-        ("DELETE", _) => told(
-            if blobs.remove(name).is_some() {
-                204
-            } else {
-                404
-            },
-            Vec::new(),
-            Vec::new(),
-        ),
-        (_, Manner::SendingOn) if !path.starts_with("/moved/") => told(
-            307,
-            vec![("location".to_owned(), format!("/moved/{name}.pdf"))],
-            Vec::new(),
-        ),
-        (_, Manner::SendingElsewhere) => told(
-            302,
-            vec![("location".to_owned(), "/something-else".to_owned())],
-            Vec::new(),
-        ),
-        _ => match (blobs.get(name).cloned(), header("range")) {
-            (None, _) => told(404, Vec::new(), Vec::new()),
-            (Some(mut blob), range) => {
-                if manner == Manner::Forging {
-                    *blob.last_mut().unwrap() ^= 1;
-                }
-                let Some(range) = range.filter(|_| manner != Manner::WithoutRanges) else {
-                    return told(200, Vec::new(), blob);
-                };
-                let (start, end) = range
-                    .strip_prefix("bytes=")
-                    .unwrap()
-                    .split_once('-')
-                    .unwrap();
-                let (start, end): (usize, usize) = (start.parse().unwrap(), end.parse().unwrap());
-                let whole = format!("bytes {start}-{end}/{}", blob.len());
-                let part = blob[start..=end].to_vec();
-                told(206, vec![("content-range".to_owned(), whole)], part)
-            }
-        },
     }
 }
 
@@ -167,7 +66,7 @@ impl Ground {
 
     /// A part of a blob that has been put there.
     async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<Vec<u8>, StorageError> {
-        let blob = self.blobs.lock().unwrap().get(&hash.to_string()).cloned();
+        let blob = self.double.blobs().get(&hash.to_string()).cloned();
         let size_bytes = blob.map_or(range.end, |blob| blob.len() as u64);
         let chunks = self.storage.get(hash, range, size_bytes).await?;
         let chunks: Vec<Bytes> = chunks.try_collect().await?;
@@ -215,7 +114,7 @@ async fn b13_what_is_put_there_comes_back_whole_and_in_parts() {
             ground.get(&name, 0..1).await,
             Err(StorageError::Missing)
         ));
-        assert!(ground.blobs.lock().unwrap().is_empty());
+        assert!(ground.double.blobs().is_empty());
         ground.storage.check().await.unwrap();
     }
 }
@@ -254,7 +153,7 @@ async fn b13_other_bytes_than_the_hash_says_are_not_passed_on_whole() {
     assert!(come < 200_000);
     // A blob that became shorter or longer is noticed before anything is sent.
     for bytes in [10, 199_999, 200_001] {
-        let mut blobs = ground.blobs.lock().unwrap();
+        let mut blobs = ground.double.blobs();
         blobs.insert(name.to_string(), blob(bytes));
         drop(blobs);
         let other = ground.storage.get(&name, 0..200_000, 200_000).await;
@@ -292,5 +191,5 @@ async fn b13_what_goes_wrong_there_is_told_apart() {
     let elsewhere = ground(Manner::SendingElsewhere).await;
     let size = elsewhere.storage.size(&name).await;
     assert!(size.err().unwrap().to_string().contains("not this blob's"));
-    assert_eq!(elsewhere.server.asked().len(), 1);
+    assert_eq!(elsewhere.double.server.asked().len(), 1);
 }

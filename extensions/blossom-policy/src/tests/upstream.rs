@@ -1,0 +1,63 @@
+//! A server whose storage is another server.
+
+use super::ground::*;
+use crate::BlossomPolicy;
+use crate::storage::upstream::double::{Double, Manner};
+use trellis_relay::testing::{Author, TestRelay};
+
+async fn ground(manner: Manner) -> (TestRelay, Double) {
+    let double = Double::start(manner);
+    let (outbound, url) = (double.server.outbound(), double.server.url(""));
+    let config = format!(
+        "{outbound}\n[extensions.blossom_policy]\nbackend = 'upstream'\nupstream = {{ url = '{url}' }}"
+    );
+    let relay = TestRelay::of::<BlossomPolicy>()
+        .config(&config)
+        .start()
+        .await;
+    (relay, double)
+}
+
+#[tokio::test]
+async fn b13_blobs_of_another_server_are_served_as_the_relays_own() {
+    let (relay, double) = ground(Manner::Right).await;
+    let (alice, bytes) = (Author::new(1), pdf(1));
+    let name = hash(&bytes);
+    // What is not what it says never gets there.
+    let refused = upload(&relay, &alice, "image/png", &bytes).await;
+    assert_refused(&refused, 415, "application/pdf");
+    assert!(double.blobs().is_empty());
+
+    store(&relay, &alice, 1).await;
+    assert_eq!(double.blobs()[&name.to_string()], bytes);
+    let read = relay.get(&format!("/{name}.pdf")).await;
+    assert_eq!((read.status, &read.body), (200, &bytes));
+    let part = relay
+        .get(&format!("/{name}"))
+        .header("Range", "bytes=5-9")
+        .await;
+    assert_eq!((part.status, &part.body[..]), (206, &bytes[5..10]));
+
+    let token = token(&alice, "delete", &[name]);
+    let gone = relay
+        .delete(&format!("/{name}"))
+        .header("Authorization", &token)
+        .await;
+    assert!([200, 204].contains(&gone.status), "{}", gone.text());
+    assert!(double.blobs().is_empty());
+    assert_eq!(relay.get(&format!("/{name}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn b13_an_upload_that_the_other_server_does_not_keep_is_not_kept() {
+    for (manner, status) in [
+        (Manner::Full, 507),
+        (Manner::Failing, 503),
+        (Manner::Mistaken, 500),
+    ] {
+        let (relay, _double) = ground(manner).await;
+        let answer = upload(&relay, &Author::new(1), "application/pdf", &pdf(1)).await;
+        assert_eq!(answer.status, status, "{manner:?}: {}", answer.text());
+        assert_eq!(relay.get(&format!("/{}", hash(&pdf(1)))).await.status, 404);
+    }
+}
