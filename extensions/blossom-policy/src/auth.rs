@@ -2,7 +2,7 @@
 //!
 //! Invariant: an address is counted before a signature is looked at, cheap checks come before the signature's own, and what
 //! is not signed for this server, this verb and this blob is no authorization. A token that is no good is answered with 401,
-//! a signature of NIP-98 that is no good with 403. Whom the operator has banned signs for nothing.
+//! a signature of NIP-98 that is no good with 403. Whom the operator's lists keep out signs for nothing, either way.
 //!
 //! Deliberately not here: whether whoever asks may do it, which is the policy's part.
 
@@ -92,6 +92,18 @@ impl Signer {
         }
     }
 
+    /// The one blob that can be meant, where a blob is told by its hash alone.
+    pub(crate) fn only_blob(&self) -> Option<BlobHash> {
+        match &self.scope {
+            Scope::Token { hashes, .. } => match hashes[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+            Scope::Body(signed) => Some(*signed),
+            Scope::Request => None,
+        }
+    }
+
     /// Refuses a blob that was not signed for, where a token must name it.
     pub(crate) fn require(&self, hash: &BlobHash) -> Result<(), Refusal> {
         match (&self.scope, self.covers(hash)) {
@@ -124,6 +136,7 @@ pub(crate) fn signer(
         Authorization::Token(event) => token_signer(me, request, &event, verb),
         Authorization::Request => {
             let signed = Nip98::check(request, &[]).map_err(unsigned)?;
+            may_come(me, request, &signed.pubkey)?;
             Ok(Signer {
                 pubkey: signed.pubkey,
                 scope: Scope::Request,
@@ -144,6 +157,7 @@ pub(crate) async fn signer_of_blob(
             // Only what was signed is asked for: the body is the caller's.
             let signed = Nip98Stream::from_request(request, &mut Payload::None).await;
             let signed = signed.map_err(not_signed)?;
+            may_come(me, request, &signed.pubkey)?;
             Ok(Signer {
                 pubkey: signed.pubkey,
                 scope: Scope::Body(BlobHash::from_bytes(*signed.payload_sha256())),
@@ -169,6 +183,7 @@ pub(crate) async fn signer_of_body(
         Authorization::Request => {
             let signed = Nip98Bytes::from_request(request, &mut payload).await;
             let signed = signed.map_err(not_signed)?;
+            may_come(me, request, &signed.pubkey)?;
             let signer = Signer {
                 pubkey: signed.pubkey,
                 scope: Scope::Request,
@@ -239,10 +254,14 @@ fn token_signer(
 ) -> Result<Signer, Refusal> {
     let is_here = |name: &str| address::is_ours(&me.config(), request, name);
     let signer = check_token(event, verb, me.host.clock().now_s(), is_here)?;
-    // The operator's lists, as they are in force for the relay.
-    let ip = rates::client_ip(request)?;
-    me.host.may_read(ip.0, &signer.pubkey)?;
+    may_come(me, request, &signer.pubkey)?;
     Ok(signer)
+}
+
+/// The operator's lists, as they are in force for the relay.
+fn may_come(me: &BlossomPolicy, request: &HttpRequest, pubkey: &PublicKey) -> Result<(), Refusal> {
+    let ip = rates::client_ip(request)?;
+    Ok(me.host.may_read(ip.0, pubkey)?)
 }
 
 /// BUD-11, "Validation", but for the blob.

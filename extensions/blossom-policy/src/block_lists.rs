@@ -13,6 +13,7 @@ pub(crate) use file::ListError;
 pub(crate) use looking::keep_looking;
 
 use hash_set::HashSet;
+use looking::Looks;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,6 +21,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug)]
 pub(crate) struct BlockLists {
     files: Vec<PathBuf>,
+    /// What the files looked like just before they were first read.
+    first_looks: Looks,
     current: RwLock<Arc<Lists>>,
 }
 
@@ -29,13 +32,20 @@ struct Lists {
     sha256: HashSet<32>,
     sha1: HashSet<20>,
     md5: HashSet<16>,
+    /// Whether there is anything in a file, be it a note, by the number of the file.
+    is_written: Vec<bool>,
 }
 
 impl BlockLists {
     /// Reads the files. Blocks, for seconds where lists are long.
     pub(crate) fn load(files: Vec<PathBuf>) -> Result<Self, ListError> {
+        let first_looks = looking::looks_of(&files);
         let current = RwLock::new(Arc::new(file::read(&files)?));
-        Ok(BlockLists { files, current })
+        Ok(BlockLists {
+            files,
+            first_looks,
+            current,
+        })
     }
 
     /// Whether any list has the blob, by whichever of its hashes are known.
@@ -67,10 +77,19 @@ impl BlockLists {
         lists.sha256.len() + lists.sha1.len() + lists.md5.len()
     }
 
-    /// Reads the files anew and puts them in force, unless one is bad: then everything stays as it is. Blocks. Whether
-    /// anything has changed.
+    /// Reads the files anew and puts them in force, unless one is bad: then everything stays as it is. A file that has become
+    /// empty is bad. Blocks. Whether anything has changed.
     pub(crate) fn reload(&self) -> Result<bool, ListError> {
         let read = file::read(&self.files)?;
+        let before = self.current();
+        let written = before.is_written.iter().zip(&read.is_written);
+        let emptied = written
+            .zip(&self.files)
+            .find(|((was, is), _)| **was && !**is);
+        if let Some((_, file)) = emptied {
+            return Err(ListError::Emptied { file: file.clone() });
+        }
+        drop(before);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let is_new = **current != read;
         *current = Arc::new(read);

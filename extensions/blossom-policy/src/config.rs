@@ -81,6 +81,9 @@ pub struct Config {
     pub(crate) upload_idle_timeout: TimeSpan,
     /// How long it may take: 1s to 7d. Default: "1h".
     pub(crate) upload_timeout: TimeSpan,
+    /// So many bytes must come each second on the average, once `upload_idle_timeout` is over: up to 1GiB; 0: any number.
+    /// Default: "1KiB".
+    pub(crate) upload_min_bytes_per_s: ByteSize,
     /// Who may upload: "anyone" or "listed" (those in `uploaders`, and the admins). Default: "anyone".
     pub(crate) upload_by: UploadBy,
     /// With "listed": who may upload.
@@ -185,6 +188,7 @@ impl Default for Config {
             max_uploads_per_ip: 8,
             upload_idle_timeout: TimeSpan::from_secs(30),
             upload_timeout: TimeSpan::from_secs(3600),
+            upload_min_bytes_per_s: ByteSize::from_kib(1),
             upload_by: UploadBy::default(),
             uploaders: Pubkeys::default(),
             require_auth_to_read: false,
@@ -235,12 +239,18 @@ impl Config {
         within("max_uploads_per_ip", self.max_uploads_per_ip, 1..=10_000)?;
         within("upload_idle_timeout", self.upload_idle_timeout, 1..=3600)?;
         within("upload_timeout", self.upload_timeout, 1..=7 * 86_400)?;
+        within(
+            "upload_min_bytes_per_s",
+            self.upload_min_bytes_per_s,
+            0..=1 << 30,
+        )?;
         self.quota.check()?;
         self.encrypted.check()?;
         self.rates.check()?;
         self.block_lists.check()?;
         self.prefix_check.check()?;
         self.mirror.check()?;
+        self.media.check()?;
         self.reports.check()?;
         self.retention.check()?;
         self.payment.check()?;
@@ -258,6 +268,7 @@ impl Config {
             max_upload_bytes: other.max_upload_bytes,
             upload_idle_timeout: other.upload_idle_timeout,
             upload_timeout: other.upload_timeout,
+            upload_min_bytes_per_s: other.upload_min_bytes_per_s,
             upload_by: other.upload_by,
             uploaders: other.uploaders.clone(),
             require_auth_to_read: other.require_auth_to_read,

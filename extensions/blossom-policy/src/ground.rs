@@ -105,6 +105,7 @@ pub(crate) fn anything() -> Receive {
         max_bytes: u64::MAX,
         idle_timeout: Duration::from_secs(60),
         total_timeout: Duration::from_secs(60),
+        min_bytes_per_s: 0,
         also_md5: true,
         also_sha1: true,
     }

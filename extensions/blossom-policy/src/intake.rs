@@ -4,8 +4,8 @@
 //! size, type and hash, and whose hash was not signed for. Whatever fails leaves nothing behind: what came in goes with its
 //! `Spooled`, the reserved room with its `Reservation`.
 //!
-//! `PUT /upload`, `/media` and `/mirror` all go this way: [`look_at`] (which is all of `HEAD`), [`admit`], then a `Spooled`
-//! from wherever the bytes come, then [`keep`].
+//! `PUT /upload`, `/media` and `/mirror` all go this way: [`admit`] (of which `HEAD` does the same in [`look_at`], and no more),
+//! then a `Spooled` from wherever the bytes come, then [`keep`].
 
 mod checking;
 
@@ -15,7 +15,7 @@ use crate::BlossomPolicy;
 use crate::address;
 use crate::auth::Signer;
 use crate::blob::{BlobHash, Descriptor, MimeType};
-use crate::holdings::HoldingsError;
+use crate::holdings::{HoldingsError, to_its_end};
 use crate::index::{Banned, Blob, Claimed};
 use crate::payment::{self, Proof};
 use crate::places::InPlace;
@@ -64,15 +64,13 @@ pub(crate) struct Kept {
     pub(crate) is_new: bool,
 }
 
-/// Decides on what is told, and on who has to pay. What is told can be wrong, so it is decided once more.
-pub(crate) async fn look_at(
-    me: &BlossomPolicy,
-    offering: &Offering<'_>,
-    proof: Proof,
-) -> Result<Terms, Refusal> {
-    let terms = judge(me, offering).await?;
-    payment::ask(me, offering, proof).await?;
-    Ok(terms)
+/// Says what [`admit`] would, without counting it: decides on what is told, whether there is room, and on who has to pay.
+/// What is told can be wrong, so that all is decided once more.
+pub(crate) async fn look_at(me: &BlossomPolicy, offering: &Offering<'_>) -> Result<(), Refusal> {
+    let mut terms = judge(me, offering).await?;
+    // Given back at once.
+    drop(reserve(me, offering, &mut terms).await?);
+    payment::ask(me, offering, Proof::Ignored).await
 }
 
 /// Decides on what is told, whoever has to pay.
@@ -129,12 +127,9 @@ pub(crate) async fn admit_counted(
     offering: Offering<'_>,
     place: InPlace,
 ) -> Result<Admitted, Refusal> {
-    let by = offering.signer.pubkey;
-    let terms = judge(me, &offering).await?;
-    let kind = Kind::of(terms.is_encrypted);
-    let bytes = offering.size_bytes.unwrap_or(terms.max_bytes);
-    let reservation = me.holdings.reserve(&by, bytes, kind).await?;
-    // Last, since a proof of payment is spent by it.
+    let mut terms = judge(me, &offering).await?;
+    // Whoever pays has room already: a proof of payment can be used once.
+    let reservation = reserve(me, &offering, &mut terms).await?;
     payment::ask(me, &offering, Proof::Taken).await?;
     Ok(Admitted {
         way: offering.way,
@@ -148,6 +143,32 @@ pub(crate) async fn admit_counted(
     })
 }
 
+/// Room for what is offered: none where it is told by its hash and its sender has it already. For what has no known length
+/// it is as much as may come, or what the sender has left; then no more than that may come.
+async fn reserve(
+    me: &BlossomPolicy,
+    offering: &Offering<'_>,
+    terms: &mut Terms,
+) -> Result<Reservation, Refusal> {
+    let by = &offering.signer.pubkey;
+    let kind = Kind::of(terms.is_encrypted);
+    if let Some(told) = offering.announced.or_else(|| offering.signer.only_blob()) {
+        let is_own = me.holdings.index().is_owner(&told, by).await;
+        if is_own.map_err(Refusal::inside)? {
+            return Ok(me.holdings.reserve(by, 0, kind).await?);
+        }
+    }
+    let bytes = offering.size_bytes.unwrap_or(terms.max_bytes);
+    let reserved = me.holdings.reserve(by, bytes, kind).await;
+    match reserved.as_ref().err().and_then(QuotaError::left_bytes) {
+        Some(left_bytes) if offering.size_bytes.is_none() => {
+            terms.max_bytes = left_bytes;
+            Ok(me.holdings.reserve(by, left_bytes, kind).await?)
+        }
+        _ => Ok(reserved?),
+    }
+}
+
 impl Admitted {
     /// What may be received.
     pub(crate) fn receive(&self, me: &BlossomPolicy) -> Receive {
@@ -157,6 +178,7 @@ impl Admitted {
             max_bytes: self.terms.max_bytes,
             idle_timeout: config.upload_idle_timeout.duration(),
             total_timeout: config.upload_timeout.duration(),
+            min_bytes_per_s: config.upload_min_bytes_per_s.bytes(),
             also_md5: me.block_lists.wants_md5(),
             also_sha1: me.block_lists.wants_sha1(),
         }
@@ -193,34 +215,28 @@ pub(crate) async fn keep_as_is(
     let verdict = check(me, &admitted, &spooled).await?;
     let now_ms = me.host.clock().now_ms();
     let bytes = spooled.size_bytes();
-    let kept = me
-        .holdings
-        .add(spooled, verdict, admitted.reservation, now_ms)
-        .await?;
+    let (holdings, lists) = (me.holdings.clone(), me.block_lists.clone());
+    let reservation = admitted.reservation;
+    let keeping = async move {
+        let kept = holdings.add(spooled, verdict, reservation, now_ms).await?;
+        // The lists may be others than those that were asked before.
+        if let Claimed::New(blob) = &kept
+            && rescan::catch_up(&holdings, &lists, blob, now_ms).await?
+        {
+            return Err(HoldingsError::Hidden);
+        }
+        Ok(kept)
+    };
+    let kept = to_its_end(keeping).await?;
     watch::received_bytes(bytes);
-    if let Claimed::New(blob) = &kept
-        && (rescan::catch_up(me, blob).await? || is_banned_meanwhile(me, blob).await?)
-    {
-        return Err(Refusal::Blocked);
-    }
     match kept {
         Claimed::New(blob) => Ok(Kept { blob, is_new: true }),
         Claimed::Known { blob, .. } => Ok(Kept {
             blob,
             is_new: false,
         }),
-        Claimed::Quarantined => Err(Refusal::Blocked),
+        Claimed::Hidden => Err(Refusal::Blocked),
     }
-}
-
-/// Shows to nobody what was banned while it came in, when there was nothing yet to be hidden.
-async fn is_banned_meanwhile(me: &BlossomPolicy, blob: &Blob) -> Result<bool, Refusal> {
-    let index = me.holdings.index();
-    let ban = index.ban_of(&Banned::Hash(blob.sha256)).await?;
-    if let Some(reason) = &ban {
-        index.quarantine(&blob.sha256, reason).await?;
-    }
-    Ok(ban.is_some())
 }
 
 impl Kept {
@@ -319,7 +335,7 @@ impl From<StorageError> for Refusal {
 impl From<HoldingsError> for Refusal {
     fn from(error: HoldingsError) -> Self {
         match error {
-            HoldingsError::Quarantined => Refusal::Blocked,
+            HoldingsError::Hidden => Refusal::Blocked,
             HoldingsError::Quota(error) => error.into(),
             HoldingsError::Storage(error) => error.into(),
             HoldingsError::Index(error) => Refusal::inside(error),

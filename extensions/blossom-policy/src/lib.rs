@@ -34,6 +34,7 @@ mod rescan;
 mod retention;
 mod routes;
 mod rpc;
+mod showing;
 mod sniffing;
 mod spool;
 mod standing;
@@ -55,6 +56,7 @@ use rescan::Rescan;
 use spool::Spool;
 use standing::Standing;
 use std::sync::{Arc, PoisonError, RwLock};
+use trellis_relay::extension::HttpClient;
 use trellis_relay::extension::prelude::*;
 
 /// Archives under way at a time.
@@ -73,6 +75,8 @@ pub struct BlossomPolicy {
     holdings: Holdings,
     block_lists: Arc<BlockLists>,
     prefix_check: PrefixCheck,
+    /// Asks where strangers say.
+    strangers: HttpClient,
     rescan: Rescan,
     standing: Standing,
 }
@@ -88,19 +92,22 @@ impl Extension for BlossomPolicy {
         let block_lists = opening::block_lists(&config).await?;
         let place = opening::place(&config, &host).await?;
         let me = BlossomPolicy {
-            rates: Rates::new(&config.rates, &host),
+            rates: Rates::new(&config.rates, &config.reports, &host),
             places: Places::new(config.max_uploads, config.max_uploads_per_ip),
             exports: Places::new(EXPORTS_MAX, 1),
             spool: Spool::new(&place.incoming(), config.max_uploads),
             holdings: opening::holdings(&config, place, &host).await?,
             block_lists,
             prefix_check: PrefixCheck::new(&config.prefix_check, &host),
+            strangers: host
+                .http_client()
+                .narrowed(config.mirror.allow_private.clone()),
             rescan: Rescan::default(),
             standing: Standing::default(),
             config: RwLock::new(Arc::new(config)),
             host,
         };
-        mirroring::tell_bounds(me.host.http_client(), &me.config());
+        mirroring::tell_bounds(&me.strangers, &me.config());
         standing::look(&me).await;
         Ok(me)
     }
@@ -130,6 +137,7 @@ impl Extension for BlossomPolicy {
             () = stop.stopped() => {}
             () = standing::keep_looking(&self) => {}
             () = retention::keep_removing(&self) => {}
+            () = recovery::keep_recovering(&self.holdings) => {}
             () = lists => {}
             () = rescan::keep_scanning(&self) => {}
         }

@@ -1,7 +1,8 @@
 //! Fetches blobs from other servers, for `PUT /mirror`.
 //!
 //! Invariant: the URL was chosen by a stranger. Every one of them is checked before it is asked, those of redirects too; that
-//! the connection goes to the address that was checked, and to no private one, is the relay's part (`[outbound]`). Nothing of
+//! the connection goes to the address that was checked, and to no private one, is the relay's part (`[outbound]`), whose client
+//! for strangers' URLs has turns of its own: a server that is slow on purpose keeps mirrors waiting, and nothing else. Nothing of
 //! the client goes along, and nothing of the answer comes back but the blob, its length and its type.
 
 mod source;

@@ -1,7 +1,7 @@
 //! Opens what the table describes: the directory, the storage of the backend, and the lists.
 //!
 //! Invariant: what comes from here is ready: what a crash interrupted is ended, or logged where the storage does not answer;
-//! then it waits for the next start.
+//! then it is tried again by and by.
 
 use crate::block_lists::BlockLists;
 use crate::config::{Backend, Config};
@@ -25,16 +25,17 @@ pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, Bu
     Ok(Place::open(&folder).await?)
 }
 
-/// What is held there, with the changes ended that a crash has interrupted.
+/// What is held there. The first time, the changes are ended that a crash has interrupted.
 pub(crate) async fn holdings(
     config: &Config,
     place: Arc<Place>,
     host: &Host,
 ) -> Result<Holdings, BuildError> {
-    let storage = storage(config, &place, host).await?;
+    let is_first = place.begin();
+    let storage = storage(config, &place, host, is_first).await?;
     let holdings = Holdings::new(place, storage, limits(config));
-    if let Err(error) = recovery::recover(&holdings).await {
-        tracing::warn!("interrupted changes of blobs are left until the next start: {error}");
+    if is_first && let Err(error) = recovery::recover(&holdings).await {
+        tracing::warn!("interrupted changes of blobs are tried again later: {error}");
     }
     Ok(holdings)
 }
@@ -43,6 +44,7 @@ async fn storage(
     config: &Config,
     place: &Place,
     host: &Host,
+    is_first: bool,
 ) -> Result<Arc<dyn BlobStore>, BuildError> {
     match config.backend {
         Backend::Filesystem => {
@@ -52,7 +54,12 @@ async fn storage(
         }
         Backend::S3 => {
             let storage = S3::open(&config.s3, &place.notes(), Handle::current())?;
-            match storage.end_unfinished().await {
+            // A new instance is built while uploads to the old one are under way.
+            let ended = match is_first {
+                true => storage.end_unfinished().await,
+                false => Ok(0),
+            };
+            match ended {
                 Ok(0) => {}
                 Ok(ended) => tracing::info!(ended, "uploads to the object store are ended"),
                 Err(error) => tracing::warn!("the object store keeps unfinished parts: {error}"),

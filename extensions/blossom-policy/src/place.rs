@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -24,6 +25,8 @@ pub(crate) struct Place {
     pub(crate) index: Index,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) turns: Turns,
+    /// Somebody has begun to work in it.
+    is_begun: AtomicBool,
     /// Held by the process.
     _lock: File,
 }
@@ -98,8 +101,15 @@ impl Place {
             index,
             ledger: Arc::new(ledger),
             turns: Turns::default(),
+            is_begun: AtomicBool::new(false),
             _lock: lock,
         })
+    }
+
+    /// Whether this is the first time that it is asked: only then is what is unfinished in it a killed process's, and not
+    /// that of an instance which still serves.
+    pub(crate) fn begin(&self) -> bool {
+        !self.is_begun.swap(true, Ordering::Relaxed)
     }
 
     /// Where files are on their way in.
@@ -161,4 +171,23 @@ fn empty(folder: &Path) -> io::Result<()> {
         tracing::info!(removed, "uploads that were interrupted are removed");
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn b6_what_is_unfinished_is_ended_by_the_first_instance_of_a_process_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Place::open(folder.path()).await.unwrap();
+        assert!(first.begin());
+        // The next one is built while the first still serves.
+        let second = Place::open(folder.path()).await.unwrap();
+        assert!(!second.begin());
+        drop((first, second));
+        let anew = Place::open(folder.path()).await.unwrap();
+        assert!(anew.begin());
+    }
 }

@@ -67,15 +67,17 @@ pub(crate) fn judge(config: &Config, offer: &Offer<'_>) -> Result<Terms, Refusal
         // Then the bytes say it alone.
         (None, _) => {}
     }
+    let of_kind = match is_encrypted {
+        true => config.encrypted.max_upload_bytes,
+        false => config.max_upload_bytes,
+    };
     let max_bytes = match (is_encrypted, offer.way) {
-        (true, _) => config.encrypted.max_upload_bytes,
+        (_, Way::Media) => of_kind.min(config.media.max_bytes),
         (false, Way::Mirror) => config
             .mirror
             .max_bytes
-            .map_or(config.max_upload_bytes, |it| {
-                it.min(config.max_upload_bytes)
-            }),
-        (false, Way::Upload | Way::Media) => config.max_upload_bytes,
+            .map_or(of_kind, |it| it.min(of_kind)),
+        (true, Way::Mirror) | (_, Way::Upload) => of_kind,
     };
     let max_bytes = max_bytes.bytes();
     match (offer.size_bytes, offer.way) {

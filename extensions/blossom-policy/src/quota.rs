@@ -75,6 +75,24 @@ pub(crate) enum QuotaError {
     Index(#[from] IndexError),
 }
 
+impl QuotaError {
+    /// What the key could store instead, where that is anything.
+    pub(crate) fn left_bytes(&self) -> Option<u64> {
+        let left = match self {
+            QuotaError::Bytes {
+                limit_bytes,
+                used_bytes,
+            }
+            | QuotaError::EncryptedBytes {
+                limit_bytes,
+                used_bytes,
+            } => limit_bytes.saturating_sub(*used_bytes),
+            QuotaError::Blobs { .. } | QuotaError::Full | QuotaError::Index(_) => 0,
+        };
+        Some(left).filter(|left| *left > 0)
+    }
+}
+
 /// Says who may store how much more. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Quota {
@@ -94,11 +112,13 @@ impl Quota {
     }
 
     /// What is stored by all, and what is reserved beside it. Bytes.
+    #[cfg(test)]
     pub(crate) fn used_bytes(&self) -> (u64, u64) {
         self.ledger.used_bytes()
     }
 
-    /// Reserves room for one more blob of a key. `room` is what the disk has, where that can be told.
+    /// Reserves room for one more blob of a key; of no bytes for one that it has already. `room` is what the disk has, where
+    /// that can be told.
     pub(crate) async fn reserve(
         &self,
         owner: &PublicKey,

@@ -1,8 +1,9 @@
 //! What a file is, by its bytes, and whether that is what its sender says (rule B4).
 //!
 //! Pure: no I/O, no clock. Invariants: a type is named only where the structure of its format is there, not its first
-//! letters alone; nothing that a system runs, unpacks or renders as a page is ever taken for media, whatever stands before
-//! it; and any bytes of any length are judged without a panic, in time that grows with the head and the tail alone.
+//! letters alone, as far as the head shows it (where that says that more stands behind it, it is believed); nothing that a
+//! system runs, unpacks or renders as a page is ever taken for media, whatever stands before it; and any bytes of any length
+//! are judged without a panic, in time that grows with the head and the tail alone.
 //!
 //! What is deliberately let through: text inside of media (comments, metadata) that would be a page or a script if somebody
 //! took the file for one. Blobs are served with the type that was found here, with `nosniff` and in a sandbox, so no browser
@@ -236,11 +237,16 @@ pub(crate) fn agree(
     }
 }
 
-/// Ciphertext looks like nothing. What looks like something that is never stored is refused; everything else is taken, since
-/// nobody can know (rule B5).
-pub(crate) fn agree_encrypted(sniffed: Sniffed) -> Result<&'static str, Disagreement> {
+/// Ciphertext looks like nothing. What looks like something that is never stored is refused; what is of a type that the
+/// operator takes has that type, since a blob has one for everybody who uploads it, whoever was first; everything else is
+/// taken, since nobody can know (rule B5).
+pub(crate) fn agree_encrypted(
+    sniffed: Sniffed,
+    is_allowed: impl Fn(&str) -> bool,
+) -> Result<&'static str, Disagreement> {
     match sniffed {
         Sniffed::Forbidden(what) => Err(Disagreement::Forbidden(what)),
+        Sniffed::Media(media) if is_allowed(media) => Ok(media),
         Sniffed::Media(_) | Sniffed::Other(_) | Sniffed::Unknown => Ok(OCTET_STREAM),
     }
 }

@@ -10,7 +10,9 @@ mod spooled;
 mod tests;
 mod writing;
 
-pub(crate) use spooled::{HEAD_BYTES, Spooled, TAIL_BYTES};
+pub(crate) use spooled::Spooled;
+#[cfg(test)]
+use spooled::{HEAD_BYTES, TAIL_BYTES};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -21,6 +23,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use writing::Writing;
 
 /// Takes files in.
@@ -41,6 +44,8 @@ pub(crate) struct Receive {
     pub(crate) idle_timeout: Duration,
     /// All of it must have come by then.
     pub(crate) total_timeout: Duration,
+    /// After `idle_timeout` so many bytes must have come for each second, or others wait for the place in vain.
+    pub(crate) min_bytes_per_s: u64,
     /// Some block lists know files by MD5.
     pub(crate) also_md5: bool,
     /// Others by SHA-1.
@@ -67,7 +72,7 @@ pub(crate) enum SpoolError {
         /// What had come when that was clear.
         received_bytes: u64,
     },
-    /// Nothing came for too long, or it took too long altogether.
+    /// Nothing or too little came for too long, or it took too long altogether.
     #[error("the file did not come in time")]
     TooSlow,
     /// Whoever sends it is gone, or does not keep to the protocol.
@@ -92,6 +97,7 @@ impl Spool {
     }
 
     /// Files that may yet come in beside those that do.
+    #[cfg(test)]
     pub(crate) fn free_places(&self) -> usize {
         self.places.available_permits()
     }
@@ -109,7 +115,7 @@ impl Spool {
                 max_bytes: wanted.max_bytes,
             });
         }
-        let writing = Writing::begin(&self.folder, wanted, place);
+        let writing = Writing::begin(&self.folder, wanted, place)?;
         let passing = pass_on(payload, wanted, writing);
         match tokio::time::timeout(wanted.total_timeout, passing).await {
             Ok(spooled) => spooled,
@@ -125,6 +131,7 @@ async fn pass_on<E: Display>(
     mut writing: Writing,
 ) -> Result<Spooled, SpoolError> {
     let mut payload = pin!(payload);
+    let begun = Instant::now();
     let mut received_bytes = 0_u64;
     loop {
         let next = tokio::time::timeout(wanted.idle_timeout, payload.next()).await;
@@ -134,6 +141,7 @@ async fn pass_on<E: Display>(
         };
         received_bytes += chunk.len() as u64;
         check_length(received_bytes, wanted)?;
+        check_pace(received_bytes, begun.elapsed(), wanted)?;
         if !writing.add(&chunk).await {
             // The thread that writes knows why it ended.
             break;
@@ -148,6 +156,15 @@ async fn pass_on<E: Display>(
             })
         }
         _ => Ok(spooled),
+    }
+}
+
+/// Whoever sends a byte now and then does not stand still, and holds a place as long as whoever does.
+fn check_pace(received_bytes: u64, taken: Duration, wanted: &Receive) -> Result<(), SpoolError> {
+    let wanted_bytes = taken.as_secs().saturating_mul(wanted.min_bytes_per_s);
+    match taken > wanted.idle_timeout && received_bytes < wanted_bytes {
+        true => Err(SpoolError::TooSlow),
+        false => Ok(()),
     }
 }
 

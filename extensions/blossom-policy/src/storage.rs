@@ -35,8 +35,13 @@ pub(crate) trait BlobStore: Send + Sync {
     /// that is there stays as it is.
     async fn put(&self, spooled: &Spooled, mime_type: &str) -> Result<(), StorageError>;
 
-    /// A part of a blob; the range lies within it.
-    async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<BlobStream, StorageError>;
+    /// A part of a blob that has so many bytes by the index; the range lies within it.
+    async fn get(
+        &self,
+        hash: &BlobHash,
+        range: Range<u64>,
+        size_bytes: u64,
+    ) -> Result<BlobStream, StorageError>;
 
     /// Removes a blob, durably; one that is not there is fine.
     async fn delete(&self, hash: &BlobHash) -> Result<(), StorageError>;

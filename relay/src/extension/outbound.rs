@@ -21,6 +21,7 @@ pub use response::HttpResponse;
 pub use socket::OutboundSocket;
 
 use super::relay_side::Core;
+use crate::config::{IpRange, Outbound};
 use line::Line;
 use reqwest::Method;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,8 @@ struct Inner {
     /// The extension's own threads: no worker does TLS.
     runtime: Handle,
     core: Arc<dyn Core>,
+    /// Of what the operator allows beside public addresses, no more than this.
+    within: Option<Vec<IpRange>>,
     line: Mutex<Option<Arc<Line>>>,
 }
 
@@ -52,7 +55,24 @@ impl HttpClient {
                 extension,
                 runtime,
                 core,
+                within: None,
                 line,
+            }),
+        }
+    }
+
+    /// A client for URLs that strangers choose. Of `outbound.allow_private`, which the operator may have had to open for a
+    /// service of their own, it reaches only what lies in these ranges as well: public addresses alone where there are none.
+    /// Its requests have turns of their own (`outbound.max_concurrent`), so that servers of strangers, however slow, keep
+    /// nothing else waiting. Keep it: its turns and connections are its own.
+    pub fn narrowed(&self, allow_private: Vec<IpRange>) -> HttpClient {
+        HttpClient {
+            inner: Arc::new(Inner {
+                extension: self.inner.extension,
+                runtime: self.inner.runtime.clone(),
+                core: self.inner.core.clone(),
+                within: Some(allow_private),
+                line: Mutex::new(None),
             }),
         }
     }
@@ -119,9 +139,17 @@ impl HttpClient {
         HttpRequest::new(self.clone(), method, url)
     }
 
+    fn settings(&self) -> Outbound {
+        let mut settings = self.inner.core.outbound();
+        if let Some(within) = &self.inner.within {
+            settings.allow_private = common(&settings.allow_private, within);
+        }
+        settings
+    }
+
     /// The line for the settings in force. Connections that others had allowed are not used any more.
     fn line(&self) -> Result<Arc<Line>, OutboundError> {
-        let settings = self.inner.core.outbound();
+        let settings = self.settings();
         let mut line = self
             .inner
             .line
@@ -136,8 +164,47 @@ impl HttpClient {
     }
 }
 
+/// What lies in one of each. Of two networks one holds the other, or they have nothing in common.
+fn common(allowed: &[IpRange], within: &[IpRange]) -> Vec<IpRange> {
+    let mut common = Vec::new();
+    for one in allowed.iter().map(IpRange::network) {
+        for other in within.iter().map(IpRange::network) {
+            if one.contains(&other) {
+                common.push(other.into());
+            } else if other.contains(&one) {
+                common.push(one.into());
+            }
+        }
+    }
+    common
+}
+
 impl std::fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "HttpClient({})", self.inner.extension)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e1_outbound_a_narrowed_client_reaches_what_both_lists_have() {
+        let read = |texts: &[&str]| -> Vec<IpRange> {
+            let read = texts.iter().map(|it| it.parse().expect("a range"));
+            read.collect()
+        };
+        let allowed = read(&["10.0.0.0/8", "127.0.0.1", "fd00::/8"]);
+        let cases: [(&[&str], &[&str]); 5] = [
+            (&[], &[]),
+            (&["10.1.0.0/16"], &["10.1.0.0/16"]),
+            (&["0.0.0.0/0"], &["10.0.0.0/8", "127.0.0.1"]),
+            (&["127.0.0.0/8", "fd00::1"], &["127.0.0.1", "fd00::1"]),
+            (&["192.168.0.0/16", "::1"], &[]),
+        ];
+        for (within, found) in cases {
+            assert_eq!(common(&allowed, &read(within)), read(found), "{within:?}");
+        }
     }
 }

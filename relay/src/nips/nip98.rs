@@ -10,7 +10,8 @@ use address::Target;
 use crate::event::{Event, EventError, EventId, PublicKey};
 use crate::shares::Shares;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
@@ -20,6 +21,11 @@ use std::sync::{Mutex, PoisonError};
 const KIND: u16 = 27235;
 /// How far its `created_at` may be from now, either way, unless a route says otherwise.
 pub const WINDOW_S: u64 = 60;
+/// With padding or without, as clients write it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Headers longer than this are not looked into.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// Errors quote so much of a URL.
@@ -197,9 +203,9 @@ fn decode(header: &str) -> Result<Vec<u8>, Nip98Error> {
     if !scheme.eq_ignore_ascii_case("nostr") {
         return Err(Nip98Error::Header);
     }
-    STANDARD
-        .decode(token.trim())
-        .map_err(|_| Nip98Error::Header)
+    // Of the alphabets clients write either.
+    let token = token.trim().replace('-', "+").replace('_', "/");
+    BASE64.decode(token).map_err(|_| Nip98Error::Header)
 }
 
 /// Remembers authorizations for as long as they are good, so that each serves one request. Bounded: when it is full of

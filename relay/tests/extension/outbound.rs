@@ -539,6 +539,50 @@ async fn e1_outbound_strict_requests_follow_no_redirect_and_speak_no_plain_http(
 }
 
 #[tokio::test]
+async fn e1_outbound_what_is_opened_for_an_extension_is_not_open_to_strangers() {
+    let server = HttpsServer::start(|_| answer(200, &[], "here"));
+    let one_at_a_time = format!("{}\nmax_concurrent = 1", keys_of(&server));
+    let (relay, client) = start("narrowed", &one_at_a_time).await;
+    let ask = async |client: &HttpClient| {
+        let asked = client.get(&server.url("/")).strict().send().await;
+        asked.map(|answer| answer.status())
+    };
+    assert_eq!(ask(&client).await.unwrap(), 200);
+    let strangers = client.narrowed(Vec::new());
+    let refused = ask(&strangers).await;
+    assert!(
+        matches!(refused, Err(OutboundError::Private { .. })),
+        "{refused:?}"
+    );
+    let address = format!("https://{}/", server.address());
+    let refused = strangers.get(&address).unfollowed().send().await;
+    assert!(
+        matches!(refused, Err(OutboundError::Private { .. })),
+        "{refused:?}"
+    );
+    let local = ["127.0.0.0/8", "::1"].map(|it| it.parse().unwrap());
+    let strangers = client.narrowed(local.to_vec());
+    assert_eq!(ask(&strangers).await.unwrap(), 200);
+    // One who does not answer keeps strangers' requests waiting, and no other.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let waiting = tokio::spawn(strangers.get(&url).unfollowed().send());
+    let held = silent.accept().await.unwrap();
+    assert_eq!(ask(&client).await.unwrap(), 200);
+    waiting.abort();
+    drop(held);
+    // What the operator has not opened is not opened by a list of the extension's.
+    let (closed, client) = start("closed", "").await;
+    let refused = ask(&client.narrowed(local.to_vec())).await;
+    assert!(
+        matches!(refused, Err(OutboundError::Private { .. })),
+        "{refused:?}"
+    );
+    relay.host.shutdown().await;
+    closed.host.shutdown().await;
+}
+
+#[tokio::test]
 async fn e1_outbound_websockets_go_where_requests_may_and_nowhere_else() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

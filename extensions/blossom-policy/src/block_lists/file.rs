@@ -39,6 +39,15 @@ pub(crate) enum ListError {
         /// Characters of the first column.
         found: usize,
     },
+    /// It had lines before, and has none now: whatever has written it may have failed.
+    #[error(
+        "the block list {} has become empty; a list without hashes is one with a line of notes, which begins with #",
+        file.display()
+    )]
+    Emptied {
+        /// Which.
+        file: PathBuf,
+    },
     /// A line that no list has: this is some other file.
     #[error("line {line} of the block list {} is longer than {LINE_BYTES_MAX} bytes", file.display())]
     LongLine {
@@ -59,12 +68,14 @@ enum Hash {
 /// All hashes of all files.
 pub(super) fn read(files: &[PathBuf]) -> Result<Lists, ListError> {
     let (mut sha256, mut sha1, mut md5) = (0, 0, 0);
+    let mut is_written = Vec::with_capacity(files.len());
     for file in files {
-        each(file, |hash| match hash {
+        let has_lines = each(file, |hash| match hash {
             Hash::Sha256(_) => sha256 += 1,
             Hash::Sha1(_) => sha1 += 1,
             Hash::Md5(_) => md5 += 1,
         })?;
+        is_written.push(has_lines);
     }
     let mut sha256 = Vec::with_capacity(sha256);
     let mut sha1 = Vec::with_capacity(sha1);
@@ -80,11 +91,12 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Lists, ListError> {
         sha256: HashSet::new(sha256),
         sha1: HashSet::new(sha1),
         md5: HashSet::new(md5),
+        is_written,
     })
 }
 
-/// Takes every hash of a file.
-fn each(file: &Path, mut take: impl FnMut(Hash)) -> Result<(), ListError> {
+/// Takes every hash of a file. Whether it has any line, be it a note.
+fn each(file: &Path, mut take: impl FnMut(Hash)) -> Result<bool, ListError> {
     let unreadable = |source| ListError::Unreadable {
         file: file.to_owned(),
         source,
@@ -92,13 +104,14 @@ fn each(file: &Path, mut take: impl FnMut(Hash)) -> Result<(), ListError> {
     let opened = File::open(file).map_err(unreadable)?;
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, opened);
     let (mut text, mut line, mut is_first) = (Vec::new(), 0, true);
+    let mut has_lines = false;
     loop {
         text.clear();
         line += 1;
         let limit = LINE_BYTES_MAX as u64 + 1;
         let read = io::Read::take(&mut reader, limit).read_until(b'\n', &mut text);
         if read.map_err(unreadable)? == 0 {
-            return Ok(());
+            return Ok(has_lines);
         }
         if text.len() > LINE_BYTES_MAX {
             let file = file.to_owned();
@@ -109,6 +122,7 @@ fn each(file: &Path, mut take: impl FnMut(Hash)) -> Result<(), ListError> {
         } else {
             &text
         });
+        has_lines |= !column.is_empty();
         if column.is_empty() || column.starts_with(b"#") {
             continue;
         }

@@ -115,6 +115,14 @@ fn b7_a_reload_is_whole_or_not_at_all() {
     fs::remove_file(folder.path().join("0.txt")).unwrap();
     read.reload().unwrap_err();
     assert!(blocks(&read, 3));
+    // A file that was cut off takes nothing from the lists; one that is empty on purpose says so.
+    write("0.txt", "\n");
+    let emptied = read.reload().unwrap_err().to_string();
+    assert!(emptied.contains("0.txt") && emptied.contains("empty"));
+    assert!(blocks(&read, 3));
+    write("0.txt", "# none any more\n");
+    assert!(read.reload().unwrap());
+    assert!(!blocks(&read, 3) && blocks(&read, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,11 +135,18 @@ async fn b7_changed_files_are_read_without_a_restart() {
         let _ = tell.send(reloaded.is_ok());
     });
     let looking = tokio::spawn(looking);
-    let write = |text: &str| fs::write(folder.path().join("0.txt"), text).unwrap();
-    // The first look reads what may have changed meanwhile.
-    assert_eq!(told.recv().await, Some(true));
+    let file = folder.path().join("0.txt");
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    // What is as it was when it was read is not read again: the first that is told is the change.
     write("rubbish");
     assert_eq!(told.recv().await, Some(false));
+    // What cannot be read at all is tried again, although it looks the same.
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    for _ in 0..3 {
+        assert_eq!(told.recv().await, Some(false));
+    }
+    fs::remove_dir(&file).unwrap();
     assert!(blocks(&read, 1));
     write(&format!("{}\n{}", hex(2), hex(3)));
     let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! `[extensions.blossom_policy.mirror]`
 
 use super::bounds::within;
-use trellis_relay::config::{ByteSize, TimeSpan};
+use trellis_relay::config::{ByteSize, IpRange, TimeSpan};
 use trellis_relay::extension::prelude::*;
 
 /// `PUT /mirror`: blobs that the relay fetches from elsewhere.
@@ -16,6 +16,9 @@ pub(crate) struct Mirror {
     pub(crate) max_bytes: Option<ByteSize>,
     /// How long fetching may take: 1s to 1h. Default: "5m".
     pub(crate) timeout: TimeSpan,
+    /// Addresses and ranges of `outbound.allow_private` from which blobs are fetched as well, for whoever asks. Default:
+    /// none, so what is open for other services of the operator's is not open to strangers.
+    pub(crate) allow_private: Vec<IpRange>,
 }
 
 impl Default for Mirror {
@@ -25,6 +28,7 @@ impl Default for Mirror {
             https_only: true,
             max_bytes: None,
             timeout: TimeSpan::from_secs(300),
+            allow_private: Vec::new(),
         }
     }
 }

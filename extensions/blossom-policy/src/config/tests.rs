@@ -37,6 +37,11 @@ fn b2_what_is_wrong_is_told_with_its_key() {
         ("max_uploads = 0", "max_uploads: found 0, wanted 1 to 10000"),
         ("upload_timeout = '0s'", "upload_timeout: found"),
         (
+            "upload_min_bytes_per_s = '2GiB'",
+            "upload_min_bytes_per_s: found",
+        ),
+        ("media = { max_bytes = 0 }", "media.max_bytes: found 0"),
+        (
             "rates = { uploads_per_minute = 0 }",
             "rates.uploads_per_minute",
         ),

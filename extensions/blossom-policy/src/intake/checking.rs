@@ -19,12 +19,13 @@ pub(crate) async fn check(
     let config = me.config();
     let sniffed = sniffing::sniff(spooled.head(), spooled.tail(), spooled.size_bytes());
     let sniffed = sniffed.unless_hiding(spooled.hides());
+    let allowed = policy::allowed_types(&config);
+    let is_allowed = |name: &str| allowed.contains(&name);
     let agreed = match admitted.terms.is_encrypted {
-        true => sniffing::agree_encrypted(sniffed),
+        true => sniffing::agree_encrypted(sniffed, is_allowed),
         false => {
-            let allowed = policy::allowed_types(&config);
             let declared = admitted.declared.as_ref().map(MimeType::as_str);
-            sniffing::agree(declared, sniffed, |name| allowed.contains(&name))
+            sniffing::agree(declared, sniffed, is_allowed)
         }
     };
     let agreed = agreed.map_err(|error| Refusal::Type(error.to_string().into()))?;

@@ -128,3 +128,19 @@ fn b2_who_may_not_store_is_told_so_before_anything_else() {
     config.mode = ServingMode::ReadOnly;
     assert_eq!(judged(&config, &listed, false, false), 403);
 }
+
+#[test]
+fn b12_pictures_that_are_worked_on_in_memory_have_a_limit_of_their_own() {
+    let config = config(
+        "max_upload_bytes = 100\nmedia = { max_bytes = 10 }\nencrypted = { allow = true, max_upload_bytes = 50 }",
+    );
+    for (mime_type, of_upload) in [("image/png", 100), ("application/octet-stream", 50)] {
+        let told = |way, bytes| status(&config, way, Some(mime_type), Some(bytes));
+        assert_eq!((told(Way::Media, 10), told(Way::Media, 11)), (200, 413));
+        let uploads = (
+            told(Way::Upload, of_upload),
+            told(Way::Upload, of_upload + 1),
+        );
+        assert_eq!(uploads, (200, 413));
+    }
+}

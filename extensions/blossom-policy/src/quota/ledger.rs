@@ -73,6 +73,7 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
     pub(super) fn used_bytes(&self) -> (u64, u64) {
         let state = self.state();
         (state.stored_bytes, state.reserved_bytes)
@@ -194,7 +195,8 @@ impl State {
         let account = self.accounts.entry(*owner).or_default();
         account.check(limits, bytes, kind)?;
         let blobs = account.stored.blobs.saturating_add(account.reserved.blobs);
-        if blobs >= limits.blobs_per_pubkey {
+        // Of no bytes is what the key has already; if it has lost it meanwhile, `fit` looks.
+        if bytes > 0 && blobs >= limits.blobs_per_pubkey {
             return Err(QuotaError::Blobs {
                 limit: limits.blobs_per_pubkey,
             });
@@ -296,6 +298,13 @@ impl Reservation {
             false => bytes,
         };
         account.check(&self.limits, more_of_kind, kind)?;
+        // This one is among those that are reserved.
+        let blobs = account.stored.blobs.saturating_add(account.reserved.blobs);
+        if self.bytes == 0 && bytes > 0 && blobs > self.limits.blobs_per_pubkey {
+            return Err(QuotaError::Blobs {
+                limit: self.limits.blobs_per_pubkey,
+            });
+        }
         account.reserved.take(self.bytes, self.kind);
         account.reserved.add(bytes, kind);
         state.reserved_bytes = state.reserved_bytes.saturating_sub(self.bytes) + bytes;

@@ -1,7 +1,7 @@
 //! `GET` and `HEAD /<sha256>[.ext]` (BUD-01): blobs, whole or in part.
 //!
 //! Invariant: what is sent is never run by a browser in this server's name, whatever its bytes are: its type is the row's and
-//! not to be guessed at, and its page is in a sandbox. What is in quarantine or on a block list is sent to nobody. Bytes are
+//! not to be guessed at, and its page is in a sandbox. What is in quarantine, banned or on a block list is sent to nobody. Bytes are
 //! passed on as they are read, at the reader's pace.
 
 mod range;
@@ -23,7 +23,6 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use range::Wanted;
-use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 use trellis_relay::extension::prelude::*;
 
@@ -96,7 +95,7 @@ async fn find(me: &BlossomPolicy, sha256: &BlobHash) -> Result<Blob, Refusal> {
     let blob = found.map_err(Refusal::inside)?.ok_or(Refusal::NoBlob)?;
     let (md5, sha1) = (blob.md5.as_ref(), blob.sha1.as_ref());
     let is_listed = me.block_lists.is_blocked(sha256.as_bytes(), md5, sha1);
-    match is_listed || blob.quarantined_for.is_some() {
+    match is_listed || blob.is_hidden() {
         true => Err(Refusal::Unlawful),
         false => Ok(blob),
     }
@@ -125,18 +124,19 @@ async fn send(
     };
     let (mut answer, bytes) = match wanted {
         Wanted::Whole => (HttpResponse::Ok(), 0..blob.size_bytes),
-        Wanted::Part(part) => (HttpResponse::PartialContent(), part),
+        Wanted::Part(part) => {
+            let last = part.end.saturating_sub(1);
+            let place = format!("bytes {}-{last}/{}", part.start, blob.size_bytes);
+            let mut answer = HttpResponse::PartialContent();
+            answer.insert_header((header::CONTENT_RANGE, place));
+            (answer, part)
+        }
         Wanted::Outside => {
             return Err(Refusal::Range {
                 size_bytes: blob.size_bytes,
             });
         }
     };
-    if answer_is_part(&bytes, blob) {
-        let last = bytes.end.saturating_sub(1);
-        let place = format!("bytes {}-{last}/{}", bytes.start, blob.size_bytes);
-        answer.insert_header((header::CONTENT_RANGE, place));
-    }
     about(&mut answer, me, config, blob, tag);
     answer.insert_header((header::CONTENT_TYPE, blob.mime_type.as_str()));
     if blob.mime_type == MimeType::OCTET_STREAM_NAME {
@@ -154,10 +154,6 @@ async fn send(
         .inspect_ok(|chunk| watch::sent_bytes(chunk.len() as u64))
         .inspect_err(|error| tracing::error!("a blob broke off while it was read: {error}"));
     Ok(answer.body(SizedStream::new(length, passed_on.boxed_local())))
-}
-
-fn answer_is_part(bytes: &Range<u64>, blob: &Blob) -> bool {
-    *bytes != (0..blob.size_bytes)
 }
 
 /// What is said of a blob, sent or not.

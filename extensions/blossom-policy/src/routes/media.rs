@@ -1,7 +1,8 @@
 //! `PUT /media` (BUD-05), which takes a picture's metadata out before it is stored, and `HEAD /media`.
 //!
 //! Invariant: what comes in is judged as every upload is, and what is made of it once more; the first is not kept. Pictures are
-//! worked on in memory, so how long they may be and how many of them at a time are bounded.
+//! worked on in memory, so how long they may be (`media.max_bytes`) and how many of them at a time are bounded: a picture has
+//! its turn for as long as it is in memory, whether or not anybody waits for it still.
 
 use super::upload;
 use crate::BlossomPolicy;
@@ -19,7 +20,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
 use std::convert::Infallible;
 use std::io::{self, Read as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use trellis_relay::extension::prelude::*;
 
 /// Pictures that are worked on at a time, whatever the number of relays in a process.
@@ -82,31 +83,39 @@ async fn receive(
     let spooled = me.spool.receive(payload, &wanted).await?;
     admitted.check_hash(&spooled.sha256())?;
     let mime_type = intake::check(me, &admitted, &spooled).await?.mime_type;
-    let stripped = stripped(spooled, mime_type).await?;
+    let (stripped, turn) = stripped(spooled, mime_type).await?;
     let wanted = Receive {
         declared_bytes: Some(stripped.len() as u64),
         ..wanted
     };
     let whole = stream::once(async { Ok::<_, Infallible>(stripped) });
     let spooled = me.spool.receive(whole, &wanted).await?;
+    drop(turn);
     intake::keep_as_is(me, admitted, spooled).await
 }
 
-/// The picture alone. What came in is removed, whatever becomes of it.
-async fn stripped(spooled: Spooled, mime_type: String) -> Result<Bytes, Refusal> {
-    let _turn = TURNS.acquire().await.map_err(Refusal::inside)?;
+/// The picture alone, with the turn that it has until it is out of memory. What came in is removed, whatever becomes of it.
+async fn stripped(
+    spooled: Spooled,
+    mime_type: String,
+) -> Result<(Bytes, SemaphorePermit<'static>), Refusal> {
+    let turn = TURNS.acquire().await.map_err(Refusal::inside)?;
     let work = move || -> io::Result<_> {
         let mut picture = Vec::with_capacity(usize::try_from(spooled.size_bytes()).unwrap_or(0));
         spooled.open()?.read_to_end(&mut picture)?;
         drop(spooled);
-        Ok(strip(&mime_type, picture.into()))
+        // The work goes on where nobody waits for it any more, so the turn is its own.
+        Ok((strip(&mime_type, picture.into()), turn))
     };
     let stripped = tokio::task::spawn_blocking(work).await;
-    let stripped = stripped
+    let (stripped, turn) = stripped
         .map_err(Refusal::inside)?
         .map_err(Refusal::inside)?;
-    stripped.map_err(|error| match error {
-        StrippingError::NoPicture => Refusal::Type(error.to_string().into()),
-        StrippingError::Broken => Refusal::Unprocessable(error.to_string().into()),
-    })
+    match stripped {
+        Ok(stripped) => Ok((stripped, turn)),
+        Err(error @ StrippingError::NoPicture) => Err(Refusal::Type(error.to_string().into())),
+        Err(error @ StrippingError::Broken) => {
+            Err(Refusal::Unprocessable(error.to_string().into()))
+        }
+    }
 }

@@ -92,13 +92,7 @@ async fn mirror(
     {
         return Err(Refusal::Blocked);
     }
-    let origin = Origin::ask(
-        me.host.http_client(),
-        source,
-        &config.mirror,
-        terms.max_bytes,
-    )
-    .await?;
+    let origin = Origin::ask(&me.strangers, source, &config.mirror, terms.max_bytes).await?;
     offering.size_bytes = origin.size_bytes();
     offering.declared =
         origin.mime_type(|it| *it != MimeType::OCTET_STREAM || config.encrypted.allow);

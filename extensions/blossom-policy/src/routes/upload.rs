@@ -6,7 +6,6 @@ use crate::BlossomPolicy;
 use crate::auth::{self, Signer, Verb};
 use crate::blob::{BlobHash, Descriptor, MimeType};
 use crate::intake::{self, Kept, Offering};
-use crate::payment::Proof;
 use crate::policy::Way;
 use crate::refusal::Refusal;
 use crate::watch;
@@ -121,8 +120,8 @@ pub(super) async fn look(
 ) -> Result<HttpResponse, Refusal> {
     let signer = auth::signer(me, request, verb)?;
     let offering = offering(request, &signer, way, TO_COME)?;
-    match intake::look_at(me, &offering, Proof::Ignored).await {
-        Ok(_) => Ok(HttpResponse::Ok().finish()),
+    match intake::look_at(me, &offering).await {
+        Ok(()) => Ok(HttpResponse::Ok().finish()),
         Err(Refusal::NoLength(_)) => Err(Refusal::NoLength("X-Content-Length")),
         Err(refusal) => Err(refusal),
     }

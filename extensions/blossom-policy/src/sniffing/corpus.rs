@@ -96,7 +96,7 @@ fn b4_what_is_forbidden_is_so_under_every_type() {
         }
         let undeclared = agree(None, look(&bytes), ten);
         assert_eq!(undeclared, Err(Disagreement::Forbidden(what)), "{name}");
-        let encrypted = agree_encrypted(look(&bytes));
+        let encrypted = agree_encrypted(look(&bytes), ten);
         assert_eq!(encrypted, Err(Disagreement::Forbidden(what)), "{name}");
     }
     assert!(judged >= 1000, "{judged}");
@@ -168,11 +168,19 @@ fn b5_ciphertext_is_nothing_that_is_known() {
         let begin = (round as u16).wrapping_mul(0x9e37);
         bytes[..2].copy_from_slice(&begin.to_be_bytes());
         assert_eq!(
-            agree_encrypted(look(&bytes)),
+            agree_encrypted(look(&bytes), ten),
             Ok(OCTET_STREAM),
             "{bytes:02x?}"
         );
     }
+}
+
+#[test]
+fn b5_what_is_no_ciphertext_has_its_own_type_whoever_uploads_it_first() {
+    let agreed = |sniffed| agree_encrypted(sniffed, ten);
+    assert_eq!(agreed(Sniffed::Media("image/jpeg")), Ok("image/jpeg"));
+    assert_eq!(agreed(Sniffed::Media("video/quicktime")), Ok(OCTET_STREAM));
+    assert_eq!(agreed(Sniffed::Other("image/x-icon")), Ok(OCTET_STREAM));
 }
 
 #[test]

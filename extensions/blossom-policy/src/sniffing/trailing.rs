@@ -1,23 +1,29 @@
 //! Archives that stand behind or in something else, as pictures that are archives to those who know.
 //!
-//! ZIP is read from its end, so its last record is looked for in the tail. RAR, 7z and CAB are read from wherever their
-//! signature stands, so that is looked for in every byte, by [`ArchiveScan`], while the file is hashed.
+//! ZIP is read from its end, so its last record is looked for in the tail; and everywhere where it is written as all programs
+//! write it, since rubbish behind it can be of any length. RAR, 7z and CAB are read from wherever their signature stands, so
+//! that is looked for in every byte, by [`ArchiveScan`], while the file is hashed.
 
 use super::Forbidden;
-use super::numbers::{has, u16_le, u32_le};
+use super::numbers::{has, u32_le};
 
 /// The record at the end of a ZIP without its comment.
 const END_RECORD_BYTES: usize = 22;
 const END_RECORD: &[u8; 4] = b"PK\x05\x06";
 const ZIP64_LOCATOR: &[u8; 4] = b"PK\x06\x07";
 const CENTRAL_RECORD: &[u8; 4] = b"PK\x01\x02";
+/// How something begins, and whether what follows is a part of it.
+type Signature = (&'static [u8; 6], fn(&[u8]) -> bool);
 /// What is looked for everywhere: eight bytes that no chance brings about, as many as all have.
-const SIGNATURES: [(&[u8; 6], fn(&[u8]) -> bool); 3] = [
+const SIGNATURES: [Signature; 5] = [
     (b"Rar!\x1a\x07", |next| {
         next.starts_with(&[0]) || next.starts_with(&[1, 0])
     }),
     (b"7z\xbc\xaf\x27\x1c", |next| matches!(next, [0, 0..=4, ..])),
     (b"MSCF\0\0", |next| next.starts_with(&[0, 0])),
+    // The end of a ZIP on one disk, and what stands before that where it needs 64 bits.
+    (b"PK\x05\x06\0\0", |next| next.starts_with(&[0, 0])),
+    (b"PK\x06\x07\0\0", |next| next.starts_with(&[0, 0])),
 ];
 const SIGNATURE_BYTES: usize = 6;
 const LOOKED_AT_BYTES: usize = 8;
@@ -38,27 +44,18 @@ pub(super) fn at_tail(tail: &[u8], size: u64) -> Option<Forbidden> {
     (is_zip || is_disk || within(tail).is_some()).then_some(Forbidden::HiddenArchive)
 }
 
-/// Whether a list of files stands before the record, as long as the record says. What follows the record does not matter:
-/// there are programs that take any comment, and any rubbish.
+/// Whether a list of files stands anywhere before the record, whatever the record says of disks, numbers, length and place:
+/// each of them is passed over by some program. Nor does it matter what follows the record: there are programs that take any
+/// comment, and any rubbish.
 fn is_zip_end(tail: &[u8], at: usize, before: u64) -> bool {
-    let (Some(entries), Some(list_bytes)) = (u16_le(tail, at + 10), u32_le(tail, at + 12)) else {
-        return false;
-    };
     if at >= 20 && has(tail, at - 20, ZIP64_LOCATOR) {
         return true;
     }
-    let is_one_disk = has(tail, at + 4, &[0; 4]) && u16_le(tail, at + 8) == Some(entries);
-    if entries == 0 {
-        return is_one_disk && has(tail, at + 8, &[0; 8]);
-    }
+    let is_listed = tail[..at].windows(4).any(|four| four == CENTRAL_RECORD);
     // A list longer than the tail is not seen; its length must be possible at least.
-    match usize::try_from(list_bytes)
-        .ok()
-        .and_then(|it| at.checked_sub(it))
-    {
-        Some(list) => has(tail, list, CENTRAL_RECORD),
-        None => is_one_disk && u64::from(list_bytes) <= before + at as u64,
-    }
+    let list_bytes = u32_le(tail, at + 12).map(u64::from);
+    let may_be_long = list_bytes.is_some_and(|it| it > at as u64 && it <= before + at as u64);
+    is_listed || may_be_long
 }
 
 /// Whether the signature of an archive stands anywhere in these bytes.

@@ -146,3 +146,30 @@ async fn b6_a_disk_that_fails_is_said_so() {
     assert!(matches!(error, SpoolError::Disk(_)), "{error}");
     until("its place is free", async || spool.free_places() == 2).await;
 }
+
+#[tokio::test]
+async fn b6_what_trickles_in_is_given_up_as_what_stands_still_is() {
+    let ground = Ground::new(WIDE).await;
+    let wanted = Receive {
+        idle_timeout: Duration::from_secs(30),
+        min_bytes_per_s: 1_000,
+        ..anything()
+    };
+    // 1000 bytes in each second are enough, and at the beginning nobody counts.
+    let after = |bytes, taken_s| check_pace(bytes, Duration::from_secs(taken_s), &wanted).is_ok();
+    assert!(after(1, 30) && after(31_000, 31) && after(1 << 40, 3_600));
+    assert!(!after(30_999, 31) && !after(3, 60));
+    let trickling = stream::repeat_with(|| Ok::<_, &str>(Bytes::from_static(&[1])));
+    let trickling = trickling.then(async |byte| {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        byte
+    });
+    let wanted = Receive {
+        idle_timeout: Duration::from_secs(1),
+        min_bytes_per_s: 1 << 30,
+        ..wanted
+    };
+    let received = ground.spool.receive(trickling, &wanted).await;
+    assert!(matches!(received.unwrap_err(), SpoolError::TooSlow));
+    until("nothing is left", async || ground.incoming() == 0).await;
+}

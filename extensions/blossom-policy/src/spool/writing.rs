@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::JoinHandle;
+use std::thread;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// So much is hashed and written at a time.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -31,12 +31,17 @@ pub(super) struct Writing {
     /// Blocks that were written, to be filled again.
     emptied: mpsc::Receiver<Vec<u8>>,
     filling: Vec<u8>,
-    written: JoinHandle<Result<Spooled, SpoolError>>,
+    written: oneshot::Receiver<Result<Spooled, SpoolError>>,
 }
 
 impl Writing {
-    /// Begins a file in a folder. `place` goes with it.
-    pub(super) fn begin(folder: &Path, wanted: &Receive, place: OwnedSemaphorePermit) -> Self {
+    /// Begins a file in a folder. `place` goes with it. Its thread is its own, for as long as somebody sends: those that the
+    /// runtime keeps for what blocks are for what is soon done, such as all reading.
+    pub(super) fn begin(
+        folder: &Path,
+        wanted: &Receive,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Self, SpoolError> {
         let (blocks, to_write) = mpsc::channel(BLOCKS_WAITING);
         let (give_back, emptied) = mpsc::channel(BLOCKS_WAITING + 2);
         let writer = Writer {
@@ -48,12 +53,19 @@ impl Writing {
             size_bytes: 0,
             written_out_bytes: 0,
         };
-        Writing {
+        let (tell, written) = oneshot::channel();
+        let work = move || {
+            // Where nobody waits for it any more it is removed with what is told.
+            let _ = tell.send(writer.run(to_write, &give_back, place));
+        };
+        let thread = thread::Builder::new().name("blossom-spool".to_owned());
+        thread.spawn(work).map_err(SpoolError::Disk)?;
+        Ok(Writing {
             blocks,
             emptied,
             filling: Vec::new(),
-            written: tokio::task::spawn_blocking(move || writer.run(to_write, &give_back, place)),
-        }
+            written,
+        })
     }
 
     /// Adds what has come; false if nothing more can be written.

@@ -60,7 +60,12 @@ impl BlobStore for Filesystem {
         }
     }
 
-    async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<BlobStream, StorageError> {
+    async fn get(
+        &self,
+        hash: &BlobHash,
+        range: Range<u64>,
+        _size_bytes: u64,
+    ) -> Result<BlobStream, StorageError> {
         let path = self.path_of(hash);
         let opened = blocking("get", move || {
             let file = File::open(path)?;

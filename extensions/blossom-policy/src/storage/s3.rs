@@ -207,7 +207,12 @@ impl BlobStore for S3 {
         self.put_whole(spooled, attributes).await
     }
 
-    async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<BlobStream, StorageError> {
+    async fn get(
+        &self,
+        hash: &BlobHash,
+        range: Range<u64>,
+        _size_bytes: u64,
+    ) -> Result<BlobStream, StorageError> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
             ..GetOptions::default()

@@ -1,7 +1,8 @@
 //! Blobs on another Blossom server, which nobody else reaches (rule B13).
 //!
-//! Invariant: what is sent there was whole and was looked at before; what comes back is compared with the hash that it was
-//! asked for by, before its last part is passed on; and a redirect is followed only to a URL with that hash (BUD-01). What is
+//! Invariant: what is sent there was whole and was looked at before; what comes back has the length that it had, and a whole
+//! blob is compared with the hash that it was asked for by, before its last part is passed on (a part cannot be); and a
+//! redirect is followed only to a URL with that hash (BUD-01). What is
 //! read is asked for in parts, so that the operator's bounds on requests (`[outbound]`) bound no blob.
 //!
 //! Deliberately not here: a list of what the server has. No route of Blossom's gives one, so `blossom check` finds nothing
@@ -86,11 +87,19 @@ impl BlobStore for Upstream {
         }
     }
 
-    async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<BlobStream, StorageError> {
-        // Whether it is there at all is said before anything is sent to whoever asks.
-        let size_bytes = self.size(hash).await?.ok_or(StorageError::Missing)?;
-        if range.end > size_bytes {
-            return Err(StorageError::Corrupt("a blob is shorter there than it was"));
+    async fn get(
+        &self,
+        hash: &BlobHash,
+        range: Range<u64>,
+        size_bytes: u64,
+    ) -> Result<BlobStream, StorageError> {
+        // Whether it is there at all is said before anything is sent to whoever asks. What is whole is ours to say: with
+        // another length than it was put there with nothing would be hashed.
+        let found_bytes = self.size(hash).await?.ok_or(StorageError::Missing)?;
+        if found_bytes != size_bytes || range.end > size_bytes {
+            return Err(StorageError::Corrupt(
+                "a blob has another length there than it had",
+            ));
         }
         let reading = Reading::begin(self.requests.clone(), *hash, range, size_bytes);
         Ok(Box::pin(reading.chunks()))

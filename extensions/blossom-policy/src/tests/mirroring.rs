@@ -54,7 +54,9 @@ fn answer(asked: &HttpsRequest) -> Response {
 async fn ground(table: &str) -> (TestRelay, HttpsServer) {
     let server = HttpsServer::start(answer);
     let outbound = server.outbound();
-    let config = format!("{outbound}\n[extensions.blossom_policy]\n{table}");
+    let config = format!(
+        "{outbound}\n[extensions.blossom_policy]\nmirror.allow_private = ['127.0.0.1', '::1']\n{table}"
+    );
     let relay = TestRelay::of::<BlossomPolicy>()
         .config(&config)
         .start()
@@ -119,7 +121,7 @@ async fn b12_a_blob_is_fetched_and_stored_as_an_upload_is() {
 #[tokio::test]
 async fn b12_what_the_other_server_does_wrong_is_told_as_its_failure() {
     let (relay, server) =
-        ground("mirror = { max_bytes = '64KiB' }\nrates = { uploads_per_minute = 1000 }").await;
+        ground("mirror.max_bytes = '64KiB'\nrates = { uploads_per_minute = 1000 }").await;
     for (path, status, words) in [
         ("/3.pdf", 409, "x tag"),
         ("/gone", 502, "no such blob"),
@@ -205,7 +207,7 @@ async fn b12_mirrors_are_counted_with_uploads_and_can_be_switched_off() {
     assert!(third.header("retry-after").is_some());
     assert_eq!(server.asked().len(), 1);
 
-    let (relay, server) = ground("mirror = { enabled = false }").await;
+    let (relay, server) = ground("mirror.enabled = false").await;
     assert_refused(
         &mirror(&relay, &server.url("/2.pdf"), &pdf(2)).await,
         404,
@@ -226,7 +228,7 @@ async fn b12_a_server_that_breaks_off_leaves_nothing() {
         }
     });
     let config = "[outbound]\nallow_private = ['127.0.0.1']\n\
-         [extensions.blossom_policy]\nmirror = { https_only = false }\nquota = { bytes_per_pubkey = 600 }";
+         [extensions.blossom_policy]\nmirror = { https_only = false, allow_private = ['127.0.0.0/8'] }\nquota = { bytes_per_pubkey = 600 }";
     let relay = TestRelay::of::<BlossomPolicy>()
         .config(config)
         .start()
@@ -242,4 +244,20 @@ async fn b12_a_server_that_breaks_off_leaves_nothing() {
             .status,
         201
     );
+}
+
+#[tokio::test]
+async fn b12_what_is_open_for_other_services_is_not_open_to_strangers() {
+    let server = HttpsServer::start(answer);
+    let outbound = server.outbound();
+    for table in ["", "mirror = { https_only = false }"] {
+        let config = format!("{outbound}\n[extensions.blossom_policy]\n{table}");
+        let relay = TestRelay::of::<BlossomPolicy>().config(&config).start();
+        let relay = relay.await;
+        let by_address = format!("https://{}/1.pdf", server.address());
+        for url in [server.url("/1.pdf"), by_address] {
+            assert_refused(&mirror(&relay, &url, &pdf(1)).await, 400, "not public");
+        }
+    }
+    assert_eq!(server.asked().len(), 0);
 }

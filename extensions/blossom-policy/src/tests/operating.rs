@@ -2,6 +2,7 @@
 
 use super::ground::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 use trellis_relay::testing::{Author, HttpCall, TestRelay};
 
 const TOKEN: &str = "hR3kq0ZbT1mYw8vXo5Nc7LdJf2GsPa4E";
@@ -117,6 +118,32 @@ async fn b14_quarantine_hides_and_removal_removes_whoever_owns_it() {
     assert_refused(&order(&relay, "remove", &wrong).await, 400, "64 hex");
     let wordless = json!({ "sha256": name, "reason": "" });
     assert_refused(&order(&relay, "remove", &wordless).await, 400, "reason");
+}
+
+#[tokio::test]
+async fn b14_what_is_quarantined_stays_so_whatever_else_is_said() {
+    let relay = operated().await;
+    let alice = Author::new(1);
+    let name = store(&relay, &alice, 1).await;
+    let body = json!({ "sha256": name, "reason": "to be looked at" });
+    for action in ["quarantine", "ban", "unban"] {
+        assert_eq!(order(&relay, action, &body).await.status, 200);
+        assert_refused(&relay.get(&format!("/{name}")).await, 451, "");
+        // A signature is good for one request.
+        relay.clock().advance(Duration::from_secs(1));
+    }
+    let given_up = relay
+        .delete(&format!("/{name}"))
+        .header("Authorization", &token(&alice, "delete", &[name]));
+    assert_eq!(given_up.await.status, 204);
+    let anew = upload(&relay, &alice, "application/pdf", &pdf(1)).await;
+    assert_refused(&anew, 403, "not stored here");
+    assert_refused(&relay.get(&format!("/{name}")).await, 451, "");
+
+    let shown = order(&relay, "unquarantine", &body).await;
+    assert_eq!(shown.json::<Value>()["changed"], true);
+    assert_refused(&relay.get(&format!("/{name}")).await, 404, "");
+    store(&relay, &alice, 1).await;
 }
 
 #[tokio::test]

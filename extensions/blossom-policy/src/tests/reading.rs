@@ -40,7 +40,9 @@ async fn b1_a_blob_comes_back_as_it_was_with_what_there_is_to_know() {
         assert!(head.body.is_empty());
         let told = |answer: &Response| -> Vec<_> {
             let headers = answer.headers.iter().filter(|(name, _)| name != "date");
-            headers.cloned().collect()
+            let mut headers: Vec<_> = headers.cloned().collect();
+            headers.sort_unstable();
+            headers
         };
         assert_eq!(told(&head), told(&answer));
     }
@@ -75,6 +77,8 @@ async fn b1_parts_are_sent_as_they_are_asked_for() {
         ("bytes=-7".to_owned(), length - 7..length),
         (format!("bytes=3-{}", length * 2), 3..length),
         (format!("bytes=0-{}", length - 1), 0..length),
+        ("bytes=0-".to_owned(), 0..length),
+        (format!("bytes=-{}", length * 2), 0..length),
     ] {
         let answer = relay.get(&path).header("Range", &range).await;
         assert_eq!(answer.status, 206, "{range}");

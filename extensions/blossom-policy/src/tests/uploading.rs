@@ -4,7 +4,7 @@ use super::ground::*;
 use crate::blob::BlobHash;
 use serde_json::Value;
 use std::time::Duration;
-use trellis_relay::testing::{Author, TestRelay, until};
+use trellis_relay::testing::{Author, HttpsServer, Response, TestRelay, until};
 
 #[tokio::test]
 async fn b2_an_upload_is_new_once_and_known_from_then_on() {
@@ -112,6 +112,31 @@ async fn b3_a_signed_request_will_do_and_is_refused_with_403() {
     let name = hash(&bytes);
     let gone = relay.delete(&format!("/{name}")).nip98(&alice).await;
     assert_eq!(gone.status, 204, "{}", gone.text());
+}
+
+#[tokio::test]
+async fn b3_whom_the_relays_lists_keep_out_signs_for_nothing_either_way() {
+    let alice = Author::new(1);
+    let lists = format!(
+        "[extensions.blossom_policy]\n[auth.req]\npubkey_blacklist = ['{}']",
+        alice.pubkey().to_hex()
+    );
+    let relay = TestRelay::of::<crate::BlossomPolicy>().config(&lists);
+    let relay = relay.start().await;
+    let list = |author: &Author| relay.get(&format!("/list/{}", author.pubkey().to_hex()));
+    let by_token = list(&alice).header("Authorization", &token(&alice, "list", &[]));
+    let by_token = by_token.await;
+    assert_refused(&by_token, 403, "");
+    let by_request = list(&alice).nip98(&alice).await;
+    assert_refused(&by_request, 403, "");
+    assert_eq!(by_request.text(), by_token.text());
+    let name = hash(b"x");
+    let gone = relay.delete(&format!("/{name}")).nip98(&alice).await;
+    assert_eq!(gone.text(), by_token.text());
+    let stored = relay.put("/upload").body(pdf(1)).nip98(&alice).await;
+    assert_eq!(stored.text(), by_token.text());
+    let bob = Author::new(2);
+    assert_eq!(list(&bob).nip98(&bob).await.status, 200);
 }
 
 #[tokio::test]
@@ -243,6 +268,63 @@ async fn b9_a_quota_is_told_and_deleting_frees_it() {
 }
 
 #[tokio::test]
+async fn b2_what_one_has_already_needs_no_room() {
+    let bytes = pdf(1).len();
+    for quota in [
+        format!("bytes_per_pubkey = {bytes}"),
+        "blobs_per_pubkey = 1".to_owned(),
+        format!("total_bytes = {bytes}"),
+    ] {
+        let relay = relay(&format!("quota = {{ {quota} }}")).await;
+        let alice = Author::new(1);
+        store(&relay, &alice, 1).await;
+        // Named by the token, by a header where the token has several, and by a signed request.
+        let again = upload(&relay, &alice, "application/pdf", &pdf(1)).await;
+        assert_eq!(again.status, 200, "{quota}: {}", again.text());
+        let both = token(&alice, "upload", &[hash(&pdf(1)), hash(&pdf(2))]);
+        let put = |number: u64| {
+            let call = relay.put("/upload");
+            call.header("Content-Type", "application/pdf")
+                .body(pdf(number))
+        };
+        let told = put(1).header("Authorization", &both);
+        let told = told.header("X-SHA-256", &hash(&pdf(1)).to_string());
+        assert_eq!(told.await.status, 200, "{quota}");
+        assert_eq!(put(1).nip98(&alice).await.status, 200, "{quota}");
+        // What is only said to be that one gets no room by it.
+        let lied = put(2).header("Authorization", &both);
+        let lied = lied.header("X-SHA-256", &hash(&pdf(1)).to_string());
+        assert_refused(&lied.await, 409, "another sha256");
+        assert!([429, 507].contains(&put(2).nip98(&alice).await.status));
+    }
+}
+
+#[tokio::test]
+async fn b2_head_knows_whether_there_is_room() {
+    let relay = relay(&format!(
+        "quota = {{ bytes_per_pubkey = {bytes}, total_bytes = {bytes} }}",
+        bytes = pdf(1).len()
+    ))
+    .await;
+    let (alice, bob) = (Author::new(1), Author::new(2));
+    let head = |author: &Author, number: u64, bytes: usize| {
+        let token = token(author, "upload", &[hash(&pdf(number))]);
+        let call = relay
+            .request("HEAD", "/upload")
+            .header("Authorization", &token);
+        let call = call.header("X-Content-Type", "application/pdf");
+        call.header("X-Content-Length", &bytes.to_string())
+    };
+    let bytes = pdf(1).len();
+    assert_eq!(head(&alice, 1, bytes).await.status, 200);
+    assert_refused(&head(&alice, 1, bytes + 1).await, 507, "full");
+    // Asking takes no room.
+    store(&relay, &alice, 1).await;
+    assert_eq!(head(&alice, 1, bytes).await.status, 200);
+    assert_refused(&head(&bob, 2, bytes).await, 507, "full");
+}
+
+#[tokio::test]
 async fn b2_a_full_server_says_507() {
     let table = format!("quota = {{ total_bytes = {} }}", pdf(1).len());
     let relay = relay(&table).await;
@@ -270,6 +352,45 @@ async fn b5_ciphertext_is_stored_where_the_operator_says_so() {
     let program = [b"\x7fELF\x02\x01\x01\x00", &noise[..]].concat();
     let refused = upload(&open, &alice, "application/octet-stream", &program).await;
     assert_refused(&refused, 415, "executable");
+}
+
+#[tokio::test]
+async fn b12_nobody_pays_for_what_has_no_room() {
+    let service = HttpsServer::start(|_| Response {
+        status: 200,
+        headers: Vec::new(),
+        body: Vec::new(),
+    });
+    let relay = TestRelay::of::<crate::BlossomPolicy>();
+    let (outbound, url) = (service.outbound(), service.url("/pay"));
+    let relay = relay.config(&format!(
+        "{outbound}\n[extensions.blossom_policy]\npayment.url = '{url}'\nquota.bytes_per_pubkey = {}",
+        pdf(1).len()
+    ));
+    let relay = relay.start().await;
+    store(&relay, &Author::new(1), 1).await;
+    assert_eq!(service.asked().len(), 1);
+    let bytes = pdf(2);
+    let paid = upload(&relay, &Author::new(1), "application/pdf", &bytes);
+    assert_refused(&paid.header("X-Cashu", "cashuB").await, 429, "together");
+    assert_eq!(service.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn b5_media_is_no_ciphertext_whoever_says_so() {
+    let relay = relay("encrypted = { allow = true, bytes_per_pubkey = 1 }").await;
+    let bytes = pdf(1);
+    let alice = Author::new(1);
+    let roomless = upload(&relay, &alice, "application/octet-stream", &bytes).await;
+    assert_refused(&roomless, 429, "encrypted");
+    let relay = super::ground::relay("encrypted = { allow = true }").await;
+    let first = upload(&relay, &alice, "application/octet-stream", &bytes).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    assert_eq!(first.json::<Value>()["type"], "application/pdf");
+    let later = upload(&relay, &Author::new(2), "application/pdf", &bytes).await;
+    assert_eq!(later.json::<Value>(), first.json::<Value>());
+    let got = relay.get(&format!("/{}", hash(&bytes))).await;
+    assert_eq!(got.header("content-type"), Some("application/pdf"));
 }
 
 #[tokio::test]

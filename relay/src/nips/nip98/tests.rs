@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use nostr::event::{EventBuilder, FinalizeEvent, Kind, Tag};
 use nostr::key::Keys;
 use nostr::types::Timestamp;
@@ -36,6 +37,22 @@ fn nip98_a_signed_request_names_its_signer() {
     let signed = check(&header, "PUT", URL, None, NOW_S + 60).unwrap();
     assert_eq!(signed.created_at, NOW_S);
     assert!(check(&header.replace("Nostr", "nostr"), "put", URL, None, NOW_S).is_ok());
+}
+
+#[test]
+fn nip98_either_alphabet_of_base64_will_do_with_padding_or_without() {
+    // Text with what the alphabets have different signs for.
+    let tags = [
+        ["u", URL],
+        ["method", "PUT"],
+        ["a", "???>>>~~~\u{ff}\u{fe}"],
+    ];
+    let header = header(KIND, NOW_S, &tags);
+    let json = STANDARD.decode(&header["Nostr ".len()..]).unwrap();
+    let in_url = URL_SAFE_NO_PAD.encode(json);
+    assert!(in_url.contains(['-', '_']), "{in_url}");
+    let header = format!("Nostr {in_url}");
+    assert!(check(&header, "PUT", URL, None, NOW_S).is_ok());
 }
 
 #[test]

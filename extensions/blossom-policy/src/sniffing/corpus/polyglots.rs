@@ -44,6 +44,13 @@ fn glued() -> Vec<(&'static str, Vec<u8>)> {
         ("zip with a comment", zip(b"hello")),
         ("zip with the longest comment", zip(&[b'x'; 65_535])),
         ("zip and rubbish", join(&[&zip(b""), &[0xaa; 1000]])),
+        (
+            "zip and more rubbish than is looked at",
+            join(&[&zip(b""), &[0xaa; 70_000]]),
+        ),
+        ("zip that lies about its list's length", lying_zip(0, 31)),
+        ("zip that lies about its list's place", lying_zip(63, 7)),
+        ("zip on another disk", other_disk_zip()),
         ("empty zip", zip_end(0, 0, 0, b"")),
         (
             "zip with a list longer than what is looked at",
@@ -57,6 +64,20 @@ fn glued() -> Vec<(&'static str, Vec<u8>)> {
         ("cab", cab()),
         ("a disk of macOS", disk),
     ]
+}
+
+/// A ZIP that is read by programs that do not believe its end.
+fn lying_zip(list_bytes: u32, list_at: u32) -> Vec<u8> {
+    let right = zip(b"");
+    let end = right.len() - 22;
+    join(&[&right[..end], &zip_end(1, list_bytes, list_at, b"")])
+}
+
+fn other_disk_zip() -> Vec<u8> {
+    let mut bytes = zip(b"");
+    let end = bytes.len() - 22;
+    bytes[end + 4..end + 10].copy_from_slice(&[1, 0, 2, 0, 9, 0]);
+    bytes
 }
 
 /// Archives that begin as something else, or stand within it.

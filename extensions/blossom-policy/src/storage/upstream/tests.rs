@@ -145,6 +145,7 @@ impl Ground {
             max_bytes: u64::MAX,
             idle_timeout: Duration::from_secs(20),
             total_timeout: Duration::from_secs(20),
+            min_bytes_per_s: 0,
             also_md5: false,
             also_sha1: false,
         };
@@ -164,8 +165,11 @@ impl Ground {
         Ok(spooled.sha256())
     }
 
+    /// A part of a blob that has been put there.
     async fn get(&self, hash: &BlobHash, range: Range<u64>) -> Result<Vec<u8>, StorageError> {
-        let chunks = self.storage.get(hash, range).await?;
+        let blob = self.blobs.lock().unwrap().get(&hash.to_string()).cloned();
+        let size_bytes = blob.map_or(range.end, |blob| blob.len() as u64);
+        let chunks = self.storage.get(hash, range, size_bytes).await?;
         let chunks: Vec<Bytes> = chunks.try_collect().await?;
         assert!(
             chunks
@@ -237,7 +241,8 @@ async fn b13_other_bytes_than_the_hash_says_are_not_passed_on_whole() {
     let ground = ground(Manner::Forging).await;
     let bytes = blob(200_000);
     let name = ground.put(&bytes).await.unwrap();
-    let mut chunks = ground.storage.get(&name, 0..200_000).await.unwrap();
+    let chunks = ground.storage.get(&name, 0..200_000, 200_000).await;
+    let mut chunks = chunks.unwrap();
     let mut come = 0;
     let error = loop {
         match chunks.next().await.unwrap() {
@@ -247,17 +252,15 @@ async fn b13_other_bytes_than_the_hash_says_are_not_passed_on_whole() {
     };
     assert!(matches!(error, StorageError::Corrupt(_)), "{error}");
     assert!(come < 200_000);
-    // A blob that became shorter is noticed before anything is sent.
-    ground
-        .blobs
-        .lock()
-        .unwrap()
-        .insert(name.to_string(), blob(10));
-    let shorter = ground.get(&name, 0..200_000).await;
-    assert!(
-        matches!(shorter, Err(StorageError::Corrupt(_))),
-        "{shorter:?}"
-    );
+    // A blob that became shorter or longer is noticed before anything is sent.
+    for bytes in [10, 199_999, 200_001] {
+        let mut blobs = ground.blobs.lock().unwrap();
+        blobs.insert(name.to_string(), blob(bytes));
+        drop(blobs);
+        let other = ground.storage.get(&name, 0..200_000, 200_000).await;
+        let error = other.err().unwrap();
+        assert!(matches!(error, StorageError::Corrupt(_)), "{error}");
+    }
 }
 
 #[tokio::test]
