@@ -11,6 +11,7 @@ mod media;
 mod mirroring;
 mod objects;
 mod operating;
+mod paying;
 mod reading;
 mod reporting;
 mod rescanning;
