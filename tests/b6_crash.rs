@@ -86,7 +86,7 @@ fn upload(
 /// A PDF like no other.
 fn pdf(seed: usize, number: usize, bytes: usize) -> Vec<u8> {
     let name = format!("% {seed} {number} {:?}\n", thread::current().id());
-    let mut pdf = format!("%PDF-1.7\n{name}").into_bytes();
+    let mut pdf = format!("%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\n{name}").into_bytes();
     while pdf.len() < bytes {
         pdf.extend_from_slice(name.as_bytes());
     }

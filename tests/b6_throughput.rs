@@ -19,6 +19,8 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// The relay may take so much more memory meanwhile.
 const MORE_BYTES_MAX: u64 = 32 << 20;
 const ROUNDS: usize = 3;
+/// How a PDF begins.
+const HEAD: &[u8] = b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\n";
 
 const TABLE: &str = "
 [extensions.blossom_policy]
@@ -36,7 +38,7 @@ fn blocks(round: usize) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(move |number| {
         let mut block = filler.clone();
         if number == 0 {
-            block[..9].copy_from_slice(b"%PDF-1.7\n");
+            block[..HEAD.len()].copy_from_slice(HEAD);
         }
         if number + 1 == count {
             block[BLOCK_BYTES - 6..].copy_from_slice(b"%%EOF\n");

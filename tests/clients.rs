@@ -1,4 +1,5 @@
-//! Clients in other languages against a running relay: nostr-tools from `tests/clients`, and the command-line client nak.
+//! Clients in other languages against a running relay: nostr-tools and blossom-client-sdk from `tests/clients`, and the
+//! command-line client nak.
 //!
 //! Where a client is not installed its test says SKIPPED and passes, so that `cargo test` works on any machine;
 //! `tests/run` installs what there is to install and lists what was skipped. With `TRELLIS_REQUIRE_CLIENTS=1` a missing
@@ -66,6 +67,29 @@ async fn c10_nostr_tools_authorizes_management_calls() {
     let config = format!("[information]\npubkey = \"{pubkey}\"");
     let relay = trellis!().config(&config).start().await;
     node_as(&relay, "management.test.js", &operator).await;
+}
+
+#[cfg(feature = "blossom_policy")]
+#[tokio::test]
+async fn b2_blossom_client_sdk_uploads_lists_mirrors_and_deletes() {
+    // The server that is mirrored from is one of this machine, without TLS.
+    let config = "outbound.allow_private = ['127.0.0.1/32']\n[extensions.blossom_policy]\n\
+                  mirror.https_only = false\nrates.uploads_per_minute_and_ip = 1000";
+    let relay = trellis!().config(config).start().await;
+    let script = clients().join("blossom/sdk.test.js");
+    if !clients().join("node_modules/blossom-client-sdk").is_dir() {
+        skip("blossom-client-sdk", "run `npm ci` in tests/clients");
+        return;
+    }
+    let mut command = Command::new("node");
+    command
+        .args(["--test", "--test-force-exit"])
+        .arg(script)
+        .env(
+            "TRELLIS_BLOSSOM_URL",
+            relay.ws_url().replacen("ws", "http", 1),
+        );
+    command::run(command, "").await.assert_success();
 }
 
 /// nak as `TRELLIS_NAK` names it; the name alone is looked for in the path.

@@ -40,6 +40,10 @@ CREATE TABLE bans (
   PRIMARY KEY (kind, subject)
 ) WITHOUT ROWID;
 
+-- Blobs, and why their hashes are banned, if they are.
+CREATE VIEW blobs_and_bans AS
+  SELECT blobs.*, (SELECT reason FROM bans WHERE kind = 0 AND subject = blobs.sha256) AS banned_for FROM blobs;
+
 -- What was reported (kind 1984) and waits for somebody to look, or was looked at.
 CREATE TABLE reports (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,6 +59,7 @@ CREATE TABLE reports (
 );
 CREATE INDEX reports_of_blob ON reports(sha256);
 CREATE INDEX reports_waiting ON reports(number) WHERE outcome IS NULL;
+CREATE INDEX reports_done ON reports(received_ms) WHERE outcome IS NOT NULL;
 
 -- What operators and moderators have decided.
 CREATE TABLE decisions (

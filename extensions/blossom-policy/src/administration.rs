@@ -1,11 +1,13 @@
 //! What operators and trusted moderators decide about blobs and keys, whichever way they say it: by REST, by the management
 //! API (NIP-86), by a command, or by a report.
 //!
-//! Invariant: every decision is written down with its reason, and with nobody's address.
+//! Invariant: every decision is written down with its reason, and with nobody's address. A decision is carried out to its
+//! end once it has begun, even where whoever gave it is gone.
 
 use crate::BlossomPolicy;
 use crate::blob::BlobHash;
-use crate::index::{Banned, IndexError, NewDecision};
+use crate::holdings::{Holdings, HoldingsError, to_its_end};
+use crate::index::{Banned, Index, IndexError, NewDecision};
 use crate::refusal::Refusal;
 use crate::watch;
 use trellis_relay::extension::prelude::*;
@@ -18,11 +20,11 @@ const REASON_CHARS_MAX: usize = 500;
 pub(crate) enum Action {
     /// A hash: is not stored, and what is stored of it is shown to nobody. A key: stores nothing.
     Ban,
-    /// Takes that back.
+    /// Takes that back. What is quarantined as well stays so.
     Unban,
     /// Shows a blob to nobody, until that is taken back.
     Quarantine,
-    /// Shows it again.
+    /// Shows it again, unless it is banned; what its owners have given up meanwhile is removed.
     Unquarantine,
     /// Removes a blob, whoever has claims to it. It may be stored anew, unless it is banned.
     Remove,
@@ -87,67 +89,83 @@ pub(crate) async fn carry_out(
     subject: Subject,
     reason: &str,
 ) -> Result<bool, Refusal> {
-    let reason = checked(reason)?;
-    let now_ms = me.host.clock().now_ms();
-    let index = me.holdings.index();
-    let has_changed = match (action, subject) {
+    let (reason, by) = (checked(reason)?, by.to_owned());
+    let is_for_blobs = !matches!(action, Action::Ban | Action::Unban);
+    if is_for_blobs && matches!(subject, Subject::Key(_)) {
+        return Err(Refusal::bad_request(format!(
+            "{} is for blobs: say sha256",
+            action.name()
+        )));
+    }
+    let (holdings, now_ms) = (me.holdings.clone(), me.host.clock().now_ms());
+    let carried_out = async move {
+        let has_changed = change(&holdings, action, subject, &reason, now_ms).await?;
+        if has_changed {
+            let index = holdings.index();
+            write_down(index, now_ms, &by, action.name(), subject, &reason).await?;
+        }
+        Ok(has_changed)
+    };
+    Ok(to_its_end(carried_out).await?)
+}
+
+/// Whether anything has changed.
+async fn change(
+    holdings: &Holdings,
+    action: Action,
+    subject: Subject,
+    reason: &str,
+    now_ms: u64,
+) -> Result<bool, HoldingsError> {
+    let index = holdings.index();
+    Ok(match (action, subject) {
         (Action::Ban, subject) => {
-            index.ban(&subject.banned(), &reason, now_ms).await?;
-            if let Subject::Blob(hash) = subject {
-                index.quarantine(&hash, &reason).await?;
-            }
+            index.ban(&subject.banned(), reason, now_ms).await?;
             true
         }
-        (Action::Unban, subject) => {
-            let was_banned = index.unban(&subject.banned()).await?;
-            if let (true, Subject::Blob(hash)) = (was_banned, subject) {
-                index.unquarantine(&hash).await?;
+        (Action::Unban, subject) => index.unban(&subject.banned()).await?,
+        (Action::Quarantine, Subject::Blob(hash)) => index.quarantine(&hash, reason).await?,
+        (Action::Unquarantine, Subject::Blob(hash)) => {
+            let is_new = index.unquarantine(&hash).await?;
+            if is_new && holdings.remove_given_up(hash).await?.is_some() {
+                watch::removed("owner");
             }
-            was_banned
+            is_new
         }
-        (Action::Quarantine, Subject::Blob(hash)) => index.quarantine(&hash, &reason).await?,
-        (Action::Unquarantine, Subject::Blob(hash)) => index.unquarantine(&hash).await?,
         (Action::Remove, Subject::Blob(hash)) => {
-            let is_removed = me.holdings.remove(hash).await?.is_some();
+            let is_removed = holdings.remove(hash).await?.is_some();
             if is_removed {
                 watch::removed("operator");
             }
             is_removed
         }
-        (_, Subject::Key(_)) => {
-            return Err(Refusal::bad_request(format!(
-                "{} is for blobs: say sha256",
-                action.name()
-            )));
-        }
-    };
-    if has_changed {
-        write_down(me, by, action.name(), subject, &reason).await?;
-    }
-    Ok(has_changed)
+        // Keys are banned and unbanned, and nothing else.
+        (_, Subject::Key(_)) => false,
+    })
 }
 
-/// Writes a decision down. The log hears that there was one, and not about whom or what.
+/// Writes a decision down, with a reason that was [`checked`]. The log hears that there was one, and not about whom or what.
 pub(crate) async fn write_down(
-    me: &BlossomPolicy,
+    index: &Index,
+    now_ms: u64,
     by: &str,
     action: &str,
     subject: Subject,
     reason: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), IndexError> {
     tracing::info!(action, reason, "decision about blobs");
     let decision = NewDecision {
-        decided_ms: me.host.clock().now_ms(),
+        decided_ms: now_ms,
         decided_by: by.to_owned(),
         action: action.to_owned(),
         subject: subject.written(),
         reason: reason.to_owned(),
     };
-    Ok(me.holdings.index().add_decision(&decision).await?)
+    index.add_decision(&decision).await
 }
 
 /// The reason, if it can be logged: one line, not too long, that names nobody.
-fn checked(reason: &str) -> Result<String, Refusal> {
+pub(crate) fn checked(reason: &str) -> Result<String, Refusal> {
     let reason = reason.trim();
     let chars = reason.chars().count();
     if chars == 0 || chars > REASON_CHARS_MAX || reason.chars().any(char::is_control) {

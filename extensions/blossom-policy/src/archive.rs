@@ -2,15 +2,19 @@
 //! when it was uploaded, newest first.
 //!
 //! Invariant: in memory are a page of names and a few chunks, whatever there is; a blob is whole in the archive, or the
-//! archive breaks off.
+//! archive breaks off. What is hidden before its turn comes is not in it. Nobody is waited for without an end.
 
 use crate::blob::MimeType;
+use crate::block_lists::BlockLists;
 use crate::holdings::{Holdings, HoldingsError};
-use crate::index::{ListPage, Listed};
+use crate::index::{Blob, ListPage, Listed};
+use crate::showing;
 use crate::storage::StorageError;
 use bytes::Bytes;
-use futures_util::StreamExt;
-use tokio::sync::mpsc::Sender;
+use futures_util::{Stream, StreamExt, stream};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender};
 use trellis_relay::extension::prelude::*;
 
 /// A tar is made of these.
@@ -20,20 +24,53 @@ const PAGE: usize = 200;
 /// What eleven octal digits can say; longer files have their length in binary, as all programs of today read it.
 const OCTAL_BYTES_MAX: u64 = 0o777_7777_7777;
 
-/// A part of an archive, or why it breaks off.
-pub(crate) type Part = Result<Bytes, HoldingsError>;
+/// A part of an archive, or nothing at its end, or why it breaks off.
+pub(crate) type Part = Result<Option<Bytes>, HoldingsError>;
 
-/// Writes the archive of a key's blobs to whoever reads it. Ends when nobody does.
-pub(crate) async fn write(holdings: &Holdings, owner: PublicKey, reader: Sender<Part>) {
-    if let Err(Broken::By(error)) = write_all(holdings, owner, &reader).await {
-        // Nobody is there to hear it any more, or the answer breaks off by it.
-        let _ = reader.send(Err(error)).await;
+/// What an archive is made of.
+pub(crate) struct Archive {
+    pub(crate) holdings: Holdings,
+    pub(crate) lists: Arc<BlockLists>,
+    pub(crate) owner: PublicKey,
+    /// For how long a reader may take nothing.
+    pub(crate) patience: Duration,
+}
+
+impl Archive {
+    /// Writes the archive of a key's blobs to whoever reads it. Ends when nobody does.
+    pub(crate) async fn write(&self, reader: Sender<Part>) {
+        let reader = Reader {
+            parts: reader,
+            patience: self.patience,
+        };
+        if let Err(Broken::By(error)) = write_all(self, &reader).await {
+            // Nobody is there to hear it any more, or the answer breaks off by it.
+            let _ = reader.parts.try_send(Err(error));
+        }
     }
+}
+
+/// The archive as an answer has it, which is an error where it does not come to its end.
+pub(crate) fn read(parts: Receiver<Part>) -> impl Stream<Item = Result<Bytes, HoldingsError>> {
+    stream::unfold(Some(parts), |parts| async move {
+        let mut parts = parts?;
+        match parts.recv().await {
+            Some(Ok(Some(bytes))) => Some((Ok(bytes), Some(parts))),
+            Some(Ok(None)) => None,
+            Some(Err(error)) => Some((Err(error), None)),
+            None => Some((Err(HoldingsError::CutOff), None)),
+        }
+    })
+}
+
+struct Reader {
+    parts: Sender<Part>,
+    patience: Duration,
 }
 
 enum Broken {
     By(HoldingsError),
-    /// The reader is gone.
+    /// The reader is gone, or takes nothing.
     Left,
 }
 
@@ -43,11 +80,7 @@ impl<E: Into<HoldingsError>> From<E> for Broken {
     }
 }
 
-async fn write_all(
-    holdings: &Holdings,
-    owner: PublicKey,
-    reader: &Sender<Part>,
-) -> Result<(), Broken> {
+async fn write_all(archive: &Archive, reader: &Reader) -> Result<(), Broken> {
     let mut after = None;
     loop {
         let page = ListPage {
@@ -55,25 +88,30 @@ async fn write_all(
             max: PAGE,
             ..ListPage::default()
         };
-        let listed = holdings.index().list(&owner, &page).await?;
+        let (holdings, lists) = (&archive.holdings, &archive.lists);
+        let listed = showing::list(holdings, lists, &archive.owner, &page).await?;
         for item in &listed {
-            write_file(holdings, item, reader).await?;
+            // The page may be hours old.
+            if let Some(blob) = showing::again(holdings, lists, &item.blob).await? {
+                write_file(holdings, &blob, item, reader).await?;
+            }
         }
         match listed.last() {
-            Some(last) if listed.len() == PAGE => after = Some(last.blob.sha256),
+            Some(last) if listed.len() == PAGE => after = Some(last.place()),
             _ => break,
         }
     }
     // Two blocks of nothing end a tar.
-    send(reader, Bytes::from_static(&[0; 2 * BLOCK_BYTES])).await
+    send(reader, Bytes::from_static(&[0; 2 * BLOCK_BYTES])).await?;
+    send_part(reader, None).await
 }
 
 async fn write_file(
     holdings: &Holdings,
+    blob: &Blob,
     item: &Listed,
-    reader: &Sender<Part>,
+    reader: &Reader,
 ) -> Result<(), Broken> {
-    let blob = &item.blob;
     let mut bytes = match holdings.read(blob, 0..blob.size_bytes).await {
         Ok(bytes) => bytes,
         // It was given up meanwhile.
@@ -95,8 +133,13 @@ async fn write_file(
     }
 }
 
-async fn send(reader: &Sender<Part>, bytes: Bytes) -> Result<(), Broken> {
-    reader.send(Ok(bytes)).await.map_err(|_| Broken::Left)
+async fn send(reader: &Reader, bytes: Bytes) -> Result<(), Broken> {
+    send_part(reader, Some(bytes)).await
+}
+
+async fn send_part(reader: &Reader, part: Option<Bytes>) -> Result<(), Broken> {
+    let sent = reader.parts.send_timeout(Ok(part), reader.patience);
+    sent.await.map_err(|_| Broken::Left)
 }
 
 /// The block before a file. The name has less than 100 bytes.
@@ -132,6 +175,10 @@ fn header(name: &str, size_bytes: u64, modified_s: u64) -> [u8; BLOCK_BYTES] {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::blob::BlobHash;
+    use crate::ground::{Ground, NOW_MS, WIDE, hash_of, key, noise};
+    use crate::index::Banned;
+    use futures_util::TryStreamExt;
     use std::io::Write;
     use std::process::{Command, Stdio};
 
@@ -160,6 +207,52 @@ mod tests {
             listed.contains(" 5 2023-11-14 22:13:20 name.png"),
             "{listed}"
         );
+    }
+
+    async fn archive_of_two(patience: Duration) -> (Ground, Archive) {
+        let ground = Ground::new(WIDE).await;
+        for seed in 0..2 {
+            ground.upload(&noise(seed, 1_000), &key(1)).await.unwrap();
+        }
+        let archive = Archive {
+            holdings: ground.holdings.clone(),
+            lists: Arc::new(BlockLists::load(Vec::new()).unwrap()),
+            owner: key(1),
+            patience,
+        };
+        (ground, archive)
+    }
+
+    #[tokio::test]
+    async fn b14_what_is_banned_while_the_archive_is_read_is_not_in_it() {
+        let (ground, archive) = archive_of_two(Duration::from_secs(60)).await;
+        let (writer, mut reader) = tokio::sync::mpsc::channel(1);
+        let writing = tokio::spawn(async move { archive.write(writer).await });
+        let Some(Ok(Some(first))) = reader.recv().await else {
+            panic!("no archive");
+        };
+        // Both names are read by now, and the second has not had its turn.
+        let hashes = [0, 1].map(|seed| hash_of(&noise(seed, 1_000)));
+        let is_first = |hash: &&BlobHash| first.starts_with(hash.to_string().as_bytes());
+        let second = hashes.iter().find(|hash| !is_first(hash)).unwrap();
+        let index = ground.holdings.index();
+        let banned = index.ban(&Banned::Hash(*second), "why", NOW_MS);
+        banned.await.unwrap();
+        let rest: Vec<Bytes> = read(reader).try_collect().await.unwrap();
+        writing.await.unwrap();
+        let archive = [vec![first], rest].concat().concat();
+        let listed = list(&archive);
+        assert_eq!(listed.lines().count(), 1, "{listed}");
+        assert!(!listed.contains(&second.to_string()), "{listed}");
+    }
+
+    #[tokio::test]
+    async fn b14_an_archive_that_nobody_reads_breaks_off() {
+        let (_ground, archive) = archive_of_two(Duration::from_millis(1)).await;
+        let (writer, reader) = tokio::sync::mpsc::channel(1);
+        archive.write(writer).await;
+        let read: Result<Vec<Bytes>, _> = read(reader).try_collect().await;
+        assert!(matches!(read, Err(HoldingsError::CutOff)), "{read:?}");
     }
 
     #[test]

@@ -145,19 +145,6 @@ pub(crate) fn signer(
     }
 }
 
-/// Who signed a request if anybody has: a signature that is no good is refused all the same.
-pub(crate) fn signer_if_any(
-    me: &BlossomPolicy,
-    request: &HttpRequest,
-    verb: Verb,
-) -> Result<Option<Signer>, Refusal> {
-    match signer(me, request, verb) {
-        Ok(signer) => Ok(Some(signer)),
-        Err(Refusal::Unsigned) => Ok(None),
-        Err(refusal) => Err(refusal),
-    }
-}
-
 /// Who signed a request whose body is the blob, which stays unread.
 pub(crate) async fn signer_of_blob(
     me: &BlossomPolicy,

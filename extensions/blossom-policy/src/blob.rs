@@ -92,7 +92,11 @@ impl JsonSchema for BlobHash {
 pub(crate) struct MimeType(Cow<'static, str>);
 
 /// Other names for a type that has one of its own here.
-const ALIASES: [(&str, &str); 2] = [("audio/x-wav", "audio/wav"), ("audio/wave", "audio/wav")];
+const ALIASES: [(&str, &str); 3] = [
+    ("audio/vnd.wave", "audio/wav"),
+    ("audio/wave", "audio/wav"),
+    ("audio/x-wav", "audio/wav"),
+];
 
 /// What the URL of a blob ends in, by its type.
 const EXTENSIONS: [(&str, &str); 24] = [

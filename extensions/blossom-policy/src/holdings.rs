@@ -37,9 +37,9 @@ pub(crate) struct Verdict {
 /// Why a blob is not held, or not let go.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HoldingsError {
-    /// It is there, and shown to nobody.
-    #[error("the blob is quarantined")]
-    Quarantined,
+    /// It is there or was about to be, and is shown to nobody.
+    #[error("the blob is quarantined or banned")]
+    Hidden,
     #[error(transparent)]
     Quota(#[from] QuotaError),
     #[error(transparent)]
@@ -105,7 +105,7 @@ impl Holdings {
             .await?)
     }
 
-    /// Stores what has come in, for whom there is a reservation. Durable when it returns. Never [`Claimed::Quarantined`].
+    /// Stores what has come in, for whom there is a reservation. Durable when it returns. Never [`Claimed::Hidden`].
     pub(crate) async fn add(
         &self,
         spooled: Spooled,
@@ -119,6 +119,7 @@ impl Holdings {
     }
 
     /// Gives a key a claim to a blob that is held. Nothing where it is not.
+    #[cfg(test)]
     pub(crate) async fn own(
         &self,
         sha256: BlobHash,
@@ -136,7 +137,7 @@ impl Holdings {
         to_its_end(change).await
     }
 
-    /// Takes a key's claim to a blob away; with the last one the blob goes.
+    /// Takes a key's claim to a blob away; with the last one the blob goes, unless it is quarantined.
     pub(crate) async fn release(&self, sha256: BlobHash, owner: PublicKey) -> Result<Released> {
         let me = self.clone();
         to_its_end(async move { me.release_now(&sha256, &owner).await }).await
@@ -144,8 +145,55 @@ impl Holdings {
 
     /// Removes a blob, whoever has claims to it. What it was; nothing where there was none.
     pub(crate) async fn remove(&self, sha256: BlobHash) -> Result<Option<Blob>> {
+        self.remove_if(sha256, |_, _| true).await
+    }
+
+    /// The same if nobody has claimed it since, and it is not quarantined.
+    pub(crate) async fn remove_expired(
+        &self,
+        sha256: BlobHash,
+        before_ms: u64,
+    ) -> Result<Option<Blob>> {
+        let is_over = move |blob: &Blob, _: &[PublicKey]| {
+            blob.kept_from_ms < before_ms && blob.quarantined_for.is_none()
+        };
+        self.remove_if(sha256, is_over).await
+    }
+
+    /// The same if all of its owners have given it up while it was quarantined, which it is no more.
+    pub(crate) async fn remove_given_up(&self, sha256: BlobHash) -> Result<Option<Blob>> {
+        let is_given_up =
+            |blob: &Blob, owners: &[PublicKey]| owners.is_empty() && blob.quarantined_for.is_none();
+        self.remove_if(sha256, is_given_up).await
+    }
+
+    /// Whether the index knows a blob that the storage does not have; with `forget`, its row goes. Nothing else changes it
+    /// meanwhile.
+    pub(crate) async fn is_missing(&self, sha256: BlobHash, forget: bool) -> Result<bool> {
         let me = self.clone();
-        to_its_end(async move { me.remove_now(&sha256).await }).await
+        let change = async move {
+            let _turn = me.place.turns.take(&sha256).await;
+            let is_missing = me.index().blob(&sha256).await?.is_some()
+                && me.storage.size(&sha256).await?.is_none();
+            if is_missing && forget {
+                me.remove_now(&sha256, |_, _| true).await?;
+            }
+            Ok(is_missing)
+        };
+        to_its_end(change).await
+    }
+
+    async fn remove_if(
+        &self,
+        sha256: BlobHash,
+        is_wanted: impl Fn(&Blob, &[PublicKey]) -> bool + Send + Sync + 'static,
+    ) -> Result<Option<Blob>> {
+        let me = self.clone();
+        let change = async move {
+            let _turn = me.place.turns.take(&sha256).await;
+            me.remove_now(&sha256, is_wanted).await
+        };
+        to_its_end(change).await
     }
 
     /// Brings the storage to what the index says of a blob whose change was interrupted. Whether a blob was removed.
@@ -154,6 +202,18 @@ impl Holdings {
         let change = async move {
             let _turn = me.place.turns.take(&sha256).await;
             me.set_right_now(&sha256).await
+        };
+        to_its_end(change).await
+    }
+
+    /// The same unless the change is under way.
+    pub(crate) async fn set_right_if_idle(&self, sha256: BlobHash) -> Result<bool> {
+        let me = self.clone();
+        let change = async move {
+            match me.place.turns.try_take(&sha256) {
+                Some(_turn) => me.set_right_now(&sha256).await,
+                None => Ok(false),
+            }
         };
         to_its_end(change).await
     }
@@ -176,7 +236,7 @@ impl Holdings {
         let _turn = self.place.turns.take(&sha256).await;
         if let Some(blob) = self.index().blob(&sha256).await? {
             // Where the storage has lost it, this is how it comes back.
-            if blob.quarantined_for.is_none() && self.storage.size(&sha256).await?.is_none() {
+            if !blob.is_hidden() && self.storage.size(&sha256).await?.is_none() {
                 self.storage.put(&spooled, &blob.mime_type).await?;
             }
             return self.own_now(&blob, reservation, now_ms).await;
@@ -197,6 +257,11 @@ impl Holdings {
             sha1: spooled.sha1(),
         };
         match self.index().claim(&new, reservation.owner(), now_ms).await {
+            // It was banned while it came in.
+            Ok(Claimed::Hidden) => {
+                self.set_right_if_possible(&sha256).await;
+                Err(HoldingsError::Hidden)
+            }
             Ok(claimed) => {
                 reservation.settle(charge(&claimed));
                 Ok(claimed)
@@ -216,8 +281,8 @@ impl Holdings {
         mut reservation: Reservation,
         now_ms: u64,
     ) -> Result<Claimed> {
-        if blob.quarantined_for.is_some() {
-            return Err(HoldingsError::Quarantined);
+        if blob.is_hidden() {
+            return Err(HoldingsError::Hidden);
         }
         let owner = *reservation.owner();
         if !self.index().is_owner(&blob.sha256, &owner).await? {
@@ -225,7 +290,7 @@ impl Holdings {
         }
         let claimed = self.index().claim_known(&blob.sha256, &owner, now_ms).await;
         match claimed {
-            Ok(Some(Claimed::Quarantined)) => Err(HoldingsError::Quarantined),
+            Ok(Some(Claimed::Hidden)) => Err(HoldingsError::Hidden),
             Ok(Some(claimed)) => {
                 reservation.settle(charge(&claimed));
                 Ok(claimed)
@@ -245,7 +310,7 @@ impl Holdings {
             let released = self.index().release(sha256, owner).await?;
             let (blob, is_gone) = match &released {
                 Released::Removed(blob) => (blob, true),
-                Released::StillOwned(blob) => (blob, false),
+                Released::StillOwned(blob) | Released::Kept(blob) => (blob, false),
                 Released::NotOwner => return Ok((released, None)),
             };
             let given = Given::of(blob, vec![*owner], is_gone);
@@ -253,15 +318,19 @@ impl Holdings {
         };
         let released = self.place.ledger.take_away(take).await?;
         if matches!(released, Released::Removed(_)) {
-            self.finish_removal(sha256).await?;
+            self.finish_removal_if_possible(sha256).await;
         }
         Ok(released)
     }
 
-    async fn remove_now(&self, sha256: &BlobHash) -> Result<Option<Blob>> {
-        let _turn = self.place.turns.take(sha256).await;
+    /// Removes a blob that is as it is wanted. Its turn is held.
+    async fn remove_now(
+        &self,
+        sha256: &BlobHash,
+        is_wanted: impl Fn(&Blob, &[PublicKey]) -> bool,
+    ) -> Result<Option<Blob>> {
         let take = async {
-            Ok(match self.index().remove(sha256).await? {
+            Ok(match self.index().remove(sha256, is_wanted).await? {
                 None => (None, None),
                 Some((blob, owners)) => {
                     let given = Given::of(&blob, owners, true);
@@ -271,7 +340,7 @@ impl Holdings {
         };
         let removed = self.place.ledger.take_away(take).await?;
         if removed.is_some() {
-            self.finish_removal(sha256).await?;
+            self.finish_removal_if_possible(sha256).await;
         }
         Ok(removed)
     }
@@ -280,6 +349,13 @@ impl Holdings {
     async fn finish_removal(&self, sha256: &BlobHash) -> Result<()> {
         self.storage.delete(sha256).await?;
         Ok(self.index().end_change(sha256).await?)
+    }
+
+    /// The same, of a blob that nobody has any more whatever the storage says: what fails is tried again by and by.
+    async fn finish_removal_if_possible(&self, sha256: &BlobHash) {
+        if let Err(error) = self.finish_removal(sha256).await {
+            tracing::warn!("the bytes of a removed blob are still there: {error}");
+        }
     }
 
     async fn set_right_now(&self, sha256: &BlobHash) -> Result<bool> {
@@ -291,16 +367,16 @@ impl Holdings {
         Ok(!is_held)
     }
 
-    /// The same where it failed already once: the next start tries again.
+    /// The same where it failed already once: what fails again is tried again by and by.
     async fn set_right_if_possible(&self, sha256: &BlobHash) {
         if let Err(error) = self.set_right_now(sha256).await {
-            tracing::warn!("what is left of an upload stays until the next start: {error}");
+            tracing::warn!("what is left of an upload is still there: {error}");
         }
     }
 }
 
 /// Goes on even if whoever waits for it goes away.
-async fn to_its_end<T: Send + 'static>(
+pub(crate) async fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let done = tokio::spawn(change).await;
@@ -318,7 +394,7 @@ fn charge(claimed: &Claimed) -> Charge {
             is_new_to_owner: *is_new_owner,
             is_new: false,
         },
-        Claimed::Quarantined => Charge {
+        Claimed::Hidden => Charge {
             is_new_to_owner: false,
             is_new: false,
         },

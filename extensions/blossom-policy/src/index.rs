@@ -22,7 +22,7 @@ mod tests;
 
 pub(crate) use failure::IndexError;
 pub(crate) use rows::{
-    Ban, Banned, Blob, Claimed, Decision, ListPage, Listed, NewBlob, NewDecision, NewReport,
+    Added, Ban, Banned, Blob, Claimed, Decision, ListPage, Listed, NewBlob, NewDecision, NewReport,
     Released, Report, Totals, Usage,
 };
 
@@ -101,11 +101,5 @@ impl Index {
     /// A transaction that may write.
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
-    }
-
-    /// Whether it answers.
-    pub(crate) async fn check(&self) -> Result<()> {
-        let asked = sqlx::query("SELECT 1").execute(&self.readers).await;
-        asked.map(drop).map_err(|error| operating("check", &error))
     }
 }

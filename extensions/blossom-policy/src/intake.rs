@@ -15,7 +15,7 @@ use crate::BlossomPolicy;
 use crate::address;
 use crate::auth::Signer;
 use crate::blob::{BlobHash, Descriptor, MimeType};
-use crate::holdings::HoldingsError;
+use crate::holdings::{HoldingsError, to_its_end};
 use crate::index::{Banned, Blob, Claimed};
 use crate::payment::{self, Proof};
 use crate::places::InPlace;
@@ -215,23 +215,27 @@ pub(crate) async fn keep_as_is(
     let verdict = check(me, &admitted, &spooled).await?;
     let now_ms = me.host.clock().now_ms();
     let bytes = spooled.size_bytes();
-    let kept = me
-        .holdings
-        .add(spooled, verdict, admitted.reservation, now_ms)
-        .await?;
+    let (holdings, lists) = (me.holdings.clone(), me.block_lists.clone());
+    let reservation = admitted.reservation;
+    let keeping = async move {
+        let kept = holdings.add(spooled, verdict, reservation, now_ms).await?;
+        // The lists may be others than those that were asked before.
+        if let Claimed::New(blob) = &kept
+            && rescan::catch_up(&holdings, &lists, blob, now_ms).await?
+        {
+            return Err(HoldingsError::Hidden);
+        }
+        Ok(kept)
+    };
+    let kept = to_its_end(keeping).await?;
     watch::received_bytes(bytes);
-    if let Claimed::New(blob) = &kept
-        && rescan::catch_up(me, blob).await?
-    {
-        return Err(Refusal::Blocked);
-    }
     match kept {
         Claimed::New(blob) => Ok(Kept { blob, is_new: true }),
         Claimed::Known { blob, .. } => Ok(Kept {
             blob,
             is_new: false,
         }),
-        Claimed::Quarantined => Err(Refusal::Blocked),
+        Claimed::Hidden => Err(Refusal::Blocked),
     }
 }
 
@@ -331,7 +335,7 @@ impl From<StorageError> for Refusal {
 impl From<HoldingsError> for Refusal {
     fn from(error: HoldingsError) -> Self {
         match error {
-            HoldingsError::Quarantined => Refusal::Blocked,
+            HoldingsError::Hidden => Refusal::Blocked,
             HoldingsError::Quota(error) => error.into(),
             HoldingsError::Storage(error) => error.into(),
             HoldingsError::Index(error) => Refusal::inside(error),

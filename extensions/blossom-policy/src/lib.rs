@@ -34,6 +34,7 @@ mod rescan;
 mod retention;
 mod routes;
 mod rpc;
+mod showing;
 mod sniffing;
 mod spool;
 mod standing;
@@ -91,7 +92,7 @@ impl Extension for BlossomPolicy {
         let block_lists = opening::block_lists(&config).await?;
         let place = opening::place(&config, &host).await?;
         let me = BlossomPolicy {
-            rates: Rates::new(&config.rates, &host),
+            rates: Rates::new(&config.rates, &config.reports, &host),
             places: Places::new(config.max_uploads, config.max_uploads_per_ip),
             exports: Places::new(EXPORTS_MAX, 1),
             spool: Spool::new(&place.incoming(), config.max_uploads),
@@ -136,6 +137,7 @@ impl Extension for BlossomPolicy {
             () = stop.stopped() => {}
             () = standing::keep_looking(&self) => {}
             () = retention::keep_removing(&self) => {}
+            () = recovery::keep_recovering(&self.holdings) => {}
             () = lists => {}
             () = rescan::keep_scanning(&self) => {}
         }

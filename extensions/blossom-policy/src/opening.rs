@@ -1,7 +1,7 @@
 //! Opens what the table describes: the directory, the storage of the backend, and the lists.
 //!
 //! Invariant: what comes from here is ready: what a crash interrupted is ended, or logged where the storage does not answer;
-//! then it waits for the next start.
+//! then it is tried again by and by.
 
 use crate::block_lists::BlockLists;
 use crate::config::{Backend, Config};
@@ -35,7 +35,7 @@ pub(crate) async fn holdings(
     let storage = storage(config, &place, host, is_first).await?;
     let holdings = Holdings::new(place, storage, limits(config));
     if is_first && let Err(error) = recovery::recover(&holdings).await {
-        tracing::warn!("interrupted changes of blobs are left until the next start: {error}");
+        tracing::warn!("interrupted changes of blobs are tried again later: {error}");
     }
     Ok(holdings)
 }

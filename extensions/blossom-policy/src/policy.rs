@@ -2,7 +2,7 @@
 //! has come in.
 //!
 //! Invariant: pure, so that the three are the same decision, made of what is known at the time. What is not known yet is
-//! not held against anybody, but for the size and the type of an upload, which must be told. What an upload must not
+//! not held against anybody, but for the size of an upload, which must be told. What an upload must not
 //! overshoot together with others, its quota and its rate, is in `quota` and `rates`.
 
 use crate::blob::MimeType;

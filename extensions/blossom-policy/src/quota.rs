@@ -112,6 +112,7 @@ impl Quota {
     }
 
     /// What is stored by all, and what is reserved beside it. Bytes.
+    #[cfg(test)]
     pub(crate) fn used_bytes(&self) -> (u64, u64) {
         self.ledger.used_bytes()
     }

@@ -11,6 +11,7 @@ use trellis_relay::extension::RateLimiter;
 use trellis_relay::extension::prelude::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What was asked for of late.
 pub(crate) struct Rates {
@@ -20,10 +21,12 @@ pub(crate) struct Rates {
     /// Nothing where any number may be read.
     downloads_by_address: Option<RateLimiter>,
     reports_by_address: RateLimiter,
+    /// In a day, since reports stay until somebody looks at them.
+    reported_blobs_by_address: RateLimiter,
 }
 
 impl Rates {
-    pub(crate) fn new(rates: &config::Rates, host: &Host) -> Self {
+    pub(crate) fn new(rates: &config::Rates, reports: &config::Reports, host: &Host) -> Self {
         let limiter = |max| host.rate_limiter(max, MINUTE);
         let downloads = rates.downloads_per_minute_and_ip;
         Rates {
@@ -32,6 +35,7 @@ impl Rates {
             uploads_by_key: limiter(rates.uploads_per_minute),
             downloads_by_address: (downloads > 0).then(|| limiter(downloads)),
             reports_by_address: limiter(rates.reports_per_minute_and_ip),
+            reported_blobs_by_address: host.rate_limiter(reports.max_per_day_and_ip, DAY),
         }
     }
 
@@ -61,6 +65,11 @@ impl Rates {
     /// Counts a report.
     pub(crate) fn take_report(&self, request: &HttpRequest) -> Result<(), Refusal> {
         take(&self.reports_by_address, &address(request)?)
+    }
+
+    /// Counts a blob that is reported and was not by the same event before.
+    pub(crate) fn take_reported_blob(&self, request: &HttpRequest) -> Result<(), Refusal> {
+        take(&self.reported_blobs_by_address, &address(request)?)
     }
 }
 

@@ -1,23 +1,52 @@
 //! What is done about changes that were interrupted, and about a storage and an index that have come apart.
 //!
-//! At the start only what the index names as interrupted is looked at: so the start costs nothing with many blobs, and an
-//! index that is lost or was put back from an old copy never makes the relay remove what is stored. To compare everything is
-//! up to the operator (`trellis blossom check`), and so is removing.
+//! At the start, and every so often after it, only what the index names as interrupted is looked at: so that costs nothing
+//! with many blobs, and an index that is lost or was put back from an old copy never makes the relay remove what is stored. To
+//! compare everything is up to the operator (`trellis blossom check`), and so is removing.
 
 use crate::blob::BlobHash;
 use crate::holdings::{Holdings, HoldingsError};
 use std::fmt;
+use std::time::Duration;
 
 /// So many blobs are compared at a time.
 const PAGE: usize = 1_000;
 /// So many are named to the operator.
 const NAMED_MAX: usize = 20;
 
-/// Ends the changes that were interrupted. How many blobs it removed, which had not become anybody's.
+/// After so many failures without a success in between, the storage is not asked about the rest.
+const FAILURES_MAX: usize = 20;
+/// Between two looks at what was interrupted.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Ends changes that have failed, every so often: a storage that was away is back, perhaps. Never ends.
+pub(crate) async fn keep_recovering(holdings: &Holdings) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        if let Err(error) = recover(holdings).await {
+            tracing::warn!("interrupted changes of blobs are tried again later: {error}");
+        }
+    }
+}
+
+/// Ends the changes that were interrupted, and leaves those alone that are under way. How many blobs it removed, which had
+/// not become anybody's; or what went wrong last, once all others are ended.
 pub(crate) async fn recover(holdings: &Holdings) -> Result<u64, HoldingsError> {
-    let mut removed = 0;
+    let (mut removed, mut in_a_row, mut failed) = (0, 0, None);
     for sha256 in holdings.index().changes().await? {
-        removed += u64::from(holdings.set_right(sha256).await?);
+        match holdings.set_right_if_idle(sha256).await {
+            Ok(is_removed) => {
+                removed += u64::from(is_removed);
+                in_a_row = 0;
+            }
+            Err(error) => {
+                failed = Some(error);
+                in_a_row += 1;
+            }
+        }
+        if in_a_row == FAILURES_MAX {
+            break;
+        }
     }
     if removed > 0 {
         tracing::info!(
@@ -25,7 +54,7 @@ pub(crate) async fn recover(holdings: &Holdings) -> Result<u64, HoldingsError> {
             "blobs of interrupted uploads and removals are removed"
         );
     }
-    Ok(removed)
+    failed.map_or(Ok(removed), Err)
 }
 
 /// What a comparison has found.
@@ -66,7 +95,9 @@ pub(crate) async fn check(holdings: &Holdings, remove: bool) -> Result<Findings,
         is_removed: remove,
         ..Findings::default()
     };
-    recover(holdings).await?;
+    if let Err(error) = recover(holdings).await {
+        tracing::warn!("not all interrupted changes of blobs could be ended: {error}");
+    }
     find_unknown(holdings, remove, &mut findings).await?;
     find_missing(holdings, remove, &mut findings).await?;
     Ok(findings)
@@ -111,12 +142,10 @@ async fn find_missing(
             match holdings.storage().size(&blob.sha256).await? {
                 Some(size_bytes) if size_bytes == blob.size_bytes => findings.right += 1,
                 Some(_) => findings.odd.add(blob.sha256),
-                // It may have been removed in between, and is not missed then.
-                None if holdings.index().blob(&blob.sha256).await?.is_none() => {}
+                // It may have been removed in between, or have come back, and is not missed then.
                 None => {
-                    findings.missing.add(blob.sha256);
-                    if remove {
-                        holdings.remove(blob.sha256).await?;
+                    if holdings.is_missing(blob.sha256, remove).await? {
+                        findings.missing.add(blob.sha256);
                     }
                 }
             }

@@ -97,6 +97,9 @@ pub(crate) enum Refusal {
     /// 503, with when to ask again.
     #[error("{text}")]
     Unavailable { text: Text, retry_after_s: u64 },
+    /// 503: so many reports wait that no more are taken before an operator has looked at some.
+    #[error("as many reports as may be wait for review; send yours again later")]
+    ReportsFull,
     /// 507: nobody can store anything.
     #[error("this server is full")]
     Full,
@@ -158,7 +161,7 @@ impl Refusal {
             Refusal::Unlawful => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
             Refusal::Inside(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Origin(_) => StatusCode::BAD_GATEWAY,
-            Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unavailable { .. } | Refusal::ReportsFull => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Full => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
@@ -181,7 +184,7 @@ impl Refusal {
             Refusal::TooMany(_) => "rate_limited",
             Refusal::Quota(_) => "quota",
             Refusal::Origin(_) => "origin_failed",
-            Refusal::Unavailable { .. } => "unavailable",
+            Refusal::Unavailable { .. } | Refusal::ReportsFull => "unavailable",
             Refusal::Full => "full",
             Refusal::Inside(_) => "failed",
         }
@@ -200,7 +203,9 @@ impl Refusal {
                     .unwrap_or_default()
             }
             Refusal::TooMany(wait) => vec![(RETRY_AFTER, HeaderValue::from(seconds(wait)))],
-            Refusal::Quota(_) => vec![(RETRY_AFTER, HeaderValue::from(QUOTA_RETRY_S))],
+            Refusal::Quota(_) | Refusal::ReportsFull => {
+                vec![(RETRY_AFTER, HeaderValue::from(QUOTA_RETRY_S))]
+            }
             Refusal::Unavailable { retry_after_s, .. } => {
                 vec![(RETRY_AFTER, HeaderValue::from(*retry_after_s))]
             }

@@ -7,17 +7,23 @@
 
 use crate::BlossomPolicy;
 use crate::administration::{self, Subject};
+use crate::block_lists::BlockLists;
+use crate::holdings::{Holdings, HoldingsError};
 use crate::index::Blob;
 use crate::refusal::Refusal;
+use crate::showing;
 use crate::watch;
 use futures_util::StreamExt as _;
 use md5::Md5;
 use sha1::{Digest as _, Sha1};
+use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use trellis_relay::extension::prelude::*;
 
 /// Rows that are looked at before others have their turn.
 const PAGE: usize = 500;
+/// After this a look that broke off is begun anew.
+const PAUSE: Duration = Duration::from_secs(60);
 /// Why, in the book.
 const REASON: &str = "on a block list";
 /// Who has decided, in the book.
@@ -52,13 +58,17 @@ impl Rescan {
 /// Looks at the start and whenever that is asked for. Never ends.
 pub(crate) async fn keep_scanning(me: &BlossomPolicy) {
     loop {
-        if let Err(refusal) = scan(me).await {
-            tracing::error!(
-                "not all blobs were compared with the block lists: {}",
-                refusal.in_full()
-            );
+        match scan(me).await {
+            Ok(_) => me.rescan.wanted.notified().await,
+            Err(refusal) => {
+                tracing::error!(
+                    "not all blobs were compared with the block lists, so that is tried again: {}",
+                    refusal.in_full()
+                );
+                // What was asked for meanwhile is done by the same look.
+                let _ = tokio::time::timeout(PAUSE, me.rescan.wanted.notified()).await;
+            }
         }
-        me.rescan.wanted.notified().await;
     }
 }
 
@@ -74,7 +84,11 @@ pub(crate) async fn scan(me: &BlossomPolicy) -> Result<Scanned, Refusal> {
         for blob in blobs.iter().filter(|it| it.quarantined_for.is_none()) {
             scanned.blobs += 1;
             match is_blocked(me, blob).await {
-                Some(true) => scanned.quarantined += u64::from(quarantine(me, blob).await?),
+                Some(true) => {
+                    let now_ms = me.host.clock().now_ms();
+                    let is_new = quarantine(&me.holdings, blob, now_ms).await?;
+                    scanned.quarantined += u64::from(is_new);
+                }
                 Some(false) => {}
                 None => scanned.unread += 1,
             }
@@ -102,15 +116,15 @@ pub(crate) async fn scan(me: &BlossomPolicy) -> Result<Scanned, Refusal> {
 }
 
 /// Shows to nobody what came in while the lists changed. Whether it is on them.
-pub(crate) async fn catch_up(me: &BlossomPolicy, blob: &Blob) -> Result<bool, Refusal> {
-    let lists = &me.block_lists;
-    let is_blocked = lists.is_blocked(
-        blob.sha256.as_bytes(),
-        blob.md5.as_ref(),
-        blob.sha1.as_ref(),
-    );
+pub(crate) async fn catch_up(
+    holdings: &Holdings,
+    lists: &BlockLists,
+    blob: &Blob,
+    now_ms: u64,
+) -> Result<bool, HoldingsError> {
+    let is_blocked = showing::is_listed(lists, blob);
     if is_blocked {
-        quarantine(me, blob).await?;
+        quarantine(holdings, blob, now_ms).await?;
     }
     Ok(is_blocked)
 }
@@ -153,12 +167,13 @@ async fn digests(me: &BlossomPolicy, blob: &Blob) -> Result<([u8; 16], [u8; 20])
     Ok(digests)
 }
 
-async fn quarantine(me: &BlossomPolicy, blob: &Blob) -> Result<bool, Refusal> {
-    let is_new = me.holdings.index().quarantine(&blob.sha256, REASON).await?;
+async fn quarantine(holdings: &Holdings, blob: &Blob, now_ms: u64) -> Result<bool, HoldingsError> {
+    let index = holdings.index();
+    let is_new = index.quarantine(&blob.sha256, REASON).await?;
     if is_new {
         watch::quarantined();
-        administration::write_down(me, BY, "quarantine", Subject::Blob(blob.sha256), REASON)
-            .await?;
+        let subject = Subject::Blob(blob.sha256);
+        administration::write_down(index, now_ms, BY, "quarantine", subject, REASON).await?;
     }
     Ok(is_new)
 }

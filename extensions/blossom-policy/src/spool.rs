@@ -10,7 +10,9 @@ mod spooled;
 mod tests;
 mod writing;
 
-pub(crate) use spooled::{HEAD_BYTES, Spooled, TAIL_BYTES};
+pub(crate) use spooled::Spooled;
+#[cfg(test)]
+use spooled::{HEAD_BYTES, TAIL_BYTES};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -95,6 +97,7 @@ impl Spool {
     }
 
     /// Files that may yet come in beside those that do.
+    #[cfg(test)]
     pub(crate) fn free_places(&self) -> usize {
         self.places.available_permits()
     }

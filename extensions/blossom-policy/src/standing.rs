@@ -1,17 +1,21 @@
 //! How the server stands: what it holds, how full it is, and whether storage and index answer. Looked at every so often, and
 //! told from memory.
 //!
-//! Invariant: whoever asks how the server is costs nothing, however often.
+//! Invariant: whoever asks how the server is costs next to nothing, however often: it counts at most a hundredth of the time.
 
 use crate::BlossomPolicy;
 use crate::index::Totals;
 use crate::watch;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trellis_relay::extension::prelude::*;
 
-/// Between two looks.
+/// Between two looks, at least.
 const PAUSE: Duration = Duration::from_secs(15);
+/// For those who ask what is stored.
+const PAUSE_FOR_ASKERS: Duration = Duration::from_secs(1);
+/// A look at many blobs takes long, and is to take a hundredth of the time at most.
+const PAUSE_FACTOR: u32 = 100;
 /// The operators' guide warns from here on.
 const WARNING_PERCENT: u8 = 70;
 /// And calls this critical.
@@ -21,11 +25,16 @@ const CRITICAL_PERCENT: u8 = 90;
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
     seen: Mutex<Seen>,
+    /// Of whoever looks because somebody asks.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Seen {
     totals: Totals,
+    when: Option<Instant>,
+    /// To count it all.
+    took: Duration,
     /// 0, 70 or 90.
     mark_percent: u8,
     /// What does not answer.
@@ -33,11 +42,6 @@ struct Seen {
 }
 
 impl Standing {
-    /// What is stored.
-    pub(crate) fn totals(&self) -> Totals {
-        self.seen().totals
-    }
-
     /// How it is.
     pub(crate) fn health(&self) -> Health {
         let seen = self.seen().clone();
@@ -50,6 +54,15 @@ impl Standing {
         }
     }
 
+    /// Whether what was seen is so old that it may be looked at again for somebody who asks.
+    fn is_old(&self) -> bool {
+        let seen = self.seen();
+        seen.when.is_none_or(|when| {
+            let pause = seen.took.saturating_mul(PAUSE_FACTOR);
+            when.elapsed() > pause.max(PAUSE_FOR_ASKERS)
+        })
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,14 +71,28 @@ impl Standing {
 /// Looks every so often. Never ends.
 pub(crate) async fn keep_looking(me: &BlossomPolicy) {
     loop {
+        let begun = Instant::now();
         look(me).await;
-        tokio::time::sleep(PAUSE).await;
+        let pause = begun.elapsed().saturating_mul(PAUSE_FACTOR);
+        tokio::time::sleep(pause.max(PAUSE)).await;
     }
+}
+
+/// What is stored, as it was a moment ago.
+pub(crate) async fn totals(me: &BlossomPolicy) -> Totals {
+    // One looks for all; whoever comes meanwhile is told what was seen before.
+    if me.standing.is_old()
+        && let Ok(_turn) = me.standing.turn.try_lock()
+    {
+        look(me).await;
+    }
+    me.standing.seen().totals
 }
 
 /// Looks once.
 pub(crate) async fn look(me: &BlossomPolicy) {
     let index = me.holdings.index();
+    let begun = Instant::now();
     let (totals, reports) = (index.totals().await, index.reports_waiting().await);
     let trouble = match (&totals, me.holdings.storage().check().await) {
         (Err(error), _) => {
@@ -81,7 +108,8 @@ pub(crate) async fn look(me: &BlossomPolicy) {
     if let Ok(reports) = reports {
         watch::reports_waiting(reports);
     }
-    let totals = totals.unwrap_or_else(|_| me.standing.totals());
+    let took = begun.elapsed();
+    let totals = totals.unwrap_or_else(|_| me.standing.seen().totals);
     let limit_bytes = limit_bytes(me, totals.bytes).await;
     let mark_percent = mark(totals.bytes, limit_bytes);
     watch::stored(totals.blobs, totals.bytes, limit_bytes, mark_percent);
@@ -90,6 +118,8 @@ pub(crate) async fn look(me: &BlossomPolicy) {
         &mut *me.standing.seen(),
         Seen {
             totals,
+            when: Some(begun),
+            took,
             mark_percent,
             trouble,
         },
@@ -107,7 +137,7 @@ pub(crate) async fn look(me: &BlossomPolicy) {
 
 /// How much may be stored: what the operator says, or what is there and what the disk has room for.
 async fn limit_bytes(me: &BlossomPolicy, stored_bytes: u64) -> Option<u64> {
-    let limits = me.holdings.quota().limits().clone();
+    let limits = *me.holdings.quota().limits();
     let room = me.holdings.storage().room().await;
     let on_disk = room.map(|room| {
         let free_bytes = room.free_bytes.saturating_sub(limits.free_bytes);

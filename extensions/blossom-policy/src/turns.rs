@@ -38,6 +38,12 @@ impl Turns {
         }
     }
 
+    /// A blob's turn, unless somebody has it.
+    pub(crate) fn try_take(&self, hash: &BlobHash) -> Option<Turn> {
+        let guard = self.entry(hash).try_lock_owned().ok()?;
+        Some(Turn { _guard: guard })
+    }
+
     fn entry(&self, hash: &BlobHash) -> Arc<tokio::sync::Mutex<()>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = entries.by_hash.get(hash).and_then(Weak::upgrade) {

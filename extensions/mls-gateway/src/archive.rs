@@ -11,7 +11,7 @@ mod unheard;
 mod wishes;
 
 use crate::MlsGateway;
-use crate::kinds::{DELETION, ROSTER, VANISHING, archived};
+use crate::kinds::{DELETION, GIFT_WRAP, ROSTER, VANISHING, archived};
 use crate::watch::{self, Stage};
 use copy::copy_of;
 use std::collections::HashMap;
@@ -22,10 +22,10 @@ use trellis_relay::store::Stored;
 pub(crate) use unheard::{Looked, look_for};
 
 /// Messages wait so long for others, to be copied together.
-const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(500);
 /// What one transaction takes at most.
-const BATCH_EVENTS: usize = 256;
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_EVENTS: usize = 2_048;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Registers the hook. It is there with the archive switched off as well: deletions go on to count, and the cursors of other
 /// hooks keep their places.
@@ -57,22 +57,19 @@ async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
     // What happened last to each event; a page may come again and an event more than once.
     let mut last: HashMap<&EventId, &Change> = HashMap::new();
     for change in page {
-        if let Change::Stored(Stored { event, .. }) = change {
-            me.unstored.confirm(event.id());
+        let (id, kind) = match change {
+            Change::Stored(stored) => (stored.event.id(), stored.event.kind()),
+            Change::Removed { id, kind, .. } => (id, *kind),
+            Change::Gap { to, .. } => {
+                look_for(&me.host, &*me.storage, &me.looked, *to).await?;
+                continue;
+            }
+        };
+        if matches!(kind, ROSTER | GIFT_WRAP) {
+            me.unstored.confirm(id);
         }
-        match change {
-            Change::Stored(stored) if stored.event.kind() == ROSTER => {}
-            Change::Removed {
-                kind: ROSTER, id, ..
-            } => me.unstored.confirm(id),
-            Change::Stored(stored) => {
-                last.insert(stored.event.id(), change);
-            }
-            Change::Removed { id, .. } => {
-                me.unstored.confirm(id);
-                last.insert(id, change);
-            }
-            Change::Gap { to, .. } => look_for(&me.host, &*me.storage, &me.looked, *to).await?,
+        if kind != ROSTER {
+            last.insert(id, change);
         }
     }
     let (mut new, mut wished, mut gone) = (Vec::new(), Vec::new(), Vec::new());

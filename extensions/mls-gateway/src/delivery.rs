@@ -104,7 +104,6 @@ impl MlsGateway {
 
     /// Whether an event is over by its own words, which are not those of NIP-40.
     fn has_ended(&self, event: &Event) -> bool {
-        let now_s = self.host.clock().now_s();
         let ends_at_s = match event.kind() {
             KEY_PACKAGE | ADDRESSABLE_KEY_PACKAGE => {
                 key_package::expires_at_s(event, &self.settings)
@@ -112,6 +111,7 @@ impl MlsGateway {
             KEY_PACKAGE_REQUEST => package_request::expires_at_s(event, &self.settings).map(Some),
             _ => return false,
         };
+        let now_s = self.host.clock().now_s();
         // One whose end cannot be read was never taken from a client.
         ends_at_s.map_or(true, |at_s| at_s.is_some_and(|at_s| at_s <= now_s))
     }

@@ -45,6 +45,7 @@ pub struct MlsGateway {
     settings: Settings,
     storage: Arc<dyn Storage>,
     directory: Arc<Directory>,
+    processed: watch::Processed,
     limits: publishing::Limits,
     turns: publishing::Turns,
     mailbox_turns: publishing::Turns,
@@ -74,6 +75,7 @@ impl Extension for MlsGateway {
         let refill = refill::Refill::plan(&host, &settings, &*storage).await?;
         watch::describe();
         Ok(MlsGateway {
+            processed: watch::Processed::new(),
             deposit_rates,
             looked: archive::Looked::default(),
             refill,

@@ -87,7 +87,7 @@ impl MlsGateway {
         if let Err(reason) = rules::check(event, &self.settings, now_s) {
             return Ok(reason.into());
         }
-        watch::event_processed(event.kind());
+        self.processed.count(event.kind());
         Ok(Admit::Accept)
     }
 

@@ -4,11 +4,11 @@
 //! `docs/metrics.md` holds the table, and a test compares them. Histograms have the core's buckets of seconds.
 
 use crate::kinds::{
-    ADDRESSABLE_KEY_PACKAGE, GIFT_WRAP, GROUP_MESSAGE, KEY_PACKAGE, KEY_PACKAGE_REQUEST,
+    self, ADDRESSABLE_KEY_PACKAGE, GIFT_WRAP, GROUP_MESSAGE, KEY_PACKAGE, KEY_PACKAGE_REQUEST,
     NOISE_MESSAGE, ROSTER, WELCOME,
 };
 use crate::storage::LetterBox;
-use metrics::{counter, histogram};
+use metrics::{Counter, counter, histogram};
 use std::future::Future;
 use std::time::Instant;
 use trellis_relay::extension::Verb;
@@ -135,9 +135,24 @@ pub(crate) fn failed(stage: Stage, kind: Option<u16>) {
     counter!(ERRORS, "kind" => kind.map_or("none", kind_label)).increment(1);
 }
 
-/// An event was found right.
-pub(crate) fn event_processed(kind: u16) {
-    counter!(EVENTS, "kind" => kind_label(kind)).increment(1);
+/// Counts the events that were found right. To look a counter up costs more than to check a message, so these are held.
+pub(crate) struct Processed(Vec<(u16, Counter)>);
+
+impl Processed {
+    pub(crate) fn new() -> Self {
+        let kinds = kinds::all();
+        let counters = kinds
+            .iter()
+            .map(|kind| (kind, counter!(EVENTS, "kind" => kind_label(kind))));
+        Processed(counters.collect())
+    }
+
+    /// An event of this kind, which is one of the gateway's.
+    pub(crate) fn count(&self, kind: u16) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == kind) {
+            counter.increment(1);
+        }
+    }
 }
 
 /// What is known of so many groups was written.

@@ -44,9 +44,14 @@ impl<'a> Iterator for Tags<'a> {
     type Item = Tag<'a>;
 
     fn next(&mut self) -> Option<Tag<'a>> {
-        let start = self.rest.find('[')? + 1;
-        let mut at = start;
         let bytes = self.rest.as_bytes();
+        // What is left begins with a tag, with the comma before one, or with the bracket that closes them all.
+        let start = match bytes {
+            [b'[', ..] => 1,
+            [b',', b'[', ..] => 2,
+            _ => return None,
+        };
+        let mut at = start;
         while *bytes.get(at)? == b'"' {
             at = string_end(bytes, at)?;
             if *bytes.get(at)? == b',' {

@@ -10,7 +10,7 @@ use super::relay_side::Core;
 use super::task::StopToken;
 #[cfg(feature = "testing")]
 use crate::store::Store;
-use crate::store::{Change, Changes, StoreError, Write};
+use crate::store::{Change, StoreError, Write};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +18,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// What is read at once, and what a hook in a hurry is called with.
 const PAGE_CHANGES: usize = 256;
+/// A hook that gathers is called with about so many changes, or bytes of events, at most.
+const GATHERED_CHANGES: usize = 4_096;
+const GATHERED_BYTES: usize = 4 << 20;
+/// Whether enough has gathered is looked at so often, since a look at each commit would be as dear as a call.
+const LOOKS: u32 = 4;
 /// A `stored` hook may take so long for a page unless config says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Rows without a change that the hook wants are read again after a crash, up to so many.
@@ -37,6 +43,15 @@ pub(super) struct Follower {
     pub(super) stop: StopToken,
 }
 
+/// What a hook is called with, and what was read for it.
+struct Page {
+    wanted: Vec<Change>,
+    /// Ask from here next.
+    next: u64,
+    /// More may be there already.
+    is_full: bool,
+}
+
 impl Follower {
     /// Runs until it is told to stop.
     pub(super) async fn follow(mut self) {
@@ -49,22 +64,22 @@ impl Follower {
         while !self.stop.is_stopped() {
             // Marked before the read: what is committed from here on rings again.
             self.committed.borrow_and_update();
-            let Some(changes) = self.patiently(|| self.read(cursor)).await else {
+            let Some(page) = self.patiently(|| self.read(cursor)).await else {
                 return;
             };
-            if changes.next == cursor {
+            let (next, is_full) = (page.next, page.is_full);
+            if next == cursor {
                 if is_due && self.save_or_warn(cursor).await {
                     (saved, saved_at, is_due) = (cursor, Instant::now(), false);
                 }
                 self.wait_for_commit().await;
                 continue;
             }
-            let is_full = changes.changes.len() >= PAGE_CHANGES;
-            let page = self.wanted(changes.changes);
+            let page: Arc<[Change]> = page.wanted.into();
             if self.patiently(|| self.call(&page)).await.is_none() {
                 break;
             }
-            cursor = changes.next;
+            cursor = next;
             is_due |= !page.is_empty() || cursor - saved >= UNSAVED_ROWS_MAX;
             // A page that is full is followed by another at once, so it is time that says when a cursor is worth a write.
             let is_time = !is_full || saved_at.elapsed() >= gather;
@@ -72,7 +87,7 @@ impl Follower {
                 (saved, saved_at, is_due) = (cursor, Instant::now(), false);
             }
             if !is_full {
-                self.pause(gather).await;
+                self.pause(cursor).await;
             }
         }
         if is_due {
@@ -94,12 +109,20 @@ impl Follower {
             .is_ok()
     }
 
-    /// Lets changes gather, unless it is time to stop.
-    async fn pause(&self, gather: Duration) {
-        if !gather.is_zero() {
+    /// Lets changes gather until there are enough of them, unless it is time to stop.
+    async fn pause(&self, cursor: u64) {
+        let gather = gather(&self.hook);
+        if gather.is_zero() {
+            return;
+        }
+        for _ in 0..LOOKS {
             tokio::select! {
-                () = self.stop.stopped() => {}
-                () = tokio::time::sleep(gather) => {}
+                () = self.stop.stopped() => return,
+                () = tokio::time::sleep(gather / LOOKS) => {}
+            }
+            let waiting = self.committed.borrow().saturating_sub(cursor);
+            if waiting >= GATHERED_CHANGES as u64 {
+                return;
             }
         }
     }
@@ -137,13 +160,6 @@ impl Follower {
         }
     }
 
-    fn wanted(&self, changes: Vec<Change>) -> Arc<[Change]> {
-        let wanted = changes
-            .into_iter()
-            .filter(|change| wants(&self.hook, change));
-        wanted.collect()
-    }
-
     async fn call(&self, page: &Arc<[Change]>) -> Result<(), String> {
         let Call::Stored(_, call) = &self.hook.call else {
             return Ok(());
@@ -151,11 +167,12 @@ impl Follower {
         if page.is_empty() {
             return Ok(());
         }
-        let depths = page.iter().map(|change| match change {
-            Change::Stored(stored) => self.depths.of(stored.event.id()),
-            _ => 0,
-        });
-        let depth = depths.max().unwrap_or_default();
+        let depth = self
+            .depths
+            .deepest(page.iter().filter_map(|change| match change {
+                Change::Stored(stored) => Some(stored.event.id()),
+                _ => None,
+            }));
         let timeout = self.hook.owner.timeout.unwrap_or(PATIENCE);
         let (call, page) = (call.clone(), page.clone());
         let answer = self
@@ -164,11 +181,36 @@ impl Follower {
         answer.await.map_err(|fault: Fault| fault.to_string())
     }
 
-    async fn read(&self, cursor: u64) -> Result<Changes, String> {
-        let changes = self
-            .core
-            .ask(move |store| store.changes(cursor, PAGE_CHANGES));
-        changes.await.map_err(|error| error.to_string())
+    /// Reads on in small steps, since others want to read as well.
+    async fn read(&self, cursor: u64) -> Result<Page, String> {
+        let changes_max = match gather(&self.hook).is_zero() {
+            true => PAGE_CHANGES,
+            false => GATHERED_CHANGES,
+        };
+        let mut page = Page {
+            wanted: Vec::new(),
+            next: cursor,
+            is_full: true,
+        };
+        let (mut looked_at, mut bytes) = (0, 0);
+        while page.is_full && looked_at < changes_max && bytes < GATHERED_BYTES {
+            let after = page.next;
+            let read = self
+                .core
+                .ask(move |store| store.changes(after, PAGE_CHANGES));
+            let read = read.await.map_err(|error| error.to_string())?;
+            page.is_full = read.changes.len() >= PAGE_CHANGES;
+            page.next = read.next;
+            looked_at += read.changes.len();
+            let wanted = read.changes.into_iter();
+            let wanted = wanted.filter(|change| wants(&self.hook, change));
+            page.wanted.extend(wanted.inspect(|change| {
+                if let Change::Stored(stored) = change {
+                    bytes += stored.event.json().len();
+                }
+            }));
+        }
+        Ok(page)
     }
 
     async fn load(&self) -> Result<u64, String> {

@@ -237,10 +237,10 @@ impl Hook {
     #[inline]
     pub(super) fn contain<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panicked> {
         self.calls.increment(1);
-        let is_timed = self
-            .untimed
-            .fetch_add(1, Relaxed)
-            .is_multiple_of(TIMED_EVERY);
+        // Not counted in one step: which call is timed may be left to chance, and that step would make threads wait.
+        let untimed = self.untimed.load(Relaxed);
+        self.untimed.store(untimed.wrapping_add(1), Relaxed);
+        let is_timed = untimed.is_multiple_of(TIMED_EVERY);
         let started = is_timed.then(Instant::now);
         let outcome = self.contain_uncounted(call);
         if let Some(started) = started {

@@ -39,6 +39,16 @@ impl Depths {
         known.0.get(id).copied().unwrap_or_default()
     }
 
+    /// The depth of the deepest.
+    pub(super) fn deepest<'e>(&self, ids: impl Iterator<Item = &'e EventId>) -> u8 {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0.is_empty() {
+            return 0;
+        }
+        let depths = ids.filter_map(|id| known.0.get(id).copied());
+        depths.max().unwrap_or_default()
+    }
+
     pub(super) fn remember(&self, id: EventId, depth: u8) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (depths, order) = &mut *known;

@@ -32,8 +32,16 @@ pub struct RateLimiter {
 struct Counts {
     /// The number of the window that `current` counts.
     window: u64,
-    current: HashMap<String, u32>,
-    last: HashMap<String, u32>,
+    current: HashMap<String, Taken>,
+    last: HashMap<String, Taken>,
+}
+
+/// By one key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    now: u32,
+    /// In the window before.
+    before: u32,
 }
 
 impl RateLimiter {
@@ -66,29 +74,53 @@ impl RateLimiter {
         let now_ms = self.clock.monotonic().as_millis() as u64;
         let (window, into_ms) = (now_ms / self.window_ms, now_ms % self.window_ms);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = &mut *counts;
         counts.turn_to(window);
 
-        let is_new = !counts.current.contains_key(key);
-        let key = match is_new && counts.current.len() >= KEYS_MAX {
-            true => "",
-            false => key,
+        let left_ms = self.window_ms - into_ms;
+        let has_room = |taken: &Taken| {
+            // The share of the last window that a sliding one would still cover, rounded up.
+            let before = (u64::from(taken.before) * left_ms).div_ceil(self.window_ms);
+            before + u64::from(taken.now) < u64::from(self.max)
         };
-        let last = counts.last.get(key).copied().unwrap_or_default();
-        // The share of the last window that a sliding one would still cover, rounded up.
-        let last = (u64::from(last) * (self.window_ms - into_ms)).div_ceil(self.window_ms);
-        let current = counts.current.get(key).copied().unwrap_or_default();
-        if last + u64::from(current) >= u64::from(self.max) {
-            return Err(Duration::from_millis(self.window_ms - into_ms));
+        let took = match counts.current.get_mut(key) {
+            Some(taken) => take(taken, has_room),
+            None => counts.take_first(key, has_room),
+        };
+        match took {
+            true => Ok(()),
+            false => Err(Duration::from_millis(left_ms)),
         }
-        match counts.current.get_mut(key) {
-            Some(count) => *count += 1,
-            None => drop(counts.current.insert(key.to_owned(), 1)),
-        }
-        Ok(())
     }
 }
 
+/// Counts one more where there is room.
+fn take(taken: &mut Taken, has_room: impl Fn(&Taken) -> bool) -> bool {
+    let has_room = has_room(taken);
+    taken.now += u32::from(has_room);
+    has_room
+}
+
 impl Counts {
+    /// Counts one for a key of which this window knows nothing.
+    fn take_first(&mut self, key: &str, has_room: impl Fn(&Taken) -> bool) -> bool {
+        let key = match self.current.len() >= KEYS_MAX {
+            true => "",
+            false => key,
+        };
+        if let Some(taken) = self.current.get_mut(key) {
+            return take(taken, has_room);
+        }
+        let before = self.last.get(key).map_or(0, |taken| taken.now);
+        let mut taken = Taken { now: 0, before };
+        // Whoever gets nothing takes no place.
+        let took = take(&mut taken, has_room);
+        if took {
+            self.current.insert(key.to_owned(), taken);
+        }
+        took
+    }
+
     fn turn_to(&mut self, window: u64) {
         if window == self.window {
             return;

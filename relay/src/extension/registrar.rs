@@ -304,8 +304,9 @@ impl<E: Extension> Registrar<E> {
     }
 
     /// The `stored` hooks registered from here on are in no hurry: after a page that is not full the next comes this much
-    /// later at the earliest, at most a minute, with all that was committed meanwhile. A page that is full is followed by
-    /// the next at once, so nobody falls behind. Saves reads, calls and writes of cursors on a busy relay; zero, which it is
+    /// later at the earliest, at most a minute, with all that was committed meanwhile, which is up to 4,096 changes or about
+    /// 4 MiB of events. A page that is full is followed by the next at once, and what fills one is not waited for to the
+    /// end, so nobody falls behind. Saves reads, calls and writes of cursors on a busy relay; zero, which it is
     /// until it is set, is for hooks in a hurry. A relay that stops does not wait for it.
     ///
     /// ```

@@ -1,7 +1,7 @@
 //! Events in LMDB: one memory-mapped file, many readers, one writer.
 //!
 //! A commit is decided first and written after: `plan` reads, guards and hooks have their say, `overlay` holds what was
-//! decided, `apply` writes it in the order of keys. A page of a scan merges `lanes` of one index. `tables` and `keys` give
+//! decided, `apply` writes it in the order of keys; `newest` keeps the last changes for those who follow. A page of a scan merges `lanes` of one index. `tables` and `keys` give
 //! the layout, `record` an event's own bytes. The crate `lmdb` is named in this module alone.
 //!
 //! Invariant: an index entry exists exactly where [`LmdbStore::check`] says it should, and a commit that returned is on
@@ -43,6 +43,7 @@ mod mapped;
 mod matches;
 mod meta;
 mod moving;
+mod newest;
 mod opening;
 mod overlay;
 mod plan;
@@ -290,7 +291,10 @@ impl Store for LmdbStore {
     }
 
     fn changes(&self, after: u64, max: usize) -> Result<Changes, StoreError> {
-        self.read(|mapped| changes::changes(&mapped.env, &mapped.tables, after, max))
+        self.read(|mapped| match mapped.newest.changes(after, max) {
+            Some(changes) => Ok(changes),
+            None => changes::changes(&mapped.env, &mapped.tables, after, max),
+        })
     }
 
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

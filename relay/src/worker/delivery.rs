@@ -8,7 +8,11 @@ use crate::extension::Viewer;
 use crate::fanout::SubKey;
 use crate::visibility::Visibility;
 use crate::wire::event_ends;
+use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// Most events go to no more subscriptions than these, for which nothing is allocated.
+type Few<T> = SmallVec<[T; 8]>;
 
 impl Worker {
     /// Hands one event to every live subscription that wants and may see it; `row` where it is stored.
@@ -45,11 +49,11 @@ impl Worker {
             Some(true) => wanted.map(|sub| push(sub, event)).count(),
             Some(false) => 0,
             None => {
-                let wanted: Vec<&LiveSub> = wanted.collect();
-                let viewers: Vec<Arc<Viewer>> =
+                let wanted: Few<&LiveSub> = wanted.collect();
+                let viewers: Few<Arc<Viewer>> =
                     wanted.iter().map(|sub| sub.session.viewer()).collect();
-                let viewers: Vec<&Viewer> = viewers.iter().map(Arc::as_ref).collect();
-                let mut show = vec![true; wanted.len()];
+                let viewers: Few<&Viewer> = viewers.iter().map(Arc::as_ref).collect();
+                let mut show: Few<bool> = wanted.iter().map(|_| true).collect();
                 visibility.show(event, expires_at, &viewers, &mut show);
                 let shown = wanted.iter().zip(&show).filter(|(_, show)| **show);
                 shown.map(|(sub, _)| push(sub, event)).count()

@@ -96,7 +96,7 @@ async fn e4_a_hook_in_no_hurry_gets_at_once_what_gathered() {
 async fn e4_a_hook_in_no_hurry_does_not_fall_behind() {
     let store = Arc::new(MemoryStore::default());
     let filled = start_over(store.clone(), "").await;
-    let notes: Vec<_> = (0..600).map(|it| event(1, &it.to_string())).collect();
+    let notes: Vec<_> = (0..5_000).map(|it| event(1, &it.to_string())).collect();
     filled.core.put(&notes);
     filled.host.shutdown().await;
 
@@ -105,12 +105,12 @@ async fn e4_a_hook_in_no_hurry_does_not_fall_behind() {
         let pages = relay.rpc("pages_gathered").await;
         let sizes = pages.as_array().into_iter().flatten();
         let sizes = sizes.filter_map(|page| Some(page.as_array()?.len()));
-        sizes.collect::<Vec<_>>() == [256, 256, 88]
+        sizes.collect::<Vec<_>>() == [4_096, 904]
     })
     .await;
     until("the cursor", async || {
         let cursor = relay.core.row_of("pages@stored", b"1");
-        cursor == Some(600_u64.to_be_bytes().to_vec())
+        cursor == Some(5_000_u64.to_be_bytes().to_vec())
     })
     .await;
     relay.host.shutdown().await;
@@ -120,14 +120,14 @@ async fn e4_a_hook_in_no_hurry_does_not_fall_behind() {
 async fn e4_a_last_page_that_is_full_moves_the_cursor() {
     let store = Arc::new(MemoryStore::default());
     let filled = start_over(store.clone(), "").await;
-    let notes: Vec<_> = (0..512).map(|it| event(1, &it.to_string())).collect();
+    let notes: Vec<_> = (0..4_096).map(|it| event(1, &it.to_string())).collect();
     filled.core.put(&notes);
     filled.host.shutdown().await;
 
     let relay = start(store).await;
     until("the cursor", async || {
         let cursor = relay.core.row_of("pages@stored", b"1");
-        cursor == Some(512_u64.to_be_bytes().to_vec())
+        cursor == Some(4_096_u64.to_be_bytes().to_vec())
     })
     .await;
     relay.host.shutdown().await;

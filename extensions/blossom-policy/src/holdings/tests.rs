@@ -4,6 +4,8 @@
 
 use super::*;
 use crate::ground::{Ground, NOW_MS, WIDE, hash_of, key, noise};
+use crate::index::Banned;
+use crate::recovery;
 use futures_util::{StreamExt, TryStreamExt, future};
 use std::fs;
 use std::sync::Arc;
@@ -219,8 +221,125 @@ async fn b7_a_quarantined_blob_is_not_taken_again() {
     let index = ground.holdings.index();
     index.quarantine(&hash_of(&bytes), "a list").await.unwrap();
     let error = ground.upload(&bytes, &key(2)).await.unwrap_err();
-    assert!(matches!(error, HoldingsError::Quarantined), "{error}");
+    assert!(matches!(error, HoldingsError::Hidden), "{error}");
     assert_eq!(ground.holdings.quota().used_bytes(), (1_000, 0));
+}
+
+#[tokio::test]
+async fn b14_a_ban_reaches_uploads_that_were_let_in_before_it() {
+    let ground = Ground::new(WIDE).await;
+    let bytes = noise(1, 1_000);
+    let banned = Banned::Hash(hash_of(&bytes));
+    let index = ground.holdings.index();
+    index.ban(&banned, "malware", NOW_MS).await.unwrap();
+    // What asks for bans first is not here: they were asked for before this one.
+    let error = ground.upload(&bytes, &key(1)).await.unwrap_err();
+    assert!(matches!(error, HoldingsError::Hidden), "{error}");
+    assert_eq!(ground.stored().await, 0);
+    assert_eq!(index.blob(&hash_of(&bytes)).await.unwrap(), None);
+    assert_eq!(index.changes().await.unwrap(), []);
+    assert_eq!(ground.holdings.quota().used_bytes(), (0, 0));
+}
+
+#[tokio::test]
+async fn b14_a_quarantine_is_not_undone_by_giving_up_and_uploading_anew() {
+    let ground = Ground::new(WIDE).await;
+    let bytes = noise(1, 1_000);
+    let hash = hash_of(&bytes);
+    ground.upload(&bytes, &key(1)).await.unwrap();
+    let (holdings, index) = (&ground.holdings, ground.holdings.index());
+    index.quarantine(&hash, "to be looked at").await.unwrap();
+    let released = holdings.release(hash, key(1)).await.unwrap();
+    assert!(matches!(released, Released::Kept(_)), "{released:?}");
+    assert!(ground.has(&hash).await, "for the operator to look at");
+    assert_eq!(index.usage(&key(1)).await.unwrap().blobs, 0);
+    let error = ground.upload(&bytes, &key(1)).await.unwrap_err();
+    assert!(matches!(error, HoldingsError::Hidden), "{error}");
+    assert_eq!(holdings.remove_given_up(hash).await.unwrap(), None);
+
+    index.unquarantine(&hash).await.unwrap();
+    let removed = holdings.remove_given_up(hash).await.unwrap();
+    assert!(removed.is_some(), "nobody wants it any more");
+    assert_eq!(ground.stored().await, 0);
+    assert_eq!(holdings.quota().used_bytes(), (0, 0));
+}
+
+#[tokio::test]
+async fn b12_what_was_claimed_anew_since_it_expired_stays() {
+    let ground = Ground::new(WIDE).await;
+    let bytes = noise(1, 1_000);
+    let hash = hash_of(&bytes);
+    ground.upload(&bytes, &key(1)).await.unwrap();
+    let holdings = &ground.holdings;
+    let reservation = holdings.reserve(&key(2), 1_000, Kind::Plain).await.unwrap();
+    holdings.own(hash, reservation, NOW_MS + 10).await.unwrap();
+    let early = holdings.remove_expired(hash, NOW_MS + 10).await;
+    assert_eq!(early.unwrap(), None);
+    assert!(ground.has(&hash).await);
+    let late = holdings.remove_expired(hash, NOW_MS + 11).await;
+    assert!(late.unwrap().is_some());
+    assert_eq!(ground.stored().await, 0);
+}
+
+#[tokio::test]
+async fn b10_what_the_storage_does_not_remove_is_gone_for_its_owner_and_tried_again() {
+    let ground = Ground::new(WIDE).await;
+    let files = [noise(1, 1_000), noise(2, 1_000)];
+    let mut hashes = files.each_ref().map(|file| hash_of(file));
+    hashes.sort_unstable_by_key(|hash| *hash.as_bytes());
+    let path = |hash: &BlobHash| {
+        let name = hash.to_string();
+        let folder = ground.folder.path().join("files");
+        folder.join(&name[..2]).join(&name[2..4]).join(name)
+    };
+    for file in &files {
+        ground.upload(file, &key(1)).await.unwrap();
+    }
+    for hash in &hashes {
+        // A folder is not removed as a file is.
+        fs::remove_file(path(hash)).unwrap();
+        fs::create_dir(path(hash)).unwrap();
+        let released = ground.holdings.release(*hash, key(1)).await.unwrap();
+        assert!(matches!(released, Released::Removed(_)), "{released:?}");
+    }
+    let index = ground.holdings.index();
+    assert_eq!(index.changes().await.unwrap(), hashes);
+    // The first is as stubborn as before, the second is not.
+    fs::remove_dir(path(&hashes[1])).unwrap();
+    let error = recovery::recover(&ground.holdings).await.unwrap_err();
+    assert!(matches!(error, HoldingsError::Storage(_)), "{error}");
+    assert_eq!(index.changes().await.unwrap(), hashes[..1]);
+    fs::remove_dir(path(&hashes[0])).unwrap();
+    assert_eq!(recovery::recover(&ground.holdings).await.unwrap(), 1);
+    assert_eq!(index.changes().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn b10_what_is_under_way_is_not_waited_for() {
+    let ground = Ground::new(WIDE).await;
+    let hash = hash_of(b"slow");
+    ground.holdings.index().begin_change(&hash).await.unwrap();
+    let turn = ground.holdings.place.turns.take(&hash).await;
+    assert_eq!(recovery::recover(&ground.holdings).await.unwrap(), 0);
+    let changes = ground.holdings.index().changes().await;
+    assert_eq!(changes.unwrap(), [hash]);
+    drop(turn);
+    assert_eq!(recovery::recover(&ground.holdings).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn b14_what_came_back_meanwhile_is_not_forgotten() {
+    let ground = Ground::new(WIDE).await;
+    let bytes = noise(1, 1_000);
+    let hash = hash_of(&bytes);
+    ground.upload(&bytes, &key(1)).await.unwrap();
+    assert!(!ground.holdings.is_missing(hash, true).await.unwrap());
+    assert!(ground.has(&hash).await);
+    ground.holdings.storage().delete(&hash).await.unwrap();
+    assert!(ground.holdings.is_missing(hash, false).await.unwrap());
+    assert!(ground.holdings.is_missing(hash, true).await.unwrap());
+    let row = ground.holdings.index().blob(&hash).await.unwrap();
+    assert_eq!(row, None);
 }
 
 #[tokio::test]

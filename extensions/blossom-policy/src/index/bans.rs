@@ -4,6 +4,7 @@ use super::columns::{hash, limit, pubkey, signed, unsigned};
 use super::failure::{operating, run};
 use super::{Ban, Banned, Index, Result};
 use crate::blob::BlobHash;
+use sqlx::{Executor, Sqlite};
 
 const HASH: i64 = 0;
 const PUBKEY: i64 = 1;
@@ -25,6 +26,9 @@ impl Banned {
         }
     }
 }
+
+/// Kind, subject, reason, milliseconds since 1970.
+type BanRow = (i64, Vec<u8>, String, i64);
 
 impl Index {
     /// Bans a hash or a key; a ban that is there gets the new reason.
@@ -69,7 +73,7 @@ impl Index {
     /// Bans of hashes in their order, then of keys, `max` of those after one.
     pub(crate) async fn bans(&self, after: Option<Banned>, max: usize) -> Result<Vec<Ban>> {
         let (kind, subject) = after.as_ref().map_or((HASH, &[][..]), Banned::columns);
-        let found: sqlx::Result<Vec<(i64, Vec<u8>, String, i64)>> = sqlx::query_as(
+        let found: sqlx::Result<Vec<BanRow>> = sqlx::query_as(
             "SELECT kind, subject, reason, banned_ms FROM bans WHERE (kind, subject) > (?1, ?2) \
              ORDER BY kind, subject LIMIT ?3",
         )
@@ -88,15 +92,16 @@ impl Index {
         let bans = found.and_then(|rows| rows.into_iter().map(read).collect());
         bans.map_err(|error| operating("bans", &error))
     }
+}
 
-    /// Those of these hashes that are banned.
-    pub(crate) async fn banned_among(&self, hashes: &[BlobHash]) -> Result<Vec<BlobHash>> {
-        let mut banned = Vec::new();
-        for found in hashes {
-            if self.ban_of(&Banned::Hash(*found)).await?.is_some() {
-                banned.push(*found);
-            }
-        }
-        Ok(banned)
-    }
+/// Whether a hash is banned, as a transaction sees it.
+pub(super) async fn is_hash_banned<'c>(
+    reader: impl Executor<'c, Database = Sqlite>,
+    sha256: &BlobHash,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM bans WHERE kind = ?1 AND subject = ?2)")
+        .bind(HASH)
+        .bind(sha256.as_bytes().as_slice())
+        .fetch_one(reader)
+        .await
 }

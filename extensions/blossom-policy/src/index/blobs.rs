@@ -7,7 +7,7 @@ use crate::blob::BlobHash;
 use sqlx::{Executor, FromRow, Sqlite};
 
 impl Index {
-    /// A blob, quarantined or not.
+    /// A blob, hidden or not.
     pub(crate) async fn blob(&self, sha256: &BlobHash) -> Result<Option<Blob>> {
         let found = one(&self.readers, sha256).await;
         found.map_err(|error| operating("blob", &error))
@@ -16,19 +16,21 @@ impl Index {
     /// Blobs in the order of their hashes, `max` of those after one.
     pub(crate) async fn blobs(&self, after: Option<BlobHash>, max: usize) -> Result<Vec<Blob>> {
         let after = after.map(|it| it.as_bytes().to_vec()).unwrap_or_default();
-        let found =
-            sqlx::query_as("SELECT * FROM blobs WHERE sha256 > ?1 ORDER BY sha256 LIMIT ?2")
-                .bind(after)
-                .bind(limit(max))
-                .fetch_all(&self.readers);
+        let found = sqlx::query_as(
+            "SELECT * FROM blobs_and_bans WHERE sha256 > ?1 ORDER BY sha256 LIMIT ?2",
+        )
+        .bind(after)
+        .bind(limit(max))
+        .fetch_all(&self.readers);
         let found = found.await.and_then(all);
         found.map_err(|error| operating("blobs", &error))
     }
 
-    /// Blobs that nobody has claimed since, the oldest first.
+    /// Blobs that nobody has claimed since, the oldest first; those that are quarantined wait for an operator.
     pub(crate) async fn expired(&self, before_ms: u64, max: usize) -> Result<Vec<Blob>> {
         let found = sqlx::query_as(
-            "SELECT * FROM blobs WHERE kept_from_ms < ?1 ORDER BY kept_from_ms, sha256 LIMIT ?2",
+            "SELECT * FROM blobs_and_bans WHERE kept_from_ms < ?1 AND quarantined_for IS NULL \
+             ORDER BY kept_from_ms, sha256 LIMIT ?2",
         )
         .bind(signed(before_ms))
         .bind(limit(max))
@@ -40,7 +42,9 @@ impl Index {
     /// What is stored altogether. Reads every row.
     pub(crate) async fn totals(&self) -> Result<Totals> {
         let found: sqlx::Result<(i64, i64, i64)> = sqlx::query_as(
-            "SELECT count(*), coalesce(sum(size_bytes), 0), count(quarantined_for) FROM blobs",
+            "SELECT count(*), coalesce(sum(size_bytes), 0), count(quarantined_for) + \
+             (SELECT count(*) FROM bans JOIN blobs AS banned ON banned.sha256 = bans.subject \
+             WHERE bans.kind = 0 AND banned.quarantined_for IS NULL) FROM blobs",
         )
         .fetch_one(&self.readers)
         .await;
@@ -106,7 +110,7 @@ pub(super) async fn one<'c>(
     reader: impl Executor<'c, Database = Sqlite>,
     sha256: &BlobHash,
 ) -> sqlx::Result<Option<Blob>> {
-    let row: Option<BlobRow> = sqlx::query_as("SELECT * FROM blobs WHERE sha256 = ?1")
+    let row: Option<BlobRow> = sqlx::query_as("SELECT * FROM blobs_and_bans WHERE sha256 = ?1")
         .bind(sha256.as_bytes().as_slice())
         .fetch_optional(reader)
         .await?;
@@ -127,6 +131,7 @@ pub(super) struct BlobRow {
     kept_from_ms: i64,
     is_encrypted: bool,
     quarantined_for: Option<String>,
+    banned_for: Option<String>,
     md5: Option<Vec<u8>>,
     sha1: Option<Vec<u8>>,
 }
@@ -143,6 +148,7 @@ impl TryFrom<BlobRow> for Blob {
             kept_from_ms: unsigned(row.kept_from_ms),
             is_encrypted: row.is_encrypted,
             quarantined_for: row.quarantined_for,
+            banned_for: row.banned_for,
             md5: row.md5.map(|it| exactly("md5", &it)).transpose()?,
             sha1: row.sha1.map(|it| exactly("sha1", &it)).transpose()?,
         })

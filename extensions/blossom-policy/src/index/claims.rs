@@ -3,7 +3,7 @@
 use super::blobs::one;
 use super::columns::{pubkey, signed, unsigned};
 use super::failure::{operating, run};
-use super::{Blob, Claimed, Index, NewBlob, Released, Result, Usage, changes};
+use super::{Blob, Claimed, Index, NewBlob, Released, Result, Usage, bans, changes};
 use crate::blob::BlobHash;
 use sqlx::{Sqlite, Transaction};
 use trellis_relay::event::PublicKey;
@@ -11,7 +11,8 @@ use trellis_relay::event::PublicKey;
 type Writing = Transaction<'static, Sqlite>;
 
 impl Index {
-    /// Gives a blob an owner, and a row if it has none. The storage must hold it. Ends its change.
+    /// Gives a blob an owner, and a row if it has none. The storage must hold it. Ends its change, unless its hash is banned
+    /// by now: then it gets no row.
     pub(crate) async fn claim(
         &self,
         new: &NewBlob,
@@ -40,15 +41,19 @@ impl Index {
         run("claim", work).await
     }
 
-    /// Takes an owner from a blob, and from one without others its row. A change begins then, which ends when the storage
-    /// has removed it.
+    /// Takes an owner from a blob, and from one without others its row, unless it is quarantined. A change begins then, which
+    /// ends when the storage has removed it.
     pub(crate) async fn release(&self, sha256: &BlobHash, owner: &PublicKey) -> Result<Released> {
         run("release", release(self.begin(), sha256, owner)).await
     }
 
-    /// Takes a blob from all its owners, and its row. A change begins, as above. The blob, and who its owners were;
-    /// nothing where there was none.
-    pub(crate) async fn remove(&self, sha256: &BlobHash) -> Result<Option<(Blob, Vec<PublicKey>)>> {
+    /// Takes a blob from all its owners, and its row, if it is still one that `is_wanted` of the blob and its owners. A
+    /// change begins, as above. The blob, and who its owners were; nothing where nothing was removed.
+    pub(crate) async fn remove(
+        &self,
+        sha256: &BlobHash,
+        is_wanted: impl Fn(&Blob, &[PublicKey]) -> bool,
+    ) -> Result<Option<(Blob, Vec<PublicKey>)>> {
         let work = async {
             let mut writing = self.begin().await?;
             let Some(blob) = one(&mut *writing, sha256).await? else {
@@ -60,7 +65,10 @@ impl Index {
                     .fetch_all(&mut *writing)
                     .await?;
             let owners = owners.into_iter().map(pubkey);
-            let owners = owners.collect::<sqlx::Result<_>>()?;
+            let owners = owners.collect::<sqlx::Result<Vec<PublicKey>>>()?;
+            if !is_wanted(&blob, &owners) {
+                return Ok(None);
+            }
             remove_row(&mut writing, sha256).await?;
             writing.commit().await?;
             Ok(Some((blob, owners)))
@@ -111,6 +119,10 @@ async fn claim(
         writing.commit().await?;
         return Ok(claimed);
     }
+    if bans::is_hash_banned(&mut *writing, &new.sha256).await? {
+        // Nothing is committed, so the change goes on until the storage has removed the bytes.
+        return Ok(Claimed::Hidden);
+    }
     sqlx::query(
         "INSERT INTO blobs (sha256, size_bytes, mime_type, uploaded_ms, kept_from_ms, is_encrypted, md5, sha1) \
          VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
@@ -134,6 +146,7 @@ async fn claim(
         kept_from_ms: now_ms,
         is_encrypted: new.is_encrypted,
         quarantined_for: None,
+        banned_for: None,
         md5: new.md5,
         sha1: new.sha1,
     }))
@@ -146,8 +159,8 @@ async fn own(
     owner: &PublicKey,
     now_ms: u64,
 ) -> sqlx::Result<Claimed> {
-    if blob.quarantined_for.is_some() {
-        return Ok(Claimed::Quarantined);
+    if blob.is_hidden() {
+        return Ok(Claimed::Hidden);
     }
     sqlx::query("UPDATE blobs SET kept_from_ms = max(kept_from_ms, ?2) WHERE sha256 = ?1")
         .bind(blob.sha256.as_bytes().as_slice())
@@ -203,6 +216,7 @@ async fn release(
             .await?;
     let released = match is_owned {
         true => Released::StillOwned(blob),
+        false if blob.quarantined_for.is_some() => Released::Kept(blob),
         false => {
             remove_row(&mut writing, sha256).await?;
             Released::Removed(blob)

@@ -2,9 +2,10 @@
 
 use super::columns::{event_id, hash, limit, pubkey, signed, unsigned};
 use super::failure::{operating, run};
-use super::{Index, NewReport, Report, Result};
+use super::{Added, Index, NewReport, Report, Result};
 use crate::blob::BlobHash;
 use sqlx::FromRow;
+use trellis_relay::event::EventId;
 
 #[derive(FromRow)]
 struct ReportRow {
@@ -38,8 +39,8 @@ impl TryFrom<ReportRow> for Report {
 }
 
 impl Index {
-    /// Stores a report. False if it is there, or if as many wait as may.
-    pub(crate) async fn add_report(&self, report: &NewReport, max_waiting: usize) -> Result<bool> {
+    /// Stores a report, unless it is there, or as many wait as may.
+    pub(crate) async fn add_report(&self, report: &NewReport, max_waiting: usize) -> Result<Added> {
         let added = run("add_report", {
             sqlx::query(
                 "INSERT INTO reports (event_id, sha256, reporter, kind, content, received_ms) \
@@ -56,7 +57,42 @@ impl Index {
             .bind(limit(max_waiting))
             .execute(&self.writer)
         });
-        Ok(added.await?.rows_affected() > 0)
+        if added.await?.rows_affected() > 0 {
+            return Ok(Added::New);
+        }
+        let found = self.report(&report.event_id, &report.sha256).await?;
+        Ok(found.unwrap_or(Added::TooMany))
+    }
+
+    /// What has become of the report of a blob by an event: [`Added::Waiting`] or [`Added::Done`]; nothing where there is
+    /// none.
+    pub(crate) async fn report(
+        &self,
+        event_id: &EventId,
+        sha256: &BlobHash,
+    ) -> Result<Option<Added>> {
+        let found: sqlx::Result<Option<bool>> = sqlx::query_scalar(
+            "SELECT outcome IS NULL FROM reports WHERE event_id = ?1 AND sha256 = ?2",
+        )
+        .bind(event_id.as_bytes().as_slice())
+        .bind(sha256.as_bytes().as_slice())
+        .fetch_optional(&self.readers)
+        .await;
+        let found = found.map_err(|error| operating("report", &error))?;
+        Ok(found.map(|is_waiting| match is_waiting {
+            true => Added::Waiting,
+            false => Added::Done,
+        }))
+    }
+
+    /// Forgets reports that were done with, of those received before then. How many these were.
+    pub(crate) async fn forget_reports(&self, before_ms: u64) -> Result<u64> {
+        let removed = run("forget_reports", {
+            sqlx::query("DELETE FROM reports WHERE outcome IS NOT NULL AND received_ms < ?1")
+                .bind(signed(before_ms))
+                .execute(&self.writer)
+        });
+        Ok(removed.await?.rows_affected())
     }
 
     /// Reports that wait, or all, in the order in which they came; `max` of those with a higher number.

@@ -15,12 +15,21 @@ pub(crate) struct Blob {
     pub(crate) kept_from_ms: u64,
     /// Its owners could not tell what it is, and it counts for their quota of such.
     pub(crate) is_encrypted: bool,
-    /// Why it is shown to nobody, if so.
+    /// Why it is kept for somebody to look at, if so: it is shown to nobody then.
     pub(crate) quarantined_for: Option<String>,
+    /// Why its hash is banned, if so: it is shown to nobody then.
+    pub(crate) banned_for: Option<String>,
     /// Where a block list needed it.
     pub(crate) md5: Option<[u8; 16]>,
     /// Where a block list needed it.
     pub(crate) sha1: Option<[u8; 20]>,
+}
+
+impl Blob {
+    /// Quarantined or banned: it is shown to nobody, and nobody can claim it.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.quarantined_for.is_some() || self.banned_for.is_some()
+    }
 }
 
 /// A blob that the storage has just been given.
@@ -46,8 +55,8 @@ pub(crate) enum Claimed {
         /// Whether the key had not claimed it before.
         is_new_owner: bool,
     },
-    /// It is there, shown to nobody, and cannot be claimed.
-    Quarantined,
+    /// It is there or was about to be, is shown to nobody, and cannot be claimed.
+    Hidden,
 }
 
 /// What became of giving up a claim.
@@ -57,6 +66,8 @@ pub(crate) enum Released {
     Removed(Blob),
     /// Others have claims.
     StillOwned(Blob),
+    /// It was the last claim, and the blob is quarantined, so it is kept until an operator decides.
+    Kept(Blob),
     /// The key had none; or there is no such blob.
     NotOwner,
 }
@@ -69,11 +80,18 @@ pub(crate) struct Listed {
     pub(crate) claimed_ms: u64,
 }
 
+impl Listed {
+    /// Where it stands in the list.
+    pub(crate) fn place(&self) -> (u64, BlobHash) {
+        (self.claimed_ms, self.blob.sha256)
+    }
+}
+
 /// Which of a key's blobs are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ListPage {
-    /// The last blob of the page before; what is unknown leads to the beginning.
-    pub(crate) after: Option<BlobHash>,
+    /// The place of the last blob of the page before: when it was claimed, and its hash. It need not be there any more.
+    pub(crate) after: Option<(u64, BlobHash)>,
     /// Claimed then or later.
     pub(crate) since_ms: Option<u64>,
     /// Claimed then or before.
@@ -125,6 +143,18 @@ pub(crate) struct NewReport {
     pub(crate) kind: String,
     pub(crate) content: String,
     pub(crate) received_ms: u64,
+}
+
+/// What became of storing a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    New,
+    /// It was there and waits.
+    Waiting,
+    /// It was there, and somebody has decided.
+    Done,
+    /// As many wait as may.
+    TooMany,
 }
 
 /// The same as it is stored.

@@ -71,10 +71,14 @@ async fn b10_what_an_operator_removes_is_taken_from_all() {
     for number in 0..3 {
         index.claim(&blob, &key(number), NOW_MS).await.unwrap();
     }
-    let (_, owners) = index.remove(&blob.sha256).await.unwrap().unwrap();
+    let kept = index.remove(&blob.sha256, |_, owners| owners.len() != 3);
+    assert!(kept.await.unwrap().is_none());
+    let removed = index.remove(&blob.sha256, |found, _| found.sha256 == blob.sha256);
+    let (_, owners) = removed.await.unwrap().unwrap();
     assert_eq!(owners.into_iter().collect::<BTreeSet<_>>().len(), 3);
     assert_eq!(index.usage(&key(1)).await.unwrap(), Usage::default());
-    assert!(index.remove(&blob.sha256).await.unwrap().is_none());
+    let again = index.remove(&blob.sha256, |_, _| true).await;
+    assert!(again.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -99,7 +103,7 @@ async fn b11_a_list_is_newest_first_and_goes_on_where_it_ended() {
     loop {
         let listed = index.list(&alice, &page).await.unwrap();
         let Some(last) = listed.last() else { break };
-        page.after = Some(last.blob.sha256);
+        page.after = Some(last.place());
         pages.extend(listed.iter().map(|it| (it.claimed_ms, it.blob.sha256)));
     }
     assert_eq!(pages, claimed);
@@ -132,7 +136,7 @@ async fn b7_a_quarantined_blob_cannot_be_claimed() {
     assert!(index.quarantine(&blob.sha256, "a list").await.unwrap());
     assert!(!index.quarantine(&blob.sha256, "again").await.unwrap());
     let claimed = index.claim(&blob, &key(2), NOW_MS).await.unwrap();
-    assert_eq!(claimed, Claimed::Quarantined);
+    assert_eq!(claimed, Claimed::Hidden);
     let found = index.blob(&blob.sha256).await.unwrap().unwrap();
     assert_eq!(found.quarantined_for.as_deref(), Some("a list"));
     assert_eq!(index.totals().await.unwrap().quarantined, 1);
@@ -221,17 +225,13 @@ async fn b12_reports_wait_until_somebody_has_looked() {
         content: "look".to_owned(),
         received_ms: NOW_MS,
     };
-    assert!(index.add_report(&report(1, "a"), 3).await.unwrap());
-    assert!(
-        !index.add_report(&report(1, "a"), 3).await.unwrap(),
-        "the same"
-    );
-    assert!(index.add_report(&report(1, "b"), 3).await.unwrap());
-    assert!(index.add_report(&report(2, "a"), 3).await.unwrap());
-    assert!(
-        !index.add_report(&report(3, "c"), 3).await.unwrap(),
-        "too many"
-    );
+    let add = async |event: u8, name: &str| index.add_report(&report(event, name), 3).await;
+    assert_eq!(add(1, "a").await.unwrap(), Added::New);
+    assert_eq!(add(1, "a").await.unwrap(), Added::Waiting, "the same");
+    assert_eq!(add(1, "b").await.unwrap(), Added::New);
+    assert_eq!(add(2, "a").await.unwrap(), Added::New);
+    assert_eq!(add(1, "a").await.unwrap(), Added::Waiting, "the same");
+    assert_eq!(add(3, "c").await.unwrap(), Added::TooMany);
     let waiting = index.reports(true, 0, 10).await.unwrap();
     assert_eq!(waiting[0].report, report(1, "a"));
     assert_eq!(waiting.len(), 3);
@@ -242,6 +242,52 @@ async fn b12_reports_wait_until_somebody_has_looked() {
     assert!(!index.resolve_report(number, "dismissed").await.unwrap());
     assert_eq!(index.reports_waiting().await.unwrap(), 0);
     assert_eq!(index.reports(false, 0, 10).await.unwrap().len(), 3);
+    assert_eq!(add(1, "a").await.unwrap(), Added::Done);
+
+    assert_eq!(add(4, "d").await.unwrap(), Added::New);
+    assert_eq!(index.forget_reports(NOW_MS).await.unwrap(), 0);
+    assert_eq!(index.forget_reports(NOW_MS + 1).await.unwrap(), 3);
+    let left = index.reports(false, 0, 10).await.unwrap();
+    assert_eq!(left[0].report, report(4, "d"), "what waits stays");
+    assert_eq!(left.len(), 1);
+}
+
+#[tokio::test]
+async fn b14_a_ban_and_a_quarantine_are_taken_back_each_by_itself() {
+    let (_folder, index) = open().await;
+    let blob = new("a", 10);
+    let banned = Banned::Hash(blob.sha256);
+    index.claim(&blob, &key(1), NOW_MS).await.unwrap();
+    index.ban(&banned, "by an operator", NOW_MS).await.unwrap();
+    let found = async || index.blob(&blob.sha256).await.unwrap().unwrap();
+    assert_eq!(found().await.banned_for.as_deref(), Some("by an operator"));
+    assert!(found().await.is_hidden());
+    assert_eq!(index.totals().await.unwrap().quarantined, 1);
+    let all = ListPage {
+        max: 10,
+        ..ListPage::default()
+    };
+    assert_eq!(index.list(&key(1), &all).await.unwrap(), []);
+
+    assert!(index.quarantine(&blob.sha256, "a list").await.unwrap());
+    assert_eq!(index.totals().await.unwrap().quarantined, 1);
+    assert!(index.unban(&banned).await.unwrap());
+    assert_eq!(found().await.quarantined_for.as_deref(), Some("a list"));
+    assert!(found().await.is_hidden());
+    assert!(index.unquarantine(&blob.sha256).await.unwrap());
+    assert!(!found().await.is_hidden());
+    assert_eq!(index.list(&key(1), &all).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn b12_what_is_quarantined_does_not_expire() {
+    let (_folder, index) = open().await;
+    let blob = new("a", 1);
+    index.claim(&blob, &key(1), NOW_MS).await.unwrap();
+    index.quarantine(&blob.sha256, "why").await.unwrap();
+    assert_eq!(index.expired(NOW_MS + 1, 10).await.unwrap(), []);
+    index.unquarantine(&blob.sha256).await.unwrap();
+    assert_eq!(index.expired(NOW_MS + 1, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -73,6 +73,7 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
     pub(super) fn used_bytes(&self) -> (u64, u64) {
         let state = self.state();
         (state.stored_bytes, state.reserved_bytes)

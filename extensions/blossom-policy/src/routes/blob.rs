@@ -1,7 +1,7 @@
 //! `GET` and `HEAD /<sha256>[.ext]` (BUD-01): blobs, whole or in part.
 //!
 //! Invariant: what is sent is never run by a browser in this server's name, whatever its bytes are: its type is the row's and
-//! not to be guessed at, and its page is in a sandbox. What is in quarantine or on a block list is sent to nobody. Bytes are
+//! not to be guessed at, and its page is in a sandbox. What is in quarantine, banned or on a block list is sent to nobody. Bytes are
 //! passed on as they are read, at the reader's pace.
 
 mod range;
@@ -95,7 +95,7 @@ async fn find(me: &BlossomPolicy, sha256: &BlobHash) -> Result<Blob, Refusal> {
     let blob = found.map_err(Refusal::inside)?.ok_or(Refusal::NoBlob)?;
     let (md5, sha1) = (blob.md5.as_ref(), blob.sha1.as_ref());
     let is_listed = me.block_lists.is_blocked(sha256.as_bytes(), md5, sha1);
-    match is_listed || blob.quarantined_for.is_some() {
+    match is_listed || blob.is_hidden() {
         true => Err(Refusal::Unlawful),
         false => Ok(blob),
     }

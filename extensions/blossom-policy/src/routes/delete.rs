@@ -32,9 +32,9 @@ async fn delete(request: HttpRequest, me: Current<BlossomPolicy>) -> Result<Http
             watch::removed("owner");
             Ok(HttpResponse::NoContent().finish())
         }
-        Released::StillOwned(_) => Ok(HttpResponse::NoContent().finish()),
+        Released::StillOwned(_) | Released::Kept(_) => Ok(HttpResponse::NoContent().finish()),
         Released::NotOwner => match me.holdings.index().blob(&sha256).await {
-            Ok(Some(blob)) if blob.quarantined_for.is_none() => Err(Refusal::forbidden(
+            Ok(Some(blob)) if !blob.is_hidden() => Err(Refusal::forbidden(
                 "this blob is somebody else's; only whoever uploaded it can give it up",
             )),
             Ok(_) => Err(Refusal::NoBlob),

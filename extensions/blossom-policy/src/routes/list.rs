@@ -9,6 +9,7 @@ use crate::config::ListBy;
 use crate::index::ListPage;
 use crate::intake::descriptor;
 use crate::refusal::Refusal;
+use crate::showing;
 use actix_web::http::Method;
 use actix_web::web::Query;
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +22,7 @@ const PAGE: usize = 100;
 /// The query, as text: what is wrong with it is told by this route.
 #[derive(Deserialize, JsonSchema)]
 struct Asked {
-    /// The sha256 of the last blob of the page before.
+    /// The sha256 of the last blob of the page before, which must not have been deleted since.
     cursor: Option<String>,
     /// Blobs on the page: 1 to 1000. Default: 100.
     limit: Option<String>,
@@ -54,9 +55,17 @@ async fn list(request: HttpRequest, me: Current<BlossomPolicy>) -> Result<HttpRe
     } else {
         me.rates.take_request(&request)?;
     }
-    let page = page(&request)?;
-    let listed = me.holdings.index().list(&owner, &page).await;
-    let listed = listed.map_err(Refusal::inside)?;
+    let (mut page, cursor) = page(&request)?;
+    if let Some(cursor) = cursor {
+        let claimed_ms = me.holdings.index().claimed_ms(&owner, &cursor).await?;
+        let claimed_ms = claimed_ms.ok_or_else(|| {
+            Refusal::bad_request(
+                "cursor must be the sha256 of a blob of this list; begin anew without it where that was deleted",
+            )
+        })?;
+        page.after = Some((claimed_ms, cursor));
+    }
+    let listed = showing::list(&me.holdings, &me.block_lists, &owner, &page).await?;
     let told: Vec<Descriptor> = listed
         .iter()
         .map(|it| descriptor(&request, &it.blob, it.claimed_ms))
@@ -66,11 +75,12 @@ async fn list(request: HttpRequest, me: Current<BlossomPolicy>) -> Result<HttpRe
         .json(told))
 }
 
-fn page(request: &HttpRequest) -> Result<ListPage, Refusal> {
+/// The page that is asked for, and the blob that it begins behind.
+fn page(request: &HttpRequest) -> Result<(ListPage, Option<BlobHash>), Refusal> {
     let asked = Query::<Asked>::from_query(request.query_string());
     let Query(asked) = asked
         .map_err(|error| Refusal::bad_request(format!("the query cannot be read: {error}")))?;
-    let after = asked.cursor.as_deref().map(|cursor| {
+    let cursor = asked.cursor.as_deref().map(|cursor| {
         cursor.parse::<BlobHash>().map_err(|_| {
             Refusal::bad_request("cursor must be the sha256 of the last blob of the page before")
         })
@@ -84,13 +94,14 @@ fn page(request: &HttpRequest) -> Result<ListPage, Refusal> {
             )));
         }
     };
-    Ok(ListPage {
-        after: after.transpose()?,
+    let page = ListPage {
+        after: None,
         since_ms: time_ms("since", asked.since.as_deref())?,
         // To the end of that second.
         until_ms: time_ms("until", asked.until.as_deref())?.map(|it| it.saturating_add(999)),
         max,
-    })
+    };
+    Ok((page, cursor.transpose()?))
 }
 
 fn time_ms(name: &str, found: Option<&str>) -> Result<Option<u64>, Refusal> {

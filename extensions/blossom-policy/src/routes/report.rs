@@ -1,14 +1,17 @@
 //! `PUT /report` (BUD-09): somebody reports blobs with a signed event of kind 1984 (NIP-56).
 //!
-//! Invariant: a report is verified and waits for review; that of a trusted moderator takes the blobs away at once, and once,
-//! so that nobody who has seen it can use it again.
+//! Invariant: a report is verified and waits for review; that of a trusted moderator takes the blobs away at once, to the end
+//! once that has begun, and once, so that nobody who has seen it can use it again. Where that fails the report waits, and
+//! does its work when it is sent again.
 
 use crate::BlossomPolicy;
 use crate::administration::{self, Action, Subject};
 use crate::auth;
 use crate::blob::BlobHash;
-use crate::index::NewReport;
+use crate::holdings::{Holdings, HoldingsError, to_its_end};
+use crate::index::{Added, Banned, NewReport};
 use crate::refusal::Refusal;
+use crate::retention::REPORTS_KEPT_MS;
 use crate::watch;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -24,6 +27,10 @@ const CONTENT_CHARS_MAX: usize = 2_000;
 const KIND_CHARS_MAX: usize = 64;
 /// A clock may be fast by so much.
 const FAST_CLOCK_S: u64 = 60;
+/// A moderator is believed at once for so long; what is older waits for review. What has become of a report is kept for
+/// longer.
+const BELIEVED_S: u64 = 7 * 86_400;
+const _: () = assert!(BELIEVED_S * 1_000 < REPORTS_KEPT_MS);
 const BY_MODERATOR: &str = "reported by a trusted moderator";
 
 pub(super) fn declare(api: &mut Api) {
@@ -35,7 +42,9 @@ pub(super) fn declare(api: &mut Api) {
         .takes(|inputs| inputs.body_of("application/json"))
         .answers_with(200, "application/json")
         .fails(400, "The event is not valid, or names no blob.")
-        .fails(404, "None of the blobs is stored here.");
+        .fails(404, "None of the blobs is stored here.")
+        .fails(429, "So much was reported from this address of late.")
+        .fails(503, "So many reports wait that none is taken.");
 }
 
 async fn report(
@@ -52,32 +61,50 @@ async fn report(
     let event = read(&body, me.host.clock().now_s())?;
     let ip = crate::rates::client_ip(&request)?;
     me.host.may_publish(ip.0, event.pubkey())?;
-    let is_trusted =
-        config.moderators.contains(event.pubkey()) || config.admins.contains(event.pubkey());
+    let now_ms = me.host.clock().now_ms();
+    let is_old = event.created_at().saturating_add(BELIEVED_S) < now_ms / 1_000;
+    let is_trusted = !is_old
+        && (config.moderators.contains(event.pubkey()) || config.admins.contains(event.pubkey()));
     let max_waiting = match is_trusted {
         true => usize::MAX,
         false => usize::try_from(config.reports.max_open).unwrap_or(usize::MAX),
     };
+    let index = me.holdings.index();
     let (mut known, mut taken) = (0, 0);
+    let mut condemned = Vec::new();
     for (sha256, kind) in reported(&event) {
-        let found = me.holdings.index().blob(&sha256).await?;
-        if found.is_none() {
+        let before = index.report(event.id(), &sha256).await?;
+        // What a moderator has reported may be gone, and its report not done with.
+        let is_to_be_ended = is_trusted && before == Some(Added::Waiting);
+        if index.blob(&sha256).await?.is_none() && !is_to_be_ended {
             continue;
         }
         known += 1;
+        if before.is_none() && !is_trusted {
+            me.rates.take_reported_blob(&request)?;
+        }
         let new = NewReport {
             event_id: *event.id(),
             sha256,
             reporter: *event.pubkey(),
             kind,
             content: cut(&event.content(), CONTENT_CHARS_MAX),
-            received_ms: me.host.clock().now_ms(),
+            received_ms: now_ms,
         };
-        let is_new = me.holdings.index().add_report(&new, max_waiting).await?;
-        taken += usize::from(is_new);
-        if is_new && is_trusted {
-            take_away(&me, event.pubkey(), sha256).await?;
+        match index.add_report(&new, max_waiting).await? {
+            Added::New => {
+                taken += 1;
+                condemned.push(sha256);
+            }
+            Added::Waiting => condemned.push(sha256),
+            Added::Done => {}
+            Added::TooMany => return Err(Refusal::ReportsFull),
         }
+    }
+    if is_trusted {
+        let (holdings, moderator) = (me.holdings.clone(), *event.pubkey());
+        to_its_end(async move { take_all_away(&holdings, &moderator, condemned, now_ms).await })
+            .await?;
     }
     match known {
         0 => Err(Refusal::NoBlob),
@@ -85,22 +112,40 @@ async fn report(
     }
 }
 
-/// Bans and removes a blob that a trusted moderator has reported.
+/// Takes away what a trusted moderator has reported, whatever becomes of one of them; what went wrong last.
+async fn take_all_away(
+    holdings: &Holdings,
+    moderator: &PublicKey,
+    condemned: Vec<BlobHash>,
+    now_ms: u64,
+) -> Result<(), HoldingsError> {
+    let mut result = Ok(());
+    for sha256 in condemned {
+        if let Err(error) = take_away(holdings, moderator, sha256, now_ms).await {
+            result = Err(error);
+        }
+    }
+    result
+}
+
+/// Bans and removes a blob.
 async fn take_away(
-    me: &BlossomPolicy,
+    holdings: &Holdings,
     moderator: &PublicKey,
     sha256: BlobHash,
-) -> Result<(), Refusal> {
+    now_ms: u64,
+) -> Result<(), HoldingsError> {
+    let index = holdings.index();
     let (by, subject) = (moderator.to_hex(), Subject::Blob(sha256));
-    administration::carry_out(me, &by, Action::Ban, subject, BY_MODERATOR).await?;
-    if me.holdings.remove(sha256).await?.is_some() {
+    let (ban, remove) = (Action::Ban.name(), Action::Remove.name());
+    let banned = Banned::Hash(sha256);
+    index.ban(&banned, BY_MODERATOR, now_ms).await?;
+    administration::write_down(index, now_ms, &by, ban, subject, BY_MODERATOR).await?;
+    if holdings.remove(sha256).await?.is_some() {
         watch::removed("report");
-        administration::write_down(me, &by, Action::Remove.name(), subject, BY_MODERATOR).await?;
+        administration::write_down(index, now_ms, &by, remove, subject, BY_MODERATOR).await?;
     }
-    me.holdings
-        .index()
-        .resolve_reports_of(&sha256, "removed")
-        .await?;
+    index.resolve_reports_of(&sha256, "removed").await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::BlossomPolicy;
 use crate::refusal::Refusal;
+use crate::standing;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use trellis_relay::extension::prelude::*;
@@ -22,9 +23,9 @@ pub(super) fn declare(api: &mut Api) {
 
 async fn totals(request: HttpRequest, me: Current<BlossomPolicy>) -> Result<HttpResponse, Refusal> {
     me.rates.take_request(&request)?;
-    let totals = me.standing.totals();
+    let totals = standing::totals(&me).await;
     Ok(HttpResponse::Ok().json(Totals {
-        blobs: totals.blobs - totals.quarantined,
+        blobs: totals.blobs.saturating_sub(totals.quarantined),
         bytes: totals.bytes,
     }))
 }

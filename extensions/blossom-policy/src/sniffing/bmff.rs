@@ -16,7 +16,7 @@ pub(super) fn sniff(head: &[u8]) -> Option<&'static str> {
         return None;
     }
     let length = u32_be(head, 0)? as usize;
-    if !(16..=BRANDS_BYTES_MAX).contains(&length) || length % 4 != 0 {
+    if !(16..=BRANDS_BYTES_MAX).contains(&length) || !length.is_multiple_of(4) {
         return None;
     }
     let brands = head.get(8..length)?;

@@ -12,8 +12,10 @@ const END_RECORD_BYTES: usize = 22;
 const END_RECORD: &[u8; 4] = b"PK\x05\x06";
 const ZIP64_LOCATOR: &[u8; 4] = b"PK\x06\x07";
 const CENTRAL_RECORD: &[u8; 4] = b"PK\x01\x02";
+/// How something begins, and whether what follows is a part of it.
+type Signature = (&'static [u8; 6], fn(&[u8]) -> bool);
 /// What is looked for everywhere: eight bytes that no chance brings about, as many as all have.
-const SIGNATURES: [(&[u8; 6], fn(&[u8]) -> bool); 5] = [
+const SIGNATURES: [Signature; 5] = [
     (b"Rar!\x1a\x07", |next| {
         next.starts_with(&[0]) || next.starts_with(&[1, 0])
     }),

@@ -40,6 +40,9 @@ async fn b11_a_list_is_its_owners_newest_first_and_in_pages() {
     let next = format!("?limit=2&cursor={}", stored[1]);
     let page: Value = list(&relay, &alice, &next).await.json();
     assert_eq!(names(&page), stored[2..4]);
+    let strange = format!("?cursor={}", hash(&pdf(6)));
+    let strange = list(&relay, &alice, &strange).await;
+    assert_refused(&strange, 400, "of this list");
     let since = format!("?since={}&until={}", START_S + 1, START_S + 2);
     let between: Value = list(&relay, &alice, &since).await.json();
     assert_eq!(names(&between), stored[2..4]);

@@ -2,6 +2,7 @@
 
 use super::ground::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 use trellis_relay::testing::{Author, HttpCall, TestRelay};
 
 const TOKEN: &str = "hR3kq0ZbT1mYw8vXo5Nc7LdJf2GsPa4E";
@@ -117,6 +118,32 @@ async fn b14_quarantine_hides_and_removal_removes_whoever_owns_it() {
     assert_refused(&order(&relay, "remove", &wrong).await, 400, "64 hex");
     let wordless = json!({ "sha256": name, "reason": "" });
     assert_refused(&order(&relay, "remove", &wordless).await, 400, "reason");
+}
+
+#[tokio::test]
+async fn b14_what_is_quarantined_stays_so_whatever_else_is_said() {
+    let relay = operated().await;
+    let alice = Author::new(1);
+    let name = store(&relay, &alice, 1).await;
+    let body = json!({ "sha256": name, "reason": "to be looked at" });
+    for action in ["quarantine", "ban", "unban"] {
+        assert_eq!(order(&relay, action, &body).await.status, 200);
+        assert_refused(&relay.get(&format!("/{name}")).await, 451, "");
+        // A signature is good for one request.
+        relay.clock().advance(Duration::from_secs(1));
+    }
+    let given_up = relay
+        .delete(&format!("/{name}"))
+        .header("Authorization", &token(&alice, "delete", &[name]));
+    assert_eq!(given_up.await.status, 204);
+    let anew = upload(&relay, &alice, "application/pdf", &pdf(1)).await;
+    assert_refused(&anew, 403, "not stored here");
+    assert_refused(&relay.get(&format!("/{name}")).await, 451, "");
+
+    let shown = order(&relay, "unquarantine", &body).await;
+    assert_eq!(shown.json::<Value>()["changed"], true);
+    assert_refused(&relay.get(&format!("/{name}")).await, 404, "");
+    store(&relay, &alice, 1).await;
 }
 
 #[tokio::test]
@@ -247,13 +274,14 @@ async fn b15_a_server_that_gets_full_says_so_before_it_is() {
     let bytes = pdf(1).len();
     // With one stored, 80 % are used.
     let relay = relay(&format!("quota = {{ total_bytes = {} }}", bytes * 5 / 4)).await;
-    assert_eq!(
-        relay.get("/health").await.json::<Value>()["status"],
-        "healthy"
-    );
+    let standing = async |relay: &TestRelay| {
+        let health: Value = relay.get("/health").await.json();
+        health["extensions"]["blossom_policy"].clone()
+    };
+    assert_eq!(standing(&relay).await["reason"], Value::Null);
     store(&relay, &Author::new(1), 1).await;
     let relay = relay.restart().await;
-    let health: Value = relay.get("/health").await.json();
-    assert_eq!(health["status"], "degraded", "{health}");
-    assert!(health.to_string().contains("70 %"), "{health}");
+    let told = standing(&relay).await;
+    assert_eq!(told["status"], "degraded", "{told}");
+    assert!(told.to_string().contains("70 %"), "{told}");
 }

@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::rules::key_package;
 use crate::storage::Package;
 use crate::watch;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,16 +14,19 @@ use trellis_relay::extension::prelude::*;
 
 /// So many live packages an owner has at most.
 const LIVE_MAX: usize = 15;
+/// Questions to the database at a time.
+const AT_ONCE: usize = 16;
 
 impl MlsGateway {
     /// Handles a page of what became of KeyPackages.
     pub(super) async fn follow_stock(&self, page: &[Change]) -> Result<(), HookError> {
         let (mut gone, mut consumed) = (Vec::new(), Vec::new());
         let mut new: BTreeMap<PublicKey, usize> = BTreeMap::new();
+        let mut came = Vec::new();
         for change in page {
             match change {
                 Change::Stored(stored) => {
-                    self.know_package(&stored.event).await?;
+                    came.push(stored.event.as_ref());
                     *new.entry(*stored.event.pubkey()).or_default() += 1;
                 }
                 // Its owner used it up; a read has counted already what it took.
@@ -36,12 +40,10 @@ impl MlsGateway {
                 Change::Gap { .. } => {}
             }
         }
+        at_once(came, |event| self.know_package(event)).await?;
         self.forget_packages(&gone).await?;
         watch::packages_consumed(self.forget_packages(&consumed).await?);
-        for (owner, new) in new {
-            self.trim(&owner, new).await?;
-        }
-        Ok(())
+        at_once(new, |(owner, new)| self.trim(owner, new)).await
     }
 
     /// Takes out of stock; says how many were in it.
@@ -66,22 +68,22 @@ impl MlsGateway {
         Ok(())
     }
 
-    async fn trim(&self, owner: &PublicKey, new: usize) -> Result<(), HookError> {
+    async fn trim(&self, owner: PublicKey, new: usize) -> Result<(), HookError> {
         if self
             .counts
-            .is_few(owner, new, self.host.clock().monotonic())
+            .is_few(&owner, new, self.host.clock().monotonic())
         {
             return Ok(());
         }
         let now_s = self.host.clock().now_s();
-        let live = self.storage.packages(owner, now_s, LIVE_MAX + 1);
+        let live = self.storage.packages(&owner, now_s, LIVE_MAX + 1);
         let live = live.await?.len();
         self.counts
-            .remember(*owner, live, self.host.clock().monotonic());
+            .remember(owner, live, self.host.clock().monotonic());
         if live <= LIVE_MAX {
             return Ok(());
         }
-        let surplus = self.storage.surplus_packages(owner, LIVE_MAX, now_s);
+        let surplus = self.storage.surplus_packages(&owner, LIVE_MAX, now_s);
         let surplus = surplus.await?;
         for id in &surplus {
             self.host.remove(*id, Cause::Retention).await?;
@@ -89,6 +91,18 @@ impl MlsGateway {
         self.forget_packages(&surplus).await?;
         Ok(())
     }
+}
+
+/// Does the same with each, some at a time: of a database in another place a page would take minutes one after the other.
+async fn at_once<T, F>(
+    items: impl IntoIterator<Item = T>,
+    step: impl Fn(T) -> F,
+) -> Result<(), HookError>
+where
+    F: Future<Output = Result<(), HookError>>,
+{
+    let steps = stream::iter(items).map(|item| Ok(step(item)));
+    steps.try_for_each_concurrent(AT_ONCE, |step| step).await
 }
 
 /// How many live packages owners had, so that the database is not asked about each that comes. Bounded by owners; what

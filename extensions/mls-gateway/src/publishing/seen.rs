@@ -4,13 +4,14 @@ use crate::MlsGateway;
 use crate::rules::group_message;
 use crate::storage::Seen;
 use crate::watch;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use trellis_relay::extension::prelude::*;
 
 impl MlsGateway {
     /// Notes a page of messages, one line a group.
     pub(super) async fn note_messages(&self, page: &[Change]) -> Result<(), HookError> {
-        let mut groups: HashMap<String, Seen> = HashMap::new();
+        let mut groups: HashMap<Cow<'_, str>, Seen> = HashMap::new();
         for change in page {
             let Change::Stored(stored) = change else {
                 continue;
@@ -22,7 +23,7 @@ impl MlsGateway {
             let created_at_s = stored.event.created_at();
             let line = groups.entry(message.group_id);
             let seen = line.or_insert_with_key(|group_id| Seen {
-                group_id: group_id.clone(),
+                group_id: group_id.to_string(),
                 epoch: None,
                 created_at_s,
             });

@@ -2,6 +2,7 @@
 
 use super::tags;
 use crate::config::Settings;
+use std::borrow::Cow;
 use trellis_relay::event::{Event, PublicKey};
 use trellis_relay::reason::Reason;
 
@@ -24,6 +25,6 @@ pub(crate) fn read(event: &Event, settings: &Settings) -> Result<GiftWrap, Reaso
     }
     Ok(GiftWrap {
         recipient: tags::recipient(event)?,
-        group_id,
+        group_id: group_id.map(Cow::into_owned),
     })
 }

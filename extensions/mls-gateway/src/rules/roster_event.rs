@@ -30,7 +30,7 @@ pub(crate) fn check(event: &Event, now_s: u64) -> Result<(), Reason> {
 
 /// Reads one.
 pub(crate) fn read(event: &Event) -> Result<RosterEvent, Reason> {
-    let group_id = tags::group_id(event)?;
+    let group_id = tags::group_id(event)?.into_owned();
     let seq = tags::number("seq", &tags::exactly_one(event, "seq")?)?;
     if seq == 0 {
         return Err(Reason::invalid("seq must be 1 or more"));

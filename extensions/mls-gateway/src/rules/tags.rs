@@ -42,12 +42,12 @@ pub(super) fn public_key(name: &str, value: &str) -> Result<PublicKey, Reason> {
 }
 
 /// The one group.
-pub(super) fn group_id(event: &Event) -> Result<String, Reason> {
+pub(super) fn group_id(event: &Event) -> Result<Cow<'_, str>, Reason> {
     sensible_group_id(exactly_one(event, "h")?)
 }
 
 /// The one group, if any is named.
-pub(super) fn optional_group_id(event: &Event) -> Result<Option<String>, Reason> {
+pub(super) fn optional_group_id(event: &Event) -> Result<Option<Cow<'_, str>>, Reason> {
     at_most_one(event, "h")?.map(sensible_group_id).transpose()
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn is_group_id(text: &str) -> bool {
     (1..=GROUP_ID_BYTES_MAX).contains(&text.len())
 }
 
-fn sensible_group_id(value: Cow<'_, str>) -> Result<String, Reason> {
+fn sensible_group_id(value: Cow<'_, str>) -> Result<Cow<'_, str>, Reason> {
     if value.is_empty() {
         return Err(Reason::invalid("h must name a group"));
     }
@@ -66,7 +66,7 @@ fn sensible_group_id(value: Cow<'_, str>) -> Result<String, Reason> {
             value.len()
         )));
     }
-    Ok(value.into_owned())
+    Ok(value)
 }
 
 /// A whole number, written in digits alone.

@@ -85,6 +85,7 @@ impl Mapped {
         admission: Admission,
     ) -> Result<Vec<Outcome>> {
         let mut txn = self.env.begin_rw_txn()?;
+        let begun_at = meta::last_row(&txn, &self.tables)?;
         let (outcomes, overlay) = self.decide(&txn, batch, policy, now, admission)?;
         apply::apply(
             &mut txn,
@@ -93,7 +94,9 @@ impl Mapped {
             &overlay,
             self.removal_log_entries,
         )?;
+        let cut_at = meta::removals_cut_at(&txn, &self.tables)?;
         txn.commit()?;
+        self.newest.note(begun_at, &overlay, cut_at);
         Ok(outcomes)
     }
 

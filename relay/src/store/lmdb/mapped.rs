@@ -4,6 +4,7 @@ use super::fault::{self, Result};
 use super::keys::KeyedHash;
 use super::meta::{self, Migration};
 use super::moving::{Move, Steps};
+use super::newest::Newest;
 use super::room::Room;
 use super::tables::{Table, Tables};
 use super::{LmdbOptions, opening};
@@ -21,6 +22,7 @@ pub(super) struct Mapped {
     pub(super) migration: Option<Migration>,
     pub(super) room: Room,
     pub(super) removal_log_entries: u64,
+    pub(super) newest: Newest,
 }
 
 impl Mapped {
@@ -44,6 +46,7 @@ impl Mapped {
             records.run(&env, &tables, &room)?;
         }
         let hash = KeyedHash::new(prepared.hash_key);
+        let last_row = meta::last_row(&env.begin_ro_txn()?, &tables)?;
         Ok(Mapped {
             env,
             tables,
@@ -51,6 +54,7 @@ impl Mapped {
             migration: prepared.migration,
             room,
             removal_log_entries: options.removal_log_entries,
+            newest: Newest::at(last_row),
         })
     }
 

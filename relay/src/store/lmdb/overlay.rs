@@ -7,7 +7,7 @@ use super::fault::Result;
 use super::keys;
 use super::records;
 use crate::event::{Event, EventId, PublicKey};
-use crate::store::{Cause, KvWrites};
+use crate::store::{Cause, Change, KvWrites};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +52,19 @@ pub(super) struct Removal {
     pub(super) kind: u16,
     pub(super) pubkey: PublicKey,
     pub(super) cause: Cause,
+}
+
+impl Removal {
+    /// As it is told.
+    pub(super) fn change(&self) -> Change {
+        Change::Removed {
+            row: self.row,
+            id: self.id,
+            kind: self.kind,
+            pubkey: self.pubkey,
+            cause: self.cause,
+        }
+    }
 }
 
 /// An event that is stored now, as this batch sees it.

@@ -4,13 +4,14 @@
 
 mod moving;
 
+use super::changes::changes;
 use super::cursor::{Pen, Walk};
 use super::mapped::Mapped;
 use super::tables::Table;
 use super::{LmdbOptions, LmdbStore};
-use crate::event::{Event, EventParts};
+use crate::event::{Event, EventId, EventParts};
 use crate::filter::Filter;
-use crate::store::{Budget, CheckReport, NoPolicy, Order, Scan, Store, StoreError, Write};
+use crate::store::{Budget, Cause, CheckReport, NoPolicy, Order, Scan, Store, StoreError, Write};
 use lmdb::{Transaction, WriteFlags};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -70,6 +71,47 @@ fn c19_used_bytes_are_those_of_pages_that_are_not_free() {
         let told = store.stats().unwrap().used_bytes / page_bytes;
         // The list of free pages is itself a page or two.
         assert!((told..=told + 2).contains(&walked), "{walked}, {told}");
+    }
+}
+
+#[test]
+fn e4_the_newest_changes_in_memory_are_those_of_the_tables() {
+    for removal_log_entries in [3, 1_000] {
+        let directory = TempDir::new().unwrap();
+        let options = LmdbOptions {
+            removal_log_entries,
+            ..options()
+        };
+        let store = LmdbStore::open(directory.path(), options).unwrap();
+        store.changes(0, 1).unwrap();
+        let remove = |n| Write::Remove(EventId::from_byte_array([n; 32]), Cause::Admin);
+        let mut answered = 0;
+        for n in 10..40 {
+            // A version that replaces the last one, what goes sooner or later, and what goes at once.
+            let expiration = format!(r#"[["expiration","{}"]]"#, 1_800_000_000 + u64::from(n));
+            let batch = [
+                event(n, 0, "[]"),
+                event(n + 50, 1, &expiration),
+                event(n + 100, 1, "[]"),
+                remove(n + 100),
+                remove(n + 43),
+            ];
+            store.commit(&batch, &NoPolicy, 0).unwrap();
+            for (after, max) in (0..=store.last_row().unwrap() + 1)
+                .flat_map(|after| [1, 3, usize::MAX].map(|max| (after, max)))
+            {
+                let (newest, told) = within(&store, |mapped| {
+                    let told = changes(&mapped.env, &mapped.tables, after, max).unwrap();
+                    (mapped.newest.changes(after, max), told)
+                });
+                if let Some(newest) = newest {
+                    assert_eq!(newest.changes, told.changes, "{after}, {max}");
+                    assert_eq!(newest.next, told.next, "{after}, {max}");
+                    answered += 1;
+                }
+            }
+        }
+        assert!(answered > 300, "{answered}");
     }
 }
 

@@ -6,6 +6,7 @@ use super::{operator, operator_with};
 use crate::BlossomPolicy;
 use crate::administration::{self, Action, Subject};
 use crate::blob::BlobHash;
+use crate::holdings::to_its_end;
 use crate::index::{Banned, Blob, Decision, Report};
 use crate::refusal::Refusal;
 use actix_web::http::Method;
@@ -25,8 +26,10 @@ struct StoredBlob {
     /// In seconds since 1970.
     uploaded: u64,
     encrypted: bool,
-    /// Why it is shown to nobody, if so.
+    /// Why it is quarantined, if so. It is shown to nobody then.
     quarantined_for: Option<String>,
+    /// Why its hash is banned, if so. It is shown to nobody then.
+    banned_for: Option<String>,
 }
 
 /// A ban.
@@ -198,8 +201,17 @@ async fn resolve(
     let subject = Subject::Blob(report.sha256);
     match wanted.outcome {
         OutcomeKind::Dismiss => {
-            index.resolve_report(number, "dismissed").await?;
-            administration::write_down(&me, &by, "dismiss", subject, &wanted.reason).await?;
+            let reason = administration::checked(&wanted.reason)?;
+            let now_ms = me.host.clock().now_ms();
+            let index = index.clone();
+            let dismiss = async move {
+                if index.resolve_report(number, "dismissed").await? {
+                    administration::write_down(&index, now_ms, &by, "dismiss", subject, &reason)
+                        .await?;
+                }
+                Ok(())
+            };
+            to_its_end(dismiss).await?;
         }
         OutcomeKind::Remove => {
             for action in [Action::Ban, Action::Remove] {
@@ -228,6 +240,7 @@ fn stored(blob: Blob) -> StoredBlob {
         uploaded: blob.uploaded_ms / 1_000,
         encrypted: blob.is_encrypted,
         quarantined_for: blob.quarantined_for,
+        banned_for: blob.banned_for,
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) async fn forget_all_of(
 ) -> sqlx::Result<usize> {
     let removed = sqlx::query(
         "DELETE FROM archived_events WHERE created_at <= ?2 \
-         AND (pubkey = ?1 OR (recipient_pubkey = ?1 AND kind = ?3))",
+         AND ((substr(pubkey, 1, 8) = substr(?1, 1, 8) AND pubkey = ?1) OR (recipient_pubkey = ?1 AND kind = ?3))",
     )
     .bind(pubkey.to_hex())
     .bind(signed(until_s))

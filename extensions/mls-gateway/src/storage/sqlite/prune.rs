@@ -45,7 +45,8 @@ pub(super) async fn prune(
         archived: remove(
             &mut transaction,
             "DELETE FROM archived_events WHERE position IN \
-             (SELECT position FROM archived_events WHERE archived_at < ?1 LIMIT ?2)",
+             (SELECT position FROM \
+             (SELECT position, archived_at FROM archived_events ORDER BY position LIMIT ?2) WHERE archived_at < ?1)",
             archived_before_s,
             max,
         )
