@@ -236,8 +236,8 @@ mod tests {
         let is_first = |hash: &&BlobHash| first.starts_with(hash.to_string().as_bytes());
         let second = hashes.iter().find(|hash| !is_first(hash)).unwrap();
         let index = ground.holdings.index();
-        let banned = index.ban(&Banned::Hash(*second), "why", NOW_MS);
-        banned.await.unwrap();
+        let banned = Banned::Hash(*second);
+        index.ban(&banned, "why", NOW_MS).await.unwrap();
         let rest: Vec<Bytes> = read(reader).try_collect().await.unwrap();
         writing.await.unwrap();
         let archive = [vec![first], rest].concat().concat();

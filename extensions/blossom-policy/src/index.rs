@@ -26,7 +26,7 @@ pub(crate) use rows::{
     Released, Report, Totals, Usage,
 };
 
-use failure::{connecting, operating};
+use failure::connecting;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
