@@ -143,8 +143,8 @@ pub(crate) async fn admit_counted(
     })
 }
 
-/// Room for what is offered: none where it is told by its hash and its sender has it already. For what has no known length
-/// it is as much as may come, or what the sender has left; then no more than that may come.
+/// Room for what is offered: none where it is told by its hash, and its sender has it already. For what has no known length
+/// it is as much as may come, or what the sender has left. No more than there is room for may come.
 async fn reserve(
     me: &BlossomPolicy,
     offering: &Offering<'_>,
@@ -153,8 +153,16 @@ async fn reserve(
     let by = &offering.signer.pubkey;
     let kind = Kind::of(terms.is_encrypted);
     if let Some(told) = offering.announced.or_else(|| offering.signer.only_blob()) {
-        let is_own = me.holdings.index().is_owner(&told, by).await;
-        if is_own.map_err(Refusal::inside)? {
+        let index = me.holdings.index();
+        let is_own = index.is_owner(&told, by).await.map_err(Refusal::inside)?;
+        let known = match is_own {
+            true => index.blob(&told).await.map_err(Refusal::inside)?,
+            false => None,
+        };
+        // What has another length is another blob.
+        let is_it = |known: &Blob| offering.size_bytes.is_none_or(|it| it == known.size_bytes);
+        if let Some(known) = known.filter(is_it) {
+            terms.max_bytes = terms.max_bytes.min(known.size_bytes);
             return Ok(me.holdings.reserve(by, 0, kind).await?);
         }
     }

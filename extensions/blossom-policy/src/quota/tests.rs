@@ -21,6 +21,27 @@ const CHARGED: Charge = Charge {
 };
 
 #[tokio::test]
+async fn b9_what_one_has_already_is_no_further_blob_until_it_turns_out_to_be_one() {
+    let limits = Limits {
+        blobs_per_pubkey: 2,
+        ..WIDE
+    };
+    let (_ground, quota) = quota(limits).await;
+    let alice = key(1);
+    let reserve = async |bytes| quota.reserve(&alice, bytes, Kind::Plain, None).await;
+    let held = [reserve(1).await.unwrap(), reserve(1).await.unwrap()];
+    let error = reserve(1).await.unwrap_err();
+    assert!(matches!(error, QuotaError::Blobs { limit: 2 }), "{error}");
+    let mut again = reserve(0).await.unwrap();
+    let error = again.fit(1, Kind::Plain, None).unwrap_err();
+    assert!(matches!(error, QuotaError::Blobs { limit: 2 }), "{error}");
+    drop(held);
+    again.fit(1, Kind::Plain, None).unwrap();
+    drop(again);
+    assert_eq!(quota.used_bytes(), (0, 0));
+}
+
+#[tokio::test]
 async fn b9_each_limit_holds_to_the_byte() {
     let limits = Limits {
         bytes_per_pubkey: 100,
@@ -57,11 +78,6 @@ async fn b9_each_limit_holds_to_the_byte() {
         "{error}"
     );
     let nothing = quota.reserve(&alice, 0, Kind::Plain, None).await.unwrap();
-    let error = quota
-        .reserve(&alice, 0, Kind::Plain, None)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, QuotaError::Blobs { limit: 3 }), "{error}");
     let error = quota
         .reserve(&bob, 21, Kind::Plain, None)
         .await
