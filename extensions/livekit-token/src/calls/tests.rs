@@ -165,7 +165,8 @@ fn l8_a_room_that_was_taken_for_over_goes_on_where_livekit_shows_it_later() {
         assert!(calls.is_over(&one));
         (calls, early)
     };
-    let shows: [fn(&Calls, &RoomSeen, u64) -> Vec<Announcement>; 2] = [
+    type Show = fn(&Calls, &RoomSeen, u64) -> Vec<Announcement>;
+    let shows: [Show; 2] = [
         |calls, room, turn| calls.rooms_listed(std::slice::from_ref(room), turn).1,
         |calls, room, turn| calls.opened(room, turn),
     ];

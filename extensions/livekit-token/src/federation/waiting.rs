@@ -180,7 +180,7 @@ mod tests {
         assert!(waiting.spaces().is_empty());
         hear(&mut waiting, &new);
         assert!(!waiting.make_way(&old), "a newer one waits");
-        assert_eq!(waiting.spaces(), [new.clone()]);
+        assert_eq!(waiting.spaces(), std::slice::from_ref(&new));
         waiting.remove(&new);
         assert!(waiting.spaces().is_empty() && waiting.make_way(&old));
     }

@@ -153,9 +153,7 @@ async fn b13_other_bytes_than_the_hash_says_are_not_passed_on_whole() {
     assert!(come < 200_000);
     // A blob that became shorter or longer is noticed before anything is sent.
     for bytes in [10, 199_999, 200_001] {
-        let mut blobs = ground.double.blobs();
-        blobs.insert(name.to_string(), blob(bytes));
-        drop(blobs);
+        ground.double.blobs().insert(name.to_string(), blob(bytes));
         let other = ground.storage.get(&name, 0..200_000, 200_000).await;
         let error = other.err().unwrap();
         assert!(matches!(error, StorageError::Corrupt(_)), "{error}");
