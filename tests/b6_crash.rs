@@ -173,7 +173,8 @@ async fn b6_kill_9_leaves_no_blob_that_nobody_has_and_loses_none_that_was_answer
         "{counts:?}"
     );
     let setup = relay.kill();
-    let checked = setup.run(&["blossom", "check"]).await;
+    let config = setup.config_file().display().to_string();
+    let checked = setup.run(&["blossom", "check", "-c", &config]).await;
     checked.assert_success();
     let told = format!("{} blobs are as they should be\n", stored.len());
     assert_eq!(checked.stdout, told);
