@@ -74,7 +74,7 @@ async fn c10_nostr_tools_authorizes_management_calls() {
 async fn b2_blossom_client_sdk_uploads_lists_mirrors_and_deletes() {
     // The server that is mirrored from is one of this machine, without TLS.
     let config = "outbound.allow_private = ['127.0.0.1/32']\n[extensions.blossom_policy]\n\
-                  mirror.https_only = false\nrates.uploads_per_minute_and_ip = 1000";
+                  mirror = { https_only = false, allow_private = ['127.0.0.1/32'] }\nrates.uploads_per_minute_and_ip = 1000";
     let relay = trellis!().config(config).start().await;
     let script = clients().join("blossom/sdk.test.js");
     if !clients().join("node_modules/blossom-client-sdk").is_dir() {
