@@ -162,7 +162,7 @@ async fn c23_the_first_command_of_the_readme_runs_with_extensions_on() {
     let relay = setup().config(&text).start().await;
     let health = http::get(&relay, "/health", &[]).await;
     assert_eq!(health.status, 200);
-    for extension in ["groups", "mls_gateway"] {
+    for extension in ["blossom_policy", "groups", "mls_gateway"] {
         assert!(health.body.contains(extension), "{}", health.body);
     }
 }
