@@ -80,6 +80,8 @@ async fn b7_a_list_by_another_hash_finds_what_was_stored_before_it() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let found: Value = answer.json();
     assert_eq!(found["unread"], json!(0));
+    let shown = relay.get(&format!("/{}", hash(&pdf(2)))).await;
+    assert_refused(&shown, 451, "");
     let refused = upload(&relay, &Author::new(1), "application/pdf", &pdf(2)).await;
     assert_refused(&refused, 403, "not stored here");
 }
