@@ -1,0 +1,1 @@
+//! Several relays at once, for the agents and the tools of a fleet.

@@ -1,0 +1,1 @@
+//! Coordination of a validator fleet by a signed quorum.
