@@ -165,7 +165,11 @@ impl History {
         // It keys by the version as it was written, with or without v.
         [format!("{version}"), format!("v{version}")]
             .iter()
-            .any(|version| self.book.imported.contains(&format!("{kind}:{version}{tail}")))
+            .any(|version| {
+                self.book
+                    .imported
+                    .contains(&format!("{kind}:{version}{tail}"))
+            })
     }
 
     /// Adds what the Go client did.
@@ -185,7 +189,9 @@ impl History {
     pub(crate) fn undelivered(&self, relays: &[Url]) -> Vec<(ActionKey, nostr::Event, Vec<Url>)> {
         let of = |(key, entry): (&ActionKey, &Entry)| {
             let report = entry.report.clone()?;
-            let missing = relays.iter().filter(|url| !entry.delivered.contains_key(url));
+            let missing = relays
+                .iter()
+                .filter(|url| !entry.delivered.contains_key(url));
             let missing: Vec<Url> = missing.cloned().collect();
             (!missing.is_empty()).then_some((*key, report, missing))
         };
@@ -277,7 +283,10 @@ mod tests {
         history.record(key, done).expect("recorded");
         let history = History::open(folder.path()).expect("a history");
         assert_eq!(history.past().get(&key), Some(&Past::Done));
-        assert_eq!(history.version().map(ToString::to_string).as_deref(), Some("1.0.0"));
+        assert_eq!(
+            history.version().map(ToString::to_string).as_deref(),
+            Some("1.0.0")
+        );
     }
 
     #[test]
@@ -302,7 +311,9 @@ mod tests {
             .to_vec();
         let key = directive("1.0.0", None).key();
         let mut history = History::open(folder.path()).expect("a history");
-        history.record(key, entry(Outcome::Success, 5)).expect("recorded");
+        history
+            .record(key, entry(Outcome::Success, 5))
+            .expect("recorded");
         for (answered, left) in relays.iter().zip([1, 0]) {
             let (_, report, missing) = history.undelivered(&relays).remove(0);
             assert!(missing.contains(answered));

@@ -117,10 +117,17 @@ mod tests {
     fn a2_a_vote_that_was_changed_on_the_disk_does_not_count() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut votes = Votes::open(folder.path()).expect("votes");
-        votes.add(signal(&Keys::generate(), "v1.0.0", 1)).expect("kept");
+        votes
+            .add(signal(&Keys::generate(), "v1.0.0", 1))
+            .expect("kept");
         let path = folder.path().join("votes.json");
         let text = std::fs::read_to_string(&path).expect("the file");
         std::fs::write(&path, text.replace("v1.0.0", "v9.0.0")).expect("the file");
-        assert!(Votes::open(folder.path()).expect("votes").signals().is_empty());
+        assert!(
+            Votes::open(folder.path())
+                .expect("votes")
+                .signals()
+                .is_empty()
+        );
     }
 }
