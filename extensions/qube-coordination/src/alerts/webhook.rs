@@ -7,7 +7,7 @@ use super::alert::News;
 use super::signature::{SIGNATURE, TIMESTAMP, sign};
 use super::{Alerts, StoppedBy};
 use crate::config::Webhook;
-use crate::watch;
+use crate::metering;
 use serde::Serialize;
 use std::time::Duration;
 use trellis_qube_protocol::Digest;
@@ -72,7 +72,7 @@ impl<'a> Messenger<'a> {
     pub(super) async fn run(mut self, stop: &StopToken) -> Result<(), TaskError> {
         let mut news = self.alerts.heard();
         while !stop.is_stopped() {
-            watch::webhook_waiting(self.number, self.alerts.waiting(self.told));
+            metering::webhook_waiting(self.number, self.alerts.waiting(self.told));
             match self.alerts.after(self.told) {
                 Some(next) => {
                     let lost = next.seq - self.told - 1;
@@ -103,10 +103,10 @@ impl<'a> Messenger<'a> {
                 return StoppedBy::Itself;
             }
             let Err(why) = self.send(news).await else {
-                watch::webhook("delivered", 1);
+                metering::webhook("delivered", 1);
                 return StoppedBy::Itself;
             };
-            watch::webhook("failed", 1);
+            metering::webhook("failed", 1);
             let (webhook, wait_ms) = (self.number, wait.as_millis() as u64);
             tracing::warn!(webhook, seq = news.seq, wait_ms, "an alert was not taken: {why}");
             tokio::select! {
@@ -148,7 +148,7 @@ impl<'a> Messenger<'a> {
     }
 
     fn give_up(&self, count: u64, why: &str) {
-        watch::webhook("given_up", count);
+        metering::webhook("given_up", count);
         tracing::error!(webhook = self.number, count, "alerts are given up: {why}");
     }
 
