@@ -8,6 +8,7 @@ mod config;
 mod delete;
 mod export;
 mod extensions;
+mod health;
 mod hooks;
 mod import;
 mod interrupt;
@@ -55,6 +56,8 @@ enum Command {
     /// Run the relay.
     #[command(visible_alias = "relay")]
     Serve(serve::Serve),
+    /// Ask a running relay how it is.
+    Health(health::Health),
     /// Store events from JSON lines.
     Import(import::Import),
     /// Write stored events as JSON lines.
@@ -86,6 +89,7 @@ impl Arguments {
     pub(crate) fn run(self, extensions: &'static [Compiled]) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(serve) => serve.run(extensions),
+            Command::Health(health) => health.run(),
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
             Command::Delete(delete) => delete.run(extensions),

@@ -7,8 +7,9 @@ fn setup() -> Setup {
     trellis!().front(Front::Server)
 }
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "serve",
+    "health",
     "import",
     "export",
     "delete",

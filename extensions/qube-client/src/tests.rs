@@ -32,8 +32,9 @@ async fn connect(urls: &[Url], author: Option<&Author>) -> Relays {
 }
 
 fn signed(author: &Author, content: &str) -> nostr::Event {
-    let json = author.note(content).to_json();
-    trellis_qube_protocol::verified(&json).expect("a signed event")
+    let note = author.note(content);
+    let json = std::str::from_utf8(note.json()).expect("text");
+    trellis_qube_protocol::verified(json).expect("a signed event")
 }
 
 async fn next_content(subscription: &mut Subscription) -> String {
@@ -55,7 +56,7 @@ async fn next_content(subscription: &mut Subscription) -> String {
 async fn a1_what_is_stored_and_what_comes_is_heard() {
     let relay = TestRelay::setup().start().await;
     let ann = Author::new(1);
-    let relays = connect(&[url(&relay.ws_url())], None).await;
+    let relays = connect(&[url(&relay.url())], None).await;
     let mut socket = relay.connect().await;
     socket.store(&ann.note("stored")).await;
     let filter = json!({"kinds": [1], "authors": [ann.pubkey().to_hex()]});
@@ -69,7 +70,7 @@ async fn a1_what_is_stored_and_what_comes_is_heard() {
 async fn a1_a_relay_that_is_away_keeps_no_other_from_answering() {
     let relay = TestRelay::setup().start().await;
     let ann = Author::new(1);
-    let urls = [nobody(), url(&relay.ws_url())];
+    let urls = [nobody(), url(&relay.url())];
     let relays = connect(&urls, None).await;
     let event = signed(&ann, "hello");
     let retry = Retry {
@@ -89,7 +90,7 @@ async fn a1_a_relay_that_is_away_keeps_no_other_from_answering() {
 
 #[tokio::test]
 async fn a1_all_pages_are_fetched_and_each_event_once() {
-    let page = "[limits]\nmax_limit = 10\ndefault_limit = 10";
+    let page = "[limitation]\nmax_limit = 10";
     let (one, two) = (
         TestRelay::setup().config(page).start().await,
         TestRelay::setup().start().await,
@@ -105,7 +106,7 @@ async fn a1_all_pages_are_fetched_and_each_event_once() {
         first.store(&note).await;
         second.store(&note).await;
     }
-    let relays = connect(&[url(&one.ws_url()), url(&two.ws_url())], None).await;
+    let relays = connect(&[url(&one.url()), url(&two.url())], None).await;
     let fetched = relays.fetch(&json!({"kinds": [1]}), PATIENCE).await;
     assert_eq!(fetched.failed, vec![]);
     assert_eq!(fetched.events.len(), 25);
@@ -118,7 +119,7 @@ async fn a1_authentication_is_answered_as_the_keys_owner() {
         .start()
         .await;
     let ann = Author::new(1);
-    let relays = connect(&[url(&relay.ws_url())], Some(&ann)).await;
+    let relays = connect(&[url(&relay.url())], Some(&ann)).await;
     let answers = relays
         .publish_until_ok(&signed(&ann, "members"), Retry::default())
         .await;
