@@ -128,6 +128,10 @@ fn note(me: &QubeCoordination, mirror: &Mirror, done: &Result<(), MirrorError>) 
     me.alerts.note_mirror(why.as_deref());
     let trouble = mirror.trouble.lock();
     let mut trouble = trouble.unwrap_or_else(PoisonError::into_inner);
+    if why.is_some() {
+        // Whatever answers next may be another database.
+        mirror.is_filled.store(false, Relaxed);
+    }
     match (&*trouble, &why) {
         (None, Some(why)) => tracing::warn!("the mirror's database cannot be used: {why}"),
         (Some(_), None) => tracing::info!("the mirror's database can be used again"),

@@ -72,7 +72,7 @@ impl<'a> Messenger<'a> {
     pub(super) async fn run(mut self, stop: &StopToken) -> Result<(), TaskError> {
         let mut news = self.alerts.heard();
         while !stop.is_stopped() {
-            metering::webhook_waiting(self.number, self.alerts.waiting(self.told));
+            self.count();
             match self.alerts.after(self.told) {
                 Some(next) => {
                     let lost = next.seq - self.told - 1;
@@ -98,6 +98,7 @@ impl<'a> Messenger<'a> {
         let mut wait = WAIT_MIN;
         let until_s = news.at + self.alerts.give_up_after().as_secs();
         loop {
+            self.count();
             if self.host.clock().now_s() > until_s {
                 self.give_up(1, "the server did not take it in time");
                 return StoppedBy::Itself;
@@ -145,6 +146,10 @@ impl<'a> Messenger<'a> {
             Err(OutboundError::Failed { cause, .. }) => Err(cause),
             Err(_) => Err("it could not be asked".to_owned()),
         }
+    }
+
+    fn count(&self) {
+        metering::webhook_waiting(self.number, self.alerts.waiting(self.told));
     }
 
     fn give_up(&self, count: u64, why: &str) {
