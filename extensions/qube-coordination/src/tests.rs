@@ -1,0 +1,12 @@
+//! The extension as clients see it, over real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+mod admitting;
+mod conformance;
+mod ground;
+mod hostile;
+mod keeping;
+mod peers;
+mod reading;
+mod reporting;
