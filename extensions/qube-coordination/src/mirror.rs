@@ -29,6 +29,9 @@ use trellis_relay::extension::prelude::*;
 
 /// Events wait so long for others, to be copied together.
 const GATHER: Duration = Duration::from_millis(500);
+/// Memory is waited for so often and so long.
+const KNOWN_LOOKS: usize = 20;
+const KNOWN_LOOK: Duration = Duration::from_millis(50);
 /// Between two looks at the history.
 const LOOK: Duration = Duration::from_secs(2);
 /// After a failure; then twice as long each time.
@@ -159,6 +162,7 @@ async fn follow(
             Change::Gap { .. } => {}
         }
     }
+    until_known(me, stored.values()).await;
     let events: Vec<&Event> = stored.into_values().map(|event| &**event).collect();
     copy_events(me, mirror, &events).await?;
     let ids: Vec<String> = gone.keys().map(EventId::to_hex).collect();
@@ -168,6 +172,18 @@ async fn follow(
         mirror.database.run(mark).await?;
     }
     Ok(())
+}
+
+/// Which directive a report belongs to memory tells, which follows by a hook of its own: it is waited for, a little.
+async fn until_known(me: &QubeCoordination, events: impl Iterator<Item = &&Arc<Event>>) {
+    let signals = events.filter(|event| event.kind() == KIND_SIGNAL);
+    let signals: Vec<_> = signals.map(|event| fields::id(event)).collect();
+    for _ in 0..KNOWN_LOOKS {
+        if signals.iter().all(|id| me.holdings.knows(id)) {
+            return;
+        }
+        tokio::time::sleep(KNOWN_LOOK).await;
+    }
 }
 
 /// As `removed_as` has it.
