@@ -3,32 +3,43 @@
 //!
 //! How an event goes: `admission` asks who sends what, `log` keeps what a directive replaces in the transaction that stores
 //! it, `keeping` guards both kinds against removal, and `holdings` has memory follow the commits. `routes` show it, `peers`
-//! take over the history of other relays.
+//! take over the history of other relays, `dashboard` shows all of it to people, `alerts` tells what needs them, and `mirror`
+//! copies it to PostgreSQL.
 //!
 //! Invariant: what is shown is a pure function of signed events, the configuration and the time; whoever has the same events
 //! gets the same.
 
 mod admission;
+mod alerts;
 mod attempts;
 mod config;
+mod dashboard;
 mod exclusive;
 mod fields;
 mod holdings;
 mod information;
 mod keeping;
 mod log;
+mod metering;
+mod mirror;
 mod networks;
 mod peers;
 mod routes;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;
+mod titles;
 mod watch;
 
 pub use config::Config;
 
+use alerts::Alerts;
 use attempts::Attempts;
 use config::Settings;
+use dashboard::{Live, Shelf};
 use holdings::Holdings;
+use mirror::Mirror;
 use peers::Peers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +59,10 @@ pub struct QubeCoordination {
     holdings: Arc<Holdings>,
     attempts: Attempts,
     peers: Peers,
+    alerts: Alerts,
+    live: Live,
+    shelf: Shelf,
+    mirror: Option<Mirror>,
     /// Requests to the routes, by address.
     requests: RateLimiter,
 }
@@ -59,6 +74,7 @@ impl Extension for QubeCoordination {
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         watch::describe();
+        metering::describe();
         let settings = config.settle()?;
         let networks = networks::of(&settings)?;
         let (known, clock) = (networks.values().cloned().collect(), host.clock().clone());
@@ -69,6 +85,13 @@ impl Extension for QubeCoordination {
             requests: host.rate_limiter(settings.requests_per_minute, Duration::from_secs(60)),
             attempts: Attempts::new(clock),
             peers: Peers::of(&settings),
+            alerts: Alerts::new(settings.clone()),
+            live: Live::new(settings.max_listeners),
+            shelf: Shelf::default(),
+            mirror: match &settings.mirror.url {
+                Some(url) => Some(Mirror::new(url, &host).map_err(|why| format!("mirror.url: {why}"))?),
+                None => None,
+            },
             holdings: Arc::new(holdings),
             networks,
             settings,
@@ -86,6 +109,12 @@ impl Extension for QubeCoordination {
         holdings::register(hooks);
         information::register(hooks);
         routes::register(&self.settings, hooks);
+        if let Some(path) = &self.settings.dashboard_path {
+            dashboard::register(path, hooks);
+        }
+        if self.mirror.is_some() {
+            mirror::register(hooks);
+        }
     }
 
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
@@ -94,15 +123,25 @@ impl Extension for QubeCoordination {
         tokio::select! {
             () = keep_time(&self) => Ok(()),
             result = peers::visit_forever(&self) => result,
+            result = self.alerts.run(&self, &stop) => result,
+            () = mirror::run(&self, &stop) => Ok(()),
             () = stop.stopped() => Ok(()),
         }
     }
 
     fn health(&self) -> Health {
-        match self.peers.problem() {
+        let mirrors = || {
+            let why = self.mirror.as_ref()?.trouble()?;
+            Some(format!("the mirror's database: {why}"))
+        };
+        match self.peers.problem().or_else(mirrors) {
             Some(problem) => Health::Degraded(problem),
             None => Health::Ok,
         }
+    }
+
+    async fn shutdown(&self) {
+        self.live.end();
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) use reader::{Listing, Reader};
 
 use crate::QubeCoordination;
 use crate::config::Settings;
+use crate::dashboard;
 use std::sync::Arc;
 use trellis_qube_protocol::{FleetState, NetworkId, NetworkState};
 use trellis_relay::extension::prelude::*;
@@ -42,6 +43,7 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<QubeCoordinati
         report::declare(api);
         audit::declare(api);
         export::declare(api);
+        dashboard::declare_live(api);
     });
 }
 

@@ -1,6 +1,6 @@
 //! How a receiver knows that a request is the relay's: HMAC-SHA256 over the time and the body.
 //!
-//! `docs/extensions/qube-coordination.md` shows how to check it, and a test runs what stands there.
+//! `docs/extensions/qube-dashboard.md` shows how to check it, and a test runs what stands there.
 
 use ring::hmac;
 
