@@ -132,7 +132,9 @@ pub(crate) async fn fetch_early(tools: &Tools<'_>, task: &Task) -> Result<(), St
     let expected = task.genesis_hash.as_ref();
     let beside = early.with_extension("part");
     let downloader = tools.downloader;
-    let fetched = downloader.fetch(genesis_url, &beside, max_bytes, expected).await;
+    let fetched = downloader
+        .fetch(genesis_url, &beside, max_bytes, expected)
+        .await;
     fetched.map_err(|error| error.to_string())?;
     crate::durable::rename(&beside, &early).map_err(|error| error.to_string())
 }
@@ -304,7 +306,9 @@ impl Run<'_> {
         let seen = runner::run_once(&folder, &id, &order, self.tools.stop).await?;
         match seen {
             None => Err(Halt::Stopped),
-            Some(Seen::Ended(end)) => end.problem().map_or(Ok(()), |problem| Err(Halt::Failed(problem))),
+            Some(Seen::Ended(end)) => end
+                .problem()
+                .map_or(Ok(()), |problem| Err(Halt::Failed(problem))),
             Some(_) => {
                 tracing::warn!(
                     task = self.task.name(),

@@ -8,9 +8,9 @@ use crate::history::History;
 use crate::lock::Lock;
 use crate::node::{Node, Surroundings};
 use crate::pages::Pages;
+use crate::secret;
 use crate::stop::{self, Stopper};
 use crate::watch::Watch;
-use crate::secret;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -77,7 +77,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let networks = config.networks.len();
     let pubkey = around.keys.public_key().to_hex();
-    tracing::info!(networks, relays = config.relays.len(), pubkey, dry_run = config.dry_run, "ready");
+    tracing::info!(
+        networks,
+        relays = config.relays.len(),
+        pubkey,
+        dry_run = config.dry_run,
+        "ready"
+    );
     let outcome = work(&mut nodes, &stopper).await;
     stopper.ask();
     // Each ends at its next step; what was begun is in its journal.
@@ -93,10 +99,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Waits for the wish to stop, or for a node that ends.
-async fn work(
-    nodes: &mut JoinSet<anyhow::Result<()>>,
-    stopper: &Stopper,
-) -> anyhow::Result<()> {
+async fn work(nodes: &mut JoinSet<anyhow::Result<()>>, stopper: &Stopper) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -77,14 +77,21 @@ impl Courier {
                     }
                 }
                 let now_s = self.clock.now_s();
-                let written = self.history.lock().delivered(&key, &report, done, &urls, now_s);
+                let written = self
+                    .history
+                    .lock()
+                    .delivered(&key, &report, done, &urls, now_s);
                 if let Err(error) = written {
                     tracing::error!(network = %self.network, %error, "cannot write the history");
                     all_done = false;
                 }
             }
             let pause = if all_done { longest } else { wait };
-            wait = if all_done { first } else { (wait * 2).min(longest) };
+            wait = if all_done {
+                first
+            } else {
+                (wait * 2).min(longest)
+            };
             tokio::select! {
                 () = self.stop.asked() => return,
                 () = self.news.notified() => wait = first,

@@ -156,7 +156,10 @@ impl Downloader {
             let status = answer.status();
             return Err(DownloadError::Status { host, status });
         }
-        if answer.content_length().is_some_and(|bytes| bytes > max_bytes) {
+        if answer
+            .content_length()
+            .is_some_and(|bytes| bytes > max_bytes)
+        {
             return Err(DownloadError::TooLarge(max_bytes));
         }
         let mut file = durable::create(to).map_err(disk)?;
@@ -164,7 +167,9 @@ impl Downloader {
         let mut left_bytes = max_bytes;
         while let Some(piece) = answer.chunk().await.map_err(|error| failed(&error))? {
             let too_large = || DownloadError::TooLarge(max_bytes);
-            left_bytes = left_bytes.checked_sub(piece.len() as u64).ok_or_else(too_large)?;
+            left_bytes = left_bytes
+                .checked_sub(piece.len() as u64)
+                .ok_or_else(too_large)?;
             hash.update(&piece);
             file.write_all(&piece).map_err(disk)?;
         }
@@ -223,7 +228,8 @@ fn tls(trusted: &[PathBuf]) -> Result<ClientConfig, DownloadError> {
             let file = file.display();
             DownloadError::Client(format!("download.trusted_certificates: {file}: {problem}"))
         };
-        let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let read =
+            CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         for certificate in read.map_err(|error| unusable(&error))? {
             let added = roots.add(certificate);
             added.map_err(|error| unusable(&error))?;

@@ -24,7 +24,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Creates or empties a file that only its owner may read.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(PRIVATE);
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(PRIVATE);
     options.open(path)
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Entry {
     pub(crate) action_at: u64,
     /// The signed report, until no relay needs it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) report: Option<nostr::Event>,
+    pub(crate) report: Option<nostr::event::Event>,
     /// Relays that are done with it, and what they said.
     #[serde(default)]
     pub(crate) delivered: BTreeMap<Url, String>,
@@ -165,7 +165,11 @@ impl History {
         // It keys by the version as it was written, with or without v.
         [format!("{version}"), format!("v{version}")]
             .iter()
-            .any(|version| self.book.imported.contains(&format!("{kind}:{version}{tail}")))
+            .any(|version| {
+                self.book
+                    .imported
+                    .contains(&format!("{kind}:{version}{tail}"))
+            })
     }
 
     /// Adds what the Go client did.
@@ -182,10 +186,15 @@ impl History {
     }
 
     /// The reports that these relays still need.
-    pub(crate) fn undelivered(&self, relays: &[Url]) -> Vec<(ActionKey, nostr::Event, Vec<Url>)> {
+    pub(crate) fn undelivered(
+        &self,
+        relays: &[Url],
+    ) -> Vec<(ActionKey, nostr::event::Event, Vec<Url>)> {
         let of = |(key, entry): (&ActionKey, &Entry)| {
             let report = entry.report.clone()?;
-            let missing = relays.iter().filter(|url| !entry.delivered.contains_key(url));
+            let missing = relays
+                .iter()
+                .filter(|url| !entry.delivered.contains_key(url));
             let missing: Vec<Url> = missing.cloned().collect();
             (!missing.is_empty()).then_some((*key, report, missing))
         };
@@ -197,7 +206,7 @@ impl History {
     pub(crate) fn delivered(
         &mut self,
         key: &ActionKey,
-        report: &nostr::Event,
+        report: &nostr::event::Event,
         answers: Vec<(Url, String)>,
         relays: &[Url],
         now_s: u64,
@@ -256,8 +265,8 @@ mod tests {
     }
 
     fn entry(outcome: Outcome, action_at: u64) -> Entry {
-        let keys = nostr::Keys::generate();
-        let report = nostr::EventBuilder::new(nostr::Kind::from(3333), "done");
+        let keys = nostr::key::Keys::generate();
+        let report = nostr::event::EventBuilder::new(nostr::event::Kind::from(3333), "done");
         Entry {
             directive: directive("1.0.0", None),
             developer: keys.public_key().into(),
@@ -277,7 +286,10 @@ mod tests {
         history.record(key, done).expect("recorded");
         let history = History::open(folder.path()).expect("a history");
         assert_eq!(history.past().get(&key), Some(&Past::Done));
-        assert_eq!(history.version().map(ToString::to_string).as_deref(), Some("1.0.0"));
+        assert_eq!(
+            history.version().map(ToString::to_string).as_deref(),
+            Some("1.0.0")
+        );
     }
 
     #[test]
@@ -302,7 +314,9 @@ mod tests {
             .to_vec();
         let key = directive("1.0.0", None).key();
         let mut history = History::open(folder.path()).expect("a history");
-        history.record(key, entry(Outcome::Success, 5)).expect("recorded");
+        history
+            .record(key, entry(Outcome::Success, 5))
+            .expect("recorded");
         for (answered, left) in relays.iter().zip([1, 0]) {
             let (_, report, missing) = history.undelivered(&relays).remove(0);
             assert!(missing.contains(answered));

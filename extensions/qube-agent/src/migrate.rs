@@ -36,14 +36,18 @@ pub(crate) fn migrate(from: &Path, to: &Path) -> anyhow::Result<Migrated> {
     let old = old_config(&from.join("config.yaml"))?;
     let keys_file = from.join("keys.json");
     let text = read(&keys_file)?;
-    let keys = secret::parse(&text)
-        .with_context(|| format!("{}: no nsec in it", keys_file.display()))?;
+    let keys =
+        secret::parse(&text).with_context(|| format!("{}: no nsec in it", keys_file.display()))?;
     let done = done(&from.join("history.yaml"))?;
 
     let to = std::path::absolute(to)?;
     let (config, key, data) = (to.join("agent.toml"), to.join("key"), to.join("data"));
     for path in [&config, &key, &data] {
-        ensure!(!path.exists(), "{} is there already; nothing was changed", path.display());
+        ensure!(
+            !path.exists(),
+            "{} is there already; nothing was changed",
+            path.display()
+        );
     }
     let folder = data.join("networks").join(old.network.as_str());
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -87,7 +91,9 @@ fn old_config(path: &Path) -> anyhow::Result<Old> {
         let parsed = key.parse();
         parsed.with_context(|| format!("{name}: follow {key:?}"))
     });
-    let quorum = yaml["quorum"].as_i64().and_then(|quorum| usize::try_from(quorum).ok());
+    let quorum = yaml["quorum"]
+        .as_i64()
+        .and_then(|quorum| usize::try_from(quorum).ok());
     Ok(Old {
         relays: relays.collect::<anyhow::Result<_>>()?,
         developers: developers.collect::<anyhow::Result<_>>()?,
@@ -107,8 +113,14 @@ fn done(path: &Path) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let yaml = yaml(path)?;
-    let entries = yaml["entries"].as_hash().into_iter().flat_map(|hash| hash.keys());
-    Ok(entries.filter_map(Yaml::as_str).map(str::to_owned).collect())
+    let entries = yaml["entries"]
+        .as_hash()
+        .into_iter()
+        .flat_map(|hash| hash.keys());
+    Ok(entries
+        .filter_map(Yaml::as_str)
+        .map(str::to_owned)
+        .collect())
 }
 
 fn new_config(old: &Old, data: &Path, key: &Path) -> String {
@@ -179,9 +191,9 @@ entries:
     upgrade:v0.0.9: \"2025-01-01T00:00:00Z\"
 ";
 
-    fn old() -> (tempfile::TempDir, nostr::Keys) {
+    fn old() -> (tempfile::TempDir, nostr::key::Keys) {
         let folder = tempfile::tempdir().expect("a folder");
-        let keys = nostr::Keys::generate();
+        let keys = nostr::key::Keys::generate();
         let nsec = keys.secret_key().to_bech32().expect("an nsec");
         let npub = keys.public_key().to_bech32().expect("an npub");
         let json = serde_json::json!({"nsec": nsec, "npub": npub});
@@ -205,7 +217,10 @@ entries:
         assert_eq!(network.node_id.as_str(), "node-01020304");
         let key = secret::load(&config.key_file).expect("a key");
         assert_eq!(key.public_key(), keys.public_key());
-        let mode = fs::metadata(&config.key_file).expect("a file").permissions().mode();
+        let mode = fs::metadata(&config.key_file)
+            .expect("a file")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -214,7 +229,9 @@ entries:
         let (from, _) = old();
         let to = tempfile::tempdir().expect("a folder");
         migrate(from.path(), to.path()).expect("migrated");
-        let again = migrate(from.path(), to.path()).err().map(|error| error.to_string());
+        let again = migrate(from.path(), to.path())
+            .err()
+            .map(|error| error.to_string());
         assert!(again.is_some_and(|text| text.contains("is there already")));
     }
 }

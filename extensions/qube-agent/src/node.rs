@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use crate::task::Task;
 use crate::votes::Votes;
 use crate::watch::Watch;
-use nostr::Keys;
+use nostr::key::Keys;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -29,8 +29,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use trellis_qube_client::{Received, Relays, Subscription};
 use trellis_qube_protocol::decision::{Decision, Past, WaitReason, decide};
 use trellis_qube_protocol::{
-    ADDRESS, Ack, ActionKey, Fields, KIND_ACK, KIND_SIGNAL, Ledger, NetworkState, Signal,
-    VoteScope,
+    ADDRESS, Ack, ActionKey, Fields, KIND_ACK, KIND_SIGNAL, Ledger, NetworkState, Signal, VoteScope,
 };
 use url::Url;
 
@@ -78,7 +77,7 @@ pub(crate) struct Node {
     /// When to decide again although nothing was heard.
     wake: Option<Instant>,
     /// Signals that could not be followed, so that each is told of once.
-    unreadable: BTreeSet<nostr::EventId>,
+    unreadable: BTreeSet<nostr::event::EventId>,
     /// What was said in the log, so that it is said once.
     told: Option<String>,
 }
@@ -94,12 +93,9 @@ impl Node {
         let folder = around.config.folder_of(&network.id);
         std::fs::create_dir_all(folder.join("runs"))?;
         let developers = network.developers.iter().copied();
-        let fleet = trellis_qube_protocol::Network::new(
-            network.id.clone(),
-            developers,
-            network.quorum,
-        )
-        .map_err(io::Error::other)?;
+        let fleet =
+            trellis_qube_protocol::Network::new(network.id.clone(), developers, network.quorum)
+                .map_err(io::Error::other)?;
         let mut ledger = Ledger::new(vec![fleet], VoteScope::Network);
         let votes = Votes::open(&folder)?;
         for signal in votes.signals() {
@@ -135,7 +131,11 @@ impl Node {
         let filter = serde_json::json!({
             "kinds": [KIND_SIGNAL], "authors": self.network.developers, "#d": [ADDRESS],
         });
-        let mut signals = self.around.relays.subscribe(&filter).map_err(io::Error::other)?;
+        let mut signals = self
+            .around
+            .relays
+            .subscribe(&filter)
+            .map_err(io::Error::other)?;
         let mut ticks = interval(self.around.config.check_every.0);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = self.around.stop.clone();
@@ -291,7 +291,8 @@ impl Node {
         tracing::info!(%network, task = name, hash = %task.directive.hash, "the quorum is reached: acting");
         let result = serde_json::to_value(&task)?;
         let now_s = self.around.clock.now_s();
-        self.journal.append(now_s, Step::Decide, Mark::Done { result })?;
+        self.journal
+            .append(now_s, Step::Decide, Mark::Done { result })?;
         self.carry_out(&task).await
     }
 
@@ -341,7 +342,9 @@ impl Node {
             }
         }
         let kind = task.directive.action.kind();
-        self.around.watch.action(&network.id, kind, outcome.word(), self.around.clock.now_s());
+        self.around
+            .watch
+            .action(&network.id, kind, outcome.word(), self.around.clock.now_s());
         let entry = report::entry(
             task,
             outcome,
@@ -387,7 +390,10 @@ impl Node {
             fetched = action::fetch_early(&tools, task) => fetched,
         };
         if let Err(error) = fetched {
-            self.tell(format!("the genesis of {} is not here yet: {error}", task.name()));
+            self.tell(format!(
+                "the genesis of {} is not here yet: {error}",
+                task.name()
+            ));
         }
     }
 
@@ -428,7 +434,13 @@ impl Node {
 
 /// Whether nothing is left to do for an entry.
 fn is_over(entry: &Entry) -> bool {
-    !matches!(entry.outcome, Outcome::Refused { is_final: false, .. })
+    !matches!(
+        entry.outcome,
+        Outcome::Refused {
+            is_final: false,
+            ..
+        }
+    )
 }
 
 /// The next of a subscription that there may not be.

@@ -165,7 +165,9 @@ mod tests {
             assert_eq!(mode(&placement.path), 0o750, "as the old one");
         }
         for _again in 0..2 {
-            placement.restore(Some(Digest::of(b"old"))).expect("restored");
+            placement
+                .restore(Some(Digest::of(b"old")))
+                .expect("restored");
             assert_eq!(content(&placement.path), "old");
             assert_eq!(mode(&placement.path), 0o750);
         }

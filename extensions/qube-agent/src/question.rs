@@ -50,7 +50,9 @@ pub(crate) async fn becomes_well(
         };
         if Instant::now() + probe.every.0 > deadline {
             let within = probe.within;
-            return Some(Err(format!("the node was not well within {within}: {problem}")));
+            return Some(Err(format!(
+                "the node was not well within {within}: {problem}"
+            )));
         }
         tokio::select! {
             () = stop.asked() => return None,

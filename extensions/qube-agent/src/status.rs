@@ -96,7 +96,11 @@ impl Status {
                     ended.action,
                     ended.version,
                     ended.outcome,
-                    if ended.undelivered_to > 0 { "(report on its way) " } else { "" },
+                    if ended.undelivered_to > 0 {
+                        "(report on its way) "
+                    } else {
+                        ""
+                    },
                 );
             }
         }

@@ -25,17 +25,32 @@ const CONNECTED: &str = "trellis_qube_agent_relays_connected";
 
 /// What is counted, with its help.
 const COUNTERS: [(&str, &str); 2] = [
-    (SIGNALS, "Signals heard, by network and result: vote, invalid"),
-    (ACTIONS, "Actions that ended, by network, action and outcome: success, failure, refused"),
+    (
+        SIGNALS,
+        "Signals heard, by network and result: vote, invalid",
+    ),
+    (
+        ACTIONS,
+        "Actions that ended, by network, action and outcome: success, failure, refused",
+    ),
 ];
 /// What is measured, with its help.
 const GAUGES: [(&str, &str); 8] = [
     (RUNNING, "1 while an action is carried out, by network"),
     (ENDED_AT, "When the last action ended, by network"),
-    (VOTES, "The most votes that stand for one action, by network"),
+    (
+        VOTES,
+        "The most votes that stand for one action, by network",
+    ),
     (QUORUM, "The votes that an action needs, by network"),
-    (CONFLICTS, "Versions for which votes name different hashes, by network"),
-    (UNDELIVERED, "Reports that a relay has not taken yet, by network"),
+    (
+        CONFLICTS,
+        "Versions for which votes name different hashes, by network",
+    ),
+    (
+        UNDELIVERED,
+        "Reports that a relay has not taken yet, by network",
+    ),
     (RELAYS, "Relays of the configuration"),
     (CONNECTED, "Relays that are connected"),
 ];
@@ -90,7 +105,8 @@ impl Watch {
 
     /// A signal was heard.
     pub(crate) fn signal(&self, network: &NetworkId, result: &'static str) {
-        self.counter(SIGNALS, network, &[("result", result)]).increment(1);
+        self.counter(SIGNALS, network, &[("result", result)])
+            .increment(1);
     }
 
     /// A network was looked at.
@@ -98,7 +114,8 @@ impl Watch {
         let votes = state.actions.iter().map(|action| action.votes.len()).max();
         self.gauge(VOTES, network).set(votes.unwrap_or(0) as f64);
         self.gauge(QUORUM, network).set(state.quorum as f64);
-        self.gauge(CONFLICTS, network).set(state.conflicts.len() as f64);
+        self.gauge(CONFLICTS, network)
+            .set(state.conflicts.len() as f64);
         let current = state.current_action().map(|action| {
             let directive = &action.directive;
             format!("{} {}", directive.action.kind(), directive.version)
@@ -119,7 +136,8 @@ impl Watch {
     }
 
     fn set_running(&self, network: &NetworkId, is_running: bool) {
-        self.gauge(RUNNING, network).set(f64::from(u8::from(is_running)));
+        self.gauge(RUNNING, network)
+            .set(f64::from(u8::from(is_running)));
         let mut networks = self.lock();
         networks.entry(network.clone()).or_default().running = is_running;
     }
@@ -148,7 +166,9 @@ impl Watch {
     /// So many relays are connected.
     pub(crate) fn relays(&self, all: usize, connected: usize) {
         for (name, count) in [(RELAYS, all), (CONNECTED, connected)] {
-            let gauge = self.recorder.register_gauge(&Key::from_name(name), &METADATA);
+            let gauge = self
+                .recorder
+                .register_gauge(&Key::from_name(name), &METADATA);
             gauge.set(count as f64);
         }
     }
@@ -173,14 +193,13 @@ impl Watch {
     }
 }
 
-fn key(
-    name: &'static str,
-    network: &NetworkId,
-    labels: &[(&'static str, &'static str)],
-) -> Key {
+fn key(name: &'static str, network: &NetworkId, labels: &[(&'static str, &'static str)]) -> Key {
     let network = Label::new("network", network.to_string());
     let others = labels.iter().map(|(name, value)| Label::new(*name, *value));
-    Key::from_parts(name, std::iter::once(network).chain(others).collect::<Vec<_>>())
+    Key::from_parts(
+        name,
+        std::iter::once(network).chain(others).collect::<Vec<_>>(),
+    )
 }
 
 /// An action is carried out for as long as this lives.
@@ -213,7 +232,10 @@ mod tests {
         assert!(page.contains(r#"trellis_qube_agent_action_running{network="hqz"} 0"#));
         let docs = include_str!("../../../docs/extensions/qube-agent.md");
         for (name, _) in COUNTERS.iter().chain(&GAUGES) {
-            assert!(docs.contains(&format!("`{name}`")), "{name} is not explained");
+            assert!(
+                docs.contains(&format!("`{name}`")),
+                "{name} is not explained"
+            );
         }
     }
 }

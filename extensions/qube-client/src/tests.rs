@@ -1,7 +1,6 @@
 //! The client against real relays in this process.
 
 use crate::{ConnectError, Delivery, Received, Relays, Retry, Subscription};
-use futures_util::StreamExt as _;
 use serde_json::json;
 use std::time::Duration;
 use trellis_relay::testing::{Author, TestRelay};
@@ -31,7 +30,7 @@ async fn connect(urls: &[Url], author: Option<&Author>) -> Relays {
     relays
 }
 
-fn signed(author: &Author, content: &str) -> nostr::Event {
+fn signed(author: &Author, content: &str) -> nostr::event::Event {
     let note = author.note(content);
     let json = std::str::from_utf8(note.json()).expect("text");
     trellis_qube_protocol::verified(json).expect("a signed event")

@@ -36,10 +36,18 @@ fn whole(config: &Config) -> Checked {
     let mut seen = BTreeSet::new();
     for relay in &config.relays {
         if !matches!(relay.scheme(), "ws" | "wss") || !relay.has_host() {
-            return Err(problem("relays", relay, "addresses that begin with wss:// or ws://"));
+            return Err(problem(
+                "relays",
+                relay,
+                "addresses that begin with wss:// or ws://",
+            ));
         }
         if !seen.insert(relay) {
-            return Err(problem("relays", format!("{relay} twice"), "each relay once"));
+            return Err(problem(
+                "relays",
+                format!("{relay} twice"),
+                "each relay once",
+            ));
         }
     }
     span("check_every", config.check_every, 100, 600_000)?;
@@ -49,7 +57,11 @@ fn whole(config: &Config) -> Checked {
     let mut seen = BTreeSet::new();
     for one in &config.networks {
         if !seen.insert(&one.id) {
-            return Err(problem("networks.id", format!("{} twice", one.id), "each network once"));
+            return Err(problem(
+                "networks.id",
+                format!("{} twice", one.id),
+                "each network once",
+            ));
         }
         network(one, &config.download)?;
     }
@@ -64,7 +76,11 @@ fn network(network: &Network, download: &Download) -> Checked {
     let key = |name: &str| format!("networks.{}.{name}", network.id);
     let developers: BTreeSet<_> = network.developers.iter().collect();
     if developers.len() != network.developers.len() {
-        return Err(problem(&key("developers"), "one developer twice", "each once"));
+        return Err(problem(
+            &key("developers"),
+            "one developer twice",
+            "each once",
+        ));
     }
     count(&key("developers"), developers.len(), MAX_DEVELOPERS)?;
     if !(1..=developers.len()).contains(&network.quorum) {
@@ -73,9 +89,16 @@ fn network(network: &Network, download: &Download) -> Checked {
     }
     if network.current_version.is_some() && network.current_version_command.is_some() {
         let found = "given beside current_version";
-        return Err(problem(&key("current_version_command"), found, "one of the two"));
+        return Err(problem(
+            &key("current_version_command"),
+            found,
+            "one of the two",
+        ));
     }
-    optional_command(&key("current_version_command"), &network.current_version_command)?;
+    optional_command(
+        &key("current_version_command"),
+        &network.current_version_command,
+    )?;
     optional_command(&key("height_command"), &network.height_command)?;
     if let Some(one) = &network.upgrade {
         upgrade(&key("upgrade"), one, download)?;
@@ -99,7 +122,12 @@ fn upgrade(at: &str, upgrade: &Upgrade, download: &Download) -> Checked {
     web_url(&key, &filled, download.allow_http)?;
     file(&format!("{at}.binary"), &upgrade.binary)?;
     command(&format!("{at}.restart"), &upgrade.restart)?;
-    span(&format!("{at}.restart_within"), upgrade.restart_within, 1_000, 3_600_000)?;
+    span(
+        &format!("{at}.restart_within"),
+        upgrade.restart_within,
+        1_000,
+        3_600_000,
+    )?;
     size(&format!("{at}.max_bytes"), upgrade.max_bytes)?;
     optional_probe(at, upgrade.probe.as_ref())
 }
@@ -107,7 +135,12 @@ fn upgrade(at: &str, upgrade: &Upgrade, download: &Download) -> Checked {
 fn reboot(at: &str, reboot: &Reboot) -> Checked {
     file(&format!("{at}.genesis_path"), &reboot.genesis_path)?;
     command(&format!("{at}.command"), &reboot.command)?;
-    span(&format!("{at}.command_within"), reboot.command_within, 1_000, 3_600_000)?;
+    span(
+        &format!("{at}.command_within"),
+        reboot.command_within,
+        1_000,
+        3_600_000,
+    )?;
     size(&format!("{at}.max_bytes"), reboot.max_bytes)?;
     optional_probe(at, reboot.probe.as_ref())
 }
@@ -131,7 +164,8 @@ fn web_url(key: &str, text: &str, allow_http: bool) -> Checked {
         true => "an address that begins with https:// or http://",
         false => "an address that begins with https:// (http:// needs download.allow_http = true)",
     };
-    let url = Url::parse(text).map_err(|error| problem(key, format!("{text:?} ({error})"), allowed))?;
+    let url =
+        Url::parse(text).map_err(|error| problem(key, format!("{text:?} ({error})"), allowed))?;
     let good = url.scheme() == "https" || allow_http && url.scheme() == "http";
     match good && url.has_host() {
         true => Ok(()),
@@ -146,14 +180,22 @@ fn optional_command(key: &str, argv: &Option<Vec<String>>) -> Checked {
 fn command(key: &str, argv: &[String]) -> Checked {
     match argv.first() {
         Some(program) if !program.is_empty() => Ok(()),
-        _ => Err(problem(key, "empty", "a program and its arguments, [\"program\", \"argument\"]")),
+        _ => Err(problem(
+            key,
+            "empty",
+            "a program and its arguments, [\"program\", \"argument\"]",
+        )),
     }
 }
 
 fn file(key: &str, path: &Path) -> Checked {
     match path.is_absolute() && path.file_name().is_some() {
         true => Ok(()),
-        false => Err(problem(key, path.display(), "the whole path of a file, from / on")),
+        false => Err(problem(
+            key,
+            path.display(),
+            "the whole path of a file, from / on",
+        )),
     }
 }
 
@@ -167,7 +209,11 @@ fn not_empty(key: &str, path: &Path) -> Checked {
 fn count(key: &str, found: usize, max: usize) -> Checked {
     match (1..=max).contains(&found) {
         true => Ok(()),
-        false => Err(problem(key, format!("a list of {found}"), format!("1 to {max}"))),
+        false => Err(problem(
+            key,
+            format!("a list of {found}"),
+            format!("1 to {max}"),
+        )),
     }
 }
 
@@ -228,13 +274,23 @@ url = "http://127.0.0.1:1/health"
             ("quorum = 1", "quorum = 2", "networks.hqz.quorum", "1 to 1"),
             ("quorum = 1", "quorum = 0", "networks.hqz.quorum", "is 0"),
             ("wss://relay", "https://relay", "relays", "wss://"),
-            ("https://files", "http://files", "url_template", "allow_http"),
+            (
+                "https://files",
+                "http://files",
+                "url_template",
+                "allow_http",
+            ),
             ("{os}", "{platform}", "url_template", "{arch}"),
             ("\"/opt/node\"", "\"node\"", "upgrade.binary", "from / on"),
             ("[\"true\"]", "[]", "upgrade.restart", "a program"),
             ("data_dir", "data_dri", "data_dri", "expected"),
             ("\"hqz\"", "\"H Q\"", "id", "a-z"),
-            ("url = \"http://127.0.0.1:1/health\"", "", "probe", "one of the two"),
+            (
+                "url = \"http://127.0.0.1:1/health\"",
+                "",
+                "probe",
+                "one of the two",
+            ),
             (
                 "url = \"http://127.0.0.1:1/health\"",
                 "url = \"http://127.0.0.1:1/\"\nwithin = \"5 weeks\"",

@@ -23,7 +23,8 @@ async fn server(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Url {
 
 fn ok(body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        .into_bytes()
 }
 
 fn downloader(allow_http: bool) -> Downloader {
@@ -45,7 +46,9 @@ async fn a4_a_file_that_hashes_right_is_there_and_cannot_be_run() {
     let url = server(|_| ok("program")).await;
     let (_folder, to) = place();
     let expected = Digest::of(b"program");
-    let fetched = downloader(true).fetch(&url, &to, 100, Some(&expected)).await;
+    let fetched = downloader(true)
+        .fetch(&url, &to, 100, Some(&expected))
+        .await;
     assert_eq!(fetched.expect("fetched"), expected);
     assert_eq!(hash_of(&to).expect("read"), Some(expected));
     let mode = std::fs::metadata(&to).expect("a file").permissions().mode();
@@ -57,7 +60,9 @@ async fn a4_a_file_that_hashes_wrong_is_removed() {
     let url = server(|_| ok("another")).await;
     let (_folder, to) = place();
     let expected = Digest::of(b"program");
-    let fetched = downloader(true).fetch(&url, &to, 100, Some(&expected)).await;
+    let fetched = downloader(true)
+        .fetch(&url, &to, 100, Some(&expected))
+        .await;
     let error = fetched.expect_err("a mismatch");
     assert!(error.to_string().contains("hash mismatch") && !error.is_passing());
     assert!(!to.exists());
@@ -74,7 +79,10 @@ async fn a4_too_many_bytes_are_refused_announced_or_not() {
     for url in [announced, unannounced] {
         let (_folder, to) = place();
         let fetched = downloader(true).fetch(&url, &to, 100, None).await;
-        assert!(matches!(fetched, Err(DownloadError::TooLarge(100))), "{fetched:?}");
+        assert!(
+            matches!(fetched, Err(DownloadError::TooLarge(100))),
+            "{fetched:?}"
+        );
         assert!(!to.exists());
     }
 }
@@ -84,7 +92,10 @@ async fn a4_only_https_unless_the_operator_allows_it() {
     let url = server(|_| ok("program")).await;
     let (_folder, to) = place();
     let fetched = downloader(false).fetch(&url, &to, 100, None).await;
-    assert!(matches!(fetched, Err(DownloadError::NotSecure(_))), "{fetched:?}");
+    assert!(
+        matches!(fetched, Err(DownloadError::NotSecure(_))),
+        "{fetched:?}"
+    );
 }
 
 #[tokio::test]
@@ -97,10 +108,9 @@ async fn a4_redirects_are_followed_but_not_for_ever() {
     let (_folder, to) = place();
     let fetched = downloader(true).fetch(&once, &to, 100, None).await;
     assert_eq!(fetched.expect("fetched"), Digest::of(b"program"));
-    let circle = server(|_| {
-        b"HTTP/1.1 302 Found\r\nlocation: /file\r\nconnection: close\r\n\r\n".to_vec()
-    })
-    .await;
+    let circle =
+        server(|_| b"HTTP/1.1 302 Found\r\nlocation: /file\r\nconnection: close\r\n\r\n".to_vec())
+            .await;
     let fetched = downloader(true).fetch(&circle, &to, 100, None).await;
     let error = fetched.expect_err("a circle").to_string();
     assert!(error.contains("redirect"), "{error}");

@@ -21,9 +21,10 @@ impl Known {
         past: BTreeMap<ActionKey, Past>,
         installed: Option<Version>,
     ) -> Known {
-        let something_new = state.actions.iter().any(|action| {
-            action.quorum_at.is_some() && !past.contains_key(&action.key)
-        });
+        let something_new = state
+            .actions
+            .iter()
+            .any(|action| action.quorum_at.is_some() && !past.contains_key(&action.key));
         let version = match &network.current_version_command {
             Some(argv) if something_new => version_of(argv).await,
             Some(_) => None,
@@ -73,7 +74,9 @@ async fn version_of(argv: &[String]) -> Option<Version> {
     });
     let printed = printed.ok()?;
     // `node version 1.2.3` is as good as `1.2.3`.
-    let version = printed.split_whitespace().find_map(|word| word.parse().ok());
+    let version = printed
+        .split_whitespace()
+        .find_map(|word| word.parse().ok());
     if version.is_none() {
         tracing::warn!("current_version_command printed no version");
     }

@@ -56,7 +56,12 @@ impl Alerts {
             }
         }
         let day_s = 86_400;
-        bounds::span("alerts.give_up_after", self.give_up_after, day_s, 60..=30 * day_s)?;
+        bounds::span(
+            "alerts.give_up_after",
+            self.give_up_after,
+            day_s,
+            60..=30 * day_s,
+        )?;
         bounds::within("alerts.keep", self.keep, 5_000, 100..=100_000)?;
         Ok(())
     }
