@@ -2,7 +2,7 @@
 
 use crate::{ConnectError, Delivery, Received, Relays, Retry, Subscription};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trellis_relay::testing::{Author, TestRelay};
 use url::Url;
 
@@ -113,8 +113,11 @@ async fn a1_all_pages_are_fetched_and_each_event_once() {
 
 #[tokio::test]
 async fn a1_authentication_is_answered_as_the_keys_owner() {
+    // An answer to a challenge has the time at which the client gives it.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let relay = TestRelay::setup()
         .config("[auth]\nrequired = true")
+        .starts_at_s(now.expect("a time").as_secs())
         .start()
         .await;
     let ann = Author::new(1);
