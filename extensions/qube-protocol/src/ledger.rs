@@ -1,18 +1,27 @@
 //! Everything that is known of a fleet, in whatever order it came: the same signals and reports give the same state.
+//!
+//! Within the bounds of a network: of what is beyond them (too many nodes, reports on nothing) the first that came is kept.
+
+mod ballots;
+mod book;
+mod judging;
+mod reports;
+mod row;
 
 use crate::{
     Ack, ActionKey, EventId, FleetState, LastAck, Network, NetworkId, NetworkState, NodeId, Pubkey,
     Signal, VoteScope,
 };
-use std::collections::BTreeMap;
+use book::Book;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Signals and reports of some networks.
 #[derive(Debug)]
 pub struct Ledger {
-    networks: Vec<Network>,
     scope: VoteScope,
-    signals: BTreeMap<EventId, Signal>,
-    acks: BTreeMap<EventId, Ack>,
+    books: BTreeMap<NetworkId, Book>,
+    signals: HashMap<EventId, Arc<Signal>>,
 }
 
 /// A report as the ledger has it.
@@ -24,6 +33,8 @@ pub struct AckRecord {
     pub pubkey: Pubkey,
     /// The signal it belongs to.
     pub signal: EventId,
+    /// Whether it is one of the nodes that are counted.
+    pub counts: bool,
     /// The report.
     pub ack: LastAck,
 }
@@ -54,111 +65,108 @@ pub enum IdentityRefusal {
 impl Ledger {
     /// One that knows nothing yet.
     pub fn new(networks: Vec<Network>, scope: VoteScope) -> Self {
+        let books = networks
+            .into_iter()
+            .map(|network| (network.id.clone(), Book::new(network)));
         Self {
-            networks,
             scope,
-            signals: BTreeMap::new(),
-            acks: BTreeMap::new(),
+            books: books.collect(),
+            signals: HashMap::new(),
         }
     }
 
-    /// The networks as they were given.
+    /// The networks as they were given, by name.
     pub fn networks(&self) -> impl Iterator<Item = &Network> {
-        self.networks.iter()
+        self.books.values().map(|book| &book.network)
     }
 
     /// Takes a signal in. False when it is known already or its author does not direct its network.
+    ///
+    /// Under [`VoteScope::Address`] one for a network that is not known here counts as well: it takes the place of its
+    /// author's votes on those that are.
     pub fn insert_signal(&mut self, signal: Signal) -> bool {
-        self.signals.insert(signal.id, signal).is_none()
+        if self.signals.contains_key(&signal.id) {
+            return false;
+        }
+        let mut is_new = false;
+        let signal = Arc::new(signal);
+        for (id, book) in &mut self.books {
+            if !book.network.developers.contains(&signal.developer) {
+                continue;
+            }
+            if *id == signal.directive.network {
+                is_new |= book.insert_signal(&signal);
+            } else if self.scope == VoteScope::Address {
+                is_new |= book.insert_elsewhere(&signal);
+            }
+        }
+        if is_new {
+            self.signals.insert(signal.id, signal);
+        }
+        is_new
     }
 
-    /// Takes a report in. False when it is known already, may not be ([`Ledger::may_report`]), or is older than all that
-    /// are kept of its node.
+    /// Takes a report in. False when nothing comes of it: it is known, its key may not report as its node by the
+    /// configuration, there is no room, or it is older than all that are kept of its node.
     pub fn insert_ack(&mut self, ack: Ack) -> bool {
-        self.may_report(&ack).is_ok() && self.acks.insert(ack.id, ack).is_none()
+        let book = self.books.get_mut(&ack.report.network);
+        book.is_some_and(|book| book.insert_ack(ack))
     }
 
-    /// Whether the report's key may speak for its node, by what is known now.
+    /// Whether the report's key may speak for its node, by what is known now. To be asked before a report is let in:
+    /// under [`Identity::Tofu`](crate::Identity::Tofu) the answer depends on who came first.
     pub fn may_report(&self, ack: &Ack) -> Result<(), IdentityRefusal> {
-        let network = self
-            .networks
-            .iter()
-            .find(|network| network.id == ack.report.network);
-        network.map(|_| ()).ok_or(IdentityRefusal::UnknownNetwork)
+        let book = self.books.get(&ack.report.network);
+        book.ok_or(IdentityRefusal::UnknownNetwork)?.may_report(ack)
     }
 
     /// All networks at this moment. Unix seconds.
     pub fn state(&self, now_s: u64) -> FleetState {
-        let networks = self.networks.iter();
+        let networks: Vec<NetworkState> =
+            self.books.values().map(|book| book.state(now_s)).collect();
         FleetState {
-            networks: networks
-                .filter_map(|network| self.network(&network.id, now_s))
-                .collect(),
-            next_change_at: None,
+            next_change_at: networks
+                .iter()
+                .filter_map(|network| network.next_change_at)
+                .min(),
+            networks,
         }
     }
 
     /// One network at this moment. Unix seconds.
-    pub fn network(&self, id: &NetworkId, _now_s: u64) -> Option<NetworkState> {
-        let network = self.networks.iter().find(|network| network.id == *id)?;
-        Some(NetworkState {
-            id: network.id.clone(),
-            quorum: network.quorum,
-            developers: network.developers.iter().copied().collect(),
-            actions: Vec::new(),
-            nodes: Vec::new(),
-            conflicts: Vec::new(),
-            current: None,
-            next_change_at: None,
-        })
+    pub fn network(&self, id: &NetworkId, now_s: u64) -> Option<NetworkState> {
+        self.books.get(id).map(|book| book.state(now_s))
     }
 
     /// The signal that a report belongs to (rule Q11): of those of the developer it names, for its network, version and
     /// action, the newest that was signed when the action was done.
     pub fn resolve(&self, ack: &Ack) -> Option<EventId> {
-        let report = &ack.report;
-        let theirs = self.signals.values().filter(|signal| {
-            signal.developer == report.developer
-                && signal.directive.network == report.network
-                && signal.directive.version == report.version
-                && signal.directive.action.kind() == report.action
-                && signal.created_at <= report.action_at
-        });
-        theirs
-            .max_by_key(|signal| newest(signal))
-            .map(|signal| signal.id)
+        self.books.get(&ack.report.network)?.resolve(ack)
     }
 
     /// The developer's vote on the network at that moment. Unix seconds.
     pub fn valid_at(&self, developer: &Pubkey, network: &NetworkId, at_s: u64) -> Option<&Signal> {
-        let theirs = self.signals.values().filter(|signal| {
-            signal.developer == *developer
-                && signal.created_at <= at_s
-                && (self.scope == VoteScope::Address || signal.directive.network == *network)
-        });
-        let newest = theirs.max_by_key(|signal| newest(signal));
-        newest.filter(|signal| signal.directive.network == *network)
+        self.books.get(network)?.valid_at(developer, at_s)
     }
 
     /// The signal of this id.
     pub fn signal(&self, id: &EventId) -> Option<&Signal> {
-        self.signals.get(id)
+        self.signals.get(id).map(Arc::as_ref)
     }
 
     /// All signals for a network, newest first.
     pub fn signals(&self, network: &NetworkId) -> Vec<&Signal> {
-        let of_network = |signal: &&Signal| signal.directive.network == *network;
-        let mut signals: Vec<_> = self.signals.values().filter(of_network).collect();
-        signals.sort_by_key(|signal| std::cmp::Reverse(newest(signal)));
-        signals
+        self.books
+            .get(network)
+            .map(Book::signals)
+            .unwrap_or_default()
     }
 
-    /// Each node's newest report on an action, by node.
-    pub fn acks(&self, _network: &NetworkId, _key: &ActionKey) -> Vec<AckRecord> {
-        Vec::new()
+    /// Each node's newest report on an action, by name and key.
+    pub fn acks(&self, network: &NetworkId, key: &ActionKey) -> Vec<AckRecord> {
+        self.books
+            .get(network)
+            .map(|book| book.acks(key))
+            .unwrap_or_default()
     }
-}
-
-fn newest(signal: &Signal) -> (u64, std::cmp::Reverse<EventId>) {
-    (signal.created_at, std::cmp::Reverse(signal.id))
 }

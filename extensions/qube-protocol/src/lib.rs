@@ -5,6 +5,7 @@
 //! output, no clock, nothing asynchronous. Relay, agents and tools come to the same answer because they ask here.
 
 mod ack;
+mod agreement;
 pub mod chain;
 pub mod decision;
 mod directive;

@@ -78,8 +78,10 @@ pub struct ActionState {
     pub ever_voted: Vec<Pubkey>,
     /// When the first vote was signed. Unix seconds.
     pub first_at: u64,
-    /// When the quorum was reached. Unix seconds.
+    /// When the quorum was reached: anew if another action reached one in between. Unix seconds.
     pub quorum_at: Option<u64>,
+    /// Whether it had reached one before, and another action since: then it is to be done again.
+    pub again: bool,
     /// What the genesis has to hash to, where the votes that agree say so.
     pub genesis_hash: Option<Digest>,
     /// The nodes' newest reports on it.
