@@ -50,7 +50,7 @@ pub(crate) struct Entry {
     pub(crate) action_at: u64,
     /// The signed report, until no relay needs it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) report: Option<nostr::Event>,
+    pub(crate) report: Option<nostr::event::Event>,
     /// Relays that are done with it, and what they said.
     #[serde(default)]
     pub(crate) delivered: BTreeMap<Url, String>,
@@ -186,7 +186,10 @@ impl History {
     }
 
     /// The reports that these relays still need.
-    pub(crate) fn undelivered(&self, relays: &[Url]) -> Vec<(ActionKey, nostr::Event, Vec<Url>)> {
+    pub(crate) fn undelivered(
+        &self,
+        relays: &[Url],
+    ) -> Vec<(ActionKey, nostr::event::Event, Vec<Url>)> {
         let of = |(key, entry): (&ActionKey, &Entry)| {
             let report = entry.report.clone()?;
             let missing = relays
@@ -203,7 +206,7 @@ impl History {
     pub(crate) fn delivered(
         &mut self,
         key: &ActionKey,
-        report: &nostr::Event,
+        report: &nostr::event::Event,
         answers: Vec<(Url, String)>,
         relays: &[Url],
         now_s: u64,
@@ -262,8 +265,8 @@ mod tests {
     }
 
     fn entry(outcome: Outcome, action_at: u64) -> Entry {
-        let keys = nostr::Keys::generate();
-        let report = nostr::EventBuilder::new(nostr::Kind::from(3333), "done");
+        let keys = nostr::key::Keys::generate();
+        let report = nostr::event::EventBuilder::new(nostr::event::Kind::from(3333), "done");
         Entry {
             directive: directive("1.0.0", None),
             developer: keys.public_key().into(),

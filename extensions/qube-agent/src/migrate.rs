@@ -191,9 +191,9 @@ entries:
     upgrade:v0.0.9: \"2025-01-01T00:00:00Z\"
 ";
 
-    fn old() -> (tempfile::TempDir, nostr::Keys) {
+    fn old() -> (tempfile::TempDir, nostr::key::Keys) {
         let folder = tempfile::tempdir().expect("a folder");
-        let keys = nostr::Keys::generate();
+        let keys = nostr::key::Keys::generate();
         let nsec = keys.secret_key().to_bech32().expect("an nsec");
         let npub = keys.public_key().to_bech32().expect("an npub");
         let json = serde_json::json!({"nsec": nsec, "npub": npub});

@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use crate::task::Task;
 use crate::votes::Votes;
 use crate::watch::Watch;
-use nostr::Keys;
+use nostr::key::Keys;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ pub(crate) struct Node {
     /// When to decide again although nothing was heard.
     wake: Option<Instant>,
     /// Signals that could not be followed, so that each is told of once.
-    unreadable: BTreeSet<nostr::EventId>,
+    unreadable: BTreeSet<nostr::event::EventId>,
     /// What was said in the log, so that it is said once.
     told: Option<String>,
 }

@@ -3,7 +3,9 @@
 use crate::history::{Entry, Outcome};
 use crate::task::Task;
 use nostr::event::FinalizeEvent as _;
-use nostr::{Event, EventBuilder, Keys, Kind, Tag, Timestamp};
+use nostr::event::{Event, EventBuilder, Kind, Tag};
+use nostr::key::Keys;
+use nostr::types::Timestamp;
 use std::collections::BTreeMap;
 use trellis_qube_protocol::{KIND_ACK, MAX_ERROR_BYTES, NodeId, Report, Status, tags};
 

@@ -1,6 +1,6 @@
 //! The node's secret key, from a file that nobody else may read.
 
-use nostr::Keys;
+use nostr::key::Keys;
 use serde::Deserialize;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;

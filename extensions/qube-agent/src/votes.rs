@@ -17,7 +17,7 @@ const KEPT: usize = 8;
 /// The kept signals.
 pub(crate) struct Votes {
     path: PathBuf,
-    events: BTreeMap<Pubkey, Vec<nostr::Event>>,
+    events: BTreeMap<Pubkey, Vec<nostr::event::Event>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,14 +60,14 @@ impl Votes {
     }
 
     /// Keeps one more; durable when this returns.
-    pub(crate) fn add(&mut self, event: nostr::Event) -> io::Result<()> {
+    pub(crate) fn add(&mut self, event: nostr::event::Event) -> io::Result<()> {
         self.keep(event);
         let events = self.events.values().flatten();
         let signals = events.map(serde_json::to_value).collect::<Result<_, _>>()?;
         durable::replace(&self.path, &serde_json::to_vec(&Book { signals })?)
     }
 
-    fn keep(&mut self, event: nostr::Event) {
+    fn keep(&mut self, event: nostr::event::Event) {
         let theirs = self.events.entry(event.pubkey.into()).or_default();
         if theirs.iter().all(|known| known.id != event.id) {
             theirs.push(event);
@@ -80,9 +80,11 @@ impl Votes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nostr::{EventBuilder, Keys, Kind, Tag, Timestamp};
+    use nostr::event::{EventBuilder, Kind, Tag};
+    use nostr::key::Keys;
+    use nostr::types::Timestamp;
 
-    fn signal(keys: &Keys, version: &str, at_s: u64) -> nostr::Event {
+    fn signal(keys: &Keys, version: &str, at_s: u64) -> nostr::event::Event {
         let hash = "a".repeat(64);
         let tags = [
             ["d", "hyperqube"],

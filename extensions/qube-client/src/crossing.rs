@@ -5,12 +5,12 @@
 use nostr_sdk::JsonUtil as _;
 
 /// What a relay sent, if it is what its author signed.
-pub(crate) fn inwards(event: &nostr_sdk::Event) -> Option<nostr::Event> {
+pub(crate) fn inwards(event: &nostr_sdk::Event) -> Option<nostr::event::Event> {
     trellis_qube_protocol::verified(&event.as_json()).ok()
 }
 
 /// An event on its way to a relay.
-pub(crate) fn outwards(event: &nostr::Event) -> Result<nostr_sdk::Event, String> {
+pub(crate) fn outwards(event: &nostr::event::Event) -> Result<nostr_sdk::Event, String> {
     let json = serde_json::to_string(event).map_err(|error| error.to_string())?;
     nostr_sdk::Event::from_json(json).map_err(|error| error.to_string())
 }

@@ -5,7 +5,7 @@
 use crate::crossing;
 use crate::relays::{Line, Relays};
 use futures_util::future::join_all;
-use nostr_sdk::pool::RelayNotification;
+use nostr_sdk::pool::{RelayNotification, RelayStatus};
 use nostr_sdk::{ClientMessage, Filter, RelayMessage, SubscriptionId, Timestamp};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const PAGES: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Fetched {
     /// Each event once, id and signature verified; newest first, equally old ones by id.
-    pub events: Vec<nostr::Event>,
+    pub events: Vec<nostr::event::Event>,
     /// The relays that told everything they have.
     pub answered: Vec<Url>,
     /// The relays that did not, and why. What they sent before is among the events.
@@ -57,7 +57,7 @@ impl Relays {
     }
 }
 
-type Found = BTreeMap<nostr::EventId, nostr::Event>;
+type Found = BTreeMap<nostr::event::EventId, nostr::event::Event>;
 
 async fn ask(line: &Line, filter: &Filter, until: Instant) -> (Found, Result<(), String>) {
     let mut found = Found::new();
@@ -131,7 +131,7 @@ async fn page(
                     .send_msg(request())
                     .map_err(|error| error.to_string())?;
             }
-            RelayNotification::RelayStatus { status } if !status.is_connected() => {
+            RelayNotification::RelayStatus { status } if status != RelayStatus::Connected => {
                 return Err("the connection ended".to_owned());
             }
             _ => {}

@@ -7,7 +7,7 @@
 use crate::crossing;
 use crate::relays::{Line, Relays};
 use futures_util::Stream;
-use nostr_sdk::pool::RelayNotification;
+use nostr_sdk::pool::{RelayNotification, RelayStatus};
 use nostr_sdk::{ClientMessage, Filter, RelayMessage, SubscriptionId};
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -36,7 +36,7 @@ pub enum Received {
         /// The relay that sent it.
         relay: Url,
         /// As its author signed it.
-        event: Box<nostr::Event>,
+        event: Box<nostr::event::Event>,
     },
     /// This relay has sent all that it had stored; what follows is new.
     CaughtUp {
@@ -121,7 +121,7 @@ impl Follower {
                 return;
             }
             if !self.line.relay.is_connected() {
-                if self.line.relay.status().is_terminated() {
+                if self.line.relay.status() == RelayStatus::Terminated {
                     return;
                 }
                 continue;
@@ -181,7 +181,7 @@ impl Follower {
                     _ => continue,
                 },
                 RelayNotification::Authenticated => return Over::Again,
-                RelayNotification::RelayStatus { status } if !status.is_connected() => {
+                RelayNotification::RelayStatus { status } if status != RelayStatus::Connected => {
                     return Over::Lost;
                 }
                 RelayNotification::Shutdown => return Over::Done,

@@ -61,7 +61,7 @@ impl Default for Retry {
 
 impl Relays {
     /// Sends the event to all relays at once and waits for each one's answer, in the order of [`Relays::urls`].
-    pub async fn publish(&self, event: &nostr::Event) -> Vec<(Url, Delivery)> {
+    pub async fn publish(&self, event: &nostr::event::Event) -> Vec<(Url, Delivery)> {
         let all = self.relays.iter().map(async |line| {
             let delivery = offer(line, event).await;
             (line.url.clone(), delivery)
@@ -70,7 +70,7 @@ impl Relays {
     }
 
     /// Sends the event to one of the relays.
-    pub async fn publish_to(&self, url: &Url, event: &nostr::Event) -> Delivery {
+    pub async fn publish_to(&self, url: &Url, event: &nostr::event::Event) -> Delivery {
         match self.relays.iter().find(|line| line.url == *url) {
             Some(line) => offer(line, event).await,
             None => Delivery::Refused(format!("{url} is not among the relays")),
@@ -80,7 +80,7 @@ impl Relays {
     /// Offers the event to each relay until it has an answer that is final, or `retry.within` is over.
     pub async fn publish_until_ok(
         &self,
-        event: &nostr::Event,
+        event: &nostr::event::Event,
         retry: Retry,
     ) -> Vec<(Url, Delivery)> {
         let end = Instant::now() + retry.within;
@@ -99,7 +99,7 @@ impl Relays {
     }
 }
 
-async fn offer(line: &Line, event: &nostr::Event) -> Delivery {
+async fn offer(line: &Line, event: &nostr::event::Event) -> Delivery {
     if !line.relay.is_connected() {
         return Delivery::Failed("not connected".to_owned());
     }

@@ -49,7 +49,10 @@ pub enum ConnectError {
 
 impl Relays {
     /// Begins to connect to all of them and returns at once. With keys, AUTH (NIP-42) is answered as their owner.
-    pub async fn connect(urls: &[Url], keys: Option<&nostr::Keys>) -> Result<Relays, ConnectError> {
+    pub async fn connect(
+        urls: &[Url],
+        keys: Option<&nostr::key::Keys>,
+    ) -> Result<Relays, ConnectError> {
         if urls.is_empty() {
             return Err(ConnectError::NoRelays);
         }

@@ -1,9 +1,8 @@
 //! The client against real relays in this process.
 
 use crate::{ConnectError, Delivery, Received, Relays, Retry, Subscription};
-use futures_util::StreamExt as _;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trellis_relay::testing::{Author, TestRelay};
 use url::Url;
 
@@ -31,7 +30,7 @@ async fn connect(urls: &[Url], author: Option<&Author>) -> Relays {
     relays
 }
 
-fn signed(author: &Author, content: &str) -> nostr::Event {
+fn signed(author: &Author, content: &str) -> nostr::event::Event {
     let note = author.note(content);
     let json = std::str::from_utf8(note.json()).expect("text");
     trellis_qube_protocol::verified(json).expect("a signed event")
@@ -114,8 +113,11 @@ async fn a1_all_pages_are_fetched_and_each_event_once() {
 
 #[tokio::test]
 async fn a1_authentication_is_answered_as_the_keys_owner() {
+    // An answer to a challenge has the time at which the client gives it.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let relay = TestRelay::setup()
         .config("[auth]\nrequired = true")
+        .starts_at_s(now.expect("a time").as_secs())
         .start()
         .await;
     let ann = Author::new(1);
