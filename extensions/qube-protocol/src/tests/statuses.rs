@@ -159,7 +159,7 @@ fn q9_listed_nodes_are_the_ones_expected() {
 }
 
 #[test]
-fn q13_nodes_are_overdue_then_silent_and_have_the_version_they_reported() {
+fn q9_nodes_are_overdue_then_silent_and_have_the_version_they_reported() {
     let (mut ledger, directive) = two_nodes();
     ledger.insert_ack(ack(0, 0, 110, &directive, success()));
     let now = state(&ledger, 202);
