@@ -162,8 +162,8 @@ async fn follow(
             Change::Gap { .. } => {}
         }
     }
-    until_known(me, stored.values()).await;
     let events: Vec<&Event> = stored.into_values().map(|event| &**event).collect();
+    until_known(me, &events).await;
     copy_events(me, mirror, &events).await?;
     let ids: Vec<String> = gone.keys().map(EventId::to_hex).collect();
     let causes: Vec<String> = gone.values().map(|it| cause_name(*it).to_owned()).collect();
@@ -175,8 +175,8 @@ async fn follow(
 }
 
 /// Which directive a report belongs to memory tells, which follows by a hook of its own: it is waited for, a little.
-async fn until_known(me: &QubeCoordination, events: impl Iterator<Item = &&Arc<Event>>) {
-    let signals = events.filter(|event| event.kind() == KIND_SIGNAL);
+async fn until_known(me: &QubeCoordination, events: &[&Event]) {
+    let signals = events.iter().filter(|event| event.kind() == KIND_SIGNAL);
     let signals: Vec<_> = signals.map(|event| fields::id(event)).collect();
     for _ in 0..KNOWN_LOOKS {
         if signals.iter().all(|id| me.holdings.knows(id)) {
@@ -275,7 +275,11 @@ async fn copy_stored(me: &QubeCoordination, mirror: &Mirror) -> Result<(), Mirro
         }
         // The second in which a page ends is asked for again; one that fills a page by itself, with a larger page.
         let (first_s, last_s) = (first.created_at(), last.created_at());
-        limit = if first_s == last_s { 2 * limit } else { QUERY_EVENTS };
+        limit = if first_s == last_s {
+            2 * limit
+        } else {
+            QUERY_EVENTS
+        };
         until = Some(last_s);
         if limit > 5 * QUERY_EVENTS {
             // More of one second than a query gives.

@@ -11,6 +11,7 @@ use crate::metering;
 use serde::Serialize;
 use std::time::Duration;
 use trellis_qube_protocol::Digest;
+use trellis_relay::extension::OutboundError;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
 
@@ -109,7 +110,12 @@ impl<'a> Messenger<'a> {
             };
             metering::webhook("failed", 1);
             let (webhook, wait_ms) = (self.number, wait.as_millis() as u64);
-            tracing::warn!(webhook, seq = news.seq, wait_ms, "an alert was not taken: {why}");
+            tracing::warn!(
+                webhook,
+                seq = news.seq,
+                wait_ms,
+                "an alert was not taken: {why}"
+            );
             tokio::select! {
                 () = stop.stopped() => return StoppedBy::Relay,
                 () = tokio::time::sleep(wait) => {}

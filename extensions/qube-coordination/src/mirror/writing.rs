@@ -2,6 +2,7 @@
 
 use super::rows::{AckRow, LogRow, SignalRow, number, plain};
 use sqlx::postgres::PgPool;
+use trellis_qube_protocol::chain::EntryKind;
 
 /// Directives that are not there yet. One that is learnt to have been removed is marked.
 pub(super) async fn signals(pool: &PgPool, rows: &[SignalRow]) -> sqlx::Result<u64> {
@@ -44,7 +45,9 @@ pub(super) async fn signals(pool: &PgPool, rows: &[SignalRow]) -> sqlx::Result<u
 /// Reports that are not there yet.
 pub(super) async fn acks(pool: &PgPool, rows: &[AckRow]) -> sqlx::Result<u64> {
     let texts = |of: fn(&AckRow) -> String| rows.iter().map(of).collect::<Vec<_>>();
-    let errors = rows.iter().map(|row| row.ack.report.status.error().map(plain));
+    let errors = rows
+        .iter()
+        .map(|row| row.ack.report.status.error().map(plain));
     let made = rows.iter().map(|row| number(row.ack.created_at));
     let acted = rows.iter().map(|row| number(row.ack.report.action_at));
     let signals = rows.iter().map(|row| row.signal.map(|id| id.to_string()));
@@ -89,7 +92,7 @@ pub(super) async fn log(pool: &PgPool, relay: &str, rows: &[LogRow<'_>]) -> sqlx
     .bind(texts(|row| row.chain.to_owned()))
     .bind(numbers(|row| row.entry.seq))
     .bind(numbers(|row| row.entry.at_s))
-    .bind(texts(|row| row.entry.kind.as_str().to_owned()))
+    .bind(texts(|row| kind_name(row.entry.kind).to_owned()))
     .bind(texts(|row| plain(&row.entry.event)))
     .bind(texts(|row| row.entry.previous.to_string()))
     .bind(texts(|row| row.entry.hash.to_string()))
@@ -98,12 +101,16 @@ pub(super) async fn log(pool: &PgPool, relay: &str, rows: &[LogRow<'_>]) -> sqlx
     Ok(done.rows_affected())
 }
 
+/// As the table has it.
+fn kind_name(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Replaced => "replaced",
+        EntryKind::Adopted => "adopted",
+    }
+}
+
 /// Marks what the relay has removed.
-pub(super) async fn removed(
-    pool: &PgPool,
-    ids: &[String],
-    causes: &[String],
-) -> sqlx::Result<u64> {
+pub(super) async fn removed(pool: &PgPool, ids: &[String], causes: &[String]) -> sqlx::Result<u64> {
     let mut marked = 0;
     for statement in [
         "UPDATE signals SET removed_as = gone.cause FROM unnest($1::text[], $2::text[]) AS gone (id, cause) \
@@ -131,7 +138,10 @@ pub(super) async fn last_seq(pool: &PgPool, relay: &str, chain: &str) -> sqlx::R
 /// Whether what the relay had before the mirror is all there.
 pub(super) async fn is_filled(pool: &PgPool, relay: &str) -> sqlx::Result<bool> {
     let is_filled = "SELECT EXISTS (SELECT FROM relays WHERE relay = $1)";
-    sqlx::query_scalar(is_filled).bind(relay).fetch_one(pool).await
+    sqlx::query_scalar(is_filled)
+        .bind(relay)
+        .fetch_one(pool)
+        .await
 }
 
 /// Notes that it is.
