@@ -74,10 +74,15 @@ impl Browser {
             number: 0,
             complaints: Vec::new(),
         };
-        let made = page.tell("Target.createTarget", json!({"url": "about:blank"})).await;
+        let made = page
+            .tell("Target.createTarget", json!({"url": "about:blank"}))
+            .await;
         let attach = json!({"targetId": made["targetId"], "flatten": true});
         let attached = page.tell("Target.attachToTarget", attach).await;
-        page.session = attached["sessionId"].as_str().expect("a session").to_owned();
+        page.session = attached["sessionId"]
+            .as_str()
+            .expect("a session")
+            .to_owned();
         for domain in ["Page.enable", "Runtime.enable", "Log.enable", "DOM.enable"] {
             page.tell(domain, json!({})).await;
         }
@@ -142,7 +147,8 @@ impl Page {
 
     /// How large the window is, and whether it is a phone's.
     pub(crate) async fn resize(&mut self, width: u32, height: u32, is_phone: bool) {
-        let wish = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone});
+        let wish =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone});
         self.tell("Emulation.setDeviceMetricsOverride", wish).await;
     }
 
@@ -155,13 +161,18 @@ impl Page {
 
     /// Whether scripts run in pages.
     pub(crate) async fn run_scripts(&mut self, run: bool) {
-        self.tell("Emulation.setScriptExecutionDisabled", json!({"value": !run}))
-            .await;
+        self.tell(
+            "Emulation.setScriptExecutionDisabled",
+            json!({"value": !run}),
+        )
+        .await;
     }
 
     /// What the window shows, as a PNG.
     pub(crate) async fn screenshot(&mut self, file: &Path) -> Vec<u8> {
-        let shot = self.tell("Page.captureScreenshot", json!({"format": "png"})).await;
+        let shot = self
+            .tell("Page.captureScreenshot", json!({"format": "png"}))
+            .await;
         let data = shot["data"].as_str().expect("a picture");
         let bytes = decode(data);
         std::fs::write(file, &bytes).expect("a file for a picture");
@@ -181,7 +192,10 @@ impl Page {
             message["sessionId"] = json!(self.session);
         }
         let message = Message::text(message.to_string());
-        self.socket.send(message).await.expect("the browser listens");
+        self.socket
+            .send(message)
+            .await
+            .expect("the browser listens");
         within(method, async {
             loop {
                 let said = self.socket.next().await.expect("the browser is there");

@@ -15,7 +15,10 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) async fn start() -> Fleet {
         let developers: Vec<Author> = (0..3).map(|_| Author::new()).collect();
-        let keys: Vec<String> = developers.iter().map(|it| format!("\"{}\"", it.pubkey())).collect();
+        let keys: Vec<String> = developers
+            .iter()
+            .map(|it| format!("\"{}\"", it.pubkey()))
+            .collect();
         let config = format!(
             "[extensions.qube_coordination]\nmax_node_ids_per_pubkey = 1000\n\
              [[extensions.qube_coordination.networks]]\nid = \"hyperqube\"\nquorum = 2\ndevelopers = [{}]\n",

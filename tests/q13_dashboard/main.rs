@@ -18,7 +18,8 @@ async fn q13_an_open_page_follows_votes_reports_and_alerts() {
     let mut page = browser.page().await;
     page.open(&fleet.page_url()).await;
     page.until_says("#live", "Live").await;
-    page.until_says(".net", "Nothing is proposed or under way").await;
+    page.until_says(".net", "Nothing is proposed or under way")
+        .await;
     // It stays the same document all the time.
     page.value("window.opened = true").await;
 
@@ -32,10 +33,15 @@ async fn q13_an_open_page_follows_votes_reports_and_alerts() {
 
     let error = "<img src=x onerror=\"window.harmed=1\">\u{202e} the probe did not answer";
     let failed = fleet.report("pillar-7", "v1.4.0", Some(error));
-    fleet.send(&[fleet.report("pillar-1", "v1.4.0", None), failed]).await;
-    page.until_says(".alert.bad", "Upgrade to v1.4.0 failed on 1 node: pillar-7").await;
-    page.until_says(".nodes tbody tr:first-child", "pillar-7").await;
-    page.until_says(".nodes tbody tr:first-child .error", "<img src=x").await;
+    fleet
+        .send(&[fleet.report("pillar-1", "v1.4.0", None), failed])
+        .await;
+    page.until_says(".alert.bad", "Upgrade to v1.4.0 failed on 1 node: pillar-7")
+        .await;
+    page.until_says(".nodes tbody tr:first-child", "pillar-7")
+        .await;
+    page.until_says(".nodes tbody tr:first-child .error", "<img src=x")
+        .await;
     page.until_says(".nodes tbody tr:last-child", "OK").await;
 
     assert_eq!(page.value("window.harmed === undefined").await, json!(true));
@@ -78,7 +84,13 @@ async fn q13_without_scripts_everything_is_there() {
     page.run_scripts(false).await;
     page.open(&fleet.page_url()).await;
     let html = page.html().await;
-    for words in ["Upgrade to v1.4.0", "2</b> of 2 needed", "pillar-000", "All 120 nodes", "As of "] {
+    for words in [
+        "Upgrade to v1.4.0",
+        "2</b> of 2 needed",
+        "pillar-000",
+        "All 120 nodes",
+        "As of ",
+    ] {
         assert!(html.contains(words), "{words}: {html}");
     }
     assert!(html.contains("http-equiv=\"refresh\""), "{html}");
@@ -89,7 +101,11 @@ async fn q13_without_scripts_everything_is_there() {
         assert!(html.contains(words), "{words}: {html}");
     }
     assert!(!html.contains("pillar-000"), "{html}");
-    page.open(&format!("{}?network=hyperqube&q=pillar-04", fleet.page_url())).await;
+    page.open(&format!(
+        "{}?network=hyperqube&q=pillar-04",
+        fleet.page_url()
+    ))
+    .await;
     assert!(page.html().await.contains("1 to 10 of 10"));
 }
 
@@ -125,9 +141,14 @@ async fn q13_it_fits_a_phone_and_a_desktop_in_light_and_dark() {
             page.until_says("#live", "Live").await;
             let wide = page.value("document.documentElement.scrollWidth").await;
             assert_eq!(wide, json!(width), "{device}: nothing is beyond the edge");
-            let back = page.value("getComputedStyle(document.body).backgroundColor").await;
-            let picture = page.screenshot(&folder.join(format!("{device}-{scheme}.png"))).await;
-            let size = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().expect("four"));
+            let back = page
+                .value("getComputedStyle(document.body).backgroundColor")
+                .await;
+            let picture = page
+                .screenshot(&folder.join(format!("{device}-{scheme}.png")))
+                .await;
+            let size =
+                |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().expect("four"));
             assert_eq!((size(16), size(20)), (width, height), "{device} {scheme}");
             pictures.push((back, picture));
         }
@@ -152,7 +173,15 @@ async fn q13_the_policy_names_what_stands_in_the_page_and_nothing_else() {
     }
     assert!(policy.starts_with("default-src 'none'; "), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
-    for outside in ["http://", "https://", "src=", "@import", "url(", "innerHTML", "style=\""] {
+    for outside in [
+        "http://",
+        "https://",
+        "src=",
+        "@import",
+        "url(",
+        "innerHTML",
+        "style=\"",
+    ] {
         assert!(!page.body.contains(outside), "{outside}");
     }
     let none = http::get(&fleet.relay, "/qube?network=nowhere", &[]).await;

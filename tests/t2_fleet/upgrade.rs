@@ -221,14 +221,13 @@ async fn t2_a_staged_rollout_takes_the_nodes_in_stages() {
         .collect();
     buckets.sort_unstable();
     // So many percent that some nodes begin and some wait.
-    let percent = (buckets[NODES / 2 - 1].0 + 1).to_string();
+    let percent = buckets[NODES / 2 - 1].0 + 1;
     let first: Vec<&str> = buckets
         .iter()
-        .filter(|(bucket, _)| {
-            bucket.to_string() == percent || *bucket < percent.parse().expect("a number")
-        })
+        .filter(|(bucket, _)| *bucket < percent)
         .map(|(_, id)| *id)
         .collect();
+    let percent = percent.to_string();
     let relay = &ground.relays[0];
     let stage = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", &percent]]);
     ground.publish(&stage).await;
@@ -255,19 +254,16 @@ async fn t2_two_networks_at_once_are_two_fleets() {
     let nodes = ground.fleet(4, &networks).await;
     let (one, two) = (ground.offer("2.0.0"), ground.offer("3.0.0"));
     // The same developers, who have one address: a vote on one network leaves the other's standing.
-    let main = ground.upgrade(0..3, "mainnet", ("2.0.0", &one), &[]);
+    let main = ground.upgrade(0..2, "mainnet", ("2.0.0", &one), &[]);
     let test = ground.upgrade(0..3, NET, ("3.0.0", &two), &[]);
-    ground.publish(&main[..2]).await;
+    ground.publish(&main).await;
     until_votes(&nodes, 2).await;
     ground.publish(&test).await;
-    until_votes(&nodes, 5).await;
-    assert!(nodes.iter().all(|node| node.commands("mainnet") == 0));
-    ground.publish_to(&ground.relays[0], &main[2..]).await;
     let relay = &ground.relays[0];
     assert_success(&ground.reports(relay, (NET, "3.0.0"), &ids(&nodes)).await);
     for node in &nodes {
         assert_eq!(node.running(NET), "3.0.0");
-        assert_eq!(node.running("mainnet"), FIRST, "an older vote is no vote");
+        assert_eq!(node.commands("mainnet"), 0, "two votes are no quorum");
     }
     let main = ground.upgrade(2..3, "mainnet", ("2.0.0", &one), &[]);
     ground.publish(&main).await;
@@ -276,6 +272,7 @@ async fn t2_two_networks_at_once_are_two_fleets() {
             .reports(relay, ("mainnet", "2.0.0"), &ids(&nodes))
             .await,
     );
+    assert!(nodes.iter().all(|node| node.running(NET) == "3.0.0"));
 }
 
 #[tokio::test]

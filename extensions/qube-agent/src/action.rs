@@ -297,7 +297,8 @@ impl Run<'_> {
             }
             _ => "forth",
         };
-        let id = format!("{}-{which}", self.task.key);
+        let (key, decided_at) = (self.task.key, self.task.decided_at);
+        let id = format!("{key}-{decided_at}-{which}");
         let order = Order {
             argv: change.command,
             within: change.within,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use trellis_qube_protocol::decision::Past;
+use trellis_qube_protocol::decision::{self, Past};
 use trellis_qube_protocol::{ActionKey, ActionKind, Directive, Pubkey, Version};
 use url::Url;
 
@@ -123,12 +123,16 @@ impl History {
 
     /// What decisions need to know.
     pub(crate) fn past(&self) -> BTreeMap<ActionKey, Past> {
-        let of = |(key, entry): (&ActionKey, &Entry)| match &entry.outcome {
-            Outcome::Success => Some((*key, Past::Done)),
-            Outcome::Failure { .. } | Outcome::Refused { is_final: true, .. } => {
-                Some((*key, Past::Failed))
-            }
-            Outcome::Refused { .. } => None,
+        let of = |(key, entry): (&ActionKey, &Entry)| {
+            let outcome = match &entry.outcome {
+                Outcome::Success => decision::Outcome::Done,
+                Outcome::Failure { .. } | Outcome::Refused { is_final: true, .. } => {
+                    decision::Outcome::Failed
+                }
+                Outcome::Refused { .. } => return None,
+            };
+            let at_s = entry.action_at;
+            Some((*key, Past { outcome, at_s }))
         };
         self.book.entries.iter().filter_map(of).collect()
     }
@@ -285,7 +289,8 @@ mod tests {
         let done = entry(Outcome::Success, 5);
         history.record(key, done).expect("recorded");
         let history = History::open(folder.path()).expect("a history");
-        assert_eq!(history.past().get(&key), Some(&Past::Done));
+        let past = history.past()[&key];
+        assert_eq!((past.outcome, past.at_s), (decision::Outcome::Done, 5));
         assert_eq!(
             history.version().map(ToString::to_string).as_deref(),
             Some("1.0.0")

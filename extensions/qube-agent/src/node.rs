@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use trellis_qube_client::{Received, Relays, Subscription};
-use trellis_qube_protocol::decision::{Decision, Past, WaitReason, decide};
+use trellis_qube_protocol::decision::{self, Decision, Past, WaitReason, decide};
 use trellis_qube_protocol::{
     ADDRESS, Ack, ActionKey, Fields, KIND_ACK, KIND_SIGNAL, Ledger, NetworkState, Signal, VoteScope,
 };
@@ -238,7 +238,7 @@ impl Node {
                 });
                 self.tell(format!("{} waits: {reason:?}", action.directive.version));
                 if let (WaitReason::Deadline(_), Some(task)) =
-                    (&reason, Task::of(&action, action.genesis_hash))
+                    (&reason, Task::of(&action, action.genesis_hash, now_s))
                 {
                     self.prepare(&task).await;
                 }
@@ -247,7 +247,7 @@ impl Node {
             Decision::Act {
                 action,
                 genesis_hash,
-            } => match Task::of(&action, genesis_hash) {
+            } => match Task::of(&action, genesis_hash, now_s) {
                 Some(task) => self.act(task).await,
                 None => Ok(true),
             },
@@ -256,7 +256,7 @@ impl Node {
                 error,
                 is_final,
             } => {
-                if let Some(task) = Task::of(&action, None) {
+                if let Some(task) = Task::of(&action, None, now_s) {
                     self.refuse(&task, error, is_final)?;
                 }
                 Ok(true)
@@ -299,6 +299,10 @@ impl Node {
     /// Does the journal's task to its end and records it. False when the agent is to stop.
     async fn carry_out(&mut self, task: &Task) -> io::Result<bool> {
         self.settling = None;
+        let is_over = |entry: &Entry| {
+            let is_final = !matches!(entry.outcome, Outcome::Refused { .. });
+            is_final && entry.action_at >= task.decided_at
+        };
         if self.history.lock().entry(&task.key).is_some_and(is_over) {
             // The crash came between the record and the end of the journal.
             self.journal.finish()?;
@@ -423,24 +427,15 @@ impl Node {
             let mut past = history.past();
             for action in &state.actions {
                 if history.was_imported(&action.directive) {
-                    past.insert(action.key, Past::Done);
+                    // It has no time, and is not done again however the votes go.
+                    let (outcome, at_s) = (decision::Outcome::Done, u64::MAX);
+                    past.insert(action.key, Past { outcome, at_s });
                 }
             }
             (past, history.version().cloned())
         };
         facts::Known::of(&self.network, state, past, version).await
     }
-}
-
-/// Whether nothing is left to do for an entry.
-fn is_over(entry: &Entry) -> bool {
-    !matches!(
-        entry.outcome,
-        Outcome::Refused {
-            is_final: false,
-            ..
-        }
-    )
 }
 
 /// The next of a subscription that there may not be.

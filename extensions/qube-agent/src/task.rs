@@ -12,13 +12,19 @@ pub(crate) struct Task {
     pub(crate) directive: Directive,
     /// Whose vote for it is reported on: of those that stand the earliest.
     pub(crate) developer: Pubkey,
+    /// When. Unix seconds; developers may come back to an action, which is another task then.
+    pub(crate) decided_at: u64,
     /// What the genesis of a reboot has to hash to, if the votes say so.
     pub(crate) genesis_hash: Option<Digest>,
 }
 
 impl Task {
     /// Of an action with votes; none without any.
-    pub(crate) fn of(action: &ActionState, genesis_hash: Option<Digest>) -> Option<Task> {
+    pub(crate) fn of(
+        action: &ActionState,
+        genesis_hash: Option<Digest>,
+        decided_at: u64,
+    ) -> Option<Task> {
         let earliest = action
             .votes
             .iter()
@@ -31,6 +37,7 @@ impl Task {
             key: action.key,
             directive: action.directive.clone(),
             developer,
+            decided_at,
             genesis_hash,
         })
     }

@@ -71,7 +71,8 @@ async fn show(me: Current<QubeCoordination>, wish: Query<Wish>) -> Result<HttpRe
         show: wish.show.chars().take(16).collect(),
         page: wish.page.parse().unwrap_or(1),
     };
-    let page = page_of(&me, asked).ok_or_else(|| ApiError::not_found("there is no such network"))?;
+    let page =
+        page_of(&me, asked).ok_or_else(|| ApiError::not_found("there is no such network"))?;
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
@@ -146,7 +147,8 @@ fn page_of(me: &QubeCoordination, asked: Asked) -> Option<Bytes> {
 
 /// The alerts of a network, and those that are about none.
 fn notice(view: &mut FleetView, alerts: &Alerts, network: Option<&str>) {
-    let is_meant = |of: &Option<String>| network.is_none() || of.is_none() || of.as_deref() == network;
+    let is_meant =
+        |of: &Option<String>| network.is_none() || of.is_none() || of.as_deref() == network;
     let open = |open: Open| AlertView {
         kind: open.alert.kind.words(),
         network: open.alert.network,
@@ -162,7 +164,10 @@ fn notice(view: &mut FleetView, alerts: &Alerts, network: Option<&str>) {
         until_s: Some(news.at),
     };
     let all = alerts.open().into_iter();
-    view.open_alerts = all.filter(|it| is_meant(&it.alert.network)).map(open).collect();
+    view.open_alerts = all
+        .filter(|it| is_meant(&it.alert.network))
+        .map(open)
+        .collect();
     let all = alerts.past();
     let meant = all.iter().filter(|it| is_meant(&it.alert.network));
     view.past_alerts = meant.map(|it| past(it)).collect();

@@ -8,6 +8,7 @@ mod loading;
 
 pub(crate) use following::register;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 use trellis_qube_protocol::{
@@ -23,6 +24,8 @@ pub(crate) struct Holdings {
     ledger: RwLock<Ledger>,
     shown: Mutex<Arc<FleetState>>,
     revision: watch::Sender<u64>,
+    /// How far the log was read: what is stored and replaced at once is found there alone.
+    log_seq: AtomicU64,
 }
 
 impl Holdings {
@@ -37,6 +40,7 @@ impl Holdings {
             ledger: RwLock::new(ledger),
             shown,
             revision: watch::Sender::new(0),
+            log_seq: AtomicU64::new(0),
         }
     }
 

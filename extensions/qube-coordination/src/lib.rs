@@ -89,7 +89,9 @@ impl Extension for QubeCoordination {
             live: Live::new(settings.max_listeners),
             shelf: Shelf::default(),
             mirror: match &settings.mirror.url {
-                Some(url) => Some(Mirror::new(url, &host).map_err(|why| format!("mirror.url: {why}"))?),
+                Some(url) => {
+                    Some(Mirror::new(url, &host).map_err(|why| format!("mirror.url: {why}"))?)
+                }
                 None => None,
             },
             holdings: Arc::new(holdings),

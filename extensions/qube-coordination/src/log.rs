@@ -82,13 +82,13 @@ impl Chain {
         Ok(rows.await?.into_iter().filter_map(read).collect())
     }
 
-    /// Every entry, page by page.
-    pub(crate) async fn each(
+    /// Every entry after a number, page by page.
+    pub(crate) async fn each_after(
         self,
         host: &Host,
+        mut seq: u64,
         mut look: impl FnMut(&Entry),
     ) -> Result<(), StoreError> {
-        let mut seq = 0;
         loop {
             let entries = self.after(host, seq, PAGE).await?;
             entries.iter().for_each(&mut look);

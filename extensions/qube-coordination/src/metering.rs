@@ -103,7 +103,11 @@ mod tests {
     fn q15_the_page_of_documentation_has_these_as_well() {
         assert!(TABLE.is_sorted_by(|a, b| a.name < b.name));
         let page = include_str!("../../../docs/metrics.md");
-        let is_ours = |line: &&str| TABLE.iter().any(|it| line.contains(&format!("`{}`", it.name)));
+        let is_ours = |line: &&str| {
+            TABLE
+                .iter()
+                .any(|it| line.contains(&format!("`{}`", it.name)))
+        };
         let rows: Vec<&str> = page.lines().filter(is_ours).collect();
         let table: Vec<String> = TABLE.iter().map(ToString::to_string).collect();
         assert_eq!(rows, table);

@@ -275,7 +275,11 @@ async fn copy_stored(me: &QubeCoordination, mirror: &Mirror) -> Result<(), Mirro
         }
         // The second in which a page ends is asked for again; one that fills a page by itself, with a larger page.
         let (first_s, last_s) = (first.created_at(), last.created_at());
-        limit = if first_s == last_s { 2 * limit } else { QUERY_EVENTS };
+        limit = if first_s == last_s {
+            2 * limit
+        } else {
+            QUERY_EVENTS
+        };
         until = Some(last_s);
         if limit > 5 * QUERY_EVENTS {
             // More of one second than a query gives.

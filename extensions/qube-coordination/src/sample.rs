@@ -17,7 +17,9 @@ pub(crate) fn setup(table: &str, further: &str) -> Setup {
 
 /// The same as TOML.
 pub(crate) fn config(table: &str, further: &str) -> String {
-    let keys: Vec<String> = (0..3).map(|it| format!("'{}'", developer(it).pubkey())).collect();
+    let keys: Vec<String> = (0..3)
+        .map(|it| format!("'{}'", developer(it).pubkey()))
+        .collect();
     format!(
         "{further}\n[extensions.qube_coordination]\nmax_node_ids_per_pubkey = 10000\n{table}\n\
          [[extensions.qube_coordination.networks]]\nid = 'hyperqube'\nquorum = 2\ndevelopers = [{}]",
@@ -27,7 +29,9 @@ pub(crate) fn config(table: &str, further: &str) -> String {
 
 /// A wish for an upgrade, signed so many seconds ago.
 pub(crate) fn upgrade(author: &Author, version: &str, hash: &str, at: u64) -> Event {
-    signal(author, version, hash, at).tag(["action", "upgrade"]).sign()
+    signal(author, version, hash, at)
+        .tag(["action", "upgrade"])
+        .sign()
 }
 
 /// A wish for a reboot with a deadline.

@@ -4,6 +4,7 @@
 
 mod admitting;
 mod conformance;
+mod cost;
 mod ground;
 mod hostile;
 mod keeping;

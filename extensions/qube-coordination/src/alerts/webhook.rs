@@ -109,7 +109,12 @@ impl<'a> Messenger<'a> {
             };
             metering::webhook("failed", 1);
             let (webhook, wait_ms) = (self.number, wait.as_millis() as u64);
-            tracing::warn!(webhook, seq = news.seq, wait_ms, "an alert was not taken: {why}");
+            tracing::warn!(
+                webhook,
+                seq = news.seq,
+                wait_ms,
+                "an alert was not taken: {why}"
+            );
             tokio::select! {
                 () = stop.stopped() => return StoppedBy::Relay,
                 () = tokio::time::sleep(wait) => {}

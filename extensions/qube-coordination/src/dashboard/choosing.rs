@@ -252,8 +252,11 @@ fn node(node: &NodeState, titles: &BTreeMap<&ActionKey, String>) -> NodeView {
         report: node.last_ack.as_ref().map(|ack| ReportView {
             at_s: ack.action_at,
             about: title(&ack.action),
-            error: (ack.status == StatusKind::Failure)
-                .then(|| ack.error.clone().unwrap_or_else(|| "no reason is told".to_owned())),
+            error: (ack.status == StatusKind::Failure).then(|| {
+                ack.error
+                    .clone()
+                    .unwrap_or_else(|| "no reason is told".to_owned())
+            }),
         }),
         overdue_for: node.overdue_for.as_ref().map(title),
         is_silent: node.silent,

@@ -116,7 +116,9 @@ pub(crate) fn declare(api: &mut Api) {
 async fn live(me: Current<QubeCoordination>, ip: ClientIp) -> Result<HttpResponse, ApiError> {
     let Some(seat) = me.live.seat(ip.rate_key()) else {
         metering::listener_refused();
-        return Err(ApiError::unavailable("too many listen already; try again later"));
+        return Err(ApiError::unavailable(
+            "too many listen already; try again later",
+        ));
     };
     let listener = Listener::new(&me.holdings, &me.alerts, me.live.ended.subscribe(), seat);
     let events = stream::unfold(listener, |mut listener| async move {
@@ -162,7 +164,10 @@ impl Listener {
             }
         }
         loop {
-            let now = revision(*self.fleet.borrow_and_update(), *self.alerts.borrow_and_update());
+            let now = revision(
+                *self.fleet.borrow_and_update(),
+                *self.alerts.borrow_and_update(),
+            );
             if self.told.as_ref() != Some(&now) {
                 let part = format!("event: revision\ndata: {now}\n\n");
                 self.told = Some(now);
@@ -187,7 +192,9 @@ mod tests {
     #[test]
     fn q13_listeners_are_bounded_and_no_address_has_all_places() {
         let live = Live::new(40);
-        let mut seats: Vec<Seat> = (0..10).map(|_| live.seat("a".to_owned()).unwrap()).collect();
+        let mut seats: Vec<Seat> = (0..10)
+            .map(|_| live.seat("a".to_owned()).unwrap())
+            .collect();
         assert!(live.seat("a".to_owned()).is_none(), "a quarter");
         for other in 0..30 {
             seats.push(live.seat(format!("b{other}")).unwrap());

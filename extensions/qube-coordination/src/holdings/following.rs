@@ -33,15 +33,17 @@ pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
 impl QubeCoordination {
     async fn follow(&self, page: &[Change]) -> Result<(), StoreError> {
         let (mut signals, mut acks) = (Vec::new(), Vec::new());
-        let mut is_less = false;
+        let (mut is_less, mut is_replaced) = (false, false);
         for change in page {
             match change {
                 Change::Stored(stored) => match stored.event.kind() {
                     KIND_SIGNAL => signals.extend(fields::signal(&stored.event).ok()),
                     _ => acks.extend(fields::ack(&stored.event).ok()),
                 },
-                // What was replaced is in the log, and counts as before.
-                Change::Removed { cause, .. } if *cause == Cause::Replacement => {}
+                // What was replaced counts as before. If that was at once, it has never been seen as stored.
+                Change::Removed { id, cause, .. } if *cause == Cause::Replacement => {
+                    is_replaced |= !self.holdings.knows(&EventId::from_bytes(*id.as_bytes()));
+                }
                 Change::Removed { id, pubkey, .. } => {
                     self.forget_standing(id, pubkey).await?;
                     is_less = true;
@@ -52,6 +54,9 @@ impl QubeCoordination {
         let before = self.holdings.state();
         if is_less {
             self.holdings.reload(&self.host).await?;
+        }
+        if is_replaced {
+            self.holdings.load_replaced(&self.host).await?;
         }
         let now_s = self.host.clock().now_s();
         acks.iter().for_each(|ack| watch::reported(ack, now_s));

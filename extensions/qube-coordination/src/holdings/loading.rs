@@ -7,6 +7,7 @@ use super::Holdings;
 use crate::fields;
 use crate::log::{Chain, STANDING};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use trellis_qube_protocol::{KIND_ACK, KIND_SIGNAL, Ledger, Signal};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
@@ -19,11 +20,27 @@ impl Holdings {
     pub(crate) async fn load(&self, host: &Host) -> Result<(), StoreError> {
         let signals = stored_signals(host).await?;
         self.learn(signals, Vec::new());
+        self.load_replaced(host).await?;
         each_page(host, KIND_ACK, |events| {
             let acks = events.iter().filter_map(|event| fields::ack(event).ok());
             self.learn(Vec::new(), acks.collect());
         })
         .await
+    }
+
+    /// Adds what has been replaced since the log was last read.
+    pub(super) async fn load_replaced(&self, host: &Host) -> Result<(), StoreError> {
+        let begun = self.log_seq.load(Relaxed);
+        let (mut signals, mut seq) = (Vec::new(), begun);
+        Chain::Log
+            .each_after(host, begun, |entry| {
+                seq = entry.seq;
+                signals.extend(signal_of(&entry.event));
+            })
+            .await?;
+        self.learn(signals, Vec::new());
+        self.log_seq.fetch_max(seq, Relaxed);
+        Ok(())
     }
 
     /// Forgets what is stored no more, by reading everything anew.
@@ -32,6 +49,11 @@ impl Holdings {
         for signal in stored_signals(host).await? {
             ledger.insert_signal(signal);
         }
+        Chain::Log
+            .each_after(host, 0, |entry| {
+                signal_of(&entry.event).map(|signal| ledger.insert_signal(signal));
+            })
+            .await?;
         each_page(host, KIND_ACK, |events| {
             let acks = events.iter().filter_map(|event| fields::ack(event).ok());
             for ack in acks {
@@ -44,7 +66,7 @@ impl Holdings {
     }
 }
 
-/// The directives that stand, and those that were replaced here or elsewhere.
+/// The directives that stand, and those that were adopted from peers.
 async fn stored_signals(host: &Host) -> Result<Vec<Signal>, StoreError> {
     let mut signals = Vec::new();
     each_page(host, KIND_SIGNAL, |events| {
@@ -58,16 +80,14 @@ async fn stored_signals(host: &Host) -> Result<Vec<Signal>, StoreError> {
                 .and_then(|it| fields::signal(&it).ok()),
         );
     }
-    for chain in [Chain::Log, Chain::Adopted] {
-        chain
-            .each(host, |entry| signals.extend(signal_of(&entry.event)))
-            .await?;
-    }
+    Chain::Adopted
+        .each_after(host, 0, |entry| signals.extend(signal_of(&entry.event)))
+        .await?;
     Ok(signals)
 }
 
 /// The directive that an entry of a log holds.
-pub(super) fn signal_of(json: &str) -> Option<Signal> {
+fn signal_of(json: &str) -> Option<Signal> {
     let event = Event::parse(json.as_bytes()).ok()?;
     fields::signal(&event).ok()
 }

@@ -36,10 +36,14 @@ pub(super) fn hosts(url: &Secret) -> Result<Vec<PgConnectOptions>, String> {
     let read = Address::read(url.reveal()).ok_or(WANTED)?;
     let hosts = read.hosts();
     if hosts.len() > HOSTS_MAX {
-        return Err(format!("found {} hosts, wanted {HOSTS_MAX} at most", hosts.len()));
+        return Err(format!(
+            "found {} hosts, wanted {HOSTS_MAX} at most",
+            hosts.len()
+        ));
     }
     let options = hosts.iter().map(|host| {
-        let options = PgConnectOptions::from_str(&read.with(host)).map_err(|_| WANTED.to_owned())?;
+        let options =
+            PgConnectOptions::from_str(&read.with(host)).map_err(|_| WANTED.to_owned())?;
         Ok(match options.get_application_name() {
             Some(_) => options,
             None => options.application_name("trellis"),
@@ -105,12 +109,14 @@ impl<'a> Address<'a> {
         let Some(named) = self.named else {
             return self.authority.split(',').map(Host::InAuthority).collect();
         };
-        let ports: Vec<&str> = self.ports.map(|it| it.split(',').collect()).unwrap_or_default();
+        let ports: Vec<&str> = self
+            .ports
+            .map(|it| it.split(',').collect())
+            .unwrap_or_default();
         let named = named.split(',').enumerate();
         // One port is every host's.
-        let hosts = named.map(|(place, host)| {
-            Host::Named(host, ports.get(place).or(ports.last()).copied())
-        });
+        let hosts = named
+            .map(|(place, host)| Host::Named(host, ports.get(place).or(ports.last()).copied()));
         hosts.collect()
     }
 
@@ -129,7 +135,10 @@ impl<'a> Address<'a> {
                 if user.is_empty() { "" } else { "localhost" }
             }
         };
-        format!("{scheme}://{user}{authority}{path}?{}", parameters.join("&"))
+        format!(
+            "{scheme}://{user}{authority}{path}?{}",
+            parameters.join("&")
+        )
     }
 }
 

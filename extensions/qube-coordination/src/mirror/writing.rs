@@ -44,7 +44,9 @@ pub(super) async fn signals(pool: &PgPool, rows: &[SignalRow]) -> sqlx::Result<u
 /// Reports that are not there yet.
 pub(super) async fn acks(pool: &PgPool, rows: &[AckRow]) -> sqlx::Result<u64> {
     let texts = |of: fn(&AckRow) -> String| rows.iter().map(of).collect::<Vec<_>>();
-    let errors = rows.iter().map(|row| row.ack.report.status.error().map(plain));
+    let errors = rows
+        .iter()
+        .map(|row| row.ack.report.status.error().map(plain));
     let made = rows.iter().map(|row| number(row.ack.created_at));
     let acted = rows.iter().map(|row| number(row.ack.report.action_at));
     let signals = rows.iter().map(|row| row.signal.map(|id| id.to_string()));
@@ -99,11 +101,7 @@ pub(super) async fn log(pool: &PgPool, relay: &str, rows: &[LogRow<'_>]) -> sqlx
 }
 
 /// Marks what the relay has removed.
-pub(super) async fn removed(
-    pool: &PgPool,
-    ids: &[String],
-    causes: &[String],
-) -> sqlx::Result<u64> {
+pub(super) async fn removed(pool: &PgPool, ids: &[String], causes: &[String]) -> sqlx::Result<u64> {
     let mut marked = 0;
     for statement in [
         "UPDATE signals SET removed_as = gone.cause FROM unnest($1::text[], $2::text[]) AS gone (id, cause) \
@@ -131,7 +129,10 @@ pub(super) async fn last_seq(pool: &PgPool, relay: &str, chain: &str) -> sqlx::R
 /// Whether what the relay had before the mirror is all there.
 pub(super) async fn is_filled(pool: &PgPool, relay: &str) -> sqlx::Result<bool> {
     let is_filled = "SELECT EXISTS (SELECT FROM relays WHERE relay = $1)";
-    sqlx::query_scalar(is_filled).bind(relay).fetch_one(pool).await
+    sqlx::query_scalar(is_filled)
+        .bind(relay)
+        .fetch_one(pool)
+        .await
 }
 
 /// Notes that it is.

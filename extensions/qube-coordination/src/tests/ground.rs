@@ -9,8 +9,6 @@ use trellis_relay::testing::{Author, Client, Draft, TestRelay, Value, until};
 pub(super) const DEVELOPERS: [u64; 3] = [1, 2, 3];
 /// Nobody's developer.
 pub(super) const STRANGER: u64 = 9;
-/// The first node; others follow.
-pub(super) const NODE: u64 = 100;
 
 pub(super) const HASH: &str = "a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d2e3f4a5b6c7d8e9f0a1b2";
 pub(super) const OTHER_HASH: &str =
@@ -20,8 +18,13 @@ pub(super) const OTHER_HASH: &str =
 pub(super) fn table(keys: &str) -> String {
     let key = |number: u64| format!("'{}'", Author::new(number).pubkey().to_hex());
     let [a, b, c] = DEVELOPERS.map(key);
+    // Tests poll, and time stands still.
+    let rate = match keys.contains("requests_per_minute") {
+        true => "",
+        false => "requests_per_minute = 1000000",
+    };
     format!(
-        "[extensions.qube_coordination]\n{keys}\n\
+        "[extensions.qube_coordination]\n{rate}\n{keys}\n\
          [[extensions.qube_coordination.networks]]\nid = 'hqz'\ndevelopers = [{a}, {b}, {c}]\nquorum = 2\n\
          [[extensions.qube_coordination.networks]]\nid = 'testnet'\ndevelopers = [{a}, {b}]\nquorum = 2\n"
     )

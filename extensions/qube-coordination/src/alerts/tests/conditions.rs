@@ -35,7 +35,9 @@ fn found(state: &FleetState, now_s: u64) -> Vec<(Kind, String)> {
 }
 
 fn agreed(version: &str) -> Vec<Event> {
-    (0..2).map(|it| upgrade(&developer(it), version, "ab", NOW_S + it)).collect()
+    (0..2)
+        .map(|it| upgrade(&developer(it), version, "ab", NOW_S + it))
+        .collect()
 }
 
 #[test]
@@ -47,8 +49,15 @@ fn q14_a_failure_is_one_alert_for_its_action() {
     let nodes: Vec<Event> = nodes.collect();
     let state = state(&agreed("v1.4.0"), &nodes, NOW_S + 200);
     let said = "Upgrade to v1.4.0 failed on 7 nodes: node-0, node-1, node-2, node-3, node-4, ...";
-    assert_eq!(found(&state, NOW_S + 200), [(Kind::FailedAction, said.to_owned())]);
-    assert_eq!(found(&state, NOW_S + 200 + HORIZON_S), [], "what is long over");
+    assert_eq!(
+        found(&state, NOW_S + 200),
+        [(Kind::FailedAction, said.to_owned())]
+    );
+    assert_eq!(
+        found(&state, NOW_S + 200 + HORIZON_S),
+        [],
+        "what is long over"
+    );
 }
 
 #[test]
@@ -83,12 +92,18 @@ fn q14_two_hashes_of_a_version_are_a_conflict() {
     let found = found(&state, NOW_S + 1);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].0, Kind::Conflict);
-    assert!(found[0].1.starts_with("v1.4.0 is signed with 2 hashes: abababab by "), "{found:?}");
+    assert!(
+        found[0]
+            .1
+            .starts_with("v1.4.0 is signed with 2 hashes: abababab by "),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn q14_silent_nodes_raise_so_many_alerts_and_no_more() {
-    let nodes = (0..SILENT_MAX + 50).map(|it| report(&format!("node-{it:03}"), "v1.0.0", None, NOW_S + 10));
+    let nodes =
+        (0..SILENT_MAX + 50).map(|it| report(&format!("node-{it:03}"), "v1.0.0", None, NOW_S + 10));
     let nodes: Vec<Event> = nodes.collect();
     let mut signals = agreed("v1.0.0");
     signals.extend((0..2).map(|it| upgrade(&developer(it), "v1.1.0", "ab", NOW_S + 100 + it)));
@@ -97,7 +112,10 @@ fn q14_silent_nodes_raise_so_many_alerts_and_no_more() {
     assert_eq!(found.len(), SILENT_MAX + 1);
     assert!(found.iter().all(|(kind, _)| *kind == Kind::SilentNode));
     assert_eq!(found[0].1, "node-000 does not report any more");
-    assert_eq!(found[SILENT_MAX].1, "more than 100 nodes do not report any more");
+    assert_eq!(
+        found[SILENT_MAX].1,
+        "more than 100 nodes do not report any more"
+    );
 }
 
 #[test]
@@ -109,7 +127,11 @@ fn q14_a_beginning_and_an_end_are_told_once_each() {
     );
     let alerts = of_state(&state, NOW_S + 10, HORIZON_S);
     let mut books = Books::default();
-    let turns = |news: &[News]| news.iter().map(|it| (it.seq, it.status)).collect::<Vec<_>>();
+    let turns = |news: &[News]| {
+        news.iter()
+            .map(|it| (it.seq, it.status))
+            .collect::<Vec<_>>()
+    };
     let take = |books: &mut Books, news: Vec<News>| {
         news.into_iter().for_each(|it| books.take(Arc::new(it)));
     };
@@ -135,6 +157,9 @@ fn q14_attempts_are_one_alert_until_nobody_tries_any_more() {
     let alerts = noted.alerts(NOW_S + 500);
     assert_eq!(alerts.len(), 1);
     assert_eq!(alerts[0].kind, Kind::Unauthorised);
-    assert!(alerts[0].summary.ends_with("; 500 attempts so far"), "{alerts:?}");
+    assert!(
+        alerts[0].summary.ends_with("; 500 attempts so far"),
+        "{alerts:?}"
+    );
     assert_eq!(noted.alerts(NOW_S + 499 + QUIET_S), []);
 }

@@ -41,7 +41,9 @@ fn message(request: &HttpsRequest) -> Value {
 
 fn header<'a>(request: &'a HttpsRequest, name: &str) -> &'a str {
     let lines = request.head.lines();
-    let found = lines.filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name));
+    let found = lines
+        .filter_map(|line| line.split_once(": "))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.unwrap().1
 }
 
@@ -75,25 +77,47 @@ async fn q14_a_server_that_fails_first_gets_every_alert_once_and_in_order_across
     let relay = relay_telling(&server, "").start().await;
     conflict(&relay).await;
     let first = told(1, "firing", "conflict");
-    until("the conflict is told", async || taken(&server, 2) == [first.clone()]).await;
+    until("the conflict is told", async || {
+        taken(&server, 2) == [first.clone()]
+    })
+    .await;
 
     // Down for longer than the relay lives.
     failing.store(usize::MAX, Relaxed);
     let asked = server.asked().len();
     // The second developer comes round, which ends the conflict and begins the action; a node fails.
-    publish(&relay, &[(1, upgrade(&developer(1), "v1.4.0", "ab", START_S - 5))]).await;
-    send(&relay, &[report("node-1", "v1.4.0", Some("no room"), START_S)]).await;
+    publish(
+        &relay,
+        &[(1, upgrade(&developer(1), "v1.4.0", "ab", START_S - 5))],
+    )
+    .await;
+    send(
+        &relay,
+        &[report("node-1", "v1.4.0", Some("no room"), START_S)],
+    )
+    .await;
     until("it is tried", async || server.asked().len() > asked).await;
     until("both are noted", async || {
-        relay.metric("qube_coordination_webhooks_waiting", &[("webhook", "1")]).await >= 1.0
-            && relay.metric("qube_coordination_alerts_open", &[("kind", "failed_action")]).await == 1.0
+        relay
+            .metric("qube_coordination_webhooks_waiting", &[("webhook", "1")])
+            .await
+            >= 1.0
+            && relay
+                .metric(
+                    "qube_coordination_alerts_open",
+                    &[("kind", "failed_action")],
+                )
+                .await
+                == 1.0
     })
     .await;
     let relay = relay.kill_and_restart().await;
     failing.store(0, Relaxed);
     let all = || server.asked().iter().map(message).collect::<Vec<_>>();
     until("the rest is told", async || {
-        all().last().is_some_and(|it| it["kind"] == "failed_action" || it["seq"] == 3)
+        all()
+            .last()
+            .is_some_and(|it| it["kind"] == "failed_action" || it["seq"] == 3)
     })
     .await;
     let mut seqs: Vec<u64> = all().iter().map(|it| it["seq"].as_u64().unwrap()).collect();
@@ -105,7 +129,13 @@ async fn q14_a_server_that_fails_first_gets_every_alert_once_and_in_order_across
     let count = server.asked().len();
     let relay = relay.restart().await;
     until("it is open again", async || {
-        relay.metric("qube_coordination_alerts_open", &[("kind", "failed_action")]).await == 1.0
+        relay
+            .metric(
+                "qube_coordination_alerts_open",
+                &[("kind", "failed_action")],
+            )
+            .await
+            == 1.0
     })
     .await;
     let stranger = Author::new(900);
@@ -129,14 +159,27 @@ async fn q14_what_is_not_taken_in_time_is_given_up() {
     until("it is tried", async || !server.asked().is_empty()).await;
     relay.clock().advance(std::time::Duration::from_secs(61));
     until("it is given up", async || {
-        relay.metric("qube_coordination_webhooks_total", &[("result", "given_up")]).await == 1.0
+        relay
+            .metric(
+                "qube_coordination_webhooks_total",
+                &[("result", "given_up")],
+            )
+            .await
+            == 1.0
     })
     .await;
     failing.store(0, Relaxed);
     let asked = server.asked().len();
-    publish(&relay, &[(1, upgrade(&developer(1), "v1.4.0", "ab", START_S - 5))]).await;
+    publish(
+        &relay,
+        &[(1, upgrade(&developer(1), "v1.4.0", "ab", START_S - 5))],
+    )
+    .await;
     let next = told(2, "resolved", "conflict");
-    until("the next is told", async || taken(&server, asked).contains(&next)).await;
+    until("the next is told", async || {
+        taken(&server, asked).contains(&next)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -151,7 +194,10 @@ async fn q14_a_receiver_checks_the_signature_as_the_documentation_says() {
         header(&request, "x-qube-signature"),
     );
     let timestamp_s: u64 = timestamp.parse().unwrap();
-    assert_eq!(signature, sign(SECRET.as_bytes(), timestamp_s, &request.body));
+    assert_eq!(
+        signature,
+        sign(SECRET.as_bytes(), timestamp_s, &request.body)
+    );
     assert_eq!(message(&request)["relay"].as_str().unwrap().len(), 64);
 
     let page = include_str!("../../../../../docs/extensions/qube-dashboard.md");
@@ -172,10 +218,17 @@ async fn q14_a_receiver_checks_the_signature_as_the_documentation_says() {
     python.args(["-c", &program]);
     let python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut python) = python else {
-        std::io::stderr().write_all(b"SKIPPED: python3 is not installed\n").unwrap();
+        std::io::stderr()
+            .write_all(b"SKIPPED: python3 is not installed\n")
+            .unwrap();
         return;
     };
-    python.stdin.take().unwrap().write_all(&request.body).unwrap();
+    python
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&request.body)
+        .unwrap();
     let done = python.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stdout), "checked\n");
 }

@@ -82,7 +82,11 @@ impl Scratch {
 
     pub(super) async fn remove(self) {
         let server = server().unwrap();
-        tell(&server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        tell(
+            &server,
+            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+        )
+        .await;
     }
 }
 
