@@ -135,3 +135,27 @@ async fn a8_health_and_metrics_tell_how_the_node_is() {
     let is_alone = || nodes[0].page("/health").starts_with("HTTP/1.1 503");
     wait::until_true("the loss of the relay to be told", is_alone).await;
 }
+
+#[test]
+fn a8_the_unit_for_systemd_is_one_that_systemd_takes() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit =
+        fs::read_to_string(root.join("deploy/systemd/qube-agent.service")).expect("the unit");
+    let unit = unit.replace(
+        "/usr/local/bin/qube-agent",
+        env!("CARGO_BIN_EXE_qube-agent"),
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("qube-agent.service");
+    fs::write(&file, unit).expect("written");
+    let verify = std::process::Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(file)
+        .output();
+    let Ok(output) = verify else {
+        eprintln!("SKIPPED: systemd-analyze is not installed");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
