@@ -17,9 +17,10 @@ mod webhook;
 pub(crate) use alert::{Kind, News, Turn};
 pub(crate) use books::Open;
 
+use crate::QubeCoordination;
 use crate::config::Settings;
 use crate::holdings::Holdings;
-use crate::watch;
+use crate::metering;
 use alert::Alert;
 use books::Books;
 use futures_util::future::try_join_all;
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
+use url::Url;
 use webhook::Messenger;
 
 /// The time alone changes some things; they are looked at so often.
@@ -64,14 +66,9 @@ impl Alerts {
         }
     }
 
-    /// Somebody tried what they may not, on this network where it is one of the fleet's. `what` is for operators.
-    pub(crate) fn note_attempt(&self, network: Option<&str>, what: &str, now_s: u64) {
-        self.noted().attempt(network, what, now_s);
-    }
-
-    /// Another server answers, or does not: why. `name` is its host, without anything secret.
-    pub(crate) fn note_outage(&self, kind: Kind, name: &str, why: Option<&str>) {
-        self.noted().outage(kind, name, why);
+    /// The mirror's database answers, or does not: why.
+    pub(crate) fn note_mirror(&self, why: Option<&str>) {
+        self.noted().outage(Kind::DatabaseDown, MIRROR, why);
     }
 
     /// What holds, longest first.
@@ -97,10 +94,10 @@ impl Alerts {
     /// Follows the fleet and tells servers, until the relay stops.
     pub(crate) async fn run(
         &self,
-        host: &Host,
-        holdings: &Holdings,
+        me: &QubeCoordination,
         stop: &StopToken,
     ) -> Result<(), TaskError> {
+        let host = &me.host;
         let _turn = tokio::select! {
             turn = one_at_a_time::turn(host.data_dir()) => turn,
             () = stop.stopped() => return Ok(()),
@@ -112,7 +109,7 @@ impl Alerts {
             messengers.push(Messenger::open(host, self, webhook, number).await?);
         }
         let telling = messengers.into_iter().map(|messenger| messenger.run(stop));
-        tokio::try_join!(try_join_all(telling), self.follow(host, holdings, stop))?;
+        tokio::try_join!(try_join_all(telling), self.follow(me, stop))?;
         Ok(())
     }
 
@@ -132,20 +129,17 @@ impl Alerts {
 
     /// Names of the servers that somebody looks at, and notes.
     fn asked(&self) -> impl Iterator<Item = &str> {
-        let peers = self.settings.peers.iter().filter_map(|url| url.host_str());
+        let peers = self.settings.peers.iter().map(Url::as_str);
         let mirror = self.settings.mirror.url.as_ref().map(|_| MIRROR);
         peers.chain(mirror)
     }
 
-    async fn follow(
-        &self,
-        host: &Host,
-        holdings: &Holdings,
-        stop: &StopToken,
-    ) -> Result<(), TaskError> {
-        let mut changes = holdings.changes();
+    async fn follow(&self, me: &QubeCoordination, stop: &StopToken) -> Result<(), TaskError> {
+        let mut changes = me.holdings.changes();
+        let mut attempts_seen = 0;
         while !stop.is_stopped() {
-            self.look(host, holdings).await?;
+            attempts_seen = self.note_all(me, attempts_seen);
+            self.look(&me.host, &me.holdings).await?;
             tokio::select! {
                 () = stop.stopped() => {}
                 () = tokio::time::sleep(LOOK) => {}
@@ -154,6 +148,25 @@ impl Alerts {
             }
         }
         Ok(())
+    }
+
+    /// Notes attempts after this number, and how peers are; the number of the last attempt.
+    fn note_all(&self, me: &QubeCoordination, attempts_seen: u64) -> u64 {
+        let mut noted = self.noted();
+        for peer in me.peers.status() {
+            if peer.asked_at_s.is_some() {
+                let problem = peer.problem.as_deref();
+                noted.outage(Kind::PeerDown, peer.url.as_str(), problem);
+            }
+        }
+        let attempts = me.attempts.after(attempts_seen);
+        for attempt in &attempts {
+            // What strangers call a network is none.
+            let network = attempt.network.as_deref();
+            let network = network.filter(|name| me.networks.keys().any(|id| id.as_str() == *name));
+            noted.attempt(network, &attempt.author, attempt.at_s);
+        }
+        attempts.last().map_or(attempts_seen, |last| last.number)
     }
 
     /// Compares what holds with what was told, and makes the difference durable.
@@ -170,13 +183,13 @@ impl Alerts {
         for news in news {
             self.append(host, Arc::new(news)).await?;
         }
-        watch::open_alerts(self.books().open.values().map(|open| open.alert.kind));
+        metering::open_alerts(self.books().open.values().map(|open| open.alert.kind));
         Ok(())
     }
 
     async fn append(&self, host: &Host, news: Arc<News>) -> Result<(), StoreError> {
         books::append(host, &news).await?;
-        watch::alert(news.alert.kind, news.status);
+        metering::alert(news.alert.kind, news.status);
         log(&news);
         let (id, keep) = (news.id.clone(), self.settings.alerts.keep());
         let (open, cut) = {
@@ -225,7 +238,7 @@ impl Alerts {
 }
 
 /// What the mirror's database is called in alerts.
-pub(crate) const MIRROR: &str = "mirror";
+const MIRROR: &str = "mirror";
 
 /// For an operator's log. What strangers wrote is told by the page and the webhooks alone.
 fn log(news: &News) {

@@ -11,7 +11,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerts::Alerts;
+pub(crate) use alerts::{Alerts, Webhook};
 pub(crate) use mirror::Mirror;
 pub(crate) use networks::NetworkTable;
 pub(crate) use settings::Settings;
@@ -38,6 +38,9 @@ pub struct Config {
     pub(crate) dashboard: Option<bool>,
     /// Where that page is. Default: "/qube".
     pub(crate) dashboard_path: Option<String>,
+    /// Open pages and others that are told of changes at a time, of one address a quarter of them: 1 to 10000. Default: 256.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(crate) max_listeners: Option<usize>,
 
     /// Whether the relay takes nothing but directives (33321), reports (3333) and what belongs to the protocol itself
     /// (kinds 5 and 62). Default: false.
@@ -127,6 +130,7 @@ impl Config {
                 )?),
                 false => None,
             },
+            max_listeners: within("max_listeners", self.max_listeners, 256, 1..=10_000)?,
             service_tokens: self.service_tokens.clone(),
             requests_per_minute: within(
                 "requests_per_minute",

@@ -30,6 +30,16 @@ pub enum EntryKind {
     Adopted,
 }
 
+impl EntryKind {
+    /// The word, as it is serialized.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Replaced => "replaced",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
 /// What precedes the first entry.
 pub const BEGINNING: Digest = Digest::from_bytes([0; 32]);
 

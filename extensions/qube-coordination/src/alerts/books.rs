@@ -119,7 +119,6 @@ impl Books {
     pub(super) fn waiting(&self, seq: u64) -> usize {
         self.log.len() - self.log.partition_point(|news| news.seq <= seq)
     }
-
 }
 
 /// Makes the row of an open alert what memory says.

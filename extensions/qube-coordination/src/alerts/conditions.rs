@@ -58,7 +58,11 @@ fn failed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
     };
     let nodes = network.nodes.iter().filter(has_failed);
     let nodes: Vec<String> = nodes.map(|node| node.node_id.to_string()).collect();
-    let mut summary = format!("{} failed on {}", title(&action.directive), nodes_of(failures));
+    let mut summary = format!(
+        "{} failed on {}",
+        title(&action.directive),
+        nodes_of(failures)
+    );
     name(&mut summary, &nodes, failures);
     let subject = action.key.to_string();
     Some(alert(Kind::FailedAction, network, subject, summary))
@@ -86,7 +90,10 @@ fn ended_badly(network: &NetworkState, action: &ActionState) -> Option<Alert> {
 
 fn conflict(network: &NetworkState, conflict: &Conflict) -> Alert {
     let version = &conflict.version;
-    let mut summary = format!("v{version} is signed with {} hashes:", conflict.hashes.len());
+    let mut summary = format!(
+        "v{version} is signed with {} hashes:",
+        conflict.hashes.len()
+    );
     for (place, (hash, developers)) in conflict.hashes.iter().enumerate() {
         let comma = if place > 0 { "," } else { "" };
         let hash: String = hash.to_string().chars().take(8).collect();

@@ -4,6 +4,7 @@
 
 use super::alert::{Alert, Kind};
 use std::collections::BTreeMap;
+use trellis_qube_protocol::Pubkey;
 
 /// Attempts are one alert until nobody has tried for so long.
 pub(crate) const QUIET_S: u64 = 3_600;
@@ -13,7 +14,7 @@ pub(crate) const QUIET_S: u64 = 3_600;
 pub(super) struct Noted {
     /// By network; those for networks that are not known together.
     attempts: BTreeMap<Option<String>, Attempts>,
-    /// Since when, in seconds since 1970, and why, by kind and name.
+    /// Why, by kind and name.
     outages: BTreeMap<(Kind, String), String>,
 }
 
@@ -21,13 +22,13 @@ pub(super) struct Noted {
 struct Attempts {
     count: u64,
     last_s: u64,
-    /// Who tried last, and what.
+    /// Who tried last.
     last: String,
 }
 
 impl Noted {
-    /// Somebody tried what they may not.
-    pub(super) fn attempt(&mut self, network: Option<&str>, what: &str, now_s: u64) {
+    /// Somebody signed a directive who may not, on this network where it is one of the fleet's.
+    pub(super) fn attempt(&mut self, network: Option<&str>, author: &Pubkey, now_s: u64) {
         let attempts = self.attempts.entry(network.map(str::to_owned));
         let attempts = attempts.or_insert(Attempts {
             count: 0,
@@ -36,16 +37,17 @@ impl Noted {
         });
         attempts.count += 1;
         attempts.last_s = now_s;
-        what.clone_into(&mut attempts.last);
+        let author: String = author.to_string().chars().take(16).collect();
+        attempts.last = format!("a directive by {author}, who directs nothing there, was refused");
     }
 
-    /// Whether a server answers; whether that is news.
-    pub(super) fn outage(&mut self, kind: Kind, name: &str, why: Option<&str>) -> bool {
+    /// Whether a server answers, and why not.
+    pub(super) fn outage(&mut self, kind: Kind, name: &str, why: Option<&str>) {
         let key = (kind, name.to_owned());
         match why {
-            Some(why) => self.outages.insert(key, why.to_owned()).is_none(),
-            None => self.outages.remove(&key).is_some(),
-        }
+            Some(why) => self.outages.insert(key, why.to_owned()),
+            None => self.outages.remove(&key),
+        };
     }
 
     /// Takes up what was open when the relay stopped, so that it neither ends nor begins again by that alone. Of servers
@@ -78,8 +80,7 @@ impl Noted {
             network: network.clone(),
             subject: String::new(),
             summary: match attempts.count {
-                0 => attempts.last.clone(),
-                1 => attempts.last.clone(),
+                0 | 1 => attempts.last.clone(),
                 count => format!("{}; {count} attempts so far", attempts.last),
             },
         });

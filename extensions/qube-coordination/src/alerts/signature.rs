@@ -1,6 +1,6 @@
 //! How a receiver knows that a request is the relay's: HMAC-SHA256 over the time and the body.
 //!
-//! `docs/extensions/qube-coordination.md` shows how to check it, and a test runs what stands there.
+//! `docs/extensions/qube-dashboard.md` shows how to check it, and a test runs what stands there.
 
 use ring::hmac;
 
@@ -26,7 +26,10 @@ mod tests {
     fn q14_the_signature_is_that_of_the_documentation() {
         // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 'a secret of 16 or more'
         let signature = sign(b"a secret of 16 or more", 1_700_000_000, b"{\"a\":1}");
-        assert_eq!(signature, "v1=6a4a7b240e8217317f2ede07626fbca0781febedf01ceb7a1a722fb6f9c9ab34");
+        assert_eq!(
+            signature,
+            "v1=6a4a7b240e8217317f2ede07626fbca0781febedf01ceb7a1a722fb6f9c9ab34"
+        );
     }
 
     #[test]

@@ -7,10 +7,11 @@ use super::alert::News;
 use super::signature::{SIGNATURE, TIMESTAMP, sign};
 use super::{Alerts, StoppedBy};
 use crate::config::Webhook;
-use crate::watch;
+use crate::metering;
 use serde::Serialize;
 use std::time::Duration;
 use trellis_qube_protocol::Digest;
+use trellis_relay::extension::OutboundError;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
 
@@ -72,7 +73,7 @@ impl<'a> Messenger<'a> {
     pub(super) async fn run(mut self, stop: &StopToken) -> Result<(), TaskError> {
         let mut news = self.alerts.heard();
         while !stop.is_stopped() {
-            watch::webhook_waiting(self.number, self.alerts.waiting(self.told));
+            self.count();
             match self.alerts.after(self.told) {
                 Some(next) => {
                     let lost = next.seq - self.told - 1;
@@ -98,17 +99,23 @@ impl<'a> Messenger<'a> {
         let mut wait = WAIT_MIN;
         let until_s = news.at + self.alerts.give_up_after().as_secs();
         loop {
+            self.count();
             if self.host.clock().now_s() > until_s {
                 self.give_up(1, "the server did not take it in time");
                 return StoppedBy::Itself;
             }
             let Err(why) = self.send(news).await else {
-                watch::webhook("delivered", 1);
+                metering::webhook("delivered", 1);
                 return StoppedBy::Itself;
             };
-            watch::webhook("failed", 1);
+            metering::webhook("failed", 1);
             let (webhook, wait_ms) = (self.number, wait.as_millis() as u64);
-            tracing::warn!(webhook, seq = news.seq, wait_ms, "an alert was not taken: {why}");
+            tracing::warn!(
+                webhook,
+                seq = news.seq,
+                wait_ms,
+                "an alert was not taken: {why}"
+            );
             tokio::select! {
                 () = stop.stopped() => return StoppedBy::Relay,
                 () = tokio::time::sleep(wait) => {}
@@ -147,8 +154,12 @@ impl<'a> Messenger<'a> {
         }
     }
 
+    fn count(&self) {
+        metering::webhook_waiting(self.number, self.alerts.waiting(self.told));
+    }
+
     fn give_up(&self, count: u64, why: &str) {
-        watch::webhook("given_up", count);
+        metering::webhook("given_up", count);
         tracing::error!(webhook = self.number, count, "alerts are given up: {why}");
     }
 

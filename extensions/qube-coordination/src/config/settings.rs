@@ -11,6 +11,8 @@ pub(crate) struct Settings {
     pub(crate) api_prefix: String,
     /// `None`: there is no page.
     pub(crate) dashboard_path: Option<String>,
+    /// Of changes, at a time.
+    pub(crate) max_listeners: usize,
     pub(crate) service_tokens: ServiceTokens,
     pub(crate) requests_per_minute: u32,
     pub(crate) exclusive: bool,

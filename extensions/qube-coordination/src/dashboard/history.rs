@@ -56,7 +56,11 @@ fn row(out: &mut String, view: &FleetView, network: &NetworkView, action: &Actio
         Count(action.success),
     );
     if action.failure > 0 {
-        let _ = write!(out, ", <em class=\"bad\">{} failed</em>", Count(action.failure));
+        let _ = write!(
+            out,
+            ", <em class=\"bad\">{} failed</em>",
+            Count(action.failure)
+        );
     }
     let _ = write!(out, "</td><td data-label=\"Since\">{since}</td></tr>");
 }

@@ -23,8 +23,14 @@ impl Display for Moment {
         write!(
             out,
             "<time datetime=\"{}\" data-at=\"{at_s}\" title=\"{}\">{}</time>",
-            Date { at_s, style: Style::Machine },
-            Date { at_s, style: Style::Person },
+            Date {
+                at_s,
+                style: Style::Machine
+            },
+            Date {
+                at_s,
+                style: Style::Person
+            },
             self.words(),
         )
     }
@@ -35,7 +41,14 @@ impl Moment {
     fn words(self) -> String {
         let span_s = self.now_s.abs_diff(self.at_s);
         let span = match span_s {
-            0..MINUTE_S => return if self.at_s <= self.now_s { "just now" } else { "in a moment" }.to_owned(),
+            0..MINUTE_S => {
+                return if self.at_s <= self.now_s {
+                    "just now"
+                } else {
+                    "in a moment"
+                }
+                .to_owned();
+            }
             MINUTE_S..HOUR_S => format!("{} min", span_s / MINUTE_S),
             HOUR_S..TWO_DAYS_S => format!("{} h", span_s / HOUR_S),
             _ => format!("{} d", span_s / DAY_S),
@@ -51,7 +64,11 @@ const TWO_DAYS_S: u64 = 2 * DAY_S;
 
 /// A date in UTC for people: `2026-11-22 07:44 UTC`.
 pub(crate) fn date(at_s: u64) -> String {
-    Date { at_s, style: Style::Person }.to_string()
+    Date {
+        at_s,
+        style: Style::Person,
+    }
+    .to_string()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +107,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -121,7 +142,10 @@ mod tests {
         assert_eq!(date(4_107_542_400), "2100-03-01 00:00 UTC");
         assert_eq!(date(u64::MAX), "9999-12-31 23:59 UTC");
         let moment = Moment { at_s: 0, now_s: 60 }.to_string();
-        assert!(moment.contains("datetime=\"1970-01-01T00:00:00Z\""), "{moment}");
+        assert!(
+            moment.contains("datetime=\"1970-01-01T00:00:00Z\""),
+            "{moment}"
+        );
         assert!(moment.ends_with(">1 min ago</time>"), "{moment}");
     }
 }

@@ -29,7 +29,11 @@ pub(super) fn network(out: &mut String, view: &FleetView, network: &NetworkView)
         network.quorum,
         network.developers.len(),
         Count(network.tally.nodes),
-        if network.tally.nodes == 1 { "node" } else { "nodes" },
+        if network.tally.nodes == 1 {
+            "node"
+        } else {
+            "nodes"
+        },
     );
     if network.open.is_empty() {
         out.push_str("<p class=\"empty\">Nothing is proposed or under way.</p>");
@@ -84,7 +88,11 @@ fn action(out: &mut String, view: &FleetView, network: &NetworkView, action: &Ac
 
 fn quorum(out: &mut String, network: &NetworkView, action: &ActionView) {
     let votes = action.votes.iter().filter(|vote| **vote).count();
-    let tone = if votes >= network.quorum { "good" } else { "busy" };
+    let tone = if votes >= network.quorum {
+        "good"
+    } else {
+        "busy"
+    };
     let _ = write!(
         out,
         "<div class=\"meter\"><div class=\"label\"><span>Quorum</span><span><b>{votes}</b> of {} needed</span></div>",

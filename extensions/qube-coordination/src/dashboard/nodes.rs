@@ -80,7 +80,11 @@ fn row(out: &mut String, node: &NodeView, now_s: u64) {
         let _ = write!(out, "<span class=\"faint\">for {}</span>", text(title));
     }
     let _ = match &node.version {
-        Some(version) => write!(out, "</td><td data-label=\"Runs\"><bdi>{}</bdi>", short(version, 40)),
+        Some(version) => write!(
+            out,
+            "</td><td data-label=\"Runs\"><bdi>{}</bdi>",
+            short(version, 40)
+        ),
         None => out.write_str("</td><td data-label=\"Runs\"><span class=\"faint\">unknown</span>"),
     };
     out.push_str("</td><td data-label=\"Last report\">");
@@ -94,7 +98,11 @@ fn row(out: &mut String, node: &NodeView, now_s: u64) {
                 Moment { at_s, now_s }
             );
             if let Some(error) = &report.error {
-                let _ = write!(out, "<span class=\"error\"><bdi>{}</bdi></span>", text(error));
+                let _ = write!(
+                    out,
+                    "<span class=\"error\"><bdi>{}</bdi></span>",
+                    text(error)
+                );
             }
         }
         None => out.push_str("<span class=\"faint\">none</span>"),

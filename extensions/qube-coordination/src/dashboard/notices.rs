@@ -10,7 +10,9 @@ const OPEN_MAX: usize = 12;
 
 /// What needs somebody now.
 pub(super) fn open(out: &mut String, view: &FleetView) {
-    out.push_str("<section id=\"part-alerts\" data-part aria-live=\"polite\" aria-label=\"Alerts\">");
+    out.push_str(
+        "<section id=\"part-alerts\" data-part aria-live=\"polite\" aria-label=\"Alerts\">",
+    );
     if !view.open_alerts.is_empty() {
         out.push_str("<ul class=\"alerts\">");
         for alert in view.open_alerts.iter().take(OPEN_MAX) {
@@ -44,7 +46,11 @@ pub(super) fn past(out: &mut String, view: &FleetView) {
 }
 
 fn item(out: &mut String, alert: &AlertView, now_s: u64) {
-    let tone = if alert.until_s.is_some() { "past" } else { "bad" };
+    let tone = if alert.until_s.is_some() {
+        "past"
+    } else {
+        "bad"
+    };
     let _ = write!(
         out,
         "<li class=\"alert {tone}\"><span class=\"badge {tone}\">{}</span> <span class=\"what\">",

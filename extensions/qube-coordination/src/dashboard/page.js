@@ -10,7 +10,7 @@
   const main = document.getElementById("parts");
   const ahead_s = Math.round(Date.now() / 1000 - Number(main.dataset.now));
   let shown = main.dataset.revision;
-  let wanted = shown, busy = false, failures = 0, timer = 0, source = null;
+  let wanted = shown, busy = false, gap = false, failures = 0, timer = 0, source = null;
 
   const say = (state, words) => {
     live.className = "live " + state;
@@ -92,10 +92,13 @@
       clearTimeout(timer);
       say("on", "Live");
       wanted = event.data;
-      if (wanted !== shown) refresh();
+      // After a gap a number says nothing: the relay may have begun to count anew.
+      if (wanted !== shown || gap) refresh();
+      gap = false;
     });
     source.onerror = () => {
       failures += 1;
+      gap = true;
       say("off", "Reconnecting");
       // What a browser tries again by itself it does without patience; and an answer such as 503 it takes for the last.
       source.close();

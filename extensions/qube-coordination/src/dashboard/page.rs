@@ -33,14 +33,14 @@ fn head(out: &mut String, view: &FleetView) {
         Some(chosen) => chosen.network.as_str(),
         None => "Fleet",
     };
-    let relay = short(&view.relay, 80);
+    let relay = short(&view.relay, 16);
     let _ = write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"robots\" content=\"noindex\">\
          <noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>\
-         <title>{title} · {relay}</title><style>{STYLE}</style></head><body>\
+         <title>{title} · relay {relay}</title><style>{STYLE}</style></head><body>\
          <a class=\"skip\" href=\"#parts\">Skip to content</a>\
          <header class=\"top\"><div><h1>",
         title = short(title, 64),
@@ -60,13 +60,13 @@ fn head(out: &mut String, view: &FleetView) {
     };
     let _ = write!(
         out,
-        "</h1><p class=\"sub\"><bdi>{relay}</bdi></p></div>\
+        "</h1><p class=\"sub\">relay <code>{relay}</code></p></div>\
          <p class=\"live\" id=\"live\" role=\"status\" data-live=\"{api}/live\">\
          <span class=\"dot\"></span><span class=\"how\">As of {now}</span></p></header>\
          <main id=\"parts\" data-revision=\"{revision}\" data-now=\"{now_s}\">",
         now_s = view.now_s,
         api = text(&view.places.api),
-        revision = view.revision,
+        revision = text(&view.revision),
     );
 }
 
@@ -86,7 +86,7 @@ fn tiles(out: &mut String, view: &FleetView) {
         Some(_) => tile("Alerts", view.open_alerts.len(), "bad"),
     }
     tile("Nodes", tally.nodes, "calm");
-    tile("Up to date", tally.current, "good");
+    tile("OK", tally.fine, "good");
     tile("Overdue", tally.overdue, "warn");
     tile("Failed", tally.failed, "bad");
     tile("Silent", tally.silent, "warn");

@@ -53,7 +53,10 @@ impl Display for Text<'_> {
 /// Control characters, and those that have no width or turn the direction of the text.
 fn is_unseen(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        )
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -98,15 +101,20 @@ mod tests {
     #[test]
     fn q13_words_of_strangers_are_no_markup() {
         let said = text("<img src=x onerror='a()'>&\"").to_string();
-        assert_eq!(
-            said,
-            "&lt;img src=x onerror=&#39;a()&#39;&gt;&amp;&quot;"
-        );
+        assert_eq!(said, "&lt;img src=x onerror=&#39;a()&#39;&gt;&amp;&quot;");
     }
 
     #[test]
     fn q13_words_of_strangers_neither_turn_nor_hide() {
-        for unseen in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\n', '\0', '\u{e0041}'] {
+        for unseen in [
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200b}',
+            '\u{feff}',
+            '\n',
+            '\0',
+            '\u{e0041}',
+        ] {
             let said = text(&format!("a{unseen}b")).to_string();
             assert_eq!(said, "a\u{fffd}b", "{unseen:?}");
         }

@@ -4,11 +4,11 @@
 
 /// The whole page.
 pub(super) struct FleetView {
-    /// What the relay calls itself.
+    /// The relay's key, as hex.
     pub(super) relay: String,
     pub(super) now_s: u64,
-    /// Counts the changes of the state; live pages ask for a new page when it grows.
-    pub(super) revision: u64,
+    /// Another with each change; live pages ask for a new page then.
+    pub(super) revision: String,
     pub(super) places: Places,
     pub(super) tally: Tally,
     pub(super) networks: Vec<NetworkView>,
@@ -29,10 +29,23 @@ pub(super) struct Places {
 pub(super) struct Tally {
     pub(super) networks: usize,
     pub(super) nodes: usize,
-    pub(super) current: usize,
+    /// With nothing wrong.
+    pub(super) fine: usize,
     pub(super) overdue: usize,
     pub(super) failed: usize,
     pub(super) silent: usize,
+}
+
+impl Tally {
+    /// Counts these as well.
+    pub(super) fn add(&mut self, other: Tally) {
+        self.networks += other.networks;
+        self.nodes += other.nodes;
+        self.fine += other.fine;
+        self.overdue += other.overdue;
+        self.failed += other.failed;
+        self.silent += other.silent;
+    }
 }
 
 /// What of one network is asked for.

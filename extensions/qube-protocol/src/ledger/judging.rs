@@ -1,12 +1,12 @@
 //! From votes and reports to a state: `docs/extensions/qube-kinds.md` has the table of statuses that is followed here.
 
 use super::ballots::{Count, Votes};
-use super::reports::Reports;
+use super::reports::{OnAction, Reports};
 use super::row::Row;
 use crate::rollout::bucket;
 use crate::{
     ActionKey, ActionState, ActionStatus, Conflict, Digest, Network, NetworkState, NodeId,
-    NodeState, Pubkey, Tally, Version, Vote,
+    NodeState, Pubkey, StatusKind, Tally, Version, Vote,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -28,13 +28,13 @@ struct Due {
     quorum_at: u64,
     percent: u8,
     at_s: u64,
-    reported: HashSet<usize>,
+    /// Reports from before do not count.
+    since_s: u64,
 }
 
 /// Reports on an action as they count for its status.
 struct Reported {
     tally: Tally,
-    rows: HashSet<usize>,
     expected: usize,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Judging<'a> {
             current.overdue = overdue.map(|node| node.node_id.clone()).collect();
             current.overdue.dedup();
         }
-        actions.sort_by(|a, b| (b.first_at, b.key).cmp(&(a.first_at, a.key)));
+        actions.sort_by_key(|action| std::cmp::Reverse((action.first_at, action.key)));
         let now_s = self.now_s;
         NetworkState {
             id: self.network.id.clone(),
@@ -160,38 +160,56 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// The reports that count on an action. After it was agreed on again, those from before are of the time before.
+    /// The reports that count on an action.
     fn reported(&self, key: &ActionKey, votes: &Votes) -> Reported {
-        let since_s = votes.quorum_at.filter(|_| votes.again).unwrap_or(0);
-        let mut tally = Tally::default();
-        let mut rows = HashSet::new();
-        let mut later = 0;
-        let quorum_at = votes.quorum_at.unwrap_or(u64::MAX);
         let on_action = self.reports.on_action(key);
-        for (at, kept) in on_action.iter().flat_map(|on_action| &on_action.by_row) {
-            let row = self.reports.row(*at);
-            if !row.counts || kept.action_at < since_s {
-                continue;
-            }
-            match kept.status {
-                crate::StatusKind::Success => tally.success += 1,
-                crate::StatusKind::Failure => tally.failure += 1,
-            }
-            later += usize::from(row.first.0 > quorum_at);
-            rows.insert(*at);
-        }
-        let known = self
-            .firsts_s
-            .partition_point(|first_s| *first_s <= quorum_at);
-        let expected = match self.network.nodes.len() {
-            0 => known + later,
-            listed => listed,
+        let tally = match since_s(votes) {
+            0 => on_action
+                .map(|on_action| on_action.tally)
+                .unwrap_or_default(),
+            since_s => self.tally_since(on_action, since_s),
         };
-        Reported {
-            tally,
-            rows,
-            expected,
+        let expected = match (self.network.nodes.len(), votes.quorum_at) {
+            (0, Some(quorum_at)) => {
+                let known = self
+                    .firsts_s
+                    .partition_point(|first_s| *first_s <= quorum_at);
+                known + self.reported_and_joined_after(on_action, quorum_at)
+            }
+            (0, None) => self.firsts_s.len(),
+            (listed, _) => listed,
+        };
+        Reported { tally, expected }
+    }
+
+    fn tally_since(&self, on_action: Option<&OnAction>, since_s: u64) -> Tally {
+        let mut tally = Tally::default();
+        for (row, kept) in on_action.iter().flat_map(|on_action| &on_action.by_row) {
+            if self.reports.row(*row).counts && kept.action_at >= since_s {
+                match kept.status {
+                    StatusKind::Success => tally.success += 1,
+                    StatusKind::Failure => tally.failure += 1,
+                }
+            }
         }
+        tally
+    }
+
+    /// Nodes that were not known at the quorum and have reported all the same.
+    fn reported_and_joined_after(&self, on_action: Option<&OnAction>, quorum_at: u64) -> usize {
+        if self
+            .firsts_s
+            .last()
+            .is_none_or(|last_s| *last_s <= quorum_at)
+        {
+            return 0;
+        }
+        let rows = on_action
+            .iter()
+            .flat_map(|on_action| on_action.by_row.keys());
+        rows.map(|row| self.reports.row(*row))
+            .filter(|row| row.counts && row.first.0 > quorum_at)
+            .count()
     }
 
     /// When reports on the current action are due; not when it depends on what only nodes know.
@@ -213,7 +231,7 @@ impl<'a> Judging<'a> {
             quorum_at,
             percent: reach.percent,
             at_s,
-            reported: self.reported(&key, votes).rows,
+            since_s: since_s(votes),
         })
     }
 
@@ -223,8 +241,12 @@ impl<'a> Judging<'a> {
             .rows()
             .map(|(at, row)| {
                 let expected = |due: &&Due| {
+                    let newest = self
+                        .reports
+                        .on_action(&due.key)
+                        .and_then(|on| on.by_row.get(&at));
                     row.counts
-                        && !due.reported.contains(&at)
+                        && newest.is_none_or(|kept| kept.action_at < due.since_s)
                         && (!self.network.nodes.is_empty() || row.first.0 <= due.quorum_at)
                 };
                 self.node(row.node_id.clone(), Some(row), due.filter(expected))
@@ -285,4 +307,9 @@ impl<'a> Judging<'a> {
             })
             .collect()
     }
+}
+
+/// After an action was agreed on again, reports from before are of the time before. Unix seconds.
+fn since_s(votes: &Votes) -> u64 {
+    votes.quorum_at.filter(|_| votes.again).unwrap_or(0)
 }
