@@ -73,7 +73,7 @@ async fn a9_a_condition_that_is_unmet_at_the_deadline_is_a_failure() {
     let nodes = ground.fleet(1, &[NET]).await;
     ground.files.put("/genesis.json", "new genesis");
     let url = ground.files.url("/genesis.json");
-    let (at, program) = ((now() + 3).to_string(), sha256("the program"));
+    let (at, program) = ((now() + 15).to_string(), sha256("the program"));
     let tags: [&[&str]; 7] = [
         &["version", "v1.1.0"],
         &["hash", &program],
