@@ -15,4 +15,6 @@ pub(crate) const EXTENSIONS: &[Compiled] = &[
     Compiled::of::<trellis_livekit_token::LivekitToken>(),
     #[cfg(feature = "mls_gateway")]
     Compiled::of::<trellis_mls_gateway::MlsGateway>(),
+    #[cfg(feature = "qube_coordination")]
+    Compiled::of::<trellis_qube_coordination::QubeCoordination>(),
 ];

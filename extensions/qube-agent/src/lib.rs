@@ -1,8 +1,121 @@
 //! The node's side of a fleet: acts when a quorum of developers has signed, and reports.
+//!
+//! Read [`main`], then `agent` (what runs), `node` (one network: hear, decide, act, record), `action` (the steps of an
+//! upgrade and a reboot), `journal` and `run_once` (why nothing happens twice). What signals mean and when to act is not
+//! here: `trellis_qube_protocol` decides; connections are `trellis_qube_client`'s.
 
+mod action;
+mod agent;
+mod arguments;
+mod clock;
+mod config;
+mod delivery;
+mod download;
+mod durable;
+mod history;
+mod journal;
+mod lock;
+mod migrate;
+mod node;
+mod pages;
+mod placement;
+mod question;
+mod report;
+mod run_once;
+mod runner;
+mod secret;
+mod status;
+mod stop;
+mod task;
+mod votes;
+mod watch;
+
+use anyhow::Context as _;
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use config::Config;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
 
-/// The program.
+/// What is logged where `QUBE_AGENT_LOG` says nothing: the relays' library tells too much of what passes.
+const LOG: &str = "info,nostr_relay_pool=warn,actix_server=warn";
+
+/// The program. 0: done; 1: it went wrong, and why is on standard error; 2: it was called wrongly.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match perform(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            let _nobody_reads = writeln!(io::stderr(), "qube-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run { config, dry_run } => {
+            let mut config = Config::load(&config)?;
+            config.dry_run |= dry_run;
+            log_to_stderr();
+            // What TLS connections to relays are made with; others may have set it before.
+            let _set = rustls::crypto::ring::default_provider().install_default();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(THREADS)
+                .enable_all()
+                .build()?;
+            runtime.block_on(agent::run(config))?;
+        }
+        Command::Check { config } => {
+            let config = Config::load(&config)?;
+            secret::load(&config.key_file)?;
+            download::Downloader::new(&config.download)?;
+            say("good")?;
+        }
+        Command::Status { config, json } => {
+            let config = Config::load(&config)?;
+            let status = status::Status::read(&config)?;
+            match json {
+                true => say(&serde_json::to_string_pretty(&status)?)?,
+                false => say(status.table().trim_end())?,
+            }
+        }
+        Command::Migrate { from, to } => {
+            let migrated = migrate::migrate(&from, &to)?;
+            let (file, done) = (migrated.config.display(), migrated.done);
+            say(&format!(
+                "{file} is made, and {done} actions of the Go client are known as done. Stop the Go client, fill in the \
+                 tables in comments, set dry_run = false, and try `qube-agent check -c {file}`."
+            ))?;
+        }
+        Command::RunOnce {
+            journal,
+            id,
+            within_ms,
+            argv,
+        } => {
+            let traces = run_once::Traces::new(&journal, &id);
+            let within = Duration::from_millis(within_ms);
+            run_once::run(&traces, &argv, within).context("run-once")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Threads for relays, downloads and networks; the pages have one of their own.
+const THREADS: usize = 4;
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("QUBE_AGENT_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    // Nothing else in this program sets one.
+    let _set = subscriber.try_init();
 }

@@ -1,0 +1,338 @@
+//! Carrying out one action, step by step, so that it can go on after a crash at any point.
+//!
+//! Invariant: each step is written down before and after. A step that the journal says is done is not done again; one
+//! that had only begun is, and is written so that doing it again has no second effect. The operator's commands are run
+//! by `run-once`, which sees to that by itself.
+
+mod reboot;
+mod upgrade;
+
+use crate::clock::Clock;
+use crate::config::{Network, Probe};
+use crate::download::Downloader;
+use crate::journal::{Journal, Mark, Step};
+use crate::placement::Placement;
+use crate::question;
+use crate::run_once::Seen;
+use crate::runner::{self, Order};
+use crate::stop::Stop;
+use crate::task::Task;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use trellis_qube_protocol::{Action, Digest};
+use url::Url;
+
+/// How long after a failed fetch it is tried again, at first and at most.
+const FETCH_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// What carrying out takes.
+pub(crate) struct Tools<'a> {
+    pub(crate) network: &'a Network,
+    /// The network's folder.
+    pub(crate) folder: &'a Path,
+    pub(crate) downloader: &'a Downloader,
+    /// For how long a fetch is tried.
+    pub(crate) fetch_within: Duration,
+    pub(crate) clock: &'a Clock,
+    pub(crate) stop: &'a Stop,
+}
+
+/// Why an action does not go on.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It has failed; why, for the report.
+    Failed(String),
+    /// The agent was asked to stop; it goes on after the next start.
+    Stopped,
+    /// The agent cannot keep its own books.
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Halt {
+        Halt::Disk(error)
+    }
+}
+
+/// An action that is being carried out.
+pub(crate) struct Run<'a> {
+    tools: &'a Tools<'a>,
+    task: &'a Task,
+    journal: &'a mut Journal,
+}
+
+/// A file that an action replaces, and the command that makes the node take it.
+struct Change<'a> {
+    placement: Placement,
+    urls: Source<'a>,
+    max_bytes: u64,
+    command: &'a [String],
+    within: Duration,
+    probe: Option<&'a Probe>,
+    environment: Vec<(&'static str, String)>,
+}
+
+/// Where the new file comes from.
+struct Source<'a> {
+    url: Url,
+    expected: Option<Digest>,
+    /// A copy that was fetched and checked before its time.
+    early: Option<&'a Path>,
+}
+
+/// Carries out a task, or goes on with it: how it ended, or why it does not go on.
+pub(crate) async fn carry_out(
+    tools: &Tools<'_>,
+    task: &Task,
+    journal: &mut Journal,
+) -> Result<Result<(), String>, Halt> {
+    let mut run = Run {
+        tools,
+        task,
+        journal,
+    };
+    let early = early_copy(tools.folder, task);
+    let change = match &task.directive.action {
+        Action::Upgrade => upgrade::change(tools.network, task),
+        Action::Reboot { genesis_url, .. } => {
+            reboot::change(tools.network, task, genesis_url, &early)
+        }
+    };
+    let outcome = match change {
+        Ok(change) => run.replace(&change).await,
+        Err(problem) => Err(Halt::Failed(problem)),
+    };
+    match outcome {
+        Ok(()) => Ok(Ok(())),
+        Err(Halt::Failed(error)) => Ok(Err(error)),
+        Err(halt) => Err(halt),
+    }
+}
+
+/// Where a genesis is that was fetched before its time.
+pub(crate) fn early_copy(folder: &Path, task: &Task) -> PathBuf {
+    folder.join(format!("genesis-{}", task.key.short()))
+}
+
+/// Fetches the genesis of a reboot before its time, unless it is there.
+pub(crate) async fn fetch_early(tools: &Tools<'_>, task: &Task) -> Result<(), String> {
+    let early = early_copy(tools.folder, task);
+    let (Action::Reboot { genesis_url, .. }, false) = (&task.directive.action, early.exists())
+    else {
+        return Ok(());
+    };
+    let Some(reboot) = &tools.network.reboot else {
+        return Ok(());
+    };
+    let max_bytes = reboot.max_bytes.0;
+    let expected = task.genesis_hash.as_ref();
+    let beside = early.with_extension("part");
+    let downloader = tools.downloader;
+    let fetched = downloader
+        .fetch(genesis_url, &beside, max_bytes, expected)
+        .await;
+    fetched.map_err(|error| error.to_string())?;
+    crate::durable::rename(&beside, &early).map_err(|error| error.to_string())
+}
+
+impl Run<'_> {
+    /// The whole of it; a failure after the swap is rolled back before it is told.
+    async fn replace(&mut self, change: &Change<'_>) -> Result<(), Halt> {
+        let placement = &change.placement;
+        let hash: Digest = match self.begin(Step::Fetch)? {
+            Some(hash) => hash,
+            None => {
+                let fetched = self.fetch(change).await;
+                self.end(Step::Fetch, fetched)?
+            }
+        };
+        let kept: Option<Digest> = self.step(Step::Keep, || {
+            disk("cannot keep the old file", placement.keep())
+        })?;
+        self.step(Step::Swap, || {
+            disk("cannot put the file in its place", placement.swap(&hash))
+        })?;
+        let tried = self.take_effect(change, Step::Restart, Step::Probe).await;
+        let Err(Halt::Failed(error)) = tried else {
+            return tried;
+        };
+        tracing::warn!(task = self.task.name(), error, "rolling back");
+        let back = match self.step(Step::Restore, || {
+            disk("cannot restore the old file", placement.restore(kept))
+        }) {
+            Ok(()) => {
+                self.take_effect(change, Step::RestartBack, Step::ProbeBack)
+                    .await
+            }
+            Err(halt) => Err(halt),
+        };
+        match back {
+            Ok(()) => Err(Halt::Failed(format!("{error}; rolled back"))),
+            Err(Halt::Failed(worse)) => Err(Halt::Failed(format!(
+                "{error}; the rollback failed: {worse}"
+            ))),
+            Err(halt) => Err(halt),
+        }
+    }
+
+    /// Has the node take what is in its place now, and looks whether it is well.
+    async fn take_effect(
+        &mut self,
+        change: &Change<'_>,
+        restart: Step,
+        probe: Step,
+    ) -> Result<(), Halt> {
+        if self.begin::<()>(restart)?.is_none() {
+            let ended = self.command(change, restart).await;
+            self.end(restart, ended)?;
+        }
+        if self.begin::<()>(probe)?.is_none() {
+            let answered = self.probe(change).await;
+            self.end(probe, answered)?;
+        }
+        Ok(())
+    }
+
+    /// Does a step that takes no waiting, unless the journal has it.
+    fn step<T: Serialize + DeserializeOwned>(
+        &mut self,
+        step: Step,
+        body: impl FnOnce() -> Result<T, Halt>,
+    ) -> Result<T, Halt> {
+        match self.begin(step)? {
+            Some(result) => Ok(result),
+            None => self.end(step, body()),
+        }
+    }
+
+    /// Writes down that a step is about to be done. Its result where it was done before, its error where it had failed.
+    fn begin<T: DeserializeOwned>(&mut self, step: Step) -> Result<Option<T>, Halt> {
+        match self.journal.ended(step) {
+            Some(Mark::Done { result }) => {
+                let result = serde_json::from_value(result.clone());
+                return result.map(Some).map_err(|error| Halt::Disk(error.into()));
+            }
+            Some(Mark::Failed { error }) => return Err(Halt::Failed(error.clone())),
+            Some(Mark::Begin) | None => {}
+        }
+        if self.tools.stop.is_asked() {
+            return Err(Halt::Stopped);
+        }
+        let now_s = self.tools.clock.now_s();
+        self.journal.append(now_s, step, Mark::Begin)?;
+        Ok(None)
+    }
+
+    /// Writes down how a step ended. What was interrupted has not ended.
+    fn end<T: Serialize>(&mut self, step: Step, outcome: Result<T, Halt>) -> Result<T, Halt> {
+        let mark = match &outcome {
+            Ok(result) => Mark::Done {
+                result: serde_json::to_value(result).map_err(io::Error::from)?,
+            },
+            Err(Halt::Failed(error)) => Mark::Failed {
+                error: error.clone(),
+            },
+            Err(_) => return outcome,
+        };
+        let now_s = self.tools.clock.now_s();
+        self.journal.append(now_s, step, mark)?;
+        outcome
+    }
+
+    /// Stages the new file: the early copy, or the file from its source, tried again while that may help.
+    async fn fetch(&self, change: &Change<'_>) -> Result<Digest, Halt> {
+        let staged = change.placement.staged();
+        let source = &change.urls;
+        if let Some(early) = source.early.filter(|early| early.exists()) {
+            let copied = disk("cannot stage the genesis", std::fs::copy(early, &staged));
+            copied?;
+            let synced = std::fs::File::open(&staged).and_then(|file| file.sync_all());
+            disk("cannot stage the genesis", synced)?;
+            let hash = disk("cannot read the genesis", crate::download::hash_of(&staged))?;
+            match hash.filter(|hash| source.expected.is_none_or(|expected| expected == *hash)) {
+                Some(hash) => return Ok(hash),
+                None => disk("cannot remove the copy", crate::durable::remove(early))?,
+            }
+        }
+        let deadline = Instant::now() + self.tools.fetch_within;
+        let (mut wait, longest) = FETCH_AGAIN;
+        loop {
+            let fetch = self.tools.downloader.fetch(
+                &source.url,
+                &staged,
+                change.max_bytes,
+                source.expected.as_ref(),
+            );
+            let error = tokio::select! {
+                () = self.tools.stop.asked() => return Err(Halt::Stopped),
+                fetched = fetch => match fetched {
+                    Ok(hash) => return Ok(hash),
+                    Err(error) => error,
+                },
+            };
+            if !error.is_passing() || Instant::now() + wait > deadline {
+                return Err(Halt::Failed(error.to_string()));
+            }
+            tracing::info!(task = self.task.name(), %error, "fetching again soon");
+            tokio::select! {
+                () = self.tools.stop.asked() => return Err(Halt::Stopped),
+                () = sleep(wait) => {}
+            }
+            wait = (wait * 2).min(longest);
+        }
+    }
+
+    /// Has the operator's command run, once in the life of this task.
+    async fn command(&self, change: &Change<'_>, step: Step) -> Result<(), Halt> {
+        let folder = self.tools.folder.join("runs");
+        let mut environment = change.environment.clone();
+        let which = match step {
+            Step::RestartBack => {
+                environment.push(("QUBE_ROLLBACK", "1".to_owned()));
+                "back"
+            }
+            _ => "forth",
+        };
+        let (key, decided_at) = (self.task.key, self.task.decided_at);
+        let id = format!("{key}-{decided_at}-{which}");
+        let order = Order {
+            argv: change.command,
+            within: change.within,
+            environment,
+        };
+        let seen = runner::run_once(&folder, &id, &order, self.tools.stop).await?;
+        match seen {
+            None => Err(Halt::Stopped),
+            Some(Seen::Ended(end)) => end
+                .problem()
+                .map_or(Ok(()), |problem| Err(Halt::Failed(problem))),
+            Some(_) => {
+                tracing::warn!(
+                    task = self.task.name(),
+                    "the command was begun and nobody knows how it ended; it is not run again"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    async fn probe(&self, change: &Change<'_>) -> Result<(), Halt> {
+        let Some(probe) = change.probe else {
+            return Ok(());
+        };
+        match question::becomes_well(probe, self.tools.downloader, self.tools.stop).await {
+            None => Err(Halt::Stopped),
+            Some(Ok(())) => Ok(()),
+            Some(Err(problem)) => Err(Halt::Failed(problem)),
+        }
+    }
+}
+
+/// A fault of the disk where the node's files are is the action's, not the agent's.
+fn disk<T>(what: &str, outcome: io::Result<T>) -> Result<T, Halt> {
+    outcome.map_err(|error| Halt::Failed(format!("{what}: {error}")))
+}

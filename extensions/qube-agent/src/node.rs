@@ -1,0 +1,270 @@
+//! One node of one network: hears signals, decides, acts, writes down how it ended.
+//!
+//! Invariant: one action at a time, and what had begun before a crash is finished before anything new is decided.
+//! Whether to act is `trellis_qube_protocol`'s decision; this keeps what the decision needs.
+
+mod doing;
+mod facts;
+mod hearing;
+
+use crate::clock::Clock;
+use crate::config::{Config, Network};
+use crate::delivery::Shared;
+use crate::download::Downloader;
+use crate::journal::Journal;
+use crate::stop::Stop;
+use crate::task::Task;
+use crate::votes::Votes;
+use crate::watch::Watch;
+use nostr::key::Keys;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use trellis_qube_client::{Received, Relays, Subscription};
+use trellis_qube_protocol::decision::{self, Decision, Past, WaitReason, decide};
+use trellis_qube_protocol::{ADDRESS, ActionKey, KIND_SIGNAL, Ledger, NetworkState, VoteScope};
+use url::Url;
+
+/// How long a node waits for all relays before it decides on what some of them have told.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
+/// The longest sleep at a time: clocks are set. Seconds.
+const MAX_SLEEP_S: u64 = 3_600;
+
+/// What nodes share.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) keys: Keys,
+    pub(crate) relays: Relays,
+    pub(crate) downloader: Downloader,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) watch: Watch,
+}
+
+/// A node of one network.
+pub(crate) struct Node {
+    around: Surroundings,
+    network: Network,
+    folder: PathBuf,
+    votes: Votes,
+    ledger: Ledger,
+    journal: Journal,
+    history: Shared,
+    /// Told when there is a new report to deliver.
+    news: Arc<Notify>,
+    /// Other nodes' reports, once a decision needs them.
+    reports: Option<Subscription>,
+    /// Relays that have told all they have.
+    caught_up: BTreeSet<Url>,
+    started: Instant,
+    /// The action whose quorum is given time to settle, and since when.
+    settling: Option<(ActionKey, Instant)>,
+    /// When to decide again although nothing was heard.
+    wake: Option<Instant>,
+    /// Signals that could not be followed, so that each is told of once.
+    unreadable: BTreeSet<nostr::event::EventId>,
+    /// What was said in the log, so that it is said once.
+    told: Option<String>,
+}
+
+impl Node {
+    /// Opens what is kept of this node.
+    pub(crate) fn open(
+        around: Surroundings,
+        network: Network,
+        history: Shared,
+        news: Arc<Notify>,
+    ) -> io::Result<Node> {
+        let folder = around.config.folder_of(&network.id);
+        std::fs::create_dir_all(folder.join("runs"))?;
+        let developers = network.developers.iter().copied();
+        let fleet =
+            trellis_qube_protocol::Network::new(network.id.clone(), developers, network.quorum)
+                .map_err(io::Error::other)?;
+        let mut ledger = Ledger::new(vec![fleet], VoteScope::Network);
+        let votes = Votes::open(&folder)?;
+        for signal in votes.signals() {
+            ledger.insert_signal(signal);
+        }
+        Ok(Node {
+            journal: Journal::open(&folder)?,
+            around,
+            network,
+            folder,
+            votes,
+            ledger,
+            history,
+            news,
+            reports: None,
+            caught_up: BTreeSet::new(),
+            started: Instant::now(),
+            settling: None,
+            wake: None,
+            unreadable: BTreeSet::new(),
+            told: None,
+        })
+    }
+
+    /// Works until the agent is asked to stop.
+    pub(crate) async fn run(mut self) -> io::Result<()> {
+        if let Some(task) = self.journal.unfinished::<Task>() {
+            tracing::info!(network = %self.network.id, task = task.name(), "going on after an interruption");
+            if !self.carry_out(&task).await? {
+                return Ok(());
+            }
+        }
+        let filter = serde_json::json!({
+            "kinds": [KIND_SIGNAL], "authors": self.network.developers, "#d": [ADDRESS],
+        });
+        let mut signals = self
+            .around
+            .relays
+            .subscribe(&filter)
+            .map_err(io::Error::other)?;
+        let mut ticks = interval(self.around.config.check_every.0);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = self.around.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.asked() => return Ok(()),
+                received = signals.next() => match received {
+                    Some(received) => self.hear(received)?,
+                    None => return Ok(()),
+                },
+                received = next_of(&mut self.reports) => self.hear_report(received),
+                () = until(self.wake) => if !self.consider().await? {
+                    return Ok(());
+                },
+                _ = ticks.tick() => if !self.consider().await? {
+                    return Ok(());
+                },
+            }
+        }
+    }
+
+    /// Decides and does what was decided. False when the agent is to stop.
+    async fn consider(&mut self) -> io::Result<bool> {
+        self.wake = None;
+        let all = self.around.relays.urls().count();
+        if self.caught_up.len() < all && self.started.elapsed() < CATCH_UP_WITHIN {
+            return Ok(true);
+        }
+        let now_s = self.around.clock.now_s();
+        let Some(state) = self.ledger.network(&self.network.id, now_s) else {
+            return Ok(true);
+        };
+        self.around.watch.state(&self.network.id, &state);
+        if self.ask_for_reports(&state, now_s).await {
+            self.wake = Some(Instant::now());
+            return Ok(true);
+        }
+        let known = self.facts(&state).await;
+        match decide(&state, &known.as_facts(&self.network), now_s) {
+            Decision::Nothing => {
+                self.settling = None;
+                Ok(true)
+            }
+            Decision::Wait {
+                action,
+                reason,
+                until,
+            } => {
+                self.settle(action.key);
+                self.wake = until.map(|until_s| {
+                    let left_s = until_s.saturating_sub(now_s).min(MAX_SLEEP_S);
+                    Instant::now() + Duration::from_secs(left_s)
+                });
+                self.tell(format!("{} waits: {reason:?}", action.directive.version));
+                if let (WaitReason::Deadline(_), Some(task)) =
+                    (&reason, Task::of(&action, action.genesis_hash, now_s))
+                {
+                    self.prepare(&task).await;
+                }
+                Ok(true)
+            }
+            Decision::Act {
+                action,
+                genesis_hash,
+            } => match Task::of(&action, genesis_hash, now_s) {
+                Some(task) => self.act(task).await,
+                None => Ok(true),
+            },
+            Decision::Refuse {
+                action,
+                error,
+                is_final,
+            } => {
+                if let Some(task) = Task::of(&action, None, now_s)
+                    && self.is_settled(action.key)
+                {
+                    self.refuse(&task, error, is_final)?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Since when this action's quorum is seen.
+    fn settle(&mut self, key: ActionKey) -> Instant {
+        let now = Instant::now();
+        let (known, since) = self.settling.unwrap_or((key, now));
+        let since = if known == key { since } else { now };
+        self.settling = Some((key, since));
+        since
+    }
+
+    /// Whether this action's quorum has been seen for long enough; if not, the node wakes when it has.
+    fn is_settled(&mut self, key: ActionKey) -> bool {
+        let ripe = self.settle(key) + self.around.config.settle.0;
+        let is_settled = Instant::now() >= ripe;
+        if !is_settled {
+            self.wake = Some(ripe);
+        }
+        is_settled
+    }
+
+    /// Says something in the log, unless it was the last that was said.
+    fn tell(&mut self, words: String) {
+        if self.told.as_ref() != Some(&words) {
+            tracing::info!(network = %self.network.id, "{words}");
+            self.told = Some(words);
+        }
+    }
+
+    async fn facts(&self, state: &NetworkState) -> facts::Known {
+        let (past, version) = {
+            let history = self.history.lock();
+            let mut past = history.past();
+            for action in &state.actions {
+                if history.was_imported(&action.directive) {
+                    // It has no time, and is not done again however the votes go.
+                    let (outcome, at_s) = (decision::Outcome::Done, u64::MAX);
+                    past.insert(action.key, Past { outcome, at_s });
+                }
+            }
+            (past, history.version().cloned())
+        };
+        facts::Known::of(&self.network, state, past, version).await
+    }
+}
+
+/// The next of a subscription that there may not be.
+async fn next_of(subscription: &mut Option<Subscription>) -> Option<Received> {
+    match subscription {
+        Some(subscription) => subscription.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns at that moment; never where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,115 @@
+//! `/health` and `/metrics`, for the operator's monitoring.
+
+use crate::delivery::Shared;
+use crate::watch::{Standing, Watch};
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use trellis_qube_client::Relays;
+use trellis_qube_protocol::NetworkId;
+use url::Url;
+
+/// What the pages are made of.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) watch: Watch,
+    pub(crate) relays: Relays,
+    pub(crate) histories: BTreeMap<NetworkId, Shared>,
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Health {
+    /// `ok` with a relay, `disconnected` without any.
+    status: &'static str,
+    version: &'static str,
+    dry_run: bool,
+    relays: BTreeMap<Url, bool>,
+    networks: BTreeMap<NetworkId, NetworkHealth>,
+}
+
+#[derive(Serialize)]
+struct NetworkHealth {
+    #[serde(flatten)]
+    standing: Standing,
+    version: Option<String>,
+    undelivered_reports: usize,
+}
+
+impl Pages {
+    /// Serves them in the background.
+    pub(crate) fn serve(self, address: SocketAddr) -> io::Result<(SocketAddr, ServerHandle)> {
+        let pages = web::Data::new(self);
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(pages.clone())
+                .route("/health", web::get().to(health))
+                .route("/metrics", web::get().to(metrics))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(address)?;
+        let bound = server.addrs().first().copied().unwrap_or(address);
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok((bound, handle))
+    }
+
+    fn refresh(&self) -> BTreeMap<Url, bool> {
+        let relays: BTreeMap<Url, bool> = self.relays.connected().into_iter().collect();
+        let connected = relays.values().filter(|connected| **connected).count();
+        self.watch.relays(relays.len(), connected);
+        for (network, history) in &self.histories {
+            self.watch.undelivered(network, self.waiting(history));
+        }
+        relays
+    }
+
+    fn waiting(&self, history: &Shared) -> usize {
+        let urls: Vec<Url> = self.relays.urls().cloned().collect();
+        history.lock().undelivered(&urls).len()
+    }
+
+    fn health(&self) -> Health {
+        let relays = self.refresh();
+        let is_connected = relays.values().any(|connected| *connected);
+        let mut standings = self.watch.standings();
+        let of = |(network, history): (&NetworkId, &Shared)| {
+            let version = history.lock().version().map(ToString::to_string);
+            let health = NetworkHealth {
+                standing: standings.remove(network).unwrap_or_default(),
+                version,
+                undelivered_reports: self.waiting(history),
+            };
+            (network.clone(), health)
+        };
+        Health {
+            status: if is_connected { "ok" } else { "disconnected" },
+            version: env!("CARGO_PKG_VERSION"),
+            dry_run: self.dry_run,
+            relays,
+            networks: self.histories.iter().map(of).collect(),
+        }
+    }
+}
+
+async fn health(pages: web::Data<Pages>) -> HttpResponse {
+    let health = pages.health();
+    let code = match health.status {
+        "ok" => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    HttpResponse::build(code).json(health)
+}
+
+async fn metrics(pages: web::Data<Pages>) -> HttpResponse {
+    pages.refresh();
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(pages.watch.page())
+}

@@ -1,0 +1,197 @@
+//! What comes in: directives of a network's own developers, from a session that has authenticated as the author, and reports
+//! that name such a developer.
+//!
+//! Invariant: a report needs no authentication, since the widely used client publishes it without; a directive always does.
+//! What comes by sync or import is looked at by [`refusal_of_any`], in the transaction: it needs no session, and its deadline
+//! may be over.
+
+use crate::QubeCoordination;
+use crate::fields;
+use crate::watch;
+use trellis_qube_protocol::{
+    Ack, IdentityRefusal, KIND_ACK, KIND_SIGNAL, MAX_REPORT_DELAY_S, NetworkId, Pubkey, Signal,
+};
+use trellis_relay::extension::prelude::*;
+
+/// Bytes of a network's name that is repeated to whoever sent it.
+const SHOWN_CHARS: usize = 64;
+
+/// Registers the hooks.
+pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
+    hooks.phase(Phase::Auth);
+    hooks.admit(KIND_SIGNAL, |me, event, viewer| {
+        Ok(told(KIND_SIGNAL, me.refusal_of_signal(event, viewer)))
+    });
+    hooks.admit(KIND_ACK, |me, event, _viewer| {
+        Ok(told(KIND_ACK, me.refusal_of_ack(event)))
+    });
+}
+
+fn told(kind: u16, refusal: Option<Refused>) -> Admit {
+    let result = refusal.as_ref().map_or("accepted", |it| it.label);
+    watch::judged(kind, result);
+    refusal.map(|it| it.reason).into()
+}
+
+/// Why something does not come in, and under which label it is counted.
+struct Refused {
+    label: &'static str,
+    reason: Reason,
+}
+
+impl Refused {
+    fn invalid(text: impl Into<String>) -> Self {
+        Refused {
+            label: "invalid",
+            reason: Reason::invalid(text.into()),
+        }
+    }
+
+    fn restricted(text: impl Into<String>) -> Self {
+        Refused {
+            label: "restricted",
+            reason: Reason::restricted(text.into()),
+        }
+    }
+
+    fn unknown_network(me: &QubeCoordination, id: &NetworkId) -> Self {
+        let known: Vec<&str> = me.networks.keys().map(NetworkId::as_str).take(8).collect();
+        Refused {
+            label: "unknown_network",
+            reason: Reason::restricted(format!(
+                "the network {:?} is not coordinated here; wanted one of: {}",
+                shortened(id.as_str()),
+                known.join(", ")
+            )),
+        }
+    }
+}
+
+impl QubeCoordination {
+    fn refusal_of_signal(&self, event: &Event, viewer: &Viewer) -> Option<Refused> {
+        let author = fields::author(event);
+        let signal = fields::signal(event);
+        let network = signal.as_ref().ok().map(Signal::network);
+        if !self.may_direct(&author, network) {
+            self.note_attempt(event, author);
+        }
+        // A client that is asked to authenticate tries again, and then learns what else is wrong.
+        if !viewer.is_authenticated() && signal.is_ok() {
+            return Some(Refused {
+                label: "auth_required",
+                reason: Reason::auth_required(
+                    "a directive is taken from a session that has authenticated as its author",
+                ),
+            });
+        }
+        let signal = match signal {
+            Ok(signal) => signal,
+            Err(error) => return Some(Refused::invalid(error.to_string())),
+        };
+        if let Some(refused) = self.refusal_of_developer(&signal) {
+            return Some(refused);
+        }
+        if !viewer.is(event.pubkey()) {
+            return Some(Refused::restricted(
+                "this session has authenticated as another key than the directive's author",
+            ));
+        }
+        let deadline = signal.check_deadline(self.host.clock().now_s());
+        deadline
+            .err()
+            .map(|error| Refused::invalid(error.to_string()))
+    }
+
+    /// What is wrong with who directs what.
+    fn refusal_of_developer(&self, signal: &Signal) -> Option<Refused> {
+        match self.networks.get(signal.network()) {
+            None => Some(Refused::unknown_network(self, signal.network())),
+            Some(network) if !network.developers.contains(&signal.developer) => {
+                Some(Refused::restricted(format!(
+                    "this key is none of the developers who direct the network {:?}",
+                    shortened(signal.network().as_str())
+                )))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn may_direct(&self, author: &Pubkey, network: Option<&NetworkId>) -> bool {
+        match network.and_then(|id| self.networks.get(id)) {
+            Some(network) => network.developers.contains(author),
+            // What network is meant cannot be told: whoever directs any of them has made a mistake and no attempt.
+            None => self
+                .networks
+                .values()
+                .any(|it| it.developers.contains(author)),
+        }
+    }
+
+    fn note_attempt(&self, event: &Event, author: Pubkey) {
+        let network = event.first_tag_value("network");
+        let network = network.map(|name| shortened(&name));
+        if self.attempts.note(author, fields::id(event), network) {
+            watch::attempted();
+        }
+    }
+
+    fn refusal_of_ack(&self, event: &Event) -> Option<Refused> {
+        let ack = match fields::ack(event) {
+            Ok(ack) => ack,
+            Err(error) => return Some(Refused::invalid(error.to_string())),
+        };
+        if let Some(refused) = self.refusal_of_report(&ack) {
+            return Some(refused);
+        }
+        let now_s = self.host.clock().now_s();
+        if let Err(error) = ack.check_time(now_s) {
+            return Some(Refused::invalid(error.to_string()));
+        }
+        // Else whoever comes late could claim to have been a node's first key.
+        if ack.created_at.saturating_add(MAX_REPORT_DELAY_S) < now_s {
+            return Some(Refused::invalid(
+                "`created_at` is more than a week ago: sign a report when it is made",
+            ));
+        }
+        let refusal = self.holdings.may_report(&ack).err()?;
+        Some(Refused {
+            label: match refusal {
+                IdentityRefusal::TooManyNodes | IdentityRefusal::TooManyOfKey => "too_many",
+                _ => "restricted",
+            },
+            reason: Reason::restricted(refusal.to_string()),
+        })
+    }
+
+    fn refusal_of_report(&self, ack: &Ack) -> Option<Refused> {
+        match self.networks.get(&ack.report.network) {
+            None => Some(Refused::unknown_network(self, &ack.report.network)),
+            Some(network) if !network.developers.contains(&ack.report.developer) => {
+                Some(Refused::restricted(format!(
+                    "`a` names nobody who directs the network {:?}",
+                    shortened(ack.report.network.as_str())
+                )))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// What is wrong with an event wherever it comes from: its form, its network, and who directs that.
+pub(crate) fn refusal_of_any(me: &QubeCoordination, event: &Event) -> Option<Reason> {
+    let refused = match event.kind() {
+        KIND_SIGNAL => match fields::signal(event) {
+            Ok(signal) => me.refusal_of_developer(&signal),
+            Err(error) => Some(Refused::invalid(error.to_string())),
+        },
+        _ => match fields::ack(event) {
+            Ok(ack) => me.refusal_of_report(&ack),
+            Err(error) => Some(Refused::invalid(error.to_string())),
+        },
+    };
+    refused.map(|it| it.reason)
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(SHOWN_CHARS).collect()
+}

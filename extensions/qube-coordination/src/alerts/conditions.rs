@@ -1,0 +1,147 @@
+//! Which alerts hold: a pure function of the fleet's state and the time.
+//!
+//! Invariant: what strangers can make (nodes, where any key may report) raises a bounded number of alerts: one for all
+//! failures of an action, and one for each of so many silent nodes of a network. What is long over raises none, so that what
+//! is remembered stays bounded as well.
+
+use super::alert::{Alert, Kind};
+use crate::titles::title;
+use std::fmt::Write as _;
+use trellis_qube_protocol::{
+    ActionState, ActionStatus, Conflict, FleetState, NetworkState, NodeState, StatusKind,
+};
+
+/// Silent nodes of one network with an alert of their own; the longest silent ones.
+pub(crate) const SILENT_MAX: usize = 100;
+/// Nodes that a summary names.
+const NAMED_MAX: usize = 5;
+
+/// What holds now, by kind. What came to its end `horizon_s` ago or earlier is left out.
+pub(super) fn of_state(state: &FleetState, now_s: u64, horizon_s: u64) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    for network in &state.networks {
+        let actions = network.actions.iter();
+        for action in actions.filter(|action| last_moment(action) + horizon_s > now_s) {
+            alerts.extend(failed(network, action));
+            alerts.extend(ended_badly(network, action));
+        }
+        alerts.extend(network.conflicts.iter().map(|it| conflict(network, it)));
+        alerts.extend(silent(network));
+    }
+    alerts
+}
+
+/// The last moment at which something was due of an action.
+fn last_moment(action: &ActionState) -> u64 {
+    let agreed = action.quorum_at.unwrap_or(action.first_at);
+    let due = action.directive.action.required_by().unwrap_or(0);
+    agreed.max(due)
+}
+
+fn alert(kind: Kind, network: &NetworkState, subject: String, summary: String) -> Alert {
+    Alert {
+        kind,
+        network: Some(network.id.to_string()),
+        subject,
+        summary,
+    }
+}
+
+fn failed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
+    let failures = action.acks.failure;
+    if failures == 0 {
+        return None;
+    }
+    let has_failed = |node: &&NodeState| {
+        let last = node.last_ack.as_ref();
+        last.is_some_and(|it| it.action == action.key && it.status == StatusKind::Failure)
+    };
+    let nodes = network.nodes.iter().filter(has_failed);
+    let nodes: Vec<String> = nodes.map(|node| node.node_id.to_string()).collect();
+    let mut summary = format!(
+        "{} failed on {}",
+        title(&action.directive),
+        nodes_of(failures)
+    );
+    name(&mut summary, &nodes, failures);
+    let subject = action.key.to_string();
+    Some(alert(Kind::FailedAction, network, subject, summary))
+}
+
+fn ended_badly(network: &NetworkState, action: &ActionState) -> Option<Alert> {
+    let title = title(&action.directive);
+    let (kind, summary) = match action.status {
+        ActionStatus::Expired => {
+            let (votes, quorum) = (action.ever_voted.len(), network.quorum);
+            let summary = format!("{title} found {votes} of the {quorum} votes that it needed");
+            (Kind::NoQuorum, summary)
+        }
+        ActionStatus::MissedDeadline => {
+            let late = action.expected.saturating_sub(action.acks.success);
+            let mut summary = format!("{title} was not done in time by {}", nodes_of(late));
+            let overdue: Vec<String> = action.overdue.iter().map(ToString::to_string).collect();
+            name(&mut summary, &overdue, late);
+            (Kind::MissedDeadline, summary)
+        }
+        _ => return None,
+    };
+    Some(alert(kind, network, action.key.to_string(), summary))
+}
+
+fn conflict(network: &NetworkState, conflict: &Conflict) -> Alert {
+    let version = &conflict.version;
+    let mut summary = format!(
+        "v{version} is signed with {} hashes:",
+        conflict.hashes.len()
+    );
+    for (place, (hash, developers)) in conflict.hashes.iter().enumerate() {
+        let comma = if place > 0 { "," } else { "" };
+        let hash: String = hash.to_string().chars().take(8).collect();
+        let developers: Vec<String> = developers
+            .iter()
+            .map(|key| key.to_string().chars().take(8).collect())
+            .collect();
+        let _ = write!(summary, "{comma} {hash} by {}", developers.join(" and "));
+    }
+    alert(Kind::Conflict, network, version.to_string(), summary)
+}
+
+fn silent(network: &NetworkState) -> Vec<Alert> {
+    let mut silent: Vec<&NodeState> = network.nodes.iter().filter(|it| it.silent).collect();
+    let last_s = |node: &NodeState| node.last_ack.as_ref().map_or(0, |ack| ack.created_at);
+    silent.sort_by_key(|node| last_s(node));
+    let of_node = |node: &&NodeState| {
+        // The same name with another key is another node.
+        let key = node.pubkey.map(|key| key.to_string()).unwrap_or_default();
+        let subject = format!("{} {key}", node.node_id).trim_end().to_owned();
+        let summary = match &node.last_ack {
+            Some(_) => format!("{} does not report any more", node.node_id),
+            None => format!("{} has never reported", node.node_id),
+        };
+        alert(Kind::SilentNode, network, subject, summary)
+    };
+    let mut alerts: Vec<Alert> = silent.iter().take(SILENT_MAX).map(of_node).collect();
+    if silent.len() > SILENT_MAX {
+        let summary = format!("more than {SILENT_MAX} nodes do not report any more");
+        alerts.push(alert(Kind::SilentNode, network, "*".to_owned(), summary));
+    }
+    alerts
+}
+
+fn nodes_of(count: usize) -> String {
+    match count {
+        1 => "1 node".to_owned(),
+        _ => format!("{count} nodes"),
+    }
+}
+
+/// Adds the first names of so many.
+fn name(summary: &mut String, names: &[String], total: usize) {
+    for (place, name) in names.iter().take(NAMED_MAX).enumerate() {
+        let before = if place == 0 { ": " } else { ", " };
+        let _ = write!(summary, "{before}{name}");
+    }
+    if !names.is_empty() && total > NAMED_MAX {
+        summary.push_str(", ...");
+    }
+}

@@ -1,0 +1,6 @@
+//! Alerts, from what raises them to what a server gets.
+
+#![allow(clippy::unwrap_used)]
+
+mod conditions;
+mod webhooks;

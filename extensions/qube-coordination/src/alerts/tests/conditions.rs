@@ -1,0 +1,165 @@
+//! What raises an alert, and that each is told once.
+
+use crate::alerts::alert::{Kind, News, Turn};
+use crate::alerts::books::Books;
+use crate::alerts::conditions::{SILENT_MAX, of_state};
+use crate::alerts::noted::{Noted, QUIET_S};
+use crate::fields;
+use crate::sample::{developer, reboot, report, upgrade};
+use std::sync::Arc;
+use trellis_qube_protocol::{FleetState, Ledger, Network, Pubkey, VoteScope};
+use trellis_relay::event::Event;
+
+const NOW_S: u64 = 1_700_000_000;
+const HORIZON_S: u64 = 60 * 86_400;
+
+/// What follows from these events, a moment after the last.
+fn state(signals: &[Event], reports: &[Event], now_s: u64) -> FleetState {
+    let key = |it| Pubkey::from_bytes(*developer(it).pubkey().as_bytes());
+    let network = Network::new("hyperqube".parse().unwrap(), (0..3).map(key), 2).unwrap();
+    let mut network = network;
+    network.max_node_ids_per_pubkey = 10_000;
+    let mut ledger = Ledger::new(vec![network], VoteScope::Network);
+    for signal in signals {
+        ledger.insert_signal(fields::signal(signal).unwrap());
+    }
+    for report in reports {
+        ledger.insert_ack(fields::ack(report).unwrap());
+    }
+    ledger.state(now_s)
+}
+
+fn found(state: &FleetState, now_s: u64) -> Vec<(Kind, String)> {
+    let alerts = of_state(state, now_s, HORIZON_S);
+    alerts.into_iter().map(|it| (it.kind, it.summary)).collect()
+}
+
+fn agreed(version: &str) -> Vec<Event> {
+    (0..2)
+        .map(|it| upgrade(&developer(it), version, "ab", NOW_S + it))
+        .collect()
+}
+
+#[test]
+fn q14_a_failure_is_one_alert_for_its_action() {
+    let nodes = (0..8).map(|it| {
+        let error = (it < 7).then_some("no room");
+        report(&format!("node-{it}"), "v1.4.0", error, NOW_S + 100)
+    });
+    let nodes: Vec<Event> = nodes.collect();
+    let state = state(&agreed("v1.4.0"), &nodes, NOW_S + 200);
+    let said = "Upgrade to v1.4.0 failed on 7 nodes: node-0, node-1, node-2, node-3, node-4, ...";
+    assert_eq!(
+        found(&state, NOW_S + 200),
+        [(Kind::FailedAction, said.to_owned())]
+    );
+    assert_eq!(
+        found(&state, NOW_S + 200 + HORIZON_S),
+        [],
+        "what is long over"
+    );
+}
+
+#[test]
+fn q14_a_deadline_without_quorum_and_one_that_is_missed() {
+    let deadline_s = NOW_S + 3_600;
+    let one = [reboot(&developer(0), "v2.0.0", deadline_s, NOW_S)];
+    assert_eq!(found(&state(&one, &[], deadline_s - 1), deadline_s - 1), []);
+    let later = deadline_s + 1;
+    let said = "Reboot to v2.0.0 found 1 of the 2 votes that it needed";
+    assert_eq!(
+        found(&state(&one, &[], later), later),
+        [(Kind::NoQuorum, said.to_owned())]
+    );
+    let before = agreed("v1.0.0");
+    let node = [report("node-1", "v1.0.0", None, NOW_S + 10)];
+    let both = (0..2).map(|it| reboot(&developer(it), "v2.0.0", deadline_s, NOW_S + 20 + it));
+    let all: Vec<Event> = before.into_iter().chain(both).collect();
+    let kinds: Vec<Kind> = found(&state(&all, &node, later), later)
+        .into_iter()
+        .map(|(kind, _)| kind)
+        .collect();
+    assert_eq!(kinds, [Kind::MissedDeadline]);
+}
+
+#[test]
+fn q14_two_hashes_of_a_version_are_a_conflict() {
+    let signals = [
+        upgrade(&developer(0), "v1.4.0", "ab", NOW_S),
+        upgrade(&developer(1), "v1.4.0", "cd", NOW_S),
+    ];
+    let state = state(&signals, &[], NOW_S + 1);
+    let found = found(&state, NOW_S + 1);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, Kind::Conflict);
+    assert!(
+        found[0]
+            .1
+            .starts_with("v1.4.0 is signed with 2 hashes: abababab by "),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn q14_silent_nodes_raise_so_many_alerts_and_no_more() {
+    let nodes =
+        (0..SILENT_MAX + 50).map(|it| report(&format!("node-{it:03}"), "v1.0.0", None, NOW_S + 10));
+    let nodes: Vec<Event> = nodes.collect();
+    let mut signals = agreed("v1.0.0");
+    signals.extend((0..2).map(|it| upgrade(&developer(it), "v1.1.0", "ab", NOW_S + 100 + it)));
+    let now_s = NOW_S + 10 * 86_400;
+    let found = found(&state(&signals, &nodes, now_s), now_s);
+    assert_eq!(found.len(), SILENT_MAX + 1);
+    assert!(found.iter().all(|(kind, _)| *kind == Kind::SilentNode));
+    assert_eq!(found[0].1, "node-000 does not report any more");
+    assert_eq!(
+        found[SILENT_MAX].1,
+        "more than 100 nodes do not report any more"
+    );
+}
+
+#[test]
+fn q14_a_beginning_and_an_end_are_told_once_each() {
+    let state = state(
+        &agreed("v1.4.0"),
+        &[report("node-1", "v1.4.0", Some("no room"), NOW_S + 5)],
+        NOW_S + 10,
+    );
+    let alerts = of_state(&state, NOW_S + 10, HORIZON_S);
+    let mut books = Books::default();
+    let turns = |news: &[News]| {
+        news.iter()
+            .map(|it| (it.seq, it.status))
+            .collect::<Vec<_>>()
+    };
+    let take = |books: &mut Books, news: Vec<News>| {
+        news.into_iter().for_each(|it| books.take(Arc::new(it)));
+    };
+    let begun = books.compare(&alerts, NOW_S);
+    assert_eq!(turns(&begun), [(0, Turn::Firing)]);
+    take(&mut books, begun);
+    assert_eq!(books.compare(&alerts, NOW_S), []);
+    let ended = books.compare(&[], NOW_S + 60);
+    assert_eq!(turns(&ended), [(1, Turn::Resolved)]);
+    assert_eq!((ended[0].since, ended[0].at), (NOW_S, NOW_S + 60));
+    take(&mut books, ended);
+    assert_eq!(books.compare(&[], NOW_S), []);
+    assert_eq!(books.log.len(), 2);
+}
+
+#[test]
+fn q14_attempts_are_one_alert_until_nobody_tries_any_more() {
+    let mut noted = Noted::default();
+    let stranger = Pubkey::from_bytes([7; 32]);
+    for after_s in 0..500 {
+        noted.attempt(Some("hyperqube"), &stranger, NOW_S + after_s);
+    }
+    let alerts = noted.alerts(NOW_S + 500);
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0].kind, Kind::Unauthorised);
+    assert!(
+        alerts[0].summary.ends_with("; 500 attempts so far"),
+        "{alerts:?}"
+    );
+    assert_eq!(noted.alerts(NOW_S + 499 + QUIET_S), []);
+}

@@ -1,0 +1,128 @@
+//! What the table may say, and what a wrong one is answered.
+
+use super::*;
+
+const A: &str = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e";
+const B: &str = "4f355bdcb7cc0af728ef3cceb9615d90684bb5b2ca5f859ab0f0b704075871aa";
+
+fn settle(text: &str) -> Result<Arc<Settings>, String> {
+    let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
+    config.settle()
+}
+
+fn with_network(keys: &str) -> String {
+    format!("{keys}\n[[networks]]\nid = 'hqz'\ndevelopers = ['{A}', '{B}']\nquorum = 2")
+}
+
+#[test]
+fn q1_a_network_is_enough_and_the_rest_has_defaults() {
+    let settings = settle(&with_network("")).expect("a right table");
+    assert_eq!(settings.api_prefix, "/api/v1/qube");
+    assert_eq!(settings.dashboard_path.as_deref(), Some("/qube"));
+    assert_eq!(settings.vote_scope, VoteScope::Network);
+    assert_eq!(settings.node_identity, NodeIdentity::Open);
+    assert_eq!(settings.max_nodes, 10_000);
+    assert_eq!(settings.ack_within_s, 1800);
+    assert_eq!(settings.silent_after_s, 86_400);
+    assert_eq!(settings.proposal_ttl_s, 30 * 86_400);
+    assert!(!settings.exclusive);
+}
+
+#[test]
+fn q1_a_quorum_that_cannot_be_reached_stops_the_start() {
+    for quorum in [0, 3] {
+        let table =
+            format!("[[networks]]\nid = 'hqz'\ndevelopers = ['{A}', '{B}']\nquorum = {quorum}");
+        let wrong = settle(&table).expect_err("a wrong quorum");
+        let wanted = format!(
+            "networks.quorum of \"hqz\": found {quorum}, wanted 1 to 2, since it has 2 developers"
+        );
+        assert_eq!(wrong, wanted);
+    }
+}
+
+#[test]
+fn q1_a_developer_who_stands_there_twice_counts_once() {
+    let table = format!("[[networks]]\nid = 'hqz'\ndevelopers = ['{A}', '{A}']\nquorum = 2");
+    assert!(settle(&table).is_err_and(|it| it.contains("found 2, wanted 1 to 1")));
+}
+
+#[test]
+fn q1_what_is_wrong_is_told_with_its_key() {
+    let node = |keys: &str| {
+        format!(
+            "node_identity = 'registry'\n{}\n[[networks.nodes]]\n{keys}",
+            with_network("")
+        )
+    };
+    let twice = format!(
+        "{}\n[[networks]]\nid = 'hqz'\ndevelopers = ['{A}']\nquorum = 1",
+        with_network("")
+    );
+    for (table, wanted) in [
+        (String::new(), "networks: found 0"),
+        (twice, "networks.id: found \"hqz\" twice"),
+        (
+            "[[networks]]\nid = 'H Q'\ndevelopers = []\nquorum = 1".to_owned(),
+            "networks.id: found \"H Q\"",
+        ),
+        (
+            "[[networks]]\nid = 'hqz'\ndevelopers = []\nquorum = 1".to_owned(),
+            "networks.developers of \"hqz\": found 0",
+        ),
+        (
+            with_network("api_prefix = 'api'"),
+            "api_prefix: found \"api\"",
+        ),
+        (
+            with_network("dashboard_path = '/qube/'"),
+            "dashboard_path: found \"/qube/\"",
+        ),
+        (
+            with_network("max_nodes = 0"),
+            "max_nodes: found 0, wanted 1 to 100000",
+        ),
+        (
+            with_network("silent_after = '1s'"),
+            "silent_after: found 1s, wanted 1m to 365d",
+        ),
+        (
+            with_network("peers = ['wss://relay.example.com']"),
+            "peers: found \"wss://relay.example.com\"",
+        ),
+        (
+            with_network("node_identity = 'registry'"),
+            "networks.nodes of \"hqz\": found none",
+        ),
+        (
+            node("node_id = 'a'"),
+            "networks.nodes.pubkey of \"a\" in \"hqz\": found nothing",
+        ),
+        (
+            node(&format!("node_id = ' '\npubkey = '{A}'")),
+            "networks.nodes.node_id of \"hqz\": found \" \"",
+        ),
+        (with_network("quorom = 1"), "quorom"),
+    ] {
+        let found = settle(&table).err().unwrap_or_default();
+        assert!(found.contains(wanted), "{table}\n{found}");
+    }
+}
+
+#[test]
+fn q17_the_address_of_a_peer_is_that_of_its_routes() {
+    let peers = "peers = ['https://b.example.com', 'http://c.example.com:8080/qube/']";
+    let settings = settle(&with_network(peers)).expect("right peers");
+    let joined: Vec<String> = settings
+        .peers
+        .iter()
+        .map(|url| url.join("audit/export").expect("a path").to_string())
+        .collect();
+    assert_eq!(
+        joined,
+        [
+            "https://b.example.com/api/v1/qube/audit/export",
+            "http://c.example.com:8080/qube/audit/export"
+        ]
+    );
+}

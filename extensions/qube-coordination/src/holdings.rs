@@ -1,0 +1,124 @@
+//! All directives and reports in memory, and what follows from them.
+//!
+//! Invariant: a copy of what is stored, filled before any hook is in force and kept by the commits. What it shows is a
+//! function of it, the configuration and the time. How large it can become is the ledger's to bound.
+
+mod following;
+mod loading;
+
+pub(crate) use following::register;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+use trellis_qube_protocol::{
+    Ack, EventId, FleetState, IdentityRefusal, Ledger, Network, Signal, VoteScope,
+};
+use trellis_relay::clock::Clock;
+
+/// What the relay holds of the fleet.
+pub(crate) struct Holdings {
+    clock: Arc<dyn Clock>,
+    networks: Vec<Network>,
+    scope: VoteScope,
+    ledger: RwLock<Ledger>,
+    shown: Mutex<Arc<FleetState>>,
+    revision: watch::Sender<u64>,
+    /// How far the log was read: what is stored and replaced at once is found there alone.
+    log_seq: AtomicU64,
+}
+
+impl Holdings {
+    /// Nothing yet.
+    pub(crate) fn new(networks: Vec<Network>, scope: VoteScope, clock: Arc<dyn Clock>) -> Self {
+        let ledger = Ledger::new(networks.clone(), scope);
+        let shown = Mutex::new(Arc::new(ledger.state(clock.now_s())));
+        Holdings {
+            clock,
+            networks,
+            scope,
+            ledger: RwLock::new(ledger),
+            shown,
+            revision: watch::Sender::new(0),
+            log_seq: AtomicU64::new(0),
+        }
+    }
+
+    /// The fleet as it is now. Made anew by who changes something, and here only once time alone has.
+    pub(crate) fn state(&self) -> Arc<FleetState> {
+        let now_s = self.clock.now_s();
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.next_change_at.is_some_and(|at_s| at_s <= now_s) {
+            *shown = Arc::new(self.ledger().state(now_s));
+        }
+        shown.clone()
+    }
+
+    /// Tells of changes; the number is the revision, which grows with each. What time alone changes is told within a second.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
+    /// The ledger itself, for what the state does not show. Not to be held across an await.
+    pub(crate) fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
+        self.ledger.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a report's key may speak for its node, by what is known now.
+    pub(crate) fn may_report(&self, ack: &Ack) -> Result<(), IdentityRefusal> {
+        self.ledger().may_report(ack)
+    }
+
+    /// The directive that a report belongs to, by what is known now.
+    pub(crate) fn resolve(&self, ack: &Ack) -> Option<EventId> {
+        self.ledger().resolve(ack)
+    }
+
+    /// Whether a directive is known already.
+    pub(crate) fn knows(&self, id: &EventId) -> bool {
+        self.ledger().signal(id).is_some()
+    }
+
+    /// Takes in what is known of the fleet besides; whether any of it is new.
+    pub(crate) fn learn(&self, signals: Vec<Signal>, acks: Vec<Ack>) -> bool {
+        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+        let mut is_new = false;
+        // Directives first: a report may belong to one of them.
+        for signal in signals {
+            is_new |= ledger.insert_signal(signal);
+        }
+        for ack in acks {
+            is_new |= ledger.insert_ack(ack);
+        }
+        drop(ledger);
+        if is_new {
+            self.show_anew();
+        }
+        is_new
+    }
+
+    /// Takes another ledger's place, which was read anew.
+    fn replace(&self, ledger: Ledger) {
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
+        self.show_anew();
+    }
+
+    fn show_anew(&self) {
+        let state = Arc::new(self.ledger().state(self.clock.now_s()));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Tells of what time alone has changed, and whether it has; to be called every second or so.
+    pub(crate) fn look_at_time(&self) -> bool {
+        let is_due = {
+            let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let due_s = shown.next_change_at;
+            due_s.is_some_and(|at_s| at_s <= self.clock.now_s())
+        };
+        if is_due {
+            self.show_anew();
+        }
+        is_due
+    }
+}

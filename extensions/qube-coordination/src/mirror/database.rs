@@ -1,0 +1,117 @@
+//! The way to whichever host of the database writes at the moment.
+//!
+//! Invariant: one pool at a time, to one host. Whatever fails, the next work begins anew with the first host that takes it;
+//! nothing is done twice by that, since all that is written is idempotent.
+
+use super::address;
+use super::failure::Failure;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, Row};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use trellis_relay::config::Secret;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// For a connection to one host.
+const CONNECTING: Duration = Duration::from_secs(5);
+/// For one piece of work.
+const WORKING: Duration = Duration::from_secs(30);
+/// One for events, one for the log.
+const CONNECTIONS: u32 = 2;
+/// Whatever the server's own settings are. The tables are in a schema of their own, so that they get on with others.
+const SESSION: &str = "SET search_path TO qube; SET statement_timeout = '25s'; \
+                       SET idle_in_transaction_session_timeout = '25s'";
+
+/// A database with one host or several.
+pub(super) struct Database {
+    hosts: Vec<PgConnectOptions>,
+    pool: Mutex<Option<PgPool>>,
+}
+
+impl Database {
+    /// Connects to nobody yet.
+    pub(super) fn new(url: &Secret) -> Result<Self, String> {
+        Ok(Database {
+            hosts: address::hosts(url)?,
+            pool: Mutex::default(),
+        })
+    }
+
+    /// Does some work; an error says why it may not have been done.
+    pub(super) async fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&PgPool) -> sqlx::Result<T>,
+    ) -> Result<T, Failure> {
+        let pool = self.pool().await?;
+        let done = match timeout(WORKING, work(&pool)).await {
+            Ok(done) => done.map_err(Failure::from),
+            Err(_) => Err(Failure::timeout()),
+        };
+        if done.is_err() {
+            // Not closed here: other work may still be under way on it.
+            self.pool.lock().await.take();
+        }
+        done
+    }
+
+    async fn pool(&self) -> Result<PgPool, Failure> {
+        let mut pool = self.pool.lock().await;
+        if let Some(pool) = &*pool {
+            return Ok(pool.clone());
+        }
+        let mut first = None;
+        for host in &self.hosts {
+            match open(host.clone()).await {
+                Ok(opened) => {
+                    *pool = Some(opened.clone());
+                    return Ok(opened);
+                }
+                // What the first says matters most: it is where operators expect the database.
+                Err(why) => first = first.or(Some(why)),
+            }
+        }
+        Err(first.unwrap_or_else(Failure::timeout))
+    }
+}
+
+/// Opens one host and brings its tables up to date, if it writes.
+async fn open(host: PgConnectOptions) -> Result<PgPool, Failure> {
+    let connecting = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(CONNECTING)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SESSION).await.map(drop) })
+        })
+        .connect_with(host.disable_statement_logging());
+    let pool = match timeout(CONNECTING, connecting).await {
+        Ok(pool) => pool?,
+        Err(_) => return Err(Failure::timeout()),
+    };
+    let asked = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', \
+                 to_regnamespace('qube') IS NULL";
+    let row = sqlx::query(asked).fetch_one(&pool).await?;
+    if row.try_get(0)? {
+        return Err(Failure::read_only());
+    }
+    if row.try_get(1)? {
+        make_schema(&pool).await?;
+    }
+    MIGRATIONS.run(&pool).await?;
+    Ok(pool)
+}
+
+/// Two relays may come at once to a database that is new.
+async fn make_schema(pool: &PgPool) -> Result<(), Failure> {
+    let made = pool.execute("CREATE SCHEMA IF NOT EXISTS qube").await;
+    let is_there = |error: &sqlx::Error| {
+        let code = error.as_database_error().and_then(|it| it.code());
+        code.is_some_and(|code| ["42P06", "23505"].contains(&&*code))
+    };
+    match made {
+        Err(error) if !is_there(&error) => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,205 @@
+//! A visit: what a peer has that this relay has not, verified and taken over.
+//!
+//! Invariant: how far a peer's log was read is remembered by number and hash, so that a log that is not what it was is
+//! noticed. It is read anew then; what is known already is not taken twice.
+
+use super::asking::{self, Answer, PAGE};
+use crate::QubeCoordination;
+use crate::admission;
+use crate::fields;
+use crate::log::{self, Chain, Head};
+use crate::watch;
+use std::collections::HashSet;
+use std::sync::Arc;
+use trellis_qube_protocol::chain::{self, BrokenAt, Entry};
+use trellis_qube_protocol::{Digest, KIND_SIGNAL};
+use trellis_relay::extension::prelude::*;
+use trellis_relay::extension::{OutboundError, Restored};
+use trellis_relay::store::StoreError;
+use url::Url;
+
+/// Pages of one kind in one visit; what is left comes with the next.
+const PAGES_MAX: usize = 25;
+/// Longest event that is looked at.
+const EVENT_BYTES_MAX: usize = 64 << 10;
+
+/// Why a visit was not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    /// It does not answer, or not in time, or too much.
+    #[error("it does not answer as it should: {0}")]
+    Answer(#[from] OutboundError),
+    /// It answers something else.
+    #[error("what it answers is no page of a history")]
+    Form,
+    /// An entry is not the next one.
+    #[error("its {} does not hold together: {broken}", .chain.name())]
+    Broken {
+        /// Which log.
+        chain: Chain,
+        /// What was found.
+        broken: BrokenAt,
+    },
+    /// There is less than there was.
+    #[error("its {} ends before entry {seq}, which was there", .chain.name())]
+    Shorter {
+        /// Which log.
+        chain: Chain,
+        /// Where it was read to.
+        seq: u64,
+    },
+    /// Events that nobody signed so.
+    #[error("{0} events with a wrong id or signature")]
+    Forged(usize),
+    /// The own store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes over what a peer has of both logs, and the directives that stand there.
+pub(super) async fn visit(me: &QubeCoordination, peer: &Url) -> Result<(), Problem> {
+    let mut forged = 0;
+    for chain in [Chain::Log, Chain::Adopted] {
+        forged += read_chain(me, peer, chain).await?;
+    }
+    forged += read_signals(me, peer).await?;
+    match forged {
+        0 => Ok(()),
+        count => Err(Problem::Forged(count)),
+    }
+}
+
+async fn read_chain(me: &QubeCoordination, peer: &Url, chain: Chain) -> Result<usize, Problem> {
+    let key = place_key(peer, chain);
+    let row = me.host.kv_get(&key).await?;
+    let mut place: Head = row.as_deref().and_then(log::read_head);
+    let mut forged = 0;
+    for _ in 0..PAGES_MAX {
+        let seq = place.map_or(0, |(seq, _)| seq);
+        let answer = asking::entries(me, peer, chain, seq).await?;
+        if answer.heads.seq(chain) < seq {
+            me.host.kv_put(&key, None).await?;
+            return Err(Problem::Shorter { chain, seq });
+        }
+        let is_last = answer.items.len() < PAGE;
+        let Answer { items, .. } = answer;
+        let mut events = Vec::with_capacity(items.len());
+        let mut broken = None;
+        for item in items {
+            let entry: Entry = item.entry().ok_or(Problem::Form)?;
+            match chain::follow(place, &entry) {
+                Ok(head) => place = Some(head),
+                Err(found) => {
+                    broken = Some(found);
+                    break;
+                }
+            }
+            events.push(entry.event);
+        }
+        let read = sound(me, &events).await;
+        forged += read.forged;
+        adopt(me, read.new).await?;
+        if let Some(broken) = broken {
+            me.host.kv_put(&key, None).await?;
+            return Err(Problem::Broken { chain, broken });
+        }
+        if let Some(head) = place {
+            me.host.kv_put(&key, Some(log::head_row(head))).await?;
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(forged)
+}
+
+async fn read_signals(me: &QubeCoordination, peer: &Url) -> Result<usize, Problem> {
+    let (mut forged, mut cursor) = (0, None);
+    for _ in 0..PAGES_MAX {
+        let answer = asking::signals(me, peer, cursor.as_deref()).await?;
+        let events: Vec<String> = answer.items.into_iter().map(|item| item.event).collect();
+        let read = sound(me, &events).await;
+        forged += read.forged;
+        let outcomes = me.host.restore(read.new.clone()).await?;
+        // What cannot take its place among the directives that stand here has been replaced, as far as this relay knows.
+        let older = read
+            .new
+            .into_iter()
+            .zip(outcomes)
+            .filter_map(|(event, outcome)| {
+                matches!(outcome, Restored::Known | Restored::Deleted).then_some(event)
+            });
+        adopt(me, older.collect()).await?;
+        cursor = answer.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(forged)
+}
+
+/// Events of a page that are good, and those that are not.
+struct Read {
+    new: Vec<Arc<Event>>,
+    forged: usize,
+}
+
+/// The directives among these that are genuine, of a network's own developer, and not known yet.
+async fn sound(me: &QubeCoordination, texts: &[String]) -> Read {
+    let (mut new, mut forged, mut refused, mut known) = (Vec::new(), 0, 0, 0);
+    for text in texts {
+        let parsed = (text.len() <= EVENT_BYTES_MAX).then(|| Event::parse(text.as_bytes()));
+        let Some(Ok(event)) = parsed else {
+            forged += 1;
+            continue;
+        };
+        if me.holdings.knows(&fields::id(&event)) {
+            known += 1;
+            continue;
+        }
+        if event.kind() != KIND_SIGNAL || admission::refusal_of_any(me, &event).is_some() {
+            refused += 1;
+            continue;
+        }
+        match event.verify() {
+            Ok(()) => new.push(Arc::new(event)),
+            Err(_) => forged += 1,
+        }
+        // A signature takes some 50 microseconds, and others are on this thread.
+        tokio::task::yield_now().await;
+    }
+    watch::peer_entries("known", known);
+    watch::peer_entries("refused", refused + forged);
+    Read { new, forged }
+}
+
+async fn adopt(me: &QubeCoordination, events: Vec<Arc<Event>>) -> Result<(), Problem> {
+    // The same may stand there twice.
+    let mut seen = HashSet::new();
+    let (mut signals, mut texts) = (Vec::new(), Vec::new());
+    for event in events {
+        let id = fields::id(&event);
+        if me.holdings.knows(&id) || !seen.insert(id) {
+            continue;
+        }
+        if let Ok(signal) = fields::signal(&event) {
+            signals.push(signal);
+            texts.push(String::from_utf8_lossy(event.json()).into_owned());
+        }
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    log::adopt(&me.host, &texts).await?;
+    watch::peer_entries("adopted", texts.len());
+    let before = me.holdings.state();
+    me.holdings.learn(signals, Vec::new());
+    watch::followed(&before, &me.holdings.state());
+    Ok(())
+}
+
+/// Where it stands how far a peer's log was read.
+fn place_key(peer: &Url, chain: Chain) -> Vec<u8> {
+    let peer = Digest::of(peer.as_str().as_bytes());
+    format!("peer/{peer}/{}", chain.name()).into_bytes()
+}

@@ -1,0 +1,13 @@
+//! The extension as clients see it, over real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+mod admitting;
+mod conformance;
+mod cost;
+mod ground;
+mod hostile;
+mod keeping;
+mod peers;
+mod reading;
+mod reporting;

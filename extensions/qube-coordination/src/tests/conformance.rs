@@ -1,0 +1,19 @@
+//! What every extension should survive.
+
+use super::ground::table;
+use crate::QubeCoordination;
+use trellis_relay::testing::Conformance;
+
+#[tokio::test]
+async fn q1_it_survives_what_every_extension_should() {
+    let inner = |keys: &str| {
+        table(keys)
+            .replace("[extensions.qube_coordination]\n", "")
+            .replace("[[extensions.qube_coordination.networks]]", "[[networks]]")
+    };
+    let report = Conformance::of::<QubeCoordination>(&inner(""))
+        .changed(&inner("max_nodes = 20"))
+        .run()
+        .await;
+    report.assert_passed();
+}

@@ -1,0 +1,14 @@
+//! Rules of the protocol.
+
+#![allow(clippy::unwrap_used)]
+
+mod agreeing;
+mod chain;
+mod deciding;
+mod ground;
+mod histories;
+mod page;
+mod reading;
+mod reporting;
+mod size;
+mod statuses;

@@ -1,0 +1,66 @@
+//! A server of files on this machine: what was put there, to whom asks.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+/// Serves until the test's process ends.
+pub(crate) struct Files {
+    address: SocketAddr,
+    kept: Kept,
+}
+
+impl Files {
+    pub(crate) fn serve() -> Files {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let kept = Kept::default();
+        let files = kept.clone();
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let files = files.clone();
+                thread::spawn(move || answer(socket, &files));
+            }
+        });
+        Files { address, kept }
+    }
+
+    /// `http://127.0.0.1:PORT` and this path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Puts a file at a path, which begins with a slash.
+    pub(crate) fn put(&self, path: &str, content: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(path.to_owned(), content.as_bytes().to_vec());
+    }
+}
+
+fn answer(mut socket: TcpStream, files: &Kept) {
+    let mut request = Vec::new();
+    let mut piece = [0; 1024];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        match socket.read(&mut piece) {
+            Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
+            _ => return,
+        }
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let found = files.lock().unwrap_or_else(PoisonError::into_inner);
+    let (status, body) = match found.get(path) {
+        Some(body) => ("200 OK", body.clone()),
+        None => ("404 Not Found", Vec::new()),
+    };
+    drop(found);
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    let _gone = socket.write_all(head.as_bytes());
+    let _gone = socket.write_all(&body);
+}

@@ -1,0 +1,287 @@
+//! Upgrades of a whole fleet: what a quorum does, what fewer votes do not, and what becomes of those that cannot follow.
+
+use crate::cable::Cable;
+use crate::ground::{Ground, Report, sha256};
+use crate::node::{FIRST, Node, Plan};
+use std::collections::BTreeSet;
+use std::fs;
+use trellis_test_support::{Client, json, wait};
+
+const NET: &str = "testnet";
+const NODES: usize = 8;
+
+fn ids(nodes: &[Node]) -> Vec<&str> {
+    nodes.iter().map(Node::id).collect()
+}
+
+fn assert_success(reports: &[Report]) {
+    for report in reports {
+        assert_eq!(report.outcome(), ("success", ""), "{report:?}");
+    }
+}
+
+/// Waits until every node has heard so many votes since its start.
+async fn until_votes(nodes: &[Node], votes: usize) {
+    for node in nodes {
+        let heard = || node.log().matches(" a vote ").count() >= votes;
+        wait::until_true(&format!("{votes} votes at {}", node.id()), heard).await;
+    }
+}
+
+#[tokio::test]
+async fn t2_three_of_five_upgrade_eight_nodes_and_two_do_not() {
+    let ground = Ground::new(2, &[NET]).await;
+    let nodes = ground.fleet(NODES, &[NET]).await;
+    let hash = ground.offer("1.1.0");
+
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]);
+    ground.publish(&votes[..2]).await;
+    until_votes(&nodes, 2).await;
+    assert!(nodes.iter().all(|node| node.commands(NET) == 0));
+
+    ground.publish(&votes[2..]).await;
+    for relay in &ground.relays {
+        let reports = ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await;
+        assert_success(&reports);
+        let developer = ground.developers[0].pubkey();
+        assert!(reports.iter().all(|report| report.developer == developer));
+    }
+    for node in &nodes {
+        assert_eq!(node.running(NET), "1.1.0");
+        assert_eq!(node.commands(NET), 1);
+        assert!(node.ask(&["status"]).contains("success"));
+    }
+}
+
+#[tokio::test]
+async fn t2_a_bad_hash_and_a_downgrade_change_nothing_and_are_reported_once() {
+    let ground = Ground::new(1, &[NET]).await;
+    let nodes = ground.fleet(3, &[NET]).await;
+    let relay = &ground.relays[0];
+    ground.offer("1.1.0");
+    let wrong = sha256("another program");
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &wrong), &[]);
+    ground.publish(&votes).await;
+    for report in ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await {
+        let (status, error) = report.outcome();
+        assert_eq!(status, "failure");
+        assert!(error.contains("hash mismatch"), "{error}");
+    }
+    let old = ground.offer("0.9.0");
+    let votes = ground.upgrade(0..3, NET, ("0.9.0", &old), &[]);
+    ground.publish(&votes).await;
+    for report in ground.reports(relay, (NET, "0.9.0"), &ids(&nodes)).await {
+        assert_eq!(report.status, "failure", "{report:?}");
+    }
+    for node in &nodes {
+        assert_eq!((node.running(NET).as_str(), node.commands(NET)), (FIRST, 0));
+        let staged = fs::read_dir(node.file(NET, "")).expect("the folder");
+        let names = staged.flatten().map(|entry| entry.file_name());
+        assert!(
+            names
+                .into_iter()
+                .all(|name| !name.to_string_lossy().contains("staged"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn t2_a_node_that_fails_rolls_back_and_the_others_go_on() {
+    let ground = Ground::new(1, &[NET]).await;
+    let nodes = ground.fleet(4, &[NET]).await;
+    // One whose program does not start, one that starts and is not well.
+    fs::write(nodes[1].file(NET, "fails-1.1.0"), "").expect("written");
+    fs::write(nodes[2].file(NET, "ill-1.1.0"), "").expect("written");
+    let hash = ground.offer("1.1.0");
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]);
+    ground.publish(&votes).await;
+    let reports = ground
+        .reports(&ground.relays[0], (NET, "1.1.0"), &ids(&nodes))
+        .await;
+    for (node, report) in nodes.iter().zip(&reports) {
+        let is_bad = ["node-1", "node-2"].contains(&node.id());
+        let (status, error) = report.outcome();
+        assert_eq!(status, if is_bad { "failure" } else { "success" });
+        assert_eq!(error.ends_with("; rolled back"), is_bad, "{error}");
+        assert_eq!(node.running(NET), if is_bad { FIRST } else { "1.1.0" });
+        assert_eq!(node.commands(NET), if is_bad { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn t2_a_version_with_two_hashes_is_refused() {
+    let ground = Ground::new(1, &[NET]).await;
+    let nodes = ground.fleet(2, &[NET]).await;
+    let hash = ground.offer("1.1.0");
+    let other = sha256("what one developer was made to sign");
+    ground
+        .publish(&ground.upgrade(4..5, NET, ("1.1.0", &other), &[]))
+        .await;
+    ground
+        .publish(&ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]))
+        .await;
+    let relay = &ground.relays[0];
+    for report in ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await {
+        assert_eq!(report.status, "failure", "{report:?}");
+    }
+    assert!(nodes.iter().all(|node| node.commands(NET) == 0));
+
+    // The one developer takes it back, and what was refused for now is done.
+    ground
+        .publish(&ground.upgrade(4..5, NET, ("1.1.0", &hash), &[]))
+        .await;
+    for node in &nodes {
+        let runs = || node.running(NET) == "1.1.0";
+        wait::until_true("the upgrade after the conflict", runs).await;
+    }
+}
+
+#[tokio::test]
+async fn t2_a_relay_that_dies_half_way_loses_nothing() {
+    let mut ground = Ground::new(2, &[NET]).await;
+    let nodes = ground.fleet(4, &[NET]).await;
+    let hash = ground.offer("1.1.0");
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]);
+    ground.publish(&votes[..2]).await;
+    until_votes(&nodes, 2).await;
+    let port = ground.relays[1].address().port();
+    let setup = ground.relays.remove(1).kill();
+
+    ground.publish(&votes[2..]).await;
+    let reports = ground
+        .reports(&ground.relays[0], (NET, "1.1.0"), &ids(&nodes))
+        .await;
+    assert_success(&reports);
+
+    // It comes back, and gets every report that it missed.
+    let setup = setup.env("TRELLIS_NETWORK__PORT", &port.to_string());
+    let relay = setup.start().await;
+    let again = ground.reports(&relay, (NET, "1.1.0"), &ids(&nodes)).await;
+    assert_eq!(again, reports);
+    assert!(nodes.iter().all(|node| node.commands(NET) == 1));
+}
+
+#[tokio::test]
+async fn t2_a_node_that_was_cut_off_catches_up() {
+    let ground = Ground::new(2, &[NET]).await;
+    let mut nodes = ground.fleet(2, &[NET]).await;
+    let cables = [
+        Cable::to(ground.relays[0].address()).await,
+        Cable::to(ground.relays[1].address()).await,
+    ];
+    let mut plan = Plan::of(&ground, "remote", &[NET]);
+    plan.relays = cables.iter().map(Cable::ws_url).collect();
+    let remote = Node::start(plan);
+    remote.until_ready().await;
+    let hash = ground.offer("1.1.0");
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]);
+    ground.publish(&votes[..1]).await;
+    until_votes(std::slice::from_ref(&remote), 1).await;
+
+    for cable in &cables {
+        cable.cut();
+    }
+    ground.publish(&votes[1..]).await;
+    let reports = ground
+        .reports(&ground.relays[0], (NET, "1.1.0"), &ids(&nodes))
+        .await;
+    assert_success(&reports);
+    assert_eq!(remote.running(NET), FIRST);
+
+    for cable in &cables {
+        cable.mend();
+    }
+    nodes.push(remote);
+    for relay in &ground.relays {
+        assert_success(&ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await);
+    }
+}
+
+/// The bucket as the specification of the tag has it.
+fn bucket(version: &str, hash: &str, node_id: &str) -> u64 {
+    use sha2::{Digest as _, Sha256};
+    let key = json!(["upgrade", version, hash, NET, "", ""]).to_string();
+    let key = Sha256::digest(key.as_bytes());
+    let hash = Sha256::new()
+        .chain_update(key)
+        .chain_update(node_id)
+        .finalize();
+    let number = hash.iter().take(8);
+    number.fold(0_u64, |number, byte| number << 8 | u64::from(*byte)) % 100
+}
+
+#[tokio::test]
+async fn t2_a_staged_rollout_takes_the_nodes_in_stages() {
+    let ground = Ground::new(1, &[NET]).await;
+    let nodes = ground.fleet(NODES, &[NET]).await;
+    let hash = ground.offer("1.1.0");
+    let mut buckets: Vec<(u64, &str)> = nodes
+        .iter()
+        .map(|node| (bucket("1.1.0", &hash, node.id()), node.id()))
+        .collect();
+    buckets.sort_unstable();
+    // So many percent that some nodes begin and some wait.
+    let percent = buckets[NODES / 2 - 1].0 + 1;
+    let first: Vec<&str> = buckets
+        .iter()
+        .filter(|(bucket, _)| *bucket < percent)
+        .map(|(_, id)| *id)
+        .collect();
+    let percent = percent.to_string();
+    let relay = &ground.relays[0];
+    let stage = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", &percent]]);
+    ground.publish(&stage).await;
+    assert_success(&ground.reports(relay, (NET, "1.1.0"), &first).await);
+    let later: BTreeSet<&str> = ids(&nodes)
+        .into_iter()
+        .filter(|id| !first.contains(id))
+        .collect();
+    for node in nodes.iter().filter(|node| later.contains(node.id())) {
+        node.until_logged("waits").await;
+        assert_eq!(node.commands(NET), 0);
+    }
+
+    let rest = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", "100"]]);
+    ground.publish(&rest).await;
+    assert_success(&ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await);
+    assert!(nodes.iter().all(|node| node.commands(NET) == 1));
+}
+
+#[tokio::test]
+async fn t2_two_networks_at_once_are_two_fleets() {
+    let networks = ["mainnet", NET];
+    let ground = Ground::new(2, &networks).await;
+    let nodes = ground.fleet(4, &networks).await;
+    let (one, two) = (ground.offer("2.0.0"), ground.offer("3.0.0"));
+    // The same developers, who have one address: a vote on one network leaves the other's standing.
+    let main = ground.upgrade(0..2, "mainnet", ("2.0.0", &one), &[]);
+    let test = ground.upgrade(0..3, NET, ("3.0.0", &two), &[]);
+    ground.publish(&main).await;
+    until_votes(&nodes, 2).await;
+    ground.publish(&test).await;
+    let relay = &ground.relays[0];
+    assert_success(&ground.reports(relay, (NET, "3.0.0"), &ids(&nodes)).await);
+    for node in &nodes {
+        assert_eq!(node.running(NET), "3.0.0");
+        assert_eq!(node.commands("mainnet"), 0, "two votes are no quorum");
+    }
+    let main = ground.upgrade(2..3, "mainnet", ("2.0.0", &one), &[]);
+    ground.publish(&main).await;
+    assert_success(
+        &ground
+            .reports(relay, ("mainnet", "2.0.0"), &ids(&nodes))
+            .await,
+    );
+    assert!(nodes.iter().all(|node| node.running(NET) == "3.0.0"));
+}
+
+#[tokio::test]
+async fn a8_an_agent_that_is_asked_to_stop_ends_in_order() {
+    let ground = Ground::new(1, &[NET]).await;
+    let mut nodes = ground.fleet(1, &[NET]).await;
+    let status = nodes[0].stop().await;
+    assert!(status.success(), "{status}");
+    assert!(nodes[0].log().contains("stopping"));
+    let mut client = Client::connect(&ground.relays[0]).await;
+    assert!(client.query(json!({"kinds": [3333]})).await.is_empty());
+}
