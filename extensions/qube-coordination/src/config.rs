@@ -11,7 +11,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerts::Alerts;
+pub(crate) use alerts::{Alerts, Webhook};
 pub(crate) use mirror::Mirror;
 pub(crate) use networks::NetworkTable;
 pub(crate) use settings::Settings;

@@ -162,8 +162,8 @@ async fn follow(
             Change::Gap { .. } => {}
         }
     }
-    until_known(me, stored.values()).await;
     let events: Vec<&Event> = stored.into_values().map(|event| &**event).collect();
+    until_known(me, &events).await;
     copy_events(me, mirror, &events).await?;
     let ids: Vec<String> = gone.keys().map(EventId::to_hex).collect();
     let causes: Vec<String> = gone.values().map(|it| cause_name(*it).to_owned()).collect();
@@ -175,8 +175,8 @@ async fn follow(
 }
 
 /// Which directive a report belongs to memory tells, which follows by a hook of its own: it is waited for, a little.
-async fn until_known(me: &QubeCoordination, events: impl Iterator<Item = &&Arc<Event>>) {
-    let signals = events.filter(|event| event.kind() == KIND_SIGNAL);
+async fn until_known(me: &QubeCoordination, events: &[&Event]) {
+    let signals = events.iter().filter(|event| event.kind() == KIND_SIGNAL);
     let signals: Vec<_> = signals.map(|event| fields::id(event)).collect();
     for _ in 0..KNOWN_LOOKS {
         if signals.iter().all(|id| me.holdings.knows(id)) {

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::QubeCoordination;
-use trellis_relay::testing::{Author, Draft, Event, Setup, TestRelay};
+use trellis_relay::event::Event;
+use trellis_relay::testing::{Author, Draft, Setup, TestRelay};
 
 /// The developers, by number.
 pub(crate) fn developer(number: u64) -> Author {

@@ -11,6 +11,7 @@ use crate::metering;
 use serde::Serialize;
 use std::time::Duration;
 use trellis_qube_protocol::Digest;
+use trellis_relay::extension::OutboundError;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
 

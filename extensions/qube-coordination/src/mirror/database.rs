@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use trellis_relay::config::Secret;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// For a connection to one host.
 const CONNECTING: Duration = Duration::from_secs(5);

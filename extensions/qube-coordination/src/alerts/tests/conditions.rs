@@ -8,7 +8,7 @@ use crate::fields;
 use crate::sample::{developer, reboot, report, upgrade};
 use std::sync::Arc;
 use trellis_qube_protocol::{FleetState, Ledger, Network, Pubkey, VoteScope};
-use trellis_relay::testing::Event;
+use trellis_relay::event::Event;
 
 const NOW_S: u64 = 1_700_000_000;
 const HORIZON_S: u64 = 60 * 86_400;

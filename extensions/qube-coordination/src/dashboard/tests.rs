@@ -1,0 +1,186 @@
+//! The page of large fleets and of strange ones.
+
+#![allow(clippy::unwrap_used)]
+
+use super::choosing::{Asked, choose};
+use super::page::page;
+use super::view::{FleetView, Places, Tally};
+use crate::fields;
+use crate::sample::{developer, publish, report, send, setup, upgrade};
+use trellis_qube_protocol::{FleetState, Ledger, Network, Pubkey, VoteScope};
+use trellis_relay::testing::{START_S, until};
+
+/// A network of so many nodes, of which some have failed.
+fn fleet(nodes: usize) -> FleetState {
+    let key = |it| Pubkey::from_bytes(*developer(it).pubkey().as_bytes());
+    let mut network = Network::new("hyperqube".parse().unwrap(), (0..3).map(key), 2).unwrap();
+    network.max_node_ids_per_pubkey = nodes;
+    let mut ledger = Ledger::new(vec![network], VoteScope::Network);
+    for version in ["v1.0.0", "v1.1.0"] {
+        for number in 0..2 {
+            let at = START_S - if version == "v1.0.0" { 900 } else { 600 } + number;
+            let signal = upgrade(&developer(number), version, "ab", at);
+            ledger.insert_signal(fields::signal(&signal).unwrap());
+        }
+    }
+    for node in 0..nodes {
+        let error = (node % 100 == 42).then(|| "e".repeat(1_000));
+        let node_id = format!("pillar-{node:04}-of-a-fleet-with-long-names.example.org");
+        let ack = report(&node_id, "v1.1.0", error.as_deref(), START_S - 60);
+        ledger.insert_ack(fields::ack(&ack).unwrap());
+    }
+    ledger.state(START_S)
+}
+
+fn view() -> FleetView {
+    FleetView {
+        relay: "ab".repeat(32),
+        now_s: START_S,
+        revision: "1.0".to_owned(),
+        places: Places {
+            page: "/qube".to_owned(),
+            api: "/api/v1/qube".to_owned(),
+        },
+        tally: Tally::default(),
+        networks: Vec::new(),
+        chosen: None,
+        open_alerts: Vec::new(),
+        past_alerts: Vec::new(),
+    }
+}
+
+fn drawn(state: &FleetState, asked: &Asked) -> Option<String> {
+    let mut view = view();
+    choose(&mut view, state, asked)?;
+    Some(page(&view))
+}
+
+fn one(search: &str, show: &str, page: usize) -> Asked {
+    Asked {
+        network: Some("hyperqube".to_owned()),
+        search: search.to_owned(),
+        show: show.to_owned(),
+        page,
+    }
+}
+
+#[test]
+fn q13_the_first_view_of_two_thousand_nodes_is_small_and_begins_with_trouble() {
+    let state = fleet(2_000);
+    let all = drawn(&state, &Asked::default()).unwrap();
+    let one_network = drawn(&state, &one("", "", 1)).unwrap();
+    for html in [&all, &one_network] {
+        assert!(html.len() < 200 << 10, "{} bytes", html.len());
+        assert!(html.contains("<b>2,000</b>"), "all are counted");
+        let first = html.find("pillar-").unwrap();
+        assert!(
+            html[first..].starts_with("pillar-0042"),
+            "{}",
+            &html[first..first + 40]
+        );
+    }
+    assert!(all.contains("All 2,000 nodes"));
+    assert!(one_network.contains("1 to 100 of 2,000"));
+    assert_eq!(
+        one_network
+            .matches("<tr><th scope=\"row\"><bdi class=\"id\">")
+            .count(),
+        100
+    );
+}
+
+#[test]
+fn q13_nodes_are_found_by_name_and_trouble_and_page() {
+    let state = fleet(250);
+    let rows = |asked: &Asked| {
+        let html = drawn(&state, asked).unwrap();
+        let rows = html.matches("<bdi class=\"id\">").count();
+        (rows, html)
+    };
+    assert_eq!(rows(&one("", "failed", 1)).0, 3);
+    assert_eq!(rows(&one("pillar-01", "all", 1)).0, 100);
+    assert_eq!(rows(&one("", "", 3)).0, 50);
+    assert_eq!(rows(&one("", "", 99)).0, 50, "the last page");
+    let (none, html) = rows(&one("nobody", "", 1));
+    assert_eq!(none, 0);
+    assert!(html.contains("No node is like this."));
+    assert!(
+        drawn(&state, &one("\"><script>", "", 1))
+            .unwrap()
+            .contains("value=\"&quot;&gt;&lt;script&gt;\"")
+    );
+    let elsewhere = Asked {
+        network: Some("elsewhere".to_owned()),
+        ..Asked::default()
+    };
+    assert_eq!(drawn(&state, &elsewhere), None);
+}
+
+#[tokio::test]
+async fn q13_the_page_and_its_events_over_http() {
+    let relay = setup("max_listeners = 1", "").start().await;
+    let before = relay.get("/qube").await;
+    assert_eq!(before.status, 200);
+    assert!(before.text().contains("Nothing is proposed or under way."));
+    publish(
+        &relay,
+        &[(0, upgrade(&developer(0), "v1.4.0", "ab", START_S - 9))],
+    )
+    .await;
+    until("the vote is on the page", async || {
+        relay
+            .get("/qube")
+            .await
+            .text()
+            .contains("<b>1</b> of 2 needed")
+    })
+    .await;
+    send(&relay, &[report("<b>node</b>", "v1.4.0", None, START_S)]).await;
+    until("the node is on the page", async || {
+        relay
+            .get("/qube?network=hyperqube")
+            .await
+            .text()
+            .contains("&lt;b&gt;node&lt;/b&gt;")
+    })
+    .await;
+    assert_eq!(relay.get("/qube?network=other").await.status, 404);
+    assert_eq!(relay.get("/qube?page=x&show=y").await.status, 200);
+
+    let address = relay.address();
+    let listen = async || {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let ask = b"GET /api/v1/qube/live HTTP/1.1\r\nHost: relay\r\n\r\n";
+        socket.write_all(ask).await.unwrap();
+        let mut said = Vec::new();
+        let mut buffer = [0; 4_096];
+        while !String::from_utf8_lossy(&said).contains("data: ") {
+            let read = socket.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&said));
+            said.extend(&buffer[..read]);
+        }
+        (socket, String::from_utf8_lossy(&said).into_owned())
+    };
+    let (socket, said) = listen().await;
+    assert!(said.contains("content-type: text/event-stream"), "{said}");
+    assert!(said.contains("event: revision\ndata: "), "{said}");
+    assert_eq!(
+        relay.get("/api/v1/qube/live").await.status,
+        503,
+        "no place is left"
+    );
+    assert_eq!(relay.metric("qube_coordination_listeners", &[]).await, 1.0);
+    drop(socket);
+    publish(
+        &relay,
+        &[(1, upgrade(&developer(1), "v1.4.0", "ab", START_S - 8))],
+    )
+    .await;
+    until("the place is free again", async || {
+        relay.metric("qube_coordination_listeners", &[]).await == 0.0
+    })
+    .await;
+    let off = setup("dashboard = false", "").start().await;
+    assert_eq!(off.get("/qube").await.status, 404);
+}
