@@ -20,6 +20,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decisions::Change;
 pub(crate) use failure::IndexError;
 pub(crate) use rows::{
     Added, Ban, Banned, Blob, Claimed, Decision, ListPage, Listed, NewBlob, NewDecision, NewReport,
