@@ -17,8 +17,7 @@ pub(super) fn strip(picture: &[u8]) -> Option<Bytes> {
     // How the next image is to be shown; without one it is of no use.
     let (mut control, mut has_image): (&[u8], bool) = (&[], false);
     loop {
-        // Some programs leave the last byte out, and all show the picture.
-        match *picture.get(at).unwrap_or(&TRAILER) {
+        match *picture.get(at)? {
             TRAILER => {
                 kept.push(TRAILER);
                 return has_image.then(|| kept.into());
