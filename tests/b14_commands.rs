@@ -16,14 +16,14 @@ fn setup() -> Setup {
 /// What a command prints; it fails the test if it fails.
 async fn run(setup: &Setup, words: &[&str]) -> String {
     let config = setup.config_file().display().to_string();
-    let words = [&["blossom"], words, &["-c", &config]].concat();
+    let words = [&["blossom"][..], words, &["-c", &config]].concat();
     setup.run(&words).await.assert_success().stdout.clone()
 }
 
 /// The command is refused with these words.
 async fn refused(setup: &Setup, words: &[&str], told: &[&str]) {
     let config = setup.config_file().display().to_string();
-    let words = [&["blossom"], words, &["-c", &config]].concat();
+    let words = [&["blossom"][..], words, &["-c", &config]].concat();
     let refused = setup.run(&words).await;
     refused.assert_failure(told);
     assert_eq!(refused.code, Some(1), "{}", refused.text());
@@ -54,7 +54,7 @@ async fn b14_commands_hide_show_and_remove_blobs_of_a_relay_that_runs() {
         format!("blobs\t1\nbytes\t{}\nquarantined\t0\n", PDF.len())
     );
     for (hide, show) in [("quarantine", "unquarantine"), ("ban", "unban")] {
-        let words = [&[hide, &name], &why[..]].concat();
+        let words = [&[hide, &name][..], &why].concat();
         assert_eq!(run(setup, &words).await, "done\n");
         assert_eq!(run(setup, &words).await, "it was so before\n");
         assert_eq!(status_of(&relay, &name), 451, "{hide}");
@@ -66,11 +66,11 @@ async fn b14_commands_hide_show_and_remove_blobs_of_a_relay_that_runs() {
     }
     let compared = "hashes\t0\nblobs\t0\nquarantined\t0\nunread\t0\n";
     assert_eq!(run(setup, &["rescan"]).await, compared);
-    let remove = [&["remove", &name], &why[..]].concat();
+    let remove = [&["remove", &name][..], &why].concat();
     assert_eq!(run(setup, &remove).await, "done\n");
     assert_eq!(status_of(&relay, &name), 404);
     refused(setup, &remove, &["no such blob"]).await;
-    let quarantine = [&["quarantine", &name], &why[..]].concat();
+    let quarantine = [&["quarantine", &name][..], &why].concat();
     refused(setup, &quarantine, &["no such blob"]).await;
 }
 

@@ -69,8 +69,9 @@ async fn statuses(relay: &Relay, authors: Vec<Author>) -> BTreeMap<u16, usize> {
 /// What the relay says it holds.
 async fn totals(relay: &Relay) -> String {
     let config = relay.setup().config_file().display().to_string();
-    let totals = relay.setup().run(&["blossom", "totals", "-c", &config]);
-    totals.await.assert_success().stdout.clone()
+    let words = ["blossom", "totals", "-c", &config];
+    let totals = relay.setup().run(&words).await;
+    totals.assert_success().stdout.clone()
 }
 
 #[tokio::test]

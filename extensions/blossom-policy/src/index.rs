@@ -9,6 +9,8 @@
 
 mod bans;
 mod blobs;
+#[cfg(test)]
+pub(crate) mod breaking;
 mod changes;
 mod claims;
 mod columns;

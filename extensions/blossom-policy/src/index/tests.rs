@@ -314,7 +314,8 @@ async fn b12_what_is_quarantined_does_not_expire() {
 #[tokio::test]
 async fn b14_what_cannot_be_written_down_is_not_done_and_what_changes_nothing_is_not_written_down()
 {
-    let (_folder, index) = open().await;
+    let (folder, index) = open().await;
+    let file = folder.path().join("index.sqlite");
     let blob = new("a", 1);
     index.claim(&blob, &key(1), NOW_MS).await.unwrap();
     let decision = |reason: &str| NewDecision {
@@ -324,19 +325,14 @@ async fn b14_what_cannot_be_written_down_is_not_done_and_what_changes_nothing_is
         subject: blob.sha256.to_string(),
         reason: reason.to_owned(),
     };
-    let rename = async |from: &str, to: &str| {
-        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
-        let renamed = sqlx::query(sqlx::AssertSqlSafe(statement));
-        renamed.execute(&index.writer).await.unwrap();
-    };
     let banned = Banned::Hash(blob.sha256);
-    rename("decisions", "elsewhere").await;
+    breaking::take_book_away(&file).await;
     for change in [Change::Quarantine(&blob.sha256), Change::Ban(&banned)] {
         assert!(index.decide(change, &decision("why")).await.is_err());
         let found = index.blob(&blob.sha256).await.unwrap().unwrap();
         assert!(!found.is_hidden(), "{change:?}");
     }
-    rename("elsewhere", "decisions").await;
+    breaking::give_book_back(&file).await;
     for (change, reason, is_change) in [
         (Change::Quarantine(&blob.sha256), "why", true),
         (Change::Quarantine(&blob.sha256), "again", false),

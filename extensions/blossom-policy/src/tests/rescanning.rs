@@ -1,10 +1,9 @@
 //! What is stored and comes to be listed.
 
 use super::ground::*;
+use crate::index::breaking;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -99,23 +98,15 @@ async fn b14_only_the_operator_has_everything_looked_at() {
     assert_eq!(found, json!({ "blobs": 0, "quarantined": 0, "unread": 0 }));
 }
 
-/// Renames a table of the index, without which decisions fail.
-async fn rename(blobs: &Path, statement: &'static str) {
-    let file = blobs.join("index.sqlite");
-    let options = SqliteConnectOptions::new().filename(file);
-    let mut index = options.connect().await.unwrap();
-    sqlx::raw_sql(statement).execute(&mut index).await.unwrap();
-}
-
 #[tokio::test]
 async fn b7_a_look_that_broke_off_is_begun_anew_by_itself_and_every_decision_is_written_down() {
     let (folder, table) = ground("");
     let (relay, admin) = (relay(&table).await, Author::new(9));
-    let blobs = folder.path().join("blobs");
+    let index = folder.path().join("blobs/index.sqlite");
     store(&relay, &Author::new(1), 1).await;
     store(&relay, &Author::new(1), 2).await;
     let names = [1, 2].map(|number| hash(&pdf(number)).to_string());
-    rename(&blobs, "ALTER TABLE decisions RENAME TO elsewhere").await;
+    breaking::take_book_away(&index).await;
     fs::write(folder.path().join("list.txt"), names.join("\n")).unwrap();
     until("the list is in force and looks break off", async || {
         // A signature is good for one request.
@@ -128,7 +119,7 @@ async fn b7_a_look_that_broke_off_is_begun_anew_by_itself_and_every_decision_is_
         let shown = relay.get(&format!("/{name}")).await;
         assert_refused(&shown, 451, "");
     }
-    rename(&blobs, "ALTER TABLE elsewhere RENAME TO decisions").await;
+    breaking::give_book_back(&index).await;
     until("both are quarantined and in the book", async || {
         relay.clock().advance(Duration::from_secs(1));
         let book = relay.get("/admin/decisions").nip98(&admin).await.text();
