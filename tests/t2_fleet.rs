@@ -8,6 +8,8 @@
 
 #[path = "t2_fleet/cable.rs"]
 mod cable;
+#[path = "t2_fleet/conditions.rs"]
+mod conditions;
 #[path = "t2_fleet/crash.rs"]
 mod crash;
 #[path = "t2_fleet/files.rs"]

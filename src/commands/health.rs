@@ -86,7 +86,7 @@ impl Page {
         }
         let host = url.host_str().ok_or_else(|| wrong("there is no host"))?;
         let path = match url.path() {
-            "/" => PAGE,
+            "/" if !text.ends_with('/') => PAGE,
             path => path,
         };
         Ok(Page {
@@ -214,6 +214,7 @@ mod tests {
         let page = |text: &str| Page::named(text).map(|page| page.to_string());
         for (text, wanted) in [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/health"),
+            ("http://livekit:7880/", "http://livekit:7880/"),
             ("http://relay/ready", "http://relay:80/ready"),
             ("http://[::1]:8080/livez", "http://[::1]:8080/livez"),
         ] {

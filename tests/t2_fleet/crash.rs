@@ -71,3 +71,52 @@ async fn a6_a_crash_at_any_step_of_an_upgrade_runs_nothing_twice() {
 async fn a6_a_crash_at_any_step_of_a_rollback_runs_nothing_twice() {
     crash_everywhere("1.1.0", LINES_BACK, true).await;
 }
+
+/// A node whose command has begun and does not end while the file `hold` is there.
+async fn held(ground: &Ground) -> Node {
+    let node = ground.fleet(1, &[NET]).await.remove(0);
+    fs::write(node.file(NET, "hold"), "").expect("written");
+    let hash = ground.offer("1.1.0");
+    ground
+        .publish(&ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]))
+        .await;
+    wait::until_true("the command to begin", || node.commands(NET) == 1).await;
+    node
+}
+
+async fn let_go(ground: &Ground, node: &Node) {
+    fs::remove_file(node.file(NET, "hold")).expect("removed");
+    let reports = ground
+        .reports(&ground.relays[0], (NET, "1.1.0"), &[node.id()])
+        .await;
+    assert_eq!(reports[0].outcome(), ("success", ""));
+    assert_eq!(
+        (node.running(NET).as_str(), node.commands(NET)),
+        ("1.1.0", 1)
+    );
+}
+
+#[tokio::test]
+async fn a6_a_command_outlives_an_agent_that_is_killed_and_is_waited_for_by_the_next() {
+    let ground = Ground::new(1, &[NET]).await;
+    let mut node = held(&ground).await;
+    node.restart();
+    node.until_logged("going on after an interruption").await;
+    assert!(node.ask(&["status"]).contains("Restart begun"));
+    let_go(&ground, &node).await;
+}
+
+#[tokio::test]
+async fn a8_an_agent_stops_in_the_middle_of_an_action_and_goes_on_later() {
+    let ground = Ground::new(1, &[NET]).await;
+    let mut node = held(&ground).await;
+    let status = node.stop().await;
+    assert!(
+        status.success() && node.log().contains("interrupted"),
+        "{}",
+        node.log()
+    );
+    assert_eq!(node.commands(NET), 1);
+    node.restart();
+    let_go(&ground, &node).await;
+}

@@ -2,6 +2,8 @@
 
 use crate::ground::{Ground, QUORUM, program};
 use std::fs::{self, File, Permissions};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +23,10 @@ pub(crate) struct Plan {
     template: String,
     /// Where this process ends as in a crash.
     pub(crate) crash: Option<String>,
+    /// More for the top of the configuration.
+    pub(crate) top: String,
+    /// More for the networks' tables.
+    pub(crate) more: String,
 }
 
 impl Plan {
@@ -33,6 +39,8 @@ impl Plan {
             developers: ground.developers.iter().map(Author::npub).collect(),
             template: ground.files.url("/node/{version}"),
             crash: None,
+            top: String::new(),
+            more: String::new(),
         }
     }
 }
@@ -131,6 +139,21 @@ impl Node {
         self.until_ended().await
     }
 
+    /// A page of the agent.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let log = self.log();
+        let address = log.rsplit("health and metrics on http://").next();
+        let address = address.and_then(|rest| rest.split_whitespace().next());
+        let address = address.expect("the address in the log");
+        let mut socket = TcpStream::connect(address).expect("a connection");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
     /// Runs the agent's program with these arguments and gives what it printed.
     pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_qube-agent"))
@@ -179,14 +202,17 @@ fn config(plan: &Plan, home: &Path) -> String {
     let home_text = home.display();
     let mut text = format!(
         "data_dir = \"{home_text}/data\"\nkey_file = \"{home_text}/key\"\nrelays = {:?}\nlisten = \"127.0.0.1:0\"\n\
-         check_every = \"100ms\"\nsettle = \"0s\"\n[download]\nallow_http = true\nwithin = \"2s\"\n",
-        plan.relays
+         check_every = \"100ms\"\nsettle = \"0s\"\n{}\n[download]\nallow_http = true\nwithin = \"2s\"\n",
+        plan.relays, plan.top
     );
     for network in &plan.networks {
         let folder = home.join(network);
         let folder = folder.display();
         // Says that it was started, then starts the program that is there.
-        let restart = format!("echo run >> {folder}/commands; exec {folder}/node");
+        let restart = format!(
+            "echo run >> {folder}/commands; while test -e {folder}/hold; do sleep 0.02; done; \
+             exec {folder}/node"
+        );
         let reboot =
             format!("echo run >> {folder}/commands; cp {folder}/genesis.json {folder}/booted");
         let probe =
@@ -194,13 +220,13 @@ fn config(plan: &Plan, home: &Path) -> String {
         let healthy = format!("! grep -q broken {folder}/genesis.json");
         text.push_str(&format!(
             "[[networks]]\nid = \"{network}\"\nnode_id = \"{}\"\nquorum = {QUORUM}\ndevelopers = {:?}\n\
-             current_version = \"{FIRST}\"\n\
+             current_version = \"{FIRST}\"\n{}\n\
              [networks.upgrade]\nurl_template = \"{}\"\nbinary = \"{folder}/node\"\n\
              restart = [\"sh\", \"-c\", \"{restart}\"]\n\
              [networks.upgrade.probe]\ncommand = [\"sh\", \"-c\", \"{probe}\"]\nwithin = \"1s\"\nevery = \"100ms\"\n\
              [networks.reboot]\ngenesis_path = \"{folder}/genesis.json\"\ncommand = [\"sh\", \"-c\", \"{reboot}\"]\n\
              [networks.reboot.probe]\ncommand = [\"sh\", \"-c\", \"{healthy}\"]\nwithin = \"1s\"\nevery = \"100ms\"\n",
-            plan.node_id, plan.developers, plan.template
+            plan.node_id, plan.developers, plan.more, plan.template
         ));
     }
     text

@@ -72,7 +72,7 @@ impl<'a> Judging<'a> {
             current.overdue = overdue.map(|node| node.node_id.clone()).collect();
             current.overdue.dedup();
         }
-        actions.sort_by(|a, b| (b.first_at, b.key).cmp(&(a.first_at, a.key)));
+        actions.sort_by_key(|action| std::cmp::Reverse((action.first_at, action.key)));
         let now_s = self.now_s;
         NetworkState {
             id: self.network.id.clone(),
@@ -246,7 +246,7 @@ impl<'a> Judging<'a> {
                         .on_action(&due.key)
                         .and_then(|on| on.by_row.get(&at));
                     row.counts
-                        && !newest.is_some_and(|kept| kept.action_at >= due.since_s)
+                        && newest.is_none_or(|kept| kept.action_at < due.since_s)
                         && (!self.network.nodes.is_empty() || row.first.0 <= due.quorum_at)
                 };
                 self.node(row.node_id.clone(), Some(row), due.filter(expected))

@@ -1,0 +1,89 @@
+//! What a node hears: its developers' signals, and other nodes' reports where a decision needs them.
+
+use super::{Node, facts};
+use std::io;
+use std::time::Duration;
+use trellis_qube_client::Received;
+use trellis_qube_protocol::{ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, NetworkState, Signal};
+
+/// How far back reports of other nodes are asked for. Seconds.
+const REPORTS_OF_S: u64 = 30 * 86_400;
+/// How long relays have to tell the reports that they have.
+const REPORTS_WITHIN: Duration = Duration::from_secs(15);
+/// Signals that cannot be followed of which is told.
+const MAX_UNREADABLE: usize = 256;
+
+impl Node {
+    pub(super) fn hear(&mut self, received: Received) -> io::Result<()> {
+        let event = match received {
+            Received::Event { event, .. } => event,
+            Received::CaughtUp { relay } => {
+                self.caught_up.insert(relay);
+                return Ok(());
+            }
+            Received::Lost { .. } => return Ok(()),
+        };
+        if !self.network.developers.contains(&event.pubkey.into()) {
+            return Ok(());
+        }
+        let network = &self.network.id;
+        let signal = match Signal::parse(&Fields::of(&event)) {
+            Ok(signal) => signal,
+            Err(error) => {
+                if self.unreadable.len() < MAX_UNREADABLE && self.unreadable.insert(event.id) {
+                    self.around.watch.signal(network, "invalid");
+                    tracing::warn!(%network, id = %event.id, %error, "a signal that cannot be followed");
+                }
+                return Ok(());
+            }
+        };
+        if signal.network() != network || self.ledger.signal(&signal.id).is_some() {
+            return Ok(());
+        }
+        let (version, developer) = (signal.directive.version.clone(), signal.developer);
+        if self.ledger.insert_signal(signal) {
+            self.votes.add(*event)?;
+            self.around.watch.signal(network, "vote");
+            tracing::info!(%network, %developer, %version, "a vote");
+        }
+        Ok(())
+    }
+
+    pub(super) fn hear_report(&mut self, received: Option<Received>) {
+        let event = match received {
+            Some(Received::Event { event, .. }) => event,
+            Some(_) => return,
+            None => {
+                self.reports = None;
+                return;
+            }
+        };
+        if let Ok(ack) = Ack::parse(&Fields::of(&event)) {
+            self.ledger.insert_ack(ack);
+        }
+    }
+
+    /// Asks for other nodes' reports, once the votes that stand make a decision depend on them. Whether it did.
+    pub(super) async fn ask_for_reports(&mut self, state: &NetworkState, now_s: u64) -> bool {
+        if self.reports.is_some() || !facts::needs_reports(state) {
+            return false;
+        }
+        let address = |developer| format!("{KIND_SIGNAL}:{developer}:{ADDRESS}");
+        let addresses: Vec<String> = self.network.developers.iter().map(address).collect();
+        let since = now_s.saturating_sub(REPORTS_OF_S);
+        let filter = serde_json::json!({"kinds": [KIND_ACK], "#a": addresses, "since": since});
+        let relays = &self.around.relays;
+        self.reports = relays.subscribe(&filter).ok();
+        // All that there are before the first decision: who goes next depends on how the others fared.
+        let fetched = tokio::select! {
+            () = self.around.stop.asked() => return true,
+            fetched = relays.fetch(&filter, REPORTS_WITHIN) => fetched,
+        };
+        for event in &fetched.events {
+            if let Ok(ack) = Ack::parse(&Fields::of(event)) {
+                self.ledger.insert_ack(ack);
+            }
+        }
+        true
+    }
+}
