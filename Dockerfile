@@ -45,8 +45,8 @@ FROM debian:${DEBIAN}-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && groupadd --system --gid 10001 trellis \
-    && useradd --system --uid 10001 --gid trellis --home-dir /app --shell /usr/sbin/nologin trellis \
+    && groupadd --gid 10001 trellis \
+    && useradd --uid 10001 --gid trellis --no-log-init --no-create-home --home-dir /app --shell /usr/sbin/nologin trellis \
     && install -d -o trellis -g trellis -m 0750 /app/data
 WORKDIR /app
 COPY --from=builder /trellis /usr/local/bin/trellis

@@ -78,6 +78,9 @@ enum Command {
     /// Check or explain a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Coordinate a fleet: keys, directives, quorum, reports, genesis files.
+    #[cfg(feature = "qube_coordination")]
+    Qube(trellis_qube_tools::Qube),
     /// Measure any relay by its address.
     Bench(bench::Bench),
     /// The command of an extension, as `run` runs it.
@@ -99,6 +102,8 @@ impl Arguments {
             Command::Run(run) => run.run(extensions),
             Command::Extensions(command) => closed_pipe::forgive(command.run(extensions)),
             Command::Config(config) => closed_pipe::forgive(config.run(extensions)),
+            #[cfg(feature = "qube_coordination")]
+            Command::Qube(qube) => closed_pipe::forgive(qube.run()),
             Command::Bench(bench) => bench.run(),
             Command::OfExtension(words) => {
                 let run = run::Run::of_words(words);

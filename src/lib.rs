@@ -38,6 +38,8 @@ pub fn main(extensions: &'static [Compiled]) -> ExitCode {
             let is_misuse = error.is::<commands::WrongConfig>()
                 || error.is::<commands::UnknownCommand>()
                 || error.is::<commands::WrongArguments>();
+            #[cfg(feature = "qube_coordination")]
+            let is_misuse = is_misuse || error.is::<trellis_qube_tools::Misuse>();
             if is_misuse {
                 ExitCode::from(2)
             } else {

@@ -59,7 +59,9 @@ impl<'p> User<'p> {
     fn send(&self, version: &str) -> Output {
         let words = ["send-message", "--type", "upgrade", "--network", "hqz"];
         let mut command = self.command();
-        command.args(words).args(["--version", version, "--hash", HASH]);
+        command
+            .args(words)
+            .args(["--version", version, "--hash", HASH]);
         command.output().expect("the Go client")
     }
 
@@ -123,7 +125,10 @@ async fn q2_the_go_client_directs_subscribes_and_reports() {
     // Somebody who directs nothing is told so, after logging in.
     let stranger = User::new(&program, &Author::new(), &relay, &developers);
     let text = said(&stranger.send("v6.6.6"));
-    assert!(text.contains("restricted: this key is none of the developers"), "{text}");
+    assert!(
+        text.contains("restricted: this key is none of the developers"),
+        "{text}"
+    );
     assert!(text.contains("published message to 0/1 relays"), "{text}");
 
     let report = until_reported(&mut client, &node).await;

@@ -58,12 +58,21 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Crates with one home, so that each can be replaced in an afternoon; a home is the beginning of a path.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("lmdb::", &["relay/src/store/lmdb"]),
     ("actix_web_actors", &["relay/src/ws/actor.rs"]),
     ("actix::", &["relay/src/ws/actor.rs"]),
     ("negentropy::", &["relay/src/nips/nip77.rs"]),
-    ("reqwest::", &["relay/src/extension/outbound"]),
+    (
+        "reqwest::",
+        &[
+            "relay/src/extension/outbound",
+            // Programs of their own, without a host.
+            "extensions/qube-agent/src/download",
+            "extensions/qube-tools/src/rest",
+        ],
+    ),
+    ("nostr_sdk::", &["extensions/qube-client/src"]),
     (
         "sqlx::",
         &[

@@ -73,7 +73,7 @@ async fn a9_a_condition_that_is_unmet_at_the_deadline_is_a_failure() {
     let nodes = ground.fleet(1, &[NET]).await;
     ground.files.put("/genesis.json", "new genesis");
     let url = ground.files.url("/genesis.json");
-    let (at, program) = ((now() + 3).to_string(), sha256("the program"));
+    let (at, program) = ((now() + 15).to_string(), sha256("the program"));
     let tags: [&[&str]; 7] = [
         &["version", "v1.1.0"],
         &["hash", &program],
@@ -134,4 +134,28 @@ async fn a8_health_and_metrics_tell_how_the_node_is() {
     drop(ground);
     let is_alone = || nodes[0].page("/health").starts_with("HTTP/1.1 503");
     wait::until_true("the loss of the relay to be told", is_alone).await;
+}
+
+#[test]
+fn a8_the_unit_for_systemd_is_one_that_systemd_takes() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit =
+        fs::read_to_string(root.join("deploy/systemd/qube-agent.service")).expect("the unit");
+    let unit = unit.replace(
+        "/usr/local/bin/qube-agent",
+        env!("CARGO_BIN_EXE_qube-agent"),
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("qube-agent.service");
+    fs::write(&file, unit).expect("written");
+    let verify = std::process::Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(file)
+        .output();
+    let Ok(output) = verify else {
+        eprintln!("SKIPPED: systemd-analyze is not installed");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
 }

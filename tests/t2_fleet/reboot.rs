@@ -31,7 +31,7 @@ async fn t2_a_reboot_is_prepared_early_and_done_at_the_deadline() {
     let ground = Ground::new(2, &[NET]).await;
     let nodes = ground.fleet(4, &[NET]).await;
     ground.files.put("/genesis.json", "new genesis");
-    let at_s = now() + 8;
+    let at_s = now() + 20;
     let url = ground.files.url("/genesis.json");
     let votes = reboot(&ground, "1.1.0", &url, at_s, &sha256("new genesis"));
     ground.publish(&votes).await;
@@ -59,7 +59,7 @@ async fn t2_a_genesis_of_another_hash_is_not_used() {
     let nodes = ground.fleet(2, &[NET]).await;
     ground.files.put("/genesis.json", "another genesis");
     let url = ground.files.url("/genesis.json");
-    let votes = reboot(&ground, "1.1.0", &url, now() + 4, &sha256("new genesis"));
+    let votes = reboot(&ground, "1.1.0", &url, now() + 15, &sha256("new genesis"));
     ground.publish(&votes).await;
     let relay = &ground.relays[0];
     for report in ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await {
@@ -78,7 +78,13 @@ async fn t2_a_genesis_that_makes_the_node_ill_is_taken_back() {
     let nodes = ground.fleet(2, &[NET]).await;
     ground.files.put("/genesis.json", "broken genesis");
     let url = ground.files.url("/genesis.json");
-    let votes = reboot(&ground, "1.1.0", &url, now() + 4, &sha256("broken genesis"));
+    let votes = reboot(
+        &ground,
+        "1.1.0",
+        &url,
+        now() + 15,
+        &sha256("broken genesis"),
+    );
     ground.publish(&votes).await;
     let relay = &ground.relays[0];
     for report in ground.reports(relay, (NET, "1.1.0"), &ids(&nodes)).await {

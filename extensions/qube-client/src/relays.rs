@@ -106,8 +106,7 @@ impl Relays {
             let relay = line.relay.clone();
             Box::pin(async move { relay.wait_for_connection(patience).await })
         };
-        let all: Vec<_> = self.relays.iter().map(one).collect();
-        let mut left = all;
+        let mut left: Vec<_> = self.relays.iter().map(one).collect();
         while !self.relays.iter().any(|line| line.relay.is_connected()) {
             if left.is_empty() {
                 return false;

@@ -9,12 +9,15 @@ mod loading;
 pub(crate) use following::register;
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 use trellis_qube_protocol::{
     Ack, EventId, FleetState, IdentityRefusal, Ledger, Network, Signal, VoteScope,
 };
 use trellis_relay::clock::Clock;
+
+/// So many are taken in before somebody else may look.
+const AT_A_TIME: usize = 32;
 
 /// What the relay holds of the fleet.
 pub(crate) struct Holdings {
@@ -22,6 +25,9 @@ pub(crate) struct Holdings {
     networks: Vec<Network>,
     scope: VoteScope,
     ledger: RwLock<Ledger>,
+    /// Who writes, and who computes a state, take turns: a writer that waited for a long reader would have every admission wait
+    /// behind it, on threads that serve clients.
+    turn: Mutex<()>,
     shown: Mutex<Arc<FleetState>>,
     revision: watch::Sender<u64>,
     /// How far the log was read: what is stored and replaced at once is found there alone.
@@ -38,6 +44,7 @@ impl Holdings {
             networks,
             scope,
             ledger: RwLock::new(ledger),
+            turn: Mutex::new(()),
             shown,
             revision: watch::Sender::new(0),
             log_seq: AtomicU64::new(0),
@@ -49,7 +56,7 @@ impl Holdings {
         let now_s = self.clock.now_s();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if shown.next_change_at.is_some_and(|at_s| at_s <= now_s) {
-            *shown = Arc::new(self.ledger().state(now_s));
+            *shown = self.compute(now_s);
         }
         shown.clone()
     }
@@ -81,16 +88,24 @@ impl Holdings {
 
     /// Takes in what is known of the fleet besides; whether any of it is new.
     pub(crate) fn learn(&self, signals: Vec<Signal>, acks: Vec<Ack>) -> bool {
-        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
         let mut is_new = false;
         // Directives first: a report may belong to one of them.
-        for signal in signals {
-            is_new |= ledger.insert_signal(signal);
+        let mut signals = signals.into_iter().peekable();
+        while signals.peek().is_some() {
+            let _turn = self.turn();
+            let mut ledger = self.write();
+            for signal in signals.by_ref().take(AT_A_TIME) {
+                is_new |= ledger.insert_signal(signal);
+            }
         }
-        for ack in acks {
-            is_new |= ledger.insert_ack(ack);
+        let mut acks = acks.into_iter().peekable();
+        while acks.peek().is_some() {
+            let _turn = self.turn();
+            let mut ledger = self.write();
+            for ack in acks.by_ref().take(AT_A_TIME) {
+                is_new |= ledger.insert_ack(ack);
+            }
         }
-        drop(ledger);
         if is_new {
             self.show_anew();
         }
@@ -99,14 +114,29 @@ impl Holdings {
 
     /// Takes another ledger's place, which was read anew.
     fn replace(&self, ledger: Ledger) {
-        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
+        let turn = self.turn();
+        *self.write() = ledger;
+        drop(turn);
         self.show_anew();
     }
 
     fn show_anew(&self) {
-        let state = Arc::new(self.ledger().state(self.clock.now_s()));
+        let state = self.compute(self.clock.now_s());
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    fn compute(&self, now_s: u64) -> Arc<FleetState> {
+        let _turn = self.turn();
+        Arc::new(self.ledger().state(now_s))
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Ledger> {
+        self.ledger.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells of what time alone has changed, and whether it has; to be called every second or so.

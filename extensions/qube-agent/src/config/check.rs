@@ -269,6 +269,37 @@ url = "http://127.0.0.1:1/health"
     }
 
     #[test]
+    fn a8_the_sample_is_good_with_its_defaults_written_out_too() {
+        let sample = include_str!("../../../../config/qube-agent.toml");
+        let path = Path::new("qube-agent.toml");
+        Config::parse(path, sample).expect("good");
+        // Of the two ways to tell the version, one.
+        let written_out = sample
+            .replace("\n#current_version =", "\n# current_version =")
+            .replace("\n#", "\n")
+            .lines()
+            .filter(|line| !line.starts_with(' ') || line.contains("npub1"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let config = Config::parse(path, &written_out).expect("good");
+        assert_eq!(config.listen.map(|address| address.port()), Some(9180));
+        let defaults = Config::parse(path, sample).expect("good");
+        assert_eq!(config.settle, defaults.settle);
+        assert_eq!(config.check_every, defaults.check_every);
+        assert_eq!(config.download.within, defaults.download.within);
+        let (written, default) = (&config.networks[0], &defaults.networks[0]);
+        assert!(written.height_command.is_some() && default.height_command.is_none());
+        assert_eq!(
+            format!("{:?}", written.upgrade),
+            format!("{:?}", default.upgrade)
+        );
+        assert_eq!(
+            format!("{:?}", written.reboot),
+            format!("{:?}", default.reboot)
+        );
+    }
+
+    #[test]
     fn a8_errors_name_file_key_found_and_allowed() {
         let cases = [
             ("quorum = 1", "quorum = 2", "networks.hqz.quorum", "1 to 1"),

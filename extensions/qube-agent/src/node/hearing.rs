@@ -23,6 +23,9 @@ impl Node {
             }
             Received::Lost { .. } => return Ok(()),
         };
+        if !self.network.developers.contains(&event.pubkey.into()) {
+            return Ok(());
+        }
         let network = &self.network.id;
         let signal = match Signal::parse(&Fields::of(&event)) {
             Ok(signal) => signal,
@@ -34,11 +37,7 @@ impl Node {
                 return Ok(());
             }
         };
-        let is_ours = signal.network() == network;
-        if !is_ours || !self.network.developers.contains(&signal.developer) {
-            return Ok(());
-        }
-        if self.ledger.signal(&signal.id).is_some() {
+        if signal.network() != network || self.ledger.signal(&signal.id).is_some() {
             return Ok(());
         }
         let (version, developer) = (signal.directive.version.clone(), signal.developer);

@@ -1,9 +1,11 @@
 //! What the table may say, and what a wrong one is answered.
 
 use super::*;
+use std::collections::BTreeSet;
 
 const A: &str = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e";
 const B: &str = "4f355bdcb7cc0af728ef3cceb9615d90684bb5b2ca5f859ab0f0b704075871aa";
+const C: &str = "7fa56f5d6962ab1e3cd424e758c3002b8665f7b0d8dcee9fe9e288d7751ac194";
 
 fn settle(text: &str) -> Result<Arc<Settings>, String> {
     let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
@@ -125,4 +127,59 @@ fn q17_the_address_of_a_peer_is_that_of_its_routes() {
             "http://c.example.com:8080/qube/audit/export"
         ]
     );
+}
+
+/// The shipped table without its marks of comment.
+fn shipped() -> toml::Table {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trellis.toml");
+    let file = std::fs::read_to_string(file).expect("the shipped configuration");
+    let (_, table) = file
+        .split_once("\n#[extensions.qube_coordination]\n")
+        .expect("the table");
+    let lines = table.lines().map_while(|line| match line {
+        "" => Some(""),
+        line => line.strip_prefix('#'),
+    });
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let settings = lines.filter(|line| !line.starts_with(' '));
+    let settings: Vec<&str> = settings.collect();
+    settings.join("\n").parse().expect("a table")
+}
+
+#[test]
+fn q1_the_shipped_table_shows_every_key_with_its_default() {
+    let mut table = shipped();
+    let shown: BTreeSet<String> = table.keys().cloned().collect();
+    let schema = schemars::schema_for!(Config);
+    let keys = schema.get("properties").and_then(|it| it.as_object());
+    let keys: BTreeSet<String> = keys.expect("keys").keys().cloned().collect();
+    assert_eq!(shown, keys);
+    // An example of what is unset.
+    table.remove("peer_token");
+    let read = |table: toml::Table| -> String {
+        let config: Config = table.try_into().expect("a readable table");
+        format!("{:?}", config.settle().expect("a right table"))
+    };
+    let least = toml::Table::from_iter([("networks".to_owned(), table["networks"].clone())]);
+    assert_eq!(read(table), read(least));
+}
+
+#[test]
+fn q1_the_shipped_relay_for_a_fleet_is_right_once_it_is_filled_in() {
+    let file = include_str!("../../../../config/hyperqube.toml");
+    let (_, table) = file
+        .split_once("\n#[extensions.qube_coordination]\n")
+        .expect("the table");
+    let is_setting = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+    let lines = table.lines().filter(is_setting).map(|line| &line[1..]);
+    let table: String = lines.map(|line| format!("{line}\n")).collect();
+    let table = table
+        .replace("extensions.qube_coordination.", "")
+        .replace("npub of a developer", A)
+        .replace("npub of another", B)
+        .replace("npub of a third", C)
+        .replace("npub of the node", C);
+    let settings = settle(&table).expect("a right table");
+    assert!(settings.exclusive);
+    assert_eq!(settings.networks[0].developers.len(), 3);
 }

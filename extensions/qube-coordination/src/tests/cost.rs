@@ -39,7 +39,11 @@ async fn q12_fleet_of_two_thousand_nodes() {
     ground
         .until_status("hqz", &format!("1.{}.0", ACTIONS - 1), "completed")
         .await;
-    println!("{} reports stored in {:?}", NODES * ACTIONS, begun.elapsed());
+    println!(
+        "{} reports stored in {:?}",
+        NODES * ACTIONS,
+        begun.elapsed()
+    );
 
     let mut times = Vec::new();
     for _ in 0..20 {
@@ -65,5 +69,8 @@ async fn q12_fleet_of_two_thousand_nodes() {
         client.store(&report.at(at_s).sign()).await;
         ground.items("/networks/hqz/fleet?limit=1").await;
     }
-    println!("a report and a look at one node: {:?}", begun.elapsed() / 50);
+    println!(
+        "a report and a look at one node: {:?}",
+        begun.elapsed() / 50
+    );
 }

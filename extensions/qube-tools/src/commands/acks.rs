@@ -1,0 +1,85 @@
+//! `trellis qube acks`
+
+use crate::out::{json, line, print};
+use crate::reading::{connect, ledger};
+use crate::settings::{Common, misuse};
+use crate::span::{ago, now_s};
+use crate::table::Table;
+use serde_json::json;
+use trellis_qube_protocol::AckRecord;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Acks {
+    #[command(flatten)]
+    common: Common,
+    /// The action, by the beginning of its key; without it the one that reached its quorum last.
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl Acks {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let settings = self.common.settle()?;
+        let network = settings.network()?;
+        let relays = connect(&settings, None).await?;
+        let ledger = ledger(&settings, &relays).await?;
+        relays.shut_down().await;
+        let now_s = now_s();
+        let state = ledger
+            .network(&network.id, now_s)
+            .ok_or_else(|| misuse("no such network"))?;
+        let action = match &self.key {
+            None => state.current_action(),
+            Some(begin) => state
+                .actions
+                .iter()
+                .find(|action| action.key.to_string().starts_with(begin)),
+        };
+        let action = action
+            .ok_or_else(|| misuse("there is no such action; `quorum` and `history` list them"))?;
+        let records = ledger.acks(&network.id, &action.key);
+        if settings.json {
+            let shown: Vec<_> = records.iter().map(shown).collect();
+            return json(&json!({"action": action, "reports": shown}));
+        }
+        let (kind, version) = (
+            action.directive.action.kind(),
+            action.directive.version.tagged(),
+        );
+        let (success, failure, expected) =
+            (action.acks.success, action.acks.failure, action.expected);
+        line(format_args!(
+            "{kind} of {} to {version}: {}",
+            network.id, action.status
+        ))?;
+        line(format_args!(
+            "{success} succeeded, {failure} failed, {expected} expected"
+        ))?;
+        let mut table = Table::new(&["NODE", "STATUS", "WHEN", "ERROR"]);
+        for record in &records {
+            table.row([
+                record.node_id.to_string(),
+                record.ack.status.to_string(),
+                ago(record.ack.action_at, now_s),
+                record.ack.error.clone().unwrap_or_default(),
+            ]);
+        }
+        if !table.is_empty() {
+            print(table)?;
+        }
+        for node in &action.overdue {
+            line(format_args!("overdue: {node}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn shown(record: &AckRecord) -> serde_json::Value {
+    json!({
+        "node_id": record.node_id,
+        "pubkey": record.pubkey,
+        "signal": record.signal,
+        "counts": record.counts,
+        "ack": record.ack,
+    })
+}

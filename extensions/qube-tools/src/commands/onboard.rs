@@ -1,0 +1,216 @@
+//! `trellis qube onboard`: what the agent of a new node is started with.
+
+use crate::keyfile;
+use crate::out::{json, line, progress};
+use crate::passphrase::Source;
+use crate::settings::{Common, Settings, misuse};
+use anyhow::Context as _;
+use nostr::key::Keys;
+use nostr::nips::nip19::ToBech32 as _;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use trellis_qube_protocol::{Network, NodeId, Version};
+use url::Url;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Onboard {
+    #[command(flatten)]
+    common: Common,
+    /// What the node is called in reports.
+    #[arg(long, value_name = "ID")]
+    node_id: NodeId,
+    /// The folder to write to; files that are there already are not overwritten.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// Where the agent keeps its votes and history.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/qube-agent")]
+    data_dir: PathBuf,
+    /// Where the folder will be on the node; without it, where it is written.
+    #[arg(long, value_name = "DIR")]
+    installed_at: Option<PathBuf>,
+    /// Where programs are fetched: {version}, {hash}, {os} and {arch} are filled in.
+    #[arg(long, value_name = "TEMPLATE", requires = "binary")]
+    url_template: Option<String>,
+    /// The node's program.
+    #[arg(long, value_name = "FILE", requires = "url_template")]
+    binary: Option<PathBuf>,
+    /// Restarts the node: a program and its arguments.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        default_value = "systemctl restart go-zenon"
+    )]
+    restart: String,
+    /// Answers 2xx when the node is well.
+    #[arg(long, value_name = "URL")]
+    probe_url: Option<Url>,
+    /// The version that runs now.
+    #[arg(long, value_name = "VERSION")]
+    current_version: Option<Version>,
+    /// The node's genesis file; without it, reboots are refused.
+    #[arg(long, value_name = "FILE", requires = "reboot")]
+    genesis_path: Option<PathBuf>,
+    /// Has the node begin anew: a program and its arguments.
+    #[arg(long, value_name = "COMMAND", requires = "genesis_path")]
+    reboot: Option<String>,
+    /// The agent's program.
+    #[arg(long, value_name = "FILE", default_value = "/usr/local/bin/qube-agent")]
+    agent: PathBuf,
+    /// Where the agent serves /health and /metrics.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9333")]
+    listen: std::net::SocketAddr,
+}
+
+impl Onboard {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let settings = self.common.settle()?;
+        let network = settings.network()?;
+        if settings.relays.is_empty() {
+            return Err(misuse(
+                "no relay: --relay wss://HOST, or `relays` in the configuration",
+            ));
+        }
+        let [config, key, unit] =
+            ["agent.toml", "node.key", "qube-agent.service"].map(|name| self.to.join(name));
+        if let Some(there) = [&config, &unit].into_iter().find(|file| file.exists()) {
+            return Err(misuse(format!("{}: is there already", there.display())));
+        }
+        let keys = match key.exists() {
+            true => {
+                progress(format_args!("{}: kept", key.display()));
+                keyfile::read(&key, &Source::default())?
+            }
+            false => {
+                let keys = Keys::generate();
+                keyfile::write_plain(&key, keys.secret_key())?;
+                keys
+            }
+        };
+        write(&config, &self.config(&settings, network)?)?;
+        write(&unit, &self.unit()?)?;
+        let npub = keys
+            .public_key()
+            .to_bech32()
+            .context("encoding the public key")?;
+        if settings.json {
+            let pubkey = keys.public_key().to_hex();
+            return json(&json!({
+                "config": config, "key": key, "unit": unit, "npub": npub, "pubkey": pubkey, "node_id": self.node_id,
+            }));
+        }
+        line(format_args!("wrote   {}", config.display()))?;
+        line(format_args!("wrote   {}", key.display()))?;
+        line(format_args!("wrote   {}", unit.display()))?;
+        line("for the relay's configuration, under the network:")?;
+        line("[[extensions.qube_coordination.networks.nodes]]")?;
+        line(format_args!("node_id = {}", quoted(self.node_id.as_str())))?;
+        line(format_args!("pubkey = \"{npub}\""))
+    }
+
+    fn installed(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.installed_at.as_ref().unwrap_or(&self.to);
+        Ok(std::path::absolute(folder)?.join(name))
+    }
+
+    fn config(&self, settings: &Settings, network: &Network) -> anyhow::Result<String> {
+        let mut text = String::new();
+        let relays: Vec<String> = settings
+            .relays
+            .iter()
+            .map(|url| quoted(url.as_str()))
+            .collect();
+        let developers: Vec<String> = network
+            .developers
+            .iter()
+            .map(|developer| quoted(&developer.to_string()))
+            .collect();
+        writeln!(
+            text,
+            "# The agent of one node. docs/extensions/qube-agent.md has every key."
+        )?;
+        writeln!(text, "data_dir = {}", path(&self.data_dir))?;
+        writeln!(text, "key_file = {}", path(&self.installed("node.key")?))?;
+        writeln!(text, "relays = [{}]", relays.join(", "))?;
+        writeln!(text, "listen = \"{}\"\n", self.listen)?;
+        writeln!(text, "[[networks]]")?;
+        writeln!(text, "id = {}", quoted(network.id.as_str()))?;
+        writeln!(text, "developers = [{}]", developers.join(", "))?;
+        writeln!(text, "quorum = {}", network.quorum)?;
+        writeln!(text, "node_id = {}", quoted(self.node_id.as_str()))?;
+        if let Some(version) = &self.current_version {
+            writeln!(text, "current_version = \"{version}\"")?;
+        }
+        if let (Some(template), Some(binary)) = (&self.url_template, &self.binary) {
+            writeln!(text, "\n[networks.upgrade]")?;
+            writeln!(text, "url_template = {}", quoted(template))?;
+            writeln!(text, "binary = {}", path(binary))?;
+            writeln!(text, "restart = [{}]", words(&self.restart)?)?;
+            if let Some(url) = &self.probe_url {
+                writeln!(text, "probe = {{ url = {} }}", quoted(url.as_str()))?;
+            }
+        }
+        if let (Some(genesis), Some(command)) = (&self.genesis_path, &self.reboot) {
+            writeln!(text, "\n[networks.reboot]")?;
+            writeln!(text, "genesis_path = {}", path(genesis))?;
+            writeln!(text, "command = [{}]", words(command)?)?;
+            if let Some(url) = &self.probe_url {
+                writeln!(text, "probe = {{ url = {} }}", quoted(url.as_str()))?;
+            }
+        }
+        Ok(text)
+    }
+
+    fn unit(&self) -> anyhow::Result<String> {
+        Ok(format!(
+            "[Unit]\n\
+             Description=Acts on what a quorum of the network's developers has signed\n\
+             Wants=network-online.target\n\
+             After=network-online.target\n\
+             \n\
+             [Service]\n\
+             ExecStart={agent} run -c {config}\n\
+             Restart=always\n\
+             RestartSec=5\n\
+             # What the agent restarts is not stopped with it.\n\
+             KillMode=process\n\
+             UMask=0077\n\
+             NoNewPrivileges=yes\n\
+             PrivateTmp=yes\n\
+             ProtectHome=yes\n\
+             ProtectKernelModules=yes\n\
+             ProtectKernelTunables=yes\n\
+             ProtectControlGroups=yes\n\
+             RestrictSUIDSGID=yes\n\
+             LockPersonality=yes\n\
+             RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX\n\
+             \n\
+             [Install]\n\
+             WantedBy=multi-user.target\n",
+            agent = self.agent.display(),
+            config = self.installed("agent.toml")?.display(),
+        ))
+    }
+}
+
+/// A text as TOML has it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// A command's words, which blanks part.
+fn words(command: &str) -> anyhow::Result<String> {
+    let words: Vec<String> = command.split_whitespace().map(quoted).collect();
+    match words.is_empty() {
+        true => Err(misuse("an empty command")),
+        false => Ok(words.join(", ")),
+    }
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
+}

@@ -1,0 +1,90 @@
+//! What the relays have, as a ledger: nothing is believed that is not signed.
+
+use crate::out::progress;
+use crate::rest::Routes;
+use crate::settings::{Settings, misuse};
+use crate::table::harmless;
+use anyhow::bail;
+use nostr::event::Event;
+use nostr::key::Keys;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use trellis_qube_client::Relays;
+use trellis_qube_protocol::{
+    ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, Ledger, Pubkey, Signal, verified,
+};
+
+/// Begins to connect to the relays; with keys, AUTH is answered.
+pub(crate) async fn connect(settings: &Settings, keys: Option<&Keys>) -> anyhow::Result<Relays> {
+    if settings.relays.is_empty() {
+        return Err(misuse(
+            "no relay: --relay wss://HOST, or `relays` in the configuration",
+        ));
+    }
+    Ok(Relays::connect(&settings.relays, keys).await?)
+}
+
+/// The directives and the reports of the networks that are known.
+pub(crate) fn filters(settings: &Settings) -> [Value; 2] {
+    let developers: BTreeSet<Pubkey> = settings
+        .networks
+        .iter()
+        .flat_map(|network| network.developers.iter().copied())
+        .collect();
+    let authors: Vec<String> = developers.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = authors
+        .iter()
+        .map(|author| format!("{KIND_SIGNAL}:{author}:{ADDRESS}"))
+        .collect();
+    [
+        json!({"kinds": [KIND_SIGNAL], "authors": authors, "#d": [ADDRESS]}),
+        json!({"kinds": [KIND_ACK], "#a": addresses}),
+    ]
+}
+
+/// All that relays and routes have; at least one relay has to answer.
+pub(crate) async fn ledger(settings: &Settings, relays: &Relays) -> anyhow::Result<Ledger> {
+    let mut ledger = Ledger::new(settings.networks.clone(), settings.scope);
+    for filter in filters(settings) {
+        let fetched = relays.fetch(&filter, settings.patience).await;
+        for (url, problem) in &fetched.failed {
+            progress(format_args!("{url}: {}", harmless(problem)));
+        }
+        if fetched.answered.is_empty() {
+            bail!("no relay answered");
+        }
+        for event in &fetched.events {
+            take(&mut ledger, event);
+        }
+    }
+    for event in retained(settings).await {
+        take(&mut ledger, &event);
+    }
+    Ok(ledger)
+}
+
+/// What was replaced, as the routes have it. One that does not answer is said and left out.
+async fn retained(settings: &Settings) -> Vec<Event> {
+    let mut events = Vec::new();
+    for api in &settings.apis {
+        let exported = match Routes::new(api, settings) {
+            Ok(routes) => routes.export(&["log", "adopted"]).await,
+            Err(error) => Err(error),
+        };
+        match exported {
+            Ok(items) => events.extend(items.iter().filter_map(|item| verified(&item.event).ok())),
+            Err(error) => progress(format_args!("{api}: {}", harmless(&format!("{error:#}")))),
+        }
+    }
+    events
+}
+
+/// Takes an event in, of either kind; whether it was new and counts.
+pub(crate) fn take(ledger: &mut Ledger, event: &Event) -> bool {
+    let fields = Fields::of(event);
+    match fields.kind {
+        KIND_SIGNAL => Signal::parse(&fields).is_ok_and(|signal| ledger.insert_signal(signal)),
+        KIND_ACK => Ack::parse(&fields).is_ok_and(|ack| ledger.insert_ack(ack)),
+        _ => false,
+    }
+}
