@@ -81,7 +81,7 @@ enum Command {
     Config(config::ConfigCommand),
     /// Coordinate a fleet: keys, directives, quorum, reports, genesis files.
     #[cfg(feature = "qube_coordination")]
-    Qube(trellis_qube_tools::Qube),
+    Qube(Box<trellis_qube_tools::Qube>),
     /// Measure any relay by its address.
     Bench(bench::Bench),
     /// The command of an extension, as `run` runs it.
