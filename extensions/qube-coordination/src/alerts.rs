@@ -10,8 +10,6 @@ mod conditions;
 mod noted;
 mod one_at_a_time;
 mod signature;
-#[cfg(test)]
-mod tests;
 mod webhook;
 
 pub(crate) use alert::{Kind, News, Turn};
@@ -252,3 +250,6 @@ fn log(news: &News) {
         Turn::Resolved => tracing::info!(kind, network, seq = news.seq, "an alert ends"),
     }
 }
+
+#[cfg(test)]
+mod tests;

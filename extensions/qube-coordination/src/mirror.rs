@@ -9,8 +9,6 @@ mod copying;
 mod database;
 mod failure;
 mod rows;
-#[cfg(test)]
-mod tests;
 mod writing;
 
 use crate::QubeCoordination;
@@ -197,3 +195,6 @@ fn cause_name(cause: Cause) -> &'static str {
 
 /// As `removed_as` has it.
 const REPLACED: &str = "replacement";
+
+#[cfg(test)]
+mod tests;
