@@ -74,14 +74,14 @@ pub(crate) fn sign(
             network.id
         )));
     }
-    // Of two in one second the lower id would win, whichever that is.
+    // Of two in one second the lower id would win, whichever that is; and all networks share one address.
+    let votes = ledger
+        .networks()
+        .filter_map(|known| ledger.valid_at(&developer, &known.id, u64::MAX));
+    let newest_at = votes.map(|vote| vote.created_at).max();
+    let created_at = newest_at.map_or(now_s, |newest| now_s.max(newest.saturating_add(1)));
     let newest = ledger.valid_at(&developer, &network.id, u64::MAX);
-    let created_at = newest.map_or(now_s, |newest| {
-        now_s.max(newest.created_at.saturating_add(1))
-    });
-    let replaces = ledger
-        .valid_at(&developer, &network.id, now_s)
-        .map(Signal::key);
+    let replaces = newest.map(Signal::key);
     let event = event(directive, keys, created_at)?;
     let signal = Signal::parse(&Fields::of(&event)).map_err(misuse)?;
     signal.check_deadline(now_s).map_err(misuse)?;
