@@ -136,6 +136,7 @@ impl Alerts {
 
     async fn follow(&self, me: &QubeCoordination, stop: &StopToken) -> Result<(), TaskError> {
         let mut changes = me.holdings.changes();
+        let (mut attempts, mut peers) = (me.attempts.changes(), me.peers.changes());
         let mut attempts_seen = 0;
         while !stop.is_stopped() {
             attempts_seen = self.note_all(me, attempts_seen);
@@ -145,6 +146,8 @@ impl Alerts {
                 () = tokio::time::sleep(LOOK) => {}
                 // Not at once: many reports come together.
                 Ok(()) = changes.changed() => tokio::time::sleep(LOOK / 5).await,
+                Ok(()) = attempts.changed() => tokio::time::sleep(LOOK / 5).await,
+                Ok(()) = peers.changed() => {}
             }
         }
         Ok(())
