@@ -25,10 +25,6 @@ mod mirror;
 mod networks;
 mod peers;
 mod routes;
-#[cfg(test)]
-mod sample;
-#[cfg(test)]
-mod tests;
 mod titles;
 mod watch;
 
@@ -155,3 +151,8 @@ async fn keep_time(me: &QubeCoordination) {
         }
     }
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
