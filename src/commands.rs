@@ -24,6 +24,7 @@ mod terminal;
 
 pub(crate) use run::UnknownCommand;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use trellis_relay::config::{ConfigError, Loaded, process_environment};
@@ -80,7 +81,7 @@ enum Command {
     Config(config::ConfigCommand),
     /// Coordinate a fleet: keys, directives, quorum, reports, genesis files.
     #[cfg(feature = "qube_coordination")]
-    Qube(trellis_qube_tools::Qube),
+    Qube(Box<trellis_qube_tools::Qube>),
     /// Measure any relay by its address.
     Bench(bench::Bench),
     /// The command of an extension, as `run` runs it.
@@ -109,7 +110,7 @@ impl Arguments {
                 let run = run::Run::of_words(words);
                 match run.may_be_known(extensions)? {
                     true => run.run(extensions),
-                    false => Err(unknown_subcommand().into()),
+                    false => Err(unknown_subcommand(&run).into()),
                 }
             }
         }
@@ -117,18 +118,23 @@ impl Arguments {
 }
 
 /// What the parser says of a word that is no command of ours: it knows what was meant, perhaps.
-fn unknown_subcommand() -> clap::Error {
+fn unknown_subcommand(run: &run::Run) -> clap::Error {
     let ours = Arguments::command();
     let strict = clap::Command::new("trellis")
         .subcommand_required(true)
         .subcommands(ours.get_subcommands().cloned());
-    match strict.try_get_matches_from(std::env::args_os()) {
+    let mut error = match strict.try_get_matches_from(std::env::args_os()) {
         Err(error) => error,
-        Ok(_) => Arguments::command().error(
-            clap::error::ErrorKind::InvalidSubcommand,
-            "there is no such command",
-        ),
+        Ok(_) => {
+            Arguments::command().error(ErrorKind::InvalidSubcommand, "there is no such command")
+        }
+    };
+    if !run.names_a_file() && error.get(ContextKind::SuggestedSubcommand).is_none() {
+        let tip = "the commands of extensions are there with the configuration that switches these on: add -c FILE";
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
     }
+    error
 }
 
 /// Where the configuration comes from, for every command that needs one.

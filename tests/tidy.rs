@@ -78,6 +78,7 @@ const HOMES: [(&str, &[&str]); 8] = [
         &[
             "extensions/blossom-policy/src/index",
             "extensions/mls-gateway/src/storage",
+            "extensions/qube-coordination/src/mirror",
             // Tests that look into a database, or damage it.
             "extensions/mls-gateway/src/tests/ground.rs",
             "extensions/mls-gateway/src/upkeep_tests/ground.rs",

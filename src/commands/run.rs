@@ -49,6 +49,11 @@ impl Run {
         }
     }
 
+    /// Whether it says which configuration is meant.
+    pub(super) fn names_a_file(&self) -> bool {
+        self.file.path().is_some()
+    }
+
     /// Whether any extension is switched on that could bring the command.
     pub(super) fn may_be_known(&self, extensions: &'static [Compiled]) -> anyhow::Result<bool> {
         let tables = self.file.load(extensions)?.config.extensions;

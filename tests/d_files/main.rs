@@ -9,6 +9,7 @@ mod cloud;
 mod compose;
 mod ground;
 mod image;
+mod migrating;
 mod pages;
 mod proxies;
 mod service;

@@ -103,18 +103,29 @@ impl Page {
         self.tell("Page.navigate", json!({"url": url})).await;
         let page = Mutex::new(self);
         until("the whole page", async || {
-            let html = page.lock().await.html().await;
-            html.contains("</footer>").then_some(())
+            let (address, html) = page.lock().await.document().await;
+            (address == url && html.contains("</footer>")).then_some(())
         })
         .await;
     }
 
     /// Everything that the page consists of now.
     pub(crate) async fn html(&mut self) -> String {
+        self.document().await.1
+    }
+
+    /// The same, and its address.
+    async fn document(&mut self) -> (String, String) {
         let document = self.tell("DOM.getDocument", json!({"depth": 0})).await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let node = document["root"]["nodeId"].clone();
-        let html = self.tell("DOM.getOuterHTML", json!({"nodeId": node})).await;
-        html["outerHTML"].as_str().unwrap_or_default().to_owned()
+        let html = self.try_to_tell("DOM.getOuterHTML", json!({"nodeId": node}));
+        // Nothing where another document has come in between.
+        let html = html.await.unwrap_or_default();
+        (
+            text(&document["root"]["documentURL"]),
+            text(&html["outerHTML"]),
+        )
     }
 
     /// What a script in the page comes to.
@@ -185,6 +196,11 @@ impl Page {
     }
 
     async fn tell(&mut self, method: &str, parameters: Value) -> Value {
+        let told = self.try_to_tell(method, parameters).await;
+        told.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    async fn try_to_tell(&mut self, method: &str, parameters: Value) -> Result<Value, Value> {
         self.number += 1;
         let number = self.number;
         let mut message = json!({"id": number, "method": method, "params": parameters});
@@ -204,8 +220,10 @@ impl Page {
                 };
                 let said: Value = serde_json::from_str(&said).expect("JSON");
                 if said["id"] == number {
-                    assert!(said.get("error").is_none(), "{method}: {said}");
-                    return said["result"].clone();
+                    return match said.get("error") {
+                        Some(error) => Err(error.clone()),
+                        None => Ok(said["result"].clone()),
+                    };
                 }
                 self.hear(&said);
             }

@@ -210,24 +210,47 @@ fn bucket(version: &str, hash: &str, node_id: &str) -> u64 {
     number.fold(0_u64, |number, byte| number << 8 | u64::from(*byte)) % 100
 }
 
+/// So many percent that some of the nodes are below and some are not, and those that are.
+fn half<'a>(nodes: &'a [Node], hash: &str) -> (String, Vec<&'a str>) {
+    let mut buckets: Vec<(u64, &str)> = nodes
+        .iter()
+        .map(|node| (bucket("1.1.0", hash, node.id()), node.id()))
+        .collect();
+    buckets.sort_unstable();
+    let percent = buckets[nodes.len() / 2 - 1].0 + 1;
+    let below = buckets.iter().filter(|(bucket, _)| *bucket < percent);
+    (percent.to_string(), below.map(|(_, id)| *id).collect())
+}
+
+#[tokio::test]
+async fn a7_a_rollout_stops_where_those_before_failed() {
+    let ground = Ground::new(1, &[NET]).await;
+    let nodes = ground.fleet(NODES, &[NET]).await;
+    let hash = ground.offer("1.1.0");
+    let (percent, first) = half(&nodes, &hash);
+    let relay = &ground.relays[0];
+    for node in nodes.iter().filter(|node| first.contains(&node.id())) {
+        fs::write(node.file(NET, "ill-1.1.0"), "").expect("written");
+    }
+    let stage = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", &percent, "0"]]);
+    ground.publish(&stage).await;
+    for report in ground.reports(relay, (NET, "1.1.0"), &first).await {
+        assert_eq!(report.status, "failure", "{report:?}");
+    }
+    let rest = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", "100"]]);
+    ground.publish(&rest).await;
+    for node in nodes.iter().filter(|node| !first.contains(&node.id())) {
+        node.until_logged("waits: Success").await;
+        assert_eq!(node.commands(NET), 0);
+    }
+}
+
 #[tokio::test]
 async fn t2_a_staged_rollout_takes_the_nodes_in_stages() {
     let ground = Ground::new(1, &[NET]).await;
     let nodes = ground.fleet(NODES, &[NET]).await;
     let hash = ground.offer("1.1.0");
-    let mut buckets: Vec<(u64, &str)> = nodes
-        .iter()
-        .map(|node| (bucket("1.1.0", &hash, node.id()), node.id()))
-        .collect();
-    buckets.sort_unstable();
-    // So many percent that some nodes begin and some wait.
-    let percent = buckets[NODES / 2 - 1].0 + 1;
-    let first: Vec<&str> = buckets
-        .iter()
-        .filter(|(bucket, _)| *bucket < percent)
-        .map(|(_, id)| *id)
-        .collect();
-    let percent = percent.to_string();
+    let (percent, first) = half(&nodes, &hash);
     let relay = &ground.relays[0];
     let stage = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", &percent]]);
     ground.publish(&stage).await;

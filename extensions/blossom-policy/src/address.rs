@@ -14,15 +14,21 @@ pub(crate) fn base_url(request: &HttpRequest) -> String {
     own_url(request).unwrap_or_else(|| format!("http://{}", request.connection_info().host()))
 }
 
-/// Whether this server is known by a domain name (BUD-11, `server` tags), in whatever case, or by a URL with it.
-pub(crate) fn is_ours(config: &Config, request: &HttpRequest, name: &str) -> bool {
-    let name = match name.contains("://") {
-        true => host_of(name),
-        false => Some(name.to_ascii_lowercase()),
-    };
+/// The domain names that this server is known by, in lower case.
+pub(crate) fn own_names(config: &Config, request: &HttpRequest) -> Vec<String> {
     let own = own_url(request).as_deref().and_then(host_of);
     let mounted = config.host.as_deref().map(str::to_ascii_lowercase);
-    name.is_some() && (name == own || name == mounted)
+    let mut names: Vec<String> = own.into_iter().chain(mounted).collect();
+    names.dedup();
+    names
+}
+
+/// What a `server` tag names (BUD-11): a domain name in whatever case, or that of a URL.
+pub(crate) fn named(server: &str) -> Option<String> {
+    match server.contains("://") {
+        true => host_of(server),
+        false => Some(server.to_ascii_lowercase()),
+    }
 }
 
 fn own_url(request: &HttpRequest) -> Option<String> {

@@ -7,7 +7,7 @@
 use crate::BlossomPolicy;
 use crate::blob::BlobHash;
 use crate::holdings::{Holdings, HoldingsError, to_its_end};
-use crate::index::{Banned, Index, IndexError, NewDecision};
+use crate::index::{Banned, Change, Index, IndexError, NewDecision};
 use crate::refusal::Refusal;
 use crate::watch;
 use trellis_relay::extension::prelude::*;
@@ -73,15 +73,23 @@ impl Subject {
         }
     }
 
-    fn written(self) -> String {
-        match self {
-            Subject::Blob(hash) => hash.to_string(),
-            Subject::Key(pubkey) => pubkey.to_hex(),
+    /// A decision about it, as it is written down. The reason was [`checked`], or is one of the program's own.
+    pub(crate) fn decision(self, now_ms: u64, by: &str, action: &str, reason: &str) -> NewDecision {
+        NewDecision {
+            decided_ms: now_ms,
+            decided_by: by.to_owned(),
+            action: action.to_owned(),
+            subject: match self {
+                Subject::Blob(hash) => hash.to_string(),
+                Subject::Key(pubkey) => pubkey.to_hex(),
+            },
+            reason: reason.to_owned(),
         }
     }
 }
 
-/// Carries an order out and writes it down; whether anything has changed. `by` is a key in hex, or the name of a service.
+/// Carries an order out and writes it down; whether anything has changed. [`Refusal::NoBlob`] where it is about a blob that
+/// is not stored, unless that is to be banned. `by` is a key in hex, or the name of a service.
 pub(crate) async fn carry_out(
     me: &BlossomPolicy,
     by: &str,
@@ -89,7 +97,6 @@ pub(crate) async fn carry_out(
     subject: Subject,
     reason: &str,
 ) -> Result<bool, Refusal> {
-    let (reason, by) = (checked(reason)?, by.to_owned());
     let is_for_blobs = !matches!(action, Action::Ban | Action::Unban);
     if is_for_blobs && matches!(subject, Subject::Key(_)) {
         return Err(Refusal::bad_request(format!(
@@ -97,16 +104,19 @@ pub(crate) async fn carry_out(
             action.name()
         )));
     }
-    let (holdings, now_ms) = (me.holdings.clone(), me.host.clock().now_ms());
-    let carried_out = async move {
-        let has_changed = change(&holdings, action, subject, &reason, now_ms).await?;
-        if has_changed {
-            let index = holdings.index();
-            write_down(index, now_ms, &by, action.name(), subject, &reason).await?;
+    let now_ms = me.host.clock().now_ms();
+    let decision = subject.decision(now_ms, by, action.name(), &checked(reason)?);
+    let holdings = me.holdings.clone();
+    let carried_out = async move { change(&holdings, action, subject, &decision).await };
+    let has_changed = to_its_end(carried_out).await?;
+    match subject {
+        // Else a hash that was mistyped would look as if it was hidden or gone.
+        Subject::Blob(hash) if is_for_blobs && !has_changed => {
+            let blob = me.holdings.index().blob(&hash).await?;
+            blob.map(|_| has_changed).ok_or(Refusal::NoBlob)
         }
-        Ok(has_changed)
-    };
-    Ok(to_its_end(carried_out).await?)
+        _ => Ok(has_changed),
+    }
 }
 
 /// Whether anything has changed.
@@ -114,19 +124,18 @@ async fn change(
     holdings: &Holdings,
     action: Action,
     subject: Subject,
-    reason: &str,
-    now_ms: u64,
+    decision: &NewDecision,
 ) -> Result<bool, HoldingsError> {
     let index = holdings.index();
+    let banned = subject.banned();
     Ok(match (action, subject) {
-        (Action::Ban, subject) => {
-            index.ban(&subject.banned(), reason, now_ms).await?;
-            true
+        (Action::Ban, _) => decide(index, Change::Ban(&banned), decision).await?,
+        (Action::Unban, _) => decide(index, Change::Unban(&banned), decision).await?,
+        (Action::Quarantine, Subject::Blob(hash)) => {
+            decide(index, Change::Quarantine(&hash), decision).await?
         }
-        (Action::Unban, subject) => index.unban(&subject.banned()).await?,
-        (Action::Quarantine, Subject::Blob(hash)) => index.quarantine(&hash, reason).await?,
         (Action::Unquarantine, Subject::Blob(hash)) => {
-            let is_new = index.unquarantine(&hash).await?;
+            let is_new = decide(index, Change::Unquarantine(&hash), decision).await?;
             if is_new && holdings.remove_given_up(hash).await?.is_some() {
                 watch::removed("owner");
             }
@@ -136,6 +145,7 @@ async fn change(
             let is_removed = holdings.remove(hash).await?.is_some();
             if is_removed {
                 watch::removed("operator");
+                write_down(index, decision).await?;
             }
             is_removed
         }
@@ -144,24 +154,28 @@ async fn change(
     })
 }
 
-/// Writes a decision down, with a reason that was [`checked`]. The log hears that there was one, and not about whom or what.
-pub(crate) async fn write_down(
+/// Decides. The log hears that there was something, and not about whom or what.
+pub(crate) async fn decide(
     index: &Index,
-    now_ms: u64,
-    by: &str,
-    action: &str,
-    subject: Subject,
-    reason: &str,
-) -> Result<(), IndexError> {
+    change: Change<'_>,
+    decision: &NewDecision,
+) -> Result<bool, IndexError> {
+    let has_changed = index.decide(change, decision).await?;
+    if has_changed {
+        tell(decision);
+    }
+    Ok(has_changed)
+}
+
+/// Writes down what was decided and is done. The same of its reason.
+pub(crate) async fn write_down(index: &Index, decision: &NewDecision) -> Result<(), IndexError> {
+    tell(decision);
+    index.add_decision(decision).await
+}
+
+fn tell(decision: &NewDecision) {
+    let (action, reason) = (&*decision.action, &*decision.reason);
     tracing::info!(action, reason, "decision about blobs");
-    let decision = NewDecision {
-        decided_ms: now_ms,
-        decided_by: by.to_owned(),
-        action: action.to_owned(),
-        subject: subject.written(),
-        reason: reason.to_owned(),
-    };
-    index.add_decision(&decision).await
 }
 
 /// The reason, if it can be logged: one line, not too long, that names nobody.

@@ -104,6 +104,16 @@ impl Signer {
         }
     }
 
+    /// Refuses a token that names no blob at all, where it must name one: whatever comes is not what was signed for.
+    pub(crate) fn require_any(&self) -> Result<(), Refusal> {
+        match &self.scope {
+            Scope::Token { hashes, .. } if hashes.is_empty() => Err(Refusal::Token(
+                "the authorization has no x tag with the sha256 of a blob".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a blob that was not signed for, where a token must name it.
     pub(crate) fn require(&self, hash: &BlobHash) -> Result<(), Refusal> {
         match (&self.scope, self.covers(hash)) {
@@ -227,8 +237,17 @@ fn authorization(me: &BlossomPolicy, request: &HttpRequest) -> Result<Authorizat
         .ok()
         .and_then(|text| text.trim().split_once(' '))
         .ok_or_else(wrong)?;
-    if !scheme.eq_ignore_ascii_case("nostr") || encoded.len() > HEADER_BYTES_MAX {
+    if !scheme.eq_ignore_ascii_case("nostr") {
         return Err(wrong());
+    }
+    if encoded.len() > HEADER_BYTES_MAX {
+        return Err(Refusal::Token(
+            format!(
+                "the authorization has {} characters; at most {HEADER_BYTES_MAX} are read: name fewer blobs in it",
+                encoded.len()
+            )
+            .into(),
+        ));
     }
     // Either alphabet of base64.
     let encoded = encoded.trim().replace('+', "-").replace('/', "_");
@@ -252,8 +271,8 @@ fn token_signer(
     event: &Event,
     verb: Verb,
 ) -> Result<Signer, Refusal> {
-    let is_here = |name: &str| address::is_ours(&me.config(), request, name);
-    let signer = check_token(event, verb, me.host.clock().now_s(), is_here)?;
+    let own_names = || address::own_names(&me.config(), request);
+    let signer = check_token(event, verb, me.host.clock().now_s(), own_names)?;
     may_come(me, request, &signer.pubkey)?;
     Ok(signer)
 }
@@ -269,7 +288,7 @@ fn check_token(
     event: &Event,
     verb: Verb,
     now_s: u64,
-    is_here: impl Fn(&str) -> bool,
+    own_names: impl FnOnce() -> Vec<String>,
 ) -> Result<Signer, Refusal> {
     let wrong = |text: String| Err(Refusal::Token(text.into()));
     if event.created_at() > now_s.saturating_add(FAST_CLOCK_S) {
@@ -296,13 +315,21 @@ fn check_token(
             verb.tag()
         ));
     }
-    let mut servers = event
-        .tags()
-        .filter(|tag| tag.name() == "server")
-        .filter_map(|tag| tag.value())
-        .peekable();
-    if servers.peek().is_some() && !servers.any(|name| is_here(&name)) {
-        return wrong("the authorization is for another server: none of its server tags is this one's domain name".to_owned());
+    // One without a value names no server, and so not this one.
+    let mut servers = event.tags().filter(|tag| tag.name() == "server").peekable();
+    if servers.peek().is_some() {
+        let own_names = own_names();
+        let is_own = |name: String| own_names.contains(&name);
+        let mut named = servers.filter_map(|tag| address::named(&tag.value()?));
+        if !named.any(is_own) {
+            return wrong(format!(
+                "the authorization is for another server: none of its server tags is this one's domain name, {}",
+                match own_names.is_empty() {
+                    true => "which its operator has not set".to_owned(),
+                    false => own_names.join(" or "),
+                }
+            ));
+        }
     }
     // The dear check comes last.
     if let Err(error) = event.verify() {
@@ -310,9 +337,9 @@ fn check_token(
     }
     let mut is_open = true;
     let mut hashes = Vec::new();
-    for hash in event.tag_values(b'x') {
+    for tag in event.tags().filter(|tag| tag.name() == "x") {
         is_open = false;
-        hashes.extend(hash.parse::<BlobHash>().ok());
+        hashes.extend(tag.value().and_then(|it| it.parse::<BlobHash>().ok()));
     }
     Ok(Signer {
         pubkey: *event.pubkey(),

@@ -36,6 +36,10 @@ pub(crate) fn register(hooks: &mut Registrar<BlossomPolicy>) {
             ["check"] => check(&me, false).await,
             ["check", "--remove"] => check(&me, true).await,
             ["rescan"] => rescan(&me).await,
+            [known @ ("totals" | "rescan"), ..] => Err(format!("{known} stands alone:\n{USAGE}")),
+            ["check", wrong, ..] => Err(format!(
+                "check has no {wrong:?}, and nothing behind --remove:\n{USAGE}"
+            )),
             ["ban", ..] => order(&me, Action::Ban, &words).await,
             ["unban", ..] => order(&me, Action::Unban, &words).await,
             ["quarantine", ..] => order(&me, Action::Quarantine, &words).await,
@@ -71,6 +75,8 @@ async fn rescan(me: &BlossomPolicy) -> Result<String, String> {
         .await
         .map_err(|refusal| refusal.in_full())?;
     let mut told = String::new();
+    // Without hashes there is nothing to look for, and no blob is looked at.
+    let _ = writeln!(told, "hashes\t{}", me.block_lists.hashes());
     let _ = writeln!(told, "blobs\t{}", scanned.blobs);
     let _ = writeln!(told, "quarantined\t{}", scanned.quarantined);
     let _ = writeln!(told, "unread\t{}", scanned.unread);

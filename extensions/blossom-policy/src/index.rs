@@ -9,6 +9,8 @@
 
 mod bans;
 mod blobs;
+#[cfg(test)]
+pub(crate) mod breaking;
 mod changes;
 mod claims;
 mod columns;
@@ -20,6 +22,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decisions::Change;
 pub(crate) use failure::IndexError;
 pub(crate) use rows::{
     Added, Ban, Banned, Blob, Claimed, Decision, ListPage, Listed, NewBlob, NewDecision, NewReport,

@@ -43,6 +43,13 @@ pub(crate) struct Offering<'r> {
     pub(crate) announced: Option<BlobHash>,
 }
 
+impl Offering<'_> {
+    /// The hash, where it is known before the blob has come: it can be no other.
+    fn told(&self) -> Option<BlobHash> {
+        self.announced.or_else(|| self.signer.only_blob())
+    }
+}
+
 /// Leave to send a blob, with room for it. Dropped, the room is given back.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -86,8 +93,9 @@ pub(crate) async fn judge(me: &BlossomPolicy, offering: &Offering<'_>) -> Result
     let by = &offering.signer.pubkey;
     me.host.may_publish(ip.0, by)?;
     let is_banned = is_banned(me, &Banned::Pubkey(*by)).await?;
-    let is_blocked = match &offering.announced {
-        Some(announced) => is_blocked(me, announced, None, None).await?,
+    // Of a mirror and of what comes without `X-SHA-256` it is what was signed for, where that is one.
+    let is_blocked = match offering.told() {
+        Some(told) => is_blocked(me, &told, None, None).await?,
         None => false,
     };
     let offer = Offer {
@@ -99,6 +107,7 @@ pub(crate) async fn judge(me: &BlossomPolicy, offering: &Offering<'_>) -> Result
         mime_type: offering.declared.as_ref(),
     };
     let terms = policy::judge(&me.config(), &offer)?;
+    offering.signer.require_any()?;
     if let Some(announced) = &offering.announced {
         require(offering.way, offering.signer, announced)?;
     }
@@ -152,7 +161,7 @@ async fn reserve(
 ) -> Result<Reservation, Refusal> {
     let by = &offering.signer.pubkey;
     let kind = Kind::of(terms.is_encrypted);
-    if let Some(told) = offering.announced.or_else(|| offering.signer.only_blob()) {
+    if let Some(told) = offering.told() {
         let index = me.holdings.index();
         let is_own = index.is_owner(&told, by).await.map_err(Refusal::inside)?;
         let known = match is_own {

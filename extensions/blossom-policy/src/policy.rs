@@ -8,6 +8,7 @@
 use crate::blob::MimeType;
 use crate::config::{Config, ServingMode, UploadBy};
 use crate::refusal::Refusal;
+use crate::stripping::{self, StrippingError};
 use trellis_relay::extension::prelude::*;
 
 /// How a blob comes.
@@ -62,6 +63,9 @@ pub(crate) fn judge(config: &Config, offer: &Offer<'_>) -> Result<Terms, Refusal
     }
     let is_encrypted = offer.mime_type == Some(&MimeType::OCTET_STREAM) && config.encrypted.allow;
     match (offer.mime_type, offer.way) {
+        (Some(mime_type), Way::Media) if !is_encrypted && !stripping::takes(mime_type.as_str()) => {
+            return Err(Refusal::Type(StrippingError::NoPicture.to_string().into()));
+        }
         (Some(mime_type), _) if is_allowed(config, mime_type) => {}
         (Some(mime_type), _) => return Err(not_stored(config, mime_type)),
         // Then the bytes say it alone.

@@ -6,24 +6,21 @@
 //! Invariant: one look at a time, and none is forgotten that was asked for while another went on.
 
 use crate::BlossomPolicy;
-use crate::administration::{self, Subject};
+use crate::administration::{self, Action, Subject};
 use crate::block_lists::BlockLists;
 use crate::holdings::{Holdings, HoldingsError};
-use crate::index::Blob;
+use crate::index::{Blob, Change};
 use crate::refusal::Refusal;
 use crate::showing;
 use crate::watch;
 use futures_util::StreamExt as _;
 use md5::Md5;
 use sha1::{Digest as _, Sha1};
-use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use trellis_relay::extension::prelude::*;
 
 /// Rows that are looked at before others have their turn.
 const PAGE: usize = 500;
-/// After this a look that broke off is begun anew.
-const PAUSE: Duration = Duration::from_secs(60);
 /// Why, in the book.
 const REASON: &str = "on a block list";
 /// Who has decided, in the book.
@@ -65,8 +62,9 @@ pub(crate) async fn keep_scanning(me: &BlossomPolicy) {
                     "not all blobs were compared with the block lists, so that is tried again: {}",
                     refusal.in_full()
                 );
-                // What was asked for meanwhile is done by the same look.
-                let _ = tokio::time::timeout(PAUSE, me.rescan.wanted.notified()).await;
+                // As soon as the lists themselves are looked at. What was asked for meanwhile is done by the same look.
+                let pause = me.config().block_lists.reload_interval.duration();
+                let _ = tokio::time::timeout(pause, me.rescan.wanted.notified()).await;
             }
         }
     }
@@ -168,12 +166,12 @@ async fn digests(me: &BlossomPolicy, blob: &Blob) -> Result<([u8; 16], [u8; 20])
 }
 
 async fn quarantine(holdings: &Holdings, blob: &Blob, now_ms: u64) -> Result<bool, HoldingsError> {
-    let index = holdings.index();
-    let is_new = index.quarantine(&blob.sha256, REASON).await?;
+    let (subject, action) = (Subject::Blob(blob.sha256), Action::Quarantine.name());
+    let decision = subject.decision(now_ms, BY, action, REASON);
+    let change = Change::Quarantine(&blob.sha256);
+    let is_new = administration::decide(holdings.index(), change, &decision).await?;
     if is_new {
         watch::quarantined();
-        let subject = Subject::Blob(blob.sha256);
-        administration::write_down(index, now_ms, BY, "quarantine", subject, REASON).await?;
     }
     Ok(is_new)
 }

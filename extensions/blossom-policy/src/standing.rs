@@ -14,7 +14,8 @@ use trellis_relay::extension::prelude::*;
 const PAUSE: Duration = Duration::from_secs(15);
 /// For those who ask what is stored.
 const PAUSE_FOR_ASKERS: Duration = Duration::from_secs(1);
-/// A look at many blobs takes long, and is to take a hundredth of the time at most.
+/// Counting many blobs takes long, and is to take a hundredth of the time at most. How long a storage takes to answer says
+/// nothing of what asking it costs here.
 const PAUSE_FACTOR: u32 = 100;
 /// The operators' guide warns from here on.
 const WARNING_PERCENT: u8 = 70;
@@ -71,9 +72,8 @@ impl Standing {
 /// Looks every so often. Never ends.
 pub(crate) async fn keep_looking(me: &BlossomPolicy) {
     loop {
-        let begun = Instant::now();
         look(me).await;
-        let pause = begun.elapsed().saturating_mul(PAUSE_FACTOR);
+        let pause = me.standing.seen().took.saturating_mul(PAUSE_FACTOR);
         tokio::time::sleep(pause.max(PAUSE)).await;
     }
 }
@@ -94,6 +94,7 @@ pub(crate) async fn look(me: &BlossomPolicy) {
     let index = me.holdings.index();
     let begun = Instant::now();
     let (totals, reports) = (index.totals().await, index.reports_waiting().await);
+    let took = begun.elapsed();
     let trouble = match (&totals, me.holdings.storage().check().await) {
         (Err(error), _) => {
             tracing::error!("the index cannot be read: {error}");
@@ -108,7 +109,6 @@ pub(crate) async fn look(me: &BlossomPolicy) {
     if let Ok(reports) = reports {
         watch::reports_waiting(reports);
     }
-    let took = begun.elapsed();
     let totals = totals.unwrap_or_else(|_| me.standing.seen().totals);
     let limit_bytes = limit_bytes(me, totals.bytes).await;
     let mark_percent = mark(totals.bytes, limit_bytes);
@@ -118,7 +118,7 @@ pub(crate) async fn look(me: &BlossomPolicy) {
         &mut *me.standing.seen(),
         Seen {
             totals,
-            when: Some(begun),
+            when: Some(Instant::now()),
             took,
             mark_percent,
             trouble,

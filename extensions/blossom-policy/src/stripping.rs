@@ -27,6 +27,11 @@ pub(crate) enum StrippingError {
     Broken,
 }
 
+/// Whether it is a type of pictures that can be stripped.
+pub(crate) fn takes(mime_type: &str) -> bool {
+    ["image/jpeg", "image/png", "image/gif", "image/webp"].contains(&mime_type)
+}
+
 /// The picture alone. Takes time and memory in the order of its bytes.
 pub(crate) fn strip(mime_type: &str, picture: Bytes) -> Result<Bytes, StrippingError> {
     let stripped = match mime_type {

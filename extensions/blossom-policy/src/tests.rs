@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod announcing;
 mod checking;
 mod conformance;
 pub(crate) mod courier;

@@ -54,8 +54,7 @@ fn followed() -> Kinds {
 }
 
 async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
-    // What happened last to each event; a page may come again and an event more than once.
-    let mut last: HashMap<&EventId, &Change> = HashMap::new();
+    let mut changes = Vec::new();
     for change in page {
         let (id, kind) = match change {
             Change::Stored(stored) => (stored.event.id(), stored.event.kind()),
@@ -69,23 +68,28 @@ async fn follow(me: &MlsGateway, page: &[Change]) -> Result<(), HookError> {
             me.unstored.confirm(id);
         }
         if kind != ROSTER {
-            last.insert(id, change);
+            changes.push((id, change));
         }
     }
+    let has_removed = |(_, change): &(_, &Change)| matches!(change, Change::Removed { .. });
+    if changes.iter().any(has_removed) {
+        // What happened last to each event; a page may come again and an event more than once.
+        let last: HashMap<&EventId, &Change> = changes.into_iter().collect();
+        changes = last.into_iter().collect();
+    }
     let (mut new, mut wished, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-    for change in last.into_values() {
+    let is_kept = me.settings.enable_message_archive;
+    for (_, change) in changes {
         match change {
             Change::Stored(stored) if wishes::is_wish(&stored.event) => wished.push(stored),
-            Change::Stored(stored) => new.push(stored),
+            Change::Stored(stored) if is_kept => new.push(stored),
             Change::Removed { id, cause, .. } if ends(*cause) => gone.push(*id),
             _ => {}
         }
     }
     me.storage.forget(&gone).await?;
-    if me.settings.enable_message_archive {
-        new.sort_unstable_by_key(|stored| stored.row);
-        keep(me, &new).await?;
-    }
+    new.sort_unstable_by_key(|stored| stored.row);
+    keep(me, &new).await?;
     // After what is new, which may be what they are about.
     wishes::apply(&*me.storage, &wished).await
 }

@@ -6,7 +6,7 @@
 
 use crate::MlsGateway;
 use crate::config::{Settings, UnmanagedGroups, Visibility};
-use crate::directory::Known;
+use crate::directory::Glance;
 use crate::kinds::{
     ADDRESSABLE_KEY_PACKAGE, GIFT_WRAP, GROUP_MESSAGE, KEY_PACKAGE, KEY_PACKAGE_REQUEST,
     NOISE_MESSAGE, ROSTER,
@@ -73,21 +73,23 @@ impl MlsGateway {
                 if named.next().is_some() {
                     return audience.hide_from_all();
                 }
-                let known = self.directory.get(&group_id);
-                if known.is_none() && !self.directory.is_readable() {
-                    watch::failed(Stage::Deliver, Some(event.kind()));
-                }
                 let is_message = event.kind() == GROUP_MESSAGE;
-                match known {
-                    Some(Known::Managed(roster)) => {
-                        retain(&|viewer| roster.has_any(viewer.pubkeys()));
+                let is_known = self.directory.look(&group_id, |known| {
+                    match known {
+                        Some(Glance::Managed(members)) => {
+                            retain(&|viewer| members.has_any(viewer.pubkeys()));
+                        }
+                        Some(Glance::Unmanaged) if is_message && self.is_open(&group_id) => {
+                            let needs_login =
+                                self.settings.unmanaged_groups == UnmanagedGroups::Authenticated;
+                            retain(&|viewer| !needs_login || viewer.is_authenticated());
+                        }
+                        Some(Glance::Unmanaged) | None => retain(&|_| false),
                     }
-                    Some(Known::Unmanaged) if is_message && self.is_open(&group_id) => {
-                        let needs_login =
-                            self.settings.unmanaged_groups == UnmanagedGroups::Authenticated;
-                        retain(&|viewer| !needs_login || viewer.is_authenticated());
-                    }
-                    Some(Known::Unmanaged) | None => retain(&|_| false),
+                    known.is_some()
+                });
+                if !is_known && !self.directory.is_readable() {
+                    watch::failed(Stage::Deliver, Some(event.kind()));
                 }
             }
             _ => retain(&|viewer| self.is_party(event, viewer)),

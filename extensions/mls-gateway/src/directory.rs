@@ -7,6 +7,7 @@
 
 mod keys;
 mod loading;
+mod members;
 mod shard;
 
 pub(crate) use loading::{Unreadable, Written, keep_in_step};
@@ -15,6 +16,7 @@ use crate::acl::AclClient;
 use crate::config::Settings;
 use crate::roster::Roster;
 use keys::Keys;
+use members::Members;
 use shard::{Shard, Versioned};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -52,6 +54,42 @@ pub(crate) enum Known {
     Managed(Arc<Roster>),
     /// It has none.
     Unmanaged,
+}
+
+/// The same, for as long as it is looked at, for whom it is enough to know whether keys belong to the group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Glance<'a> {
+    /// It has a roster.
+    Managed(Membership<'a>),
+    /// It has none.
+    Unmanaged,
+}
+
+/// Who belongs to a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Membership<'a> {
+    Listed(&'a Roster),
+    Sorted(&'a Members),
+}
+
+impl Known {
+    /// A look at it.
+    pub(crate) fn glance(&self) -> Glance<'_> {
+        match self {
+            Known::Managed(roster) => Glance::Managed(Membership::Listed(roster)),
+            Known::Unmanaged => Glance::Unmanaged,
+        }
+    }
+}
+
+impl Membership<'_> {
+    /// Whether any of these keys is a member.
+    pub(crate) fn has_any(&self, pubkeys: &[PublicKey]) -> bool {
+        match self {
+            Membership::Listed(roster) => roster.has_any(pubkeys),
+            Membership::Sorted(members) => members.has_any(pubkeys),
+        }
+    }
 }
 
 /// So many locks there are for all groups.
@@ -93,6 +131,23 @@ impl Directory {
             None => self.remembered(group_id)?,
         };
         Some(known.map_or(Known::Unmanaged, Known::Managed))
+    }
+
+    /// As [`Directory::get`], for looks that come with every message: nothing is copied. A part of the groups is locked
+    /// while `see` looks.
+    pub(crate) fn look<R>(&self, group_id: &str, see: impl FnOnce(Option<Glance<'_>>) -> R) -> R {
+        if self.acl.is_some() {
+            return see(self.get(group_id).as_ref().map(Known::glance));
+        }
+        if !self.is_confirmed(self.now_ms()) {
+            return see(None);
+        }
+        let shard = self.shard(group_id).read();
+        let shard = shard.unwrap_or_else(PoisonError::into_inner);
+        see(shard.members(group_id).map(|members| match members {
+            Some(members) => Glance::Managed(Membership::Sorted(members)),
+            None => Glance::Unmanaged,
+        }))
     }
 
     fn remembered(&self, group_id: &str) -> Option<Option<Arc<Roster>>> {

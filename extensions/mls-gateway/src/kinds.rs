@@ -31,10 +31,14 @@ pub(crate) const VANISHING: u16 = 62;
 
 /// All of them.
 pub(crate) fn all() -> Kinds {
+    all_but_messages() | GROUP_MESSAGE.into()
+}
+
+/// All but messages of groups, which are by far the most.
+pub(crate) fn all_but_messages() -> Kinds {
     [
         KEY_PACKAGE,
         WELCOME,
-        GROUP_MESSAGE,
         NOISE_MESSAGE,
         KEY_PACKAGE_REQUEST,
         ROSTER,

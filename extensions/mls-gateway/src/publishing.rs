@@ -9,6 +9,7 @@ mod limits;
 mod packages;
 mod rosters;
 mod seen;
+mod senders;
 mod unstored;
 
 pub(crate) use limits::Limits;
@@ -36,12 +37,13 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {
         .phase(Phase::Auth)
         .admit(&settings.require_auth_publish, MlsGateway::check_login)
         .phase(Phase::Validate)
-        .admit(kinds::all(), MlsGateway::check_form)
+        .admit(kinds::all_but_messages(), MlsGateway::check_form)
         .phase(Phase::Limit)
-        .admit(kinds::all(), MlsGateway::check_rate)
+        // Form, rate and group together: these are the most frequent events, and each call of a hook costs.
+        .admit(GROUP_MESSAGE, MlsGateway::check_message)
+        .admit(kinds::all_but_messages(), MlsGateway::check_rate)
         .phase(Phase::Policy)
         .admit(KEY_PACKAGE_REQUEST, MlsGateway::check_requester)
-        .admit(GROUP_MESSAGE, MlsGateway::check_group)
         .admit_async_if(
             GROUP_MESSAGE,
             PATIENCE,

@@ -144,6 +144,20 @@ impl Traces {
     }
 }
 
+/// Forgets the runs that ended longest ago, so that a folder keeps so many files at most.
+pub(crate) fn forget_oldest(folder: &Path, kept: usize) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        files.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    files.sort_unstable();
+    let too_many = files.len().saturating_sub(kept);
+    files
+        .drain(..too_many)
+        .try_for_each(|(_, path)| durable::remove(&path))
+}
+
 /// Runs the command unless it was begun before. True when it was run here.
 pub(crate) fn run(traces: &Traces, argv: &[String], within: Duration) -> io::Result<bool> {
     // Fails only for the leader of a group, which has a session of its own or wants none.
@@ -241,6 +255,20 @@ mod tests {
             panic!("it has not ended");
         };
         assert!(end.problem().is_some_and(|text| text.contains("started")));
+    }
+
+    #[test]
+    fn a6_old_runs_are_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for number in 0..5 {
+            let traces = Traces::new(folder.path(), &number.to_string());
+            assert!(run(&traces, &shell("true"), LONG).expect("run"));
+        }
+        forget_oldest(folder.path(), 3).expect("forgotten");
+        let left = fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(left, 3, "the three files of the newest run");
+        let seen = Traces::new(folder.path(), "4").look().expect("a look");
+        assert_eq!(seen, Seen::Ended(End::Code { code: 0 }));
     }
 
     #[test]

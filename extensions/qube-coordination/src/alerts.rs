@@ -10,8 +10,6 @@ mod conditions;
 mod noted;
 mod one_at_a_time;
 mod signature;
-#[cfg(test)]
-mod tests;
 mod webhook;
 
 pub(crate) use alert::{Kind, News, Turn};
@@ -136,6 +134,7 @@ impl Alerts {
 
     async fn follow(&self, me: &QubeCoordination, stop: &StopToken) -> Result<(), TaskError> {
         let mut changes = me.holdings.changes();
+        let (mut attempts, mut peers) = (me.attempts.changes(), me.peers.changes());
         let mut attempts_seen = 0;
         while !stop.is_stopped() {
             attempts_seen = self.note_all(me, attempts_seen);
@@ -145,6 +144,8 @@ impl Alerts {
                 () = tokio::time::sleep(LOOK) => {}
                 // Not at once: many reports come together.
                 Ok(()) = changes.changed() => tokio::time::sleep(LOOK / 5).await,
+                Ok(()) = attempts.changed() => tokio::time::sleep(LOOK / 5).await,
+                Ok(()) = peers.changed() => {}
             }
         }
         Ok(())
@@ -249,3 +250,6 @@ fn log(news: &News) {
         Turn::Resolved => tracing::info!(kind, network, seq = news.seq, "an alert ends"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,10 +26,6 @@ mod mirror;
 mod networks;
 mod peers;
 mod routes;
-#[cfg(test)]
-mod sample;
-#[cfg(test)]
-mod tests;
 mod titles;
 mod watch;
 
@@ -175,3 +171,8 @@ async fn keep_time(me: &QubeCoordination) {
         }
     }
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Keygen(keygen::Keygen),
     /// Sign a directive, which is a vote, and publish it.
     #[command(subcommand)]
-    Signal(signal::SignalCommand),
+    Signal(Box<signal::SignalCommand>),
     /// Show the nodes: versions, last reports, who is overdue.
     Fleet(fleet::Fleet),
     /// Show who votes for what, and what is missing.
@@ -41,9 +41,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
     /// Sign a directive and see it through: quorum, reports, health; or take it back.
-    Launch(launch::Launch),
+    Launch(Box<launch::Launch>),
     /// Write what a new node needs: configuration, key and service of its agent.
-    Onboard(onboard::Onboard),
+    Onboard(Box<onboard::Onboard>),
     /// Ask relays, fleet and endpoints whether all is well.
     Health(health::Health),
     /// Sign the way back to what was agreed on before.

@@ -26,7 +26,7 @@ impl Source {
     }
 
     /// A passphrase for a new key: typed twice.
-    pub(crate) fn new(&self) -> anyhow::Result<Zeroizing<String>> {
+    pub(crate) fn chosen(&self) -> anyhow::Result<Zeroizing<String>> {
         let passphrase = match &self.passphrase_file {
             Some(file) => from_file(file)?,
             None => {

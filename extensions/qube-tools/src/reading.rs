@@ -3,6 +3,7 @@
 use crate::out::progress;
 use crate::rest::Routes;
 use crate::settings::{Settings, misuse};
+use crate::span::now_s;
 use crate::table::harmless;
 use anyhow::bail;
 use nostr::event::Event;
@@ -11,7 +12,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_qube_client::Relays;
 use trellis_qube_protocol::{
-    ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, Ledger, Pubkey, Signal, verified,
+    ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, Ledger, MAX_AHEAD_S, NetworkId, NetworkState,
+    Pubkey, Signal, verified,
 };
 
 /// Begins to connect to the relays; with keys, AUTH is answered.
@@ -87,4 +89,16 @@ pub(crate) fn take(ledger: &mut Ledger, event: &Event) -> bool {
         KIND_ACK => Ack::parse(&fields).is_ok_and(|ack| ledger.insert_ack(ack)),
         _ => false,
     }
+}
+
+/// A network now. The clocks of those who sign may be a little ahead of this one: what they have signed counts already.
+pub(crate) fn state(ledger: &Ledger, id: &NetworkId) -> Option<NetworkState> {
+    let now_s = now_s();
+    let ahead = |created_at: &u64| *created_at <= now_s.saturating_add(MAX_AHEAD_S);
+    let signed = ledger
+        .signals(id)
+        .into_iter()
+        .map(|signal| signal.created_at)
+        .find(ahead);
+    ledger.network(id, now_s.max(signed.unwrap_or(0)))
 }

@@ -74,14 +74,9 @@ pub(crate) fn sign(
             network.id
         )));
     }
-    // Of two in one second the lower id would win, whichever that is.
+    let created_at = after_all_seen(ledger, network, &developer, now_s);
     let newest = ledger.valid_at(&developer, &network.id, u64::MAX);
-    let created_at = newest.map_or(now_s, |newest| {
-        now_s.max(newest.created_at.saturating_add(1))
-    });
-    let replaces = ledger
-        .valid_at(&developer, &network.id, now_s)
-        .map(Signal::key);
+    let replaces = newest.map(Signal::key);
     let event = event(directive, keys, created_at)?;
     let signal = Signal::parse(&Fields::of(&event)).map_err(misuse)?;
     signal.check_deadline(now_s).map_err(misuse)?;
@@ -102,6 +97,19 @@ pub(crate) fn sign(
         conflicts: state.conflicts,
     };
     Ok(Signed { event, preview })
+}
+
+/// When a directive is signed: after what this developer has signed, for all networks share one address, and after what others
+/// have for this one. Within one second nothing comes before anything else.
+fn after_all_seen(ledger: &Ledger, network: &Network, developer: &Pubkey, now_s: u64) -> u64 {
+    const MOST_AHEAD_S: u64 = 60;
+    let votes = ledger
+        .networks()
+        .filter_map(|known| ledger.valid_at(developer, &known.id, u64::MAX));
+    let others = ledger.signals(&network.id).into_iter();
+    let others = others.filter(|signal| signal.created_at <= now_s.saturating_add(MOST_AHEAD_S));
+    let seen = votes.chain(others).map(|signal| signal.created_at).max();
+    seen.map_or(now_s, |seen| now_s.max(seen.saturating_add(1)))
 }
 
 fn event(directive: &Directive, keys: &Keys, created_at: u64) -> anyhow::Result<Event> {

@@ -20,7 +20,8 @@ fn token(verb: &str, expires_s: u64, tags: &[[&str; 2]]) -> Event {
 }
 
 fn check(event: &Event) -> Result<Signer, Refusal> {
-    check_token(event, Verb::Upload, NOW_S, |name| name == "cdn.example.com")
+    let own_names = || vec!["cdn.example.com".to_owned()];
+    check_token(event, Verb::Upload, NOW_S, own_names)
 }
 
 #[test]
@@ -75,4 +76,19 @@ fn b3_an_x_tag_that_is_no_hash_opens_nothing() {
     let odd = check(&token("upload", NOW_S + 60, &[["x", "all"]])).unwrap();
     let hash = HASH.parse().unwrap();
     assert!(odd.require(&hash).is_err() && odd.require_if_scoped(&hash).is_err());
+}
+
+#[test]
+fn b3_a_server_tag_or_an_x_tag_without_a_value_does_not_stand_for_all() {
+    let bare = |name: &str| {
+        let draft = Author::new(1).draft(24242).at(NOW_S);
+        let draft = draft.tag(["t", "upload"]).tag([name]);
+        let expires = (NOW_S + 60).to_string();
+        check(&draft.tag(["expiration", &expires]).sign())
+    };
+    let elsewhere = bare("server").unwrap_err();
+    assert_eq!(elsewhere.status(), 401);
+    assert!(elsewhere.to_string().contains("cdn.example.com"));
+    let nothing = bare("x").unwrap();
+    assert!(nothing.require_if_scoped(&HASH.parse().unwrap()).is_err());
 }

@@ -17,7 +17,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
     /// The file is not there, or cannot be read.
-    #[error("the block list {} cannot be read", file.display())]
+    #[error("the block list {} cannot be read: {source}", file.display())]
     Unreadable {
         /// Which.
         file: PathBuf,

@@ -199,3 +199,14 @@ fn peak_bytes() -> u64 {
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
 }
+
+#[test]
+fn b7_a_list_that_cannot_be_read_is_told_with_what_the_system_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.txt");
+    let error = BlockLists::load(vec![missing]).unwrap_err().to_string();
+    assert!(
+        error.contains("missing.txt") && error.contains("No such file"),
+        "{error}"
+    );
+}

@@ -1,4 +1,7 @@
-//! The words of an order: what it is about, and `--reason TEXT`, in either order.
+//! The words of an order: what it is about, and `--reason TEXT` or `--reason=TEXT`, in either order.
+
+const WANTED: &str = "this wants what it is about, and a reason";
+const JOINED: &str = "--reason=";
 
 /// An order as it was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +18,18 @@ pub(super) fn order<'w>(words: &[&'w str]) -> Result<Order<'w>, &'static str> {
         {
             Ok(Order { subject, reason })
         }
-        _ => Err("this wants what it is about, and a reason"),
+        [_, one, other] => match (one.strip_prefix(JOINED), other.strip_prefix(JOINED)) {
+            (None, Some(reason)) if !one.starts_with("--") => Ok(Order {
+                subject: one,
+                reason,
+            }),
+            (Some(reason), None) if !other.starts_with("--") => Ok(Order {
+                subject: other,
+                reason,
+            }),
+            _ => Err(WANTED),
+        },
+        _ => Err(WANTED),
     }
 }
 
@@ -31,8 +45,11 @@ mod tests {
         });
         assert_eq!(order(&["ban", "ab", "--reason", "why not"]), read);
         assert_eq!(order(&["ban", "--reason", "why not", "ab"]), read);
+        assert_eq!(order(&["ban", "ab", "--reason=why not"]), read);
+        assert_eq!(order(&["ban", "--reason=why not", "ab"]), read);
         for wrong in [
             &["ban"][..],
+            &["ban", "--reason=x", "--reason=y"],
             &["ban", "ab"],
             &["ban", "ab", "why"],
             &["ban", "ab", "--reason"],

@@ -1,7 +1,7 @@
 //! What is not taken, whoever offers it, and from whom nothing is.
 
 use super::columns::{hash, limit, pubkey, signed, unsigned};
-use super::failure::{operating, run};
+use super::failure::operating;
 use super::{Ban, Banned, Index, Result};
 use crate::blob::BlobHash;
 use sqlx::{Executor, Sqlite};
@@ -31,35 +31,6 @@ impl Banned {
 type BanRow = (i64, Vec<u8>, String, i64);
 
 impl Index {
-    /// Bans a hash or a key; a ban that is there gets the new reason.
-    pub(crate) async fn ban(&self, banned: &Banned, reason: &str, now_ms: u64) -> Result<()> {
-        let (kind, subject) = banned.columns();
-        let written = run("ban", {
-            sqlx::query(
-                "INSERT INTO bans (kind, subject, reason, banned_ms) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT (kind, subject) DO UPDATE SET reason = excluded.reason",
-            )
-            .bind(kind)
-            .bind(subject)
-            .bind(reason)
-            .bind(signed(now_ms))
-            .execute(&self.writer)
-        });
-        written.await.map(drop)
-    }
-
-    /// Takes a ban back. Whether there was one.
-    pub(crate) async fn unban(&self, banned: &Banned) -> Result<bool> {
-        let (kind, subject) = banned.columns();
-        let removed = run("unban", {
-            sqlx::query("DELETE FROM bans WHERE kind = ?1 AND subject = ?2")
-                .bind(kind)
-                .bind(subject)
-                .execute(&self.writer)
-        });
-        Ok(removed.await?.rows_affected() > 0)
-    }
-
     /// Why it is banned, if it is.
     pub(crate) async fn ban_of(&self, banned: &Banned) -> Result<Option<String>> {
         let (kind, subject) = banned.columns();
@@ -92,6 +63,39 @@ impl Index {
         let bans = found.and_then(|rows| rows.into_iter().map(read).collect());
         bans.map_err(|error| operating("bans", &error))
     }
+}
+
+/// Bans a hash or a key; a ban that is there gets the new reason. Whether that changes anything.
+pub(super) async fn ban<'c>(
+    writer: impl Executor<'c, Database = Sqlite>,
+    banned: &Banned,
+    reason: &str,
+    now_ms: u64,
+) -> sqlx::Result<bool> {
+    let (kind, subject) = banned.columns();
+    let written = sqlx::query(
+        "INSERT INTO bans (kind, subject, reason, banned_ms) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (kind, subject) DO UPDATE SET reason = excluded.reason WHERE reason <> excluded.reason",
+    )
+    .bind(kind)
+    .bind(subject)
+    .bind(reason)
+    .bind(signed(now_ms))
+    .execute(writer);
+    Ok(written.await?.rows_affected() > 0)
+}
+
+/// Takes a ban back. Whether there was one.
+pub(super) async fn unban<'c>(
+    writer: impl Executor<'c, Database = Sqlite>,
+    banned: &Banned,
+) -> sqlx::Result<bool> {
+    let (kind, subject) = banned.columns();
+    let removed = sqlx::query("DELETE FROM bans WHERE kind = ?1 AND subject = ?2")
+        .bind(kind)
+        .bind(subject)
+        .execute(writer);
+    Ok(removed.await?.rows_affected() > 0)
 }
 
 /// Whether a hash is banned, as a transaction sees it.

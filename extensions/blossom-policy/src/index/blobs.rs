@@ -56,35 +56,6 @@ impl Index {
         })
     }
 
-    /// Shows a blob to nobody any more. Whether that is new.
-    pub(crate) async fn quarantine(&self, sha256: &BlobHash, reason: &str) -> Result<bool> {
-        let statement = "UPDATE blobs SET quarantined_for = ?2 \
-             WHERE sha256 = ?1 AND quarantined_for IS NULL";
-        self.set_quarantine(statement, sha256, Some(reason)).await
-    }
-
-    /// Shows it again. Whether that is new.
-    pub(crate) async fn unquarantine(&self, sha256: &BlobHash) -> Result<bool> {
-        let statement = "UPDATE blobs SET quarantined_for = ?2 \
-             WHERE sha256 = ?1 AND quarantined_for IS NOT NULL";
-        self.set_quarantine(statement, sha256, None).await
-    }
-
-    async fn set_quarantine(
-        &self,
-        statement: &'static str,
-        sha256: &BlobHash,
-        reason: Option<&str>,
-    ) -> Result<bool> {
-        let changed = run("quarantine", {
-            sqlx::query(statement)
-                .bind(sha256.as_bytes().as_slice())
-                .bind(reason)
-                .execute(&self.writer)
-        });
-        Ok(changed.await?.rows_affected() > 0)
-    }
-
     /// Adds hashes that a block list came to need.
     pub(crate) async fn note_digests(
         &self,
@@ -153,4 +124,32 @@ impl TryFrom<BlobRow> for Blob {
             sha1: row.sha1.map(|it| exactly("sha1", &it)).transpose()?,
         })
     }
+}
+
+/// Shows a blob to nobody any more. Whether that is new.
+pub(super) async fn quarantine<'c>(
+    writer: impl Executor<'c, Database = Sqlite>,
+    sha256: &BlobHash,
+    reason: &str,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query(
+        "UPDATE blobs SET quarantined_for = ?2 WHERE sha256 = ?1 AND quarantined_for IS NULL",
+    )
+    .bind(sha256.as_bytes().as_slice())
+    .bind(reason)
+    .execute(writer);
+    Ok(changed.await?.rows_affected() > 0)
+}
+
+/// Shows it again. Whether that is new.
+pub(super) async fn unquarantine<'c>(
+    writer: impl Executor<'c, Database = Sqlite>,
+    sha256: &BlobHash,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query(
+        "UPDATE blobs SET quarantined_for = NULL WHERE sha256 = ?1 AND quarantined_for IS NOT NULL",
+    )
+    .bind(sha256.as_bytes().as_slice())
+    .execute(writer);
+    Ok(changed.await?.rows_affected() > 0)
 }

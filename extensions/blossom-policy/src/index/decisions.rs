@@ -2,24 +2,45 @@
 
 use super::columns::{limit, signed, unsigned};
 use super::failure::{operating, run};
-use super::{Decision, Index, NewDecision, Result};
+use super::{Banned, Decision, Index, NewDecision, Result, bans, blobs};
+use crate::blob::BlobHash;
+use sqlx::{Executor, Sqlite};
+
+/// What a decision changes in the index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change<'c> {
+    /// A ban that is there gets the new reason.
+    Ban(&'c Banned),
+    Unban(&'c Banned),
+    Quarantine(&'c BlobHash),
+    Unquarantine(&'c BlobHash),
+}
 
 impl Index {
-    /// Writes a decision down.
+    /// Does what was decided and writes it down, both or neither. Whether it changes anything: what does not is not written
+    /// down.
+    pub(crate) async fn decide(&self, change: Change<'_>, decision: &NewDecision) -> Result<bool> {
+        run("decide", async {
+            let mut writer = self.begin().await?;
+            let (reason, now_ms) = (&decision.reason, decision.decided_ms);
+            let has_changed = match change {
+                Change::Ban(banned) => bans::ban(&mut *writer, banned, reason, now_ms).await?,
+                Change::Unban(banned) => bans::unban(&mut *writer, banned).await?,
+                Change::Quarantine(hash) => blobs::quarantine(&mut *writer, hash, reason).await?,
+                Change::Unquarantine(hash) => blobs::unquarantine(&mut *writer, hash).await?,
+            };
+            if has_changed {
+                add(&mut *writer, decision).await?;
+                writer.commit().await?;
+            }
+            Ok(has_changed)
+        })
+        .await
+    }
+
+    /// Writes a decision down that was carried out elsewhere.
     pub(crate) async fn add_decision(&self, decision: &NewDecision) -> Result<()> {
-        let written = run("add_decision", {
-            sqlx::query(
-                "INSERT INTO decisions (decided_ms, decided_by, action, subject, reason) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )
-            .bind(signed(decision.decided_ms))
-            .bind(&decision.decided_by)
-            .bind(&decision.action)
-            .bind(&decision.subject)
-            .bind(&decision.reason)
-            .execute(&self.writer)
-        });
-        written.await.map(drop)
+        run("add_decision", add(&self.writer, decision)).await
     }
 
     /// Decisions, the newest first; `max` of those with a lower number.
@@ -46,4 +67,21 @@ impl Index {
         };
         Ok(rows.into_iter().map(read).collect())
     }
+}
+
+async fn add<'c>(
+    writer: impl Executor<'c, Database = Sqlite>,
+    decision: &NewDecision,
+) -> sqlx::Result<()> {
+    let written = sqlx::query(
+        "INSERT INTO decisions (decided_ms, decided_by, action, subject, reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(signed(decision.decided_ms))
+    .bind(&decision.decided_by)
+    .bind(&decision.action)
+    .bind(&decision.subject)
+    .bind(&decision.reason)
+    .execute(writer);
+    written.await.map(drop)
 }

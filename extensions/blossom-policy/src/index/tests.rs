@@ -2,12 +2,33 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::failure::run;
 use super::*;
 use crate::blob::BlobHash;
 use crate::ground::{NOW_MS, hash_of, key};
 use std::collections::BTreeSet;
 use tempfile::TempDir;
 use trellis_relay::event::EventId;
+
+/// What is decided, without the book.
+impl Index {
+    pub(crate) async fn ban(&self, banned: &Banned, reason: &str, now_ms: u64) -> Result<bool> {
+        run("ban", bans::ban(&self.writer, banned, reason, now_ms)).await
+    }
+
+    async fn unban(&self, banned: &Banned) -> Result<bool> {
+        run("unban", bans::unban(&self.writer, banned)).await
+    }
+
+    pub(crate) async fn quarantine(&self, sha256: &BlobHash, reason: &str) -> Result<bool> {
+        let changed = blobs::quarantine(&self.writer, sha256, reason);
+        run("quarantine", changed).await
+    }
+
+    pub(crate) async fn unquarantine(&self, sha256: &BlobHash) -> Result<bool> {
+        run("unquarantine", blobs::unquarantine(&self.writer, sha256)).await
+    }
+}
 
 async fn open() -> (TempDir, Index) {
     let folder = tempfile::tempdir().unwrap();
@@ -288,6 +309,45 @@ async fn b12_what_is_quarantined_does_not_expire() {
     assert_eq!(index.expired(NOW_MS + 1, 10).await.unwrap(), []);
     index.unquarantine(&blob.sha256).await.unwrap();
     assert_eq!(index.expired(NOW_MS + 1, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn b14_what_cannot_be_written_down_is_not_done_and_what_changes_nothing_is_not_written_down()
+{
+    let (folder, index) = open().await;
+    let file = folder.path().join("index.sqlite");
+    let blob = new("a", 1);
+    index.claim(&blob, &key(1), NOW_MS).await.unwrap();
+    let decision = |reason: &str| NewDecision {
+        decided_ms: NOW_MS,
+        decided_by: key(1).to_hex(),
+        action: "any".to_owned(),
+        subject: blob.sha256.to_string(),
+        reason: reason.to_owned(),
+    };
+    let banned = Banned::Hash(blob.sha256);
+    breaking::take_book_away(&file).await;
+    for change in [Change::Quarantine(&blob.sha256), Change::Ban(&banned)] {
+        assert!(index.decide(change, &decision("why")).await.is_err());
+        let found = index.blob(&blob.sha256).await.unwrap().unwrap();
+        assert!(!found.is_hidden(), "{change:?}");
+    }
+    breaking::give_book_back(&file).await;
+    for (change, reason, is_change) in [
+        (Change::Quarantine(&blob.sha256), "why", true),
+        (Change::Quarantine(&blob.sha256), "again", false),
+        (Change::Ban(&banned), "why", true),
+        (Change::Ban(&banned), "why", false),
+        (Change::Ban(&banned), "better", true),
+        (Change::Unban(&banned), "fine", true),
+        (Change::Unban(&banned), "fine", false),
+        (Change::Unquarantine(&blob.sha256), "fine", true),
+        (Change::Unquarantine(&blob.sha256), "fine", false),
+    ] {
+        let decided = index.decide(change, &decision(reason)).await.unwrap();
+        assert_eq!(decided, is_change, "{change:?} {reason}");
+    }
+    assert_eq!(index.decisions(None, 100).await.unwrap().len(), 5);
 }
 
 #[tokio::test]

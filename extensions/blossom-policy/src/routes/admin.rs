@@ -83,7 +83,8 @@ fn declare_order(api: &mut Api, action: Action, summary: &str) {
         .max_body_bytes(SHORT_BODY_BYTES)
         .answers::<Done>(200)
         .fails(401, "A signature or token is missing or not good for this.")
-        .fails(403, "Who asks is no admin.");
+        .fails(403, "Who asks is no admin.")
+        .fails(404, "There is no such blob to be hidden, shown or removed.");
 }
 
 async fn order(

@@ -9,7 +9,7 @@ use crate::administration::{self, Action, Subject};
 use crate::auth;
 use crate::blob::BlobHash;
 use crate::holdings::{Holdings, HoldingsError, to_its_end};
-use crate::index::{Added, Banned, NewReport};
+use crate::index::{Added, Banned, Change, NewReport};
 use crate::refusal::Refusal;
 use crate::retention::REPORTS_KEPT_MS;
 use crate::watch;
@@ -137,13 +137,12 @@ async fn take_away(
 ) -> Result<(), HoldingsError> {
     let index = holdings.index();
     let (by, subject) = (moderator.to_hex(), Subject::Blob(sha256));
-    let (ban, remove) = (Action::Ban.name(), Action::Remove.name());
+    let decision = |action: Action| subject.decision(now_ms, &by, action.name(), BY_MODERATOR);
     let banned = Banned::Hash(sha256);
-    index.ban(&banned, BY_MODERATOR, now_ms).await?;
-    administration::write_down(index, now_ms, &by, ban, subject, BY_MODERATOR).await?;
+    administration::decide(index, Change::Ban(&banned), &decision(Action::Ban)).await?;
     if holdings.remove(sha256).await?.is_some() {
         watch::removed("report");
-        administration::write_down(index, now_ms, &by, remove, subject, BY_MODERATOR).await?;
+        administration::write_down(index, &decision(Action::Remove)).await?;
     }
     index.resolve_reports_of(&sha256, "removed").await?;
     Ok(())

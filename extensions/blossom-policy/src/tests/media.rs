@@ -92,3 +92,19 @@ async fn b12_media_can_be_asked_about_and_switched_off() {
         "does not offer",
     );
 }
+
+#[tokio::test]
+async fn b12_head_knows_which_types_media_has() {
+    let relay = relay("").await;
+    let ask = async |mime_type: &str| {
+        let token = token(&Author::new(1), "media", &[hash(b"x")]);
+        let call = relay.request("HEAD", "/media");
+        let call = call.header("Authorization", &token);
+        let call = call.header("X-Content-Type", mime_type);
+        call.header("X-Content-Length", "1000").await
+    };
+    assert_refused(&ask("application/pdf").await, 415, "only JPEG");
+    for mime_type in ["image/jpeg", "image/png", "image/gif", "image/webp"] {
+        assert_eq!(ask(mime_type).await.status, 200, "{mime_type}");
+    }
+}

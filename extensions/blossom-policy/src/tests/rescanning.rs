@@ -1,6 +1,7 @@
 //! What is stored and comes to be listed.
 
 use super::ground::*;
+use crate::index::breaking;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 use std::fs;
@@ -95,4 +96,34 @@ async fn b14_only_the_operator_has_everything_looked_at() {
     assert_eq!(relay.post("/admin/rescan").await.status, 401);
     let found: Value = rescan(&relay, &Author::new(9)).await.json();
     assert_eq!(found, json!({ "blobs": 0, "quarantined": 0, "unread": 0 }));
+}
+
+#[tokio::test]
+async fn b7_a_look_that_broke_off_is_begun_anew_by_itself_and_every_decision_is_written_down() {
+    let (folder, table) = ground("");
+    let (relay, admin) = (relay(&table).await, Author::new(9));
+    let index = folder.path().join("blobs/index.sqlite");
+    store(&relay, &Author::new(1), 1).await;
+    store(&relay, &Author::new(1), 2).await;
+    let names = [1, 2].map(|number| hash(&pdf(number)).to_string());
+    breaking::take_book_away(&index).await;
+    fs::write(folder.path().join("list.txt"), names.join("\n")).unwrap();
+    until("the list is in force and looks break off", async || {
+        // A signature is good for one request.
+        relay.clock().advance(Duration::from_secs(1));
+        rescan(&relay, &admin).await.status == 500
+    })
+    .await;
+    for name in &names {
+        // Whatever the book has, the list is in force.
+        let shown = relay.get(&format!("/{name}")).await;
+        assert_refused(&shown, 451, "");
+    }
+    breaking::give_book_back(&index).await;
+    until("both are quarantined and in the book", async || {
+        relay.clock().advance(Duration::from_secs(1));
+        let book = relay.get("/admin/decisions").nip98(&admin).await.text();
+        names.iter().all(|name| book.matches(name).count() == 1)
+    })
+    .await;
 }

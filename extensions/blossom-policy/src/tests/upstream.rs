@@ -3,7 +3,11 @@
 use super::ground::*;
 use crate::BlossomPolicy;
 use crate::storage::upstream::double::{Double, Manner};
-use trellis_relay::testing::{Author, TestRelay};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+use trellis_relay::testing::{Author, HttpsServer, Response, TestRelay, until};
 
 async fn ground(manner: Manner) -> (TestRelay, Double) {
     let double = Double::start(manner);
@@ -60,4 +64,43 @@ async fn b13_an_upload_that_the_other_server_does_not_keep_is_not_kept() {
         assert_eq!(answer.status, status, "{manner:?}: {}", answer.text());
         assert_eq!(relay.get(&format!("/{}", hash(&pdf(1)))).await.status, 404);
     }
+}
+
+#[tokio::test]
+async fn b15_a_storage_that_was_slow_to_answer_is_asked_again_soon() {
+    let (asked, is_free) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (count, gate) = (asked.clone(), is_free.clone());
+    let server = HttpsServer::start(move |_| {
+        // The first look is the start's, which would wait as well.
+        if count.fetch_add(1, SeqCst) == 1 {
+            while !gate.load(SeqCst) {
+                thread::yield_now();
+            }
+        }
+        Response {
+            status: 404,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    });
+    let (outbound, url) = (server.outbound(), server.url(""));
+    let config = format!(
+        "{outbound}\n[extensions.blossom_policy]\nbackend = 'upstream'\nupstream = {{ url = '{url}' }}"
+    );
+    let relay = TestRelay::of::<BlossomPolicy>().config(&config);
+    let relay = relay.start().await;
+    until("a look waits", async || asked.load(SeqCst) > 1).await;
+    // A hundred times this is longer than anything is waited for here.
+    let begun = Instant::now();
+    let is_long = || begun.elapsed() > Duration::from_millis(500);
+    until("it has waited", async || is_long()).await;
+    is_free.store(true, SeqCst);
+    until("it is looked again", async || {
+        relay.get("/list").await;
+        asked.load(SeqCst) > 2
+    })
+    .await;
 }

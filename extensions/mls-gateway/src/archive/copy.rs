@@ -12,15 +12,11 @@ use trellis_relay::event::{Event, PublicKey};
 /// which an import may have brought, and none of one whose JSON is no text, which cannot be.
 pub(super) fn copy_of(event: &Event, now_s: u64) -> Option<Archived> {
     let is_for_group = event.kind() == GROUP_MESSAGE;
-    let value = |name| event.first_tag_value(name);
-    let recipient = || PublicKey::from_hex(&value("p")?).ok();
-    if is_for_group && event.tag_values(b'h').nth(1).is_some() {
-        return None;
-    }
-    let group_id = is_for_group.then(|| value("h").unwrap_or_default().into_owned());
-    if group_id.as_deref().is_some_and(|id| !is_group_id(id)) {
-        return None;
-    }
+    let recipient = || PublicKey::from_hex(&event.first_tag_value("p")?).ok();
+    let group_id = match is_for_group {
+        true => Some(only_group(event)?),
+        false => None,
+    };
     Some(Archived {
         position: 0,
         id: *event.id(),
@@ -32,6 +28,14 @@ pub(super) fn copy_of(event: &Event, now_s: u64) -> Option<Archived> {
         archived_at_s: now_s,
         json: String::from_utf8(event.json().to_vec()).ok()?,
     })
+}
+
+/// The group that a message names, if a group can have that id and no other is named.
+fn only_group(event: &Event) -> Option<String> {
+    let mut named = event.tags().filter(|tag| tag.letter() == Some(b'h'));
+    let group_id = named.next()?.value()?;
+    let is_only = !named.any(|tag| tag.value().is_some());
+    (is_only && is_group_id(&group_id)).then(|| group_id.into_owned())
 }
 
 #[cfg(test)]

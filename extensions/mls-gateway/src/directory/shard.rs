@@ -1,5 +1,6 @@
 //! A part of the groups in memory: bounded, and the ones that nobody asked for are forgotten first.
 
+use super::members::Members;
 use crate::roster::Roster;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(super) struct Shard {
 struct Entry {
     /// None for a group without one.
     roster: Option<Versioned>,
+    /// Of the roster.
+    members: Option<Members>,
     used_at: AtomicU64,
     sessions: u32,
 }
@@ -43,10 +46,19 @@ impl Shard {
 
     /// The roster of a group that is here, if it has one.
     pub(super) fn get(&self, group_id: &str) -> Option<Option<&Versioned>> {
+        Some(self.entry(group_id)?.roster.as_ref())
+    }
+
+    /// Who is in its roster, as above.
+    pub(super) fn members(&self, group_id: &str) -> Option<Option<&Members>> {
+        Some(self.entry(group_id)?.members.as_ref())
+    }
+
+    fn entry(&self, group_id: &str) -> Option<&Entry> {
         let entry = self.groups.get(group_id)?;
         let looks = self.looks.fetch_add(1, Relaxed);
         entry.used_at.store(looks, Relaxed);
-        Some(entry.roster.as_ref())
+        Some(entry)
     }
 
     /// Takes in what was read, unless something newer is there. What was there before.
@@ -59,6 +71,7 @@ impl Shard {
         let Some(entry) = self.groups.get_mut(group_id) else {
             self.make_room();
             let entry = Entry {
+                members: members(roster.as_ref()),
                 roster,
                 used_at: AtomicU64::new(used_at),
                 sessions: 0,
@@ -69,6 +82,7 @@ impl Shard {
         let before = entry.roster.clone();
         let revision = |it: &Option<Versioned>| it.as_ref().map(|it| it.revision);
         if revision(&roster) > revision(&entry.roster) {
+            entry.members = members(roster.as_ref());
             entry.roster = roster;
         } else if let (Some(known), Some(roster)) = (&mut entry.roster, roster) {
             known.is_told |= roster.is_told && roster.revision == known.revision;
@@ -112,6 +126,10 @@ impl Shard {
         let last = *last;
         self.groups.retain(|_, entry| age(entry) > last);
     }
+}
+
+fn members(roster: Option<&Versioned>) -> Option<Members> {
+    roster.map(|it| Members::of(&it.roster))
 }
 
 #[cfg(test)]

@@ -1,32 +1,61 @@
 //! Reading tags strictly: how often they may stand there, and what they may say.
 
 use std::borrow::Cow;
-use trellis_relay::event::{Event, PublicKey};
+use trellis_relay::event::{Event, PublicKey, Tag};
 use trellis_relay::reason::Reason;
 
 /// The longest id of a group, in bytes.
 const GROUP_ID_BYTES_MAX: usize = 256;
+
+/// A tag that may stand there once, while the tags are gone through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Single<'e> {
+    first: Option<Tag<'e>>,
+    has_more: bool,
+}
+
+impl<'e> Single<'e> {
+    /// The tag stands there.
+    pub(super) fn meet(&mut self, tag: Tag<'e>) {
+        self.has_more |= self.first.is_some();
+        self.first = self.first.or(Some(tag));
+    }
+
+    /// The value, if the tag stands there.
+    pub(super) fn at_most_one(self, name: &str) -> Result<Option<Cow<'e, str>>, Reason> {
+        if self.has_more {
+            return Err(Reason::invalid(format!(
+                "there is more than one {name} tag, at most one is allowed"
+            )));
+        }
+        Ok(self.first.map(|tag| tag.value().unwrap_or_default()))
+    }
+
+    fn exactly_one(self, name: &str) -> Result<Cow<'e, str>, Reason> {
+        self.at_most_one(name)?.ok_or_else(|| {
+            Reason::invalid(format!("there is no {name} tag, exactly one is needed"))
+        })
+    }
+}
+
+fn find<'e>(event: &'e Event, name: &str) -> Single<'e> {
+    let mut single = Single::default();
+    let named = event.tags().filter(|tag| tag.name() == name);
+    named.for_each(|tag| single.meet(tag));
+    single
+}
 
 /// The value of a tag that may stand there once at most.
 pub(super) fn at_most_one<'e>(
     event: &'e Event,
     name: &str,
 ) -> Result<Option<Cow<'e, str>>, Reason> {
-    let mut named = event.tags().filter(|tag| tag.name() == name);
-    let first = named.next();
-    match (first, named.next()) {
-        (_, Some(_)) => Err(Reason::invalid(format!(
-            "there is more than one {name} tag, at most one is allowed"
-        ))),
-        (None, None) => Ok(None),
-        (Some(tag), None) => Ok(Some(tag.value().unwrap_or_default())),
-    }
+    find(event, name).at_most_one(name)
 }
 
 /// The value of a tag that must stand there once.
 pub(super) fn exactly_one<'e>(event: &'e Event, name: &str) -> Result<Cow<'e, str>, Reason> {
-    at_most_one(event, name)?
-        .ok_or_else(|| Reason::invalid(format!("there is no {name} tag, exactly one is needed")))
+    find(event, name).exactly_one(name)
 }
 
 /// The one recipient.
@@ -43,7 +72,12 @@ pub(super) fn public_key(name: &str, value: &str) -> Result<PublicKey, Reason> {
 
 /// The one group.
 pub(super) fn group_id(event: &Event) -> Result<Cow<'_, str>, Reason> {
-    sensible_group_id(exactly_one(event, "h")?)
+    group_id_in(find(event, "h"))
+}
+
+/// The same where the tags were gone through.
+pub(super) fn group_id_in(h: Single<'_>) -> Result<Cow<'_, str>, Reason> {
+    sensible_group_id(h.exactly_one("h")?)
 }
 
 /// The one group, if any is named.

@@ -24,12 +24,12 @@ pub(super) fn limit(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
 /// A row does not say what the gateway writes.
-fn unreadable(column: &'static str) -> sqlx::Error {
+pub(super) fn unreadable(column: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(format!("column {column}").into())
 }
 
@@ -263,7 +263,7 @@ impl From<LoadRow> for BoxLoad {
     }
 }
 
-/// Of `archived_events`.
+/// Of `archived_events` in PostgreSQL.
 #[derive(FromRow)]
 pub(super) struct ArchivedRow {
     position: i64,

@@ -12,7 +12,7 @@ pub(in crate::storage) mod letters;
 mod model;
 pub(in crate::storage) mod packages;
 pub(in crate::storage) mod rosters;
-mod samples;
+pub(super) mod samples;
 pub(in crate::storage) mod sweeping;
 
 use super::Storage;

@@ -51,6 +51,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the log of writes is cut down to when it has grown.
 const WAL_BYTES: &str = "67108864";
+/// Pages that a large transaction changes stay in memory until it ends: 16 MiB.
+const WRITER_CACHE_KIB: &str = "-16384";
+/// So many pages are in the log before they are written to their places, most of which were changed several times by then:
+/// 16 MiB.
+const CHECKPOINT_PAGES: &str = "4000";
 
 impl SqliteStorage {
     /// Opens the file, which is made if it is not there, for this user alone.
@@ -71,7 +76,11 @@ impl SqliteStorage {
                 .max_lifetime(None)
                 .test_before_acquire(false)
         };
-        let writer = first_connection(pool().max_connections(1), &options).await?;
+        let writing = options
+            .clone()
+            .pragma("cache_size", WRITER_CACHE_KIB)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        let writer = first_connection(pool().max_connections(1), &writing).await?;
         bring_up_to_date(&writer).await?;
         let readers = pool().max_connections(max_connections.max(1));
         Ok(SqliteStorage {

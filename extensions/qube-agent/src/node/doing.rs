@@ -6,6 +6,7 @@ use crate::durable;
 use crate::history::{Entry, Outcome};
 use crate::journal::{Mark, Step};
 use crate::report;
+use crate::run_once;
 use crate::task::Task;
 use std::io;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use tokio::time::sleep;
 
 /// How long a genesis may take that is fetched before its time, at a time.
 const EARLY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Files of the operator's commands that are kept to look at: three a command.
+const KEPT_RUN_FILES: usize = 60;
 
 impl Node {
     /// Begins an action, unless its quorum is too new.
@@ -26,6 +30,8 @@ impl Node {
         }
         let (network, name) = (&self.network.id, task.name());
         tracing::info!(%network, task = name, hash = %task.directive.hash, "the quorum is reached: acting");
+        // Nothing runs now: all that is there has ended.
+        run_once::forget_oldest(&self.folder.join("runs"), KEPT_RUN_FILES)?;
         let result = serde_json::to_value(&task)?;
         let now_s = self.around.clock.now_s();
         self.journal

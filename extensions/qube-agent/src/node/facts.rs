@@ -26,9 +26,9 @@ impl Known {
             .iter()
             .any(|action| action.quorum_at.is_some() && !past.contains_key(&action.key));
         let version = match &network.current_version_command {
-            Some(argv) if something_new => version_of(argv).await,
-            Some(_) => None,
-            None => installed.or_else(|| network.current_version.clone()),
+            // Where it tells nothing, what was installed here still keeps the node from a downgrade.
+            Some(argv) if something_new => version_of(argv).await.or(installed),
+            _ => installed.or_else(|| network.current_version.clone()),
         };
         let asks_height = options(state)
             .flat_map(|options| &options.conditions)

@@ -62,15 +62,6 @@ impl Moment {
 
 const TWO_DAYS_S: u64 = 2 * DAY_S;
 
-/// A date in UTC for people: `2026-11-22 07:44 UTC`.
-pub(crate) fn date(at_s: u64) -> String {
-    Date {
-        at_s,
-        style: Style::Person,
-    }
-    .to_string()
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Style {
     Machine,
@@ -118,6 +109,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn date(at_s: u64) -> String {
+        let style = Style::Person;
+        Date { at_s, style }.to_string()
+    }
 
     #[test]
     fn q13_moments_are_told_as_people_do() {

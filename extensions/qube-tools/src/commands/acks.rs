@@ -1,7 +1,7 @@
 //! `trellis qube acks`
 
 use crate::out::{json, line, print};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::settings::{Common, misuse};
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -25,9 +25,7 @@ impl Acks {
         let ledger = ledger(&settings, &relays).await?;
         relays.shut_down().await;
         let now_s = now_s();
-        let state = ledger
-            .network(&network.id, now_s)
-            .ok_or_else(|| misuse("no such network"))?;
+        let state = state(&ledger, &network.id).ok_or_else(|| misuse("no such network"))?;
         let action = match &self.key {
             None => state.current_action(),
             Some(begin) => state

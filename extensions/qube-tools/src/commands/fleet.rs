@@ -1,7 +1,7 @@
 //! `trellis qube fleet`
 
 use crate::out::{json, line, print};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -29,10 +29,8 @@ impl Fleet {
         let ledger = ledger(&settings, &relays).await?;
         relays.shut_down().await;
         let now_s = now_s();
-        let mut networks: Vec<NetworkState> = wanted
-            .iter()
-            .filter_map(|id| ledger.network(id, now_s))
-            .collect();
+        let mut networks: Vec<NetworkState> =
+            wanted.iter().filter_map(|id| state(&ledger, id)).collect();
         if self.troubled {
             for network in &mut networks {
                 network.nodes.retain(is_troubled);

@@ -18,7 +18,7 @@ pub(crate) enum GenesisCommand {
     /// Print the SHA-256 of a genesis, after a look at whether it adds up.
     Hash(Hash),
     /// Put a genesis on a Blossom server or into a folder.
-    Publish(publish::Publish),
+    Publish(Box<publish::Publish>),
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,10 +2,9 @@
 
 use crate::Unwell;
 use crate::out::{json, line};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::rest;
 use crate::settings::Common;
-use crate::span::now_s;
 use crate::table::harmless;
 use serde::Serialize;
 use trellis_qube_protocol::{ActionStatus, NetworkState};
@@ -45,8 +44,7 @@ impl Health {
         let relays = connect(&settings, None).await?;
         match ledger(&settings, &relays).await {
             Ok(ledger) => {
-                let now_s = now_s();
-                for state in wanted.iter().filter_map(|id| ledger.network(id, now_s)) {
+                for state in wanted.iter().filter_map(|id| state(&ledger, id)) {
                     checks.extend(of_network(&state));
                 }
             }

@@ -1,7 +1,7 @@
 //! `trellis qube history`
 
 use crate::out::{json, print, progress};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -26,8 +26,7 @@ impl History {
             progress("only what stands on the relays: --api URL adds what was replaced");
         }
         let now_s = now_s();
-        let mut actions = ledger
-            .network(&network.id, now_s)
+        let mut actions = state(&ledger, &network.id)
             .map(|state| state.actions)
             .unwrap_or_default();
         actions.truncate(self.limit);

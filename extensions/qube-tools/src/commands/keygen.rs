@@ -39,7 +39,9 @@ impl Keygen {
         let keys = Keys::generate();
         match self.plain {
             true => keyfile::write_plain(&file, keys.secret_key())?,
-            false => keyfile::write_encrypted(&file, keys.secret_key(), &self.passphrase.new()?)?,
+            false => {
+                keyfile::write_encrypted(&file, keys.secret_key(), &self.passphrase.chosen()?)?
+            }
         }
         let npub = keys
             .public_key()

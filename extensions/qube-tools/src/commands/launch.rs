@@ -4,7 +4,7 @@ use super::rollback::{before_current, way_back};
 use super::signal::{Genesis, What};
 use super::watch::Watch;
 use crate::out::{json, line, progress};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::settings::{Common, Settings, misuse};
 use crate::signing::{KeyArguments, publish, show, sign};
 use crate::span::{Moment, moment, now_s, span};
@@ -113,9 +113,7 @@ impl Launch {
                 .await?;
         }
         relays.shut_down().await;
-        let state = ledger
-            .network(&network.id, now_s())
-            .context("the network is known")?;
+        let state = state(&ledger, &network.id).context("the network is known")?;
         let action = state.action(&key).context("the action is known")?.clone();
         if settings.json {
             json(&Launched {
@@ -148,7 +146,7 @@ impl Launch {
         ledger: &mut Ledger,
     ) -> anyhow::Result<()> {
         let developer = keys.public_key().into();
-        let standing = ledger.valid_at(&developer, &network.id, now_s());
+        let standing = ledger.valid_at(&developer, &network.id, u64::MAX);
         if standing.is_some_and(|standing: &Signal| standing.directive == *directive) {
             progress("your vote for this is there already");
             return Ok(());
@@ -237,9 +235,7 @@ impl Launch {
         ledger: &mut Ledger,
     ) -> anyhow::Result<Option<ActionKey>> {
         let now_s = now_s();
-        let state = ledger
-            .network(&network.id, now_s)
-            .context("the network is known")?;
+        let state = state(ledger, &network.id).context("the network is known")?;
         if state.current != Some(launched) {
             progress("it was not agreed on: there is nothing to go back from");
             return Ok(None);

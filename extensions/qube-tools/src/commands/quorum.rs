@@ -1,7 +1,7 @@
 //! `trellis qube quorum`
 
 use crate::out::{json, line, print};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -33,10 +33,8 @@ impl Quorum {
             Some(begin) => key.to_string().starts_with(begin),
             None => true,
         };
-        let mut networks: Vec<NetworkState> = wanted
-            .iter()
-            .filter_map(|id| ledger.network(id, now_s))
-            .collect();
+        let mut networks: Vec<NetworkState> =
+            wanted.iter().filter_map(|id| state(&ledger, id)).collect();
         for network in &mut networks {
             network
                 .actions

@@ -1,7 +1,7 @@
 //! `trellis qube rollback`
 
 use crate::out::{json, line, progress};
-use crate::reading::{connect, ledger};
+use crate::reading::{connect, ledger, state};
 use crate::settings::{Common, misuse};
 use crate::signing::{KeyArguments, publish, show, sign};
 use crate::span::{now_s, span};
@@ -35,9 +35,7 @@ impl Rollback {
         let relays = connect(&settings, Some(&keys)).await?;
         let mut ledger = ledger(&settings, &relays).await?;
         let now_s = now_s();
-        let state = ledger
-            .network(&network.id, now_s)
-            .ok_or_else(|| misuse("no such network"))?;
+        let state = state(&ledger, &network.id).ok_or_else(|| misuse("no such network"))?;
         let before = match &self.to {
             Some(begin) => state
                 .actions

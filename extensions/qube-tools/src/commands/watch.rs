@@ -1,9 +1,8 @@
 //! Following a network until something is so.
 
 use crate::out::progress;
-use crate::reading::{filters, take};
+use crate::reading::{filters, state, take};
 use crate::settings::Settings;
-use crate::span::now_s;
 use anyhow::{Context as _, bail};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -47,9 +46,7 @@ impl Watch {
     ) -> anyhow::Result<Option<T>> {
         let end = Instant::now() + within;
         loop {
-            let state = ledger
-                .network(&self.network, now_s())
-                .context("the network is known")?;
+            let state = state(ledger, &self.network).context("the network is known")?;
             let action = state.action(&self.key).context("the action is known")?;
             self.tell(action, state.quorum);
             if let Some(found) = enough(action) {

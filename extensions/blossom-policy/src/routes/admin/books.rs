@@ -203,11 +203,11 @@ async fn resolve(
         OutcomeKind::Dismiss => {
             let reason = administration::checked(&wanted.reason)?;
             let now_ms = me.host.clock().now_ms();
+            let decision = subject.decision(now_ms, &by, "dismiss", &reason);
             let index = index.clone();
             let dismiss = async move {
                 if index.resolve_report(number, "dismissed").await? {
-                    administration::write_down(&index, now_ms, &by, "dismiss", subject, &reason)
-                        .await?;
+                    administration::write_down(&index, &decision).await?;
                 }
                 Ok(())
             };
@@ -215,7 +215,12 @@ async fn resolve(
         }
         OutcomeKind::Remove => {
             for action in [Action::Ban, Action::Remove] {
-                administration::carry_out(&me, &by, action, subject, &wanted.reason).await?;
+                let done = administration::carry_out(&me, &by, action, subject, &wanted.reason);
+                match done.await {
+                    // Its owners may have given it up since.
+                    Ok(_) | Err(Refusal::NoBlob) => {}
+                    Err(refusal) => return Err(refusal),
+                }
             }
             index.resolve_reports_of(&report.sha256, "removed").await?;
         }

@@ -86,7 +86,11 @@ pub(super) fn welcome_letter(name: &str, recipient: u64) -> Letter {
 }
 
 /// A message to archive; of a group, for somebody, or both.
-pub(super) fn archived(number: u64, group_id: Option<&str>, recipient: Option<u64>) -> Archived {
+pub(in crate::storage) fn archived(
+    number: u64,
+    group_id: Option<&str>,
+    recipient: Option<u64>,
+) -> Archived {
     Archived {
         position: 0,
         id: id(number),

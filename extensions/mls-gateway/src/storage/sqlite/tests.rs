@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::storage::conformance::samples::archived;
 use crate::storage::conformance::{Scratch, agreement, suite};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -82,6 +83,82 @@ async fn m29_an_older_database_is_taken_over() {
             assert_eq!(letters.len(), 1);
         }
         assert_eq!(storage.rosters(&["g".to_owned()]).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn m29_an_archive_with_keys_in_digits_is_taken_over() {
+    let file = File::create().await.unwrap();
+    let options = SqliteConnectOptions::from_str(file.url().reveal()).unwrap();
+    let mut old = options.create_if_missing(true).connect().await.unwrap();
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    migrations.migrations.to_mut().retain(|it| it.version <= 5);
+    migrations.run_direct(None, &mut old, false).await.unwrap();
+    let (group, recipient) = (archived(1, Some("g"), None), archived(2, None, Some(5)));
+    for (event, position) in [(&group, 3), (&recipient, 7)] {
+        let insert = "INSERT INTO archived_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let insert = sqlx::query(insert)
+            .bind(position)
+            .bind(event.id.to_hex())
+            .bind(i64::from(event.kind))
+            .bind(event.pubkey.to_hex())
+            .bind(event.group_id.clone())
+            .bind(event.recipient.map(|key| key.to_hex()))
+            .bind(event.created_at_s as i64)
+            .bind(event.archived_at_s as i64)
+            .bind(event.json.clone());
+        insert.execute(&mut old).await.unwrap();
+    }
+    let set = "INSERT INTO archived_events VALUES (9, 'no id', 445, '', 'g', NULL, 1, 1, ''); \
+               UPDATE counters SET value = 9 WHERE name = 'archive'";
+    sqlx::raw_sql(set).execute(&mut old).await.unwrap();
+    sqlx::Connection::close(old).await.unwrap();
+
+    let storage = file.open().await;
+    let all = ArchiveQuery {
+        max: 9,
+        ..ArchiveQuery::default()
+    };
+    let at = |event: &Archived, position| Archived {
+        position,
+        ..event.clone()
+    };
+    let before = [at(&group, 3), at(&recipient, 7)];
+    assert_eq!(storage.archived(&all).await.unwrap(), before);
+    let groups = ["g".to_owned()];
+    let of_group = ArchiveQuery {
+        groups: Some(&groups),
+        ..all
+    };
+    assert_eq!(storage.archived(&of_group).await.unwrap(), before[..1]);
+    let next = archived(3, None, Some(5));
+    let events = [group.clone(), next.clone()];
+    assert_eq!(storage.archive(&events).await.unwrap(), 1);
+    assert_eq!(storage.forget(&[group.id]).await.unwrap(), 1);
+    let recipients = [next.recipient.unwrap()];
+    let to_them = ArchiveQuery {
+        recipients: Some(&recipients),
+        ..all
+    };
+    let found = storage.archived(&to_them).await.unwrap();
+    assert_eq!(found, [at(&recipient, 7), at(&next, 11)]);
+}
+
+#[tokio::test]
+async fn m30_pages_of_the_archive_are_found_by_its_indexes() {
+    let file = File::create().await.unwrap();
+    let storage = SqliteStorage::open(&file.url(), 1).await.unwrap();
+    for (statement, index) in [
+        (super::archive::OF_GROUP, "idx_archived_group"),
+        (super::archive::OF_RECIPIENT, "idx_archived_recipient"),
+    ] {
+        let plan = format!("EXPLAIN QUERY PLAN {statement}");
+        let plan = sqlx::query_as(sqlx::AssertSqlSafe(plan));
+        let plan: Vec<(i64, i64, i64, String)> = plan.fetch_all(&storage.readers).await.unwrap();
+        let steps: Vec<String> = plan.into_iter().map(|step| step.3).collect();
+        assert!(steps[0].contains(index), "{steps:?}");
+        assert!(steps[0].contains("position>?"), "{steps:?}");
+        assert_eq!(steps.len(), 1, "in order: {steps:?}");
     }
 }
 

@@ -71,11 +71,13 @@ fn q14_a_deadline_without_quorum_and_one_that_is_missed() {
         found(&state(&one, &[], later), later),
         [(Kind::NoQuorum, said.to_owned())]
     );
+    // Half an hour to report is theirs.
+    let much_later = deadline_s + 1_801;
     let before = agreed("v1.0.0");
     let node = [report("node-1", "v1.0.0", None, NOW_S + 10)];
     let both = (0..2).map(|it| reboot(&developer(it), "v2.0.0", deadline_s, NOW_S + 20 + it));
     let all: Vec<Event> = before.into_iter().chain(both).collect();
-    let kinds: Vec<Kind> = found(&state(&all, &node, later), later)
+    let kinds: Vec<Kind> = found(&state(&all, &node, much_later), much_later)
         .into_iter()
         .map(|(kind, _)| kind)
         .collect();

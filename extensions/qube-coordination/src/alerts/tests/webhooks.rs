@@ -63,6 +63,11 @@ fn told(seq: u64, status: &str, kind: &str) -> (u64, String, String) {
     (seq, status.to_owned(), kind.to_owned())
 }
 
+/// Whether the page of the fleet says so.
+async fn shows(relay: &TestRelay, words: &str) -> bool {
+    relay.get("/qube").await.text().contains(words)
+}
+
 async fn conflict(relay: &TestRelay) {
     let signals = [
         (0, upgrade(&developer(0), "v1.4.0", "ab", START_S - 9)),
@@ -97,18 +102,8 @@ async fn q14_a_server_that_fails_first_gets_every_alert_once_and_in_order_across
     )
     .await;
     until("it is tried", async || server.asked().len() > asked).await;
-    until("both are noted", async || {
-        relay
-            .metric("qube_coordination_webhooks_waiting", &[("webhook", "1")])
-            .await
-            >= 1.0
-            && relay
-                .metric(
-                    "qube_coordination_alerts_open",
-                    &[("kind", "failed_action")],
-                )
-                .await
-                == 1.0
+    until("the failure is noted", async || {
+        shows(&relay, "failed on 1 node").await
     })
     .await;
     let relay = relay.kill_and_restart().await;
@@ -129,13 +124,7 @@ async fn q14_a_server_that_fails_first_gets_every_alert_once_and_in_order_across
     let count = server.asked().len();
     let relay = relay.restart().await;
     until("it is open again", async || {
-        relay
-            .metric(
-                "qube_coordination_alerts_open",
-                &[("kind", "failed_action")],
-            )
-            .await
-            == 1.0
+        shows(&relay, "failed on 1 node").await
     })
     .await;
     let stranger = Author::new(900);
@@ -159,13 +148,12 @@ async fn q14_what_is_not_taken_in_time_is_given_up() {
     until("it is tried", async || !server.asked().is_empty()).await;
     relay.clock().advance(std::time::Duration::from_secs(61));
     until("it is given up", async || {
+        // Of the process, and no other test gives up.
+        let labels = [("result", "given_up")];
         relay
-            .metric(
-                "qube_coordination_webhooks_total",
-                &[("result", "given_up")],
-            )
+            .metric("qube_coordination_webhooks_total", &labels)
             .await
-            == 1.0
+            >= 1.0
     })
     .await;
     failing.store(0, Relaxed);
