@@ -142,4 +142,16 @@ async fn q17_sync_and_history_lead_to_the_same_state() {
     assert!(agreed("hqz", "1.0.0"));
     assert!(agreed("hqz", "1.0.1"));
     assert!(agreed("testnet", "3.0.0"));
+    // Both logs hold together, and the operator can see that they do.
+    for relay in [&a, &b] {
+        let config = relay.setup().config_file().display().to_string();
+        let audit = relay.setup().run(&["qube-audit", "-c", &config]).await;
+        audit.assert_success();
+        assert!(audit.stdout.contains("log: "), "{}", audit.text());
+        assert!(
+            audit.stdout.contains(" entries, the last is "),
+            "{}",
+            audit.text()
+        );
+    }
 }

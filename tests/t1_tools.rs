@@ -2,6 +2,8 @@
 
 #![cfg(feature = "qube_coordination")]
 
+#[path = "t1_tools/blob_server.rs"]
+mod blob_server;
 #[path = "t1_tools/genesis.rs"]
 mod genesis;
 #[path = "t1_tools/ground.rs"]

@@ -1,5 +1,6 @@
 //! Genesis files.
 
+use crate::blob_server::BlobServer;
 use crate::ground::{Ground, secret_file, tool};
 use std::fs;
 use tempfile::TempDir;
@@ -134,33 +135,47 @@ async fn t1_genesis_is_published_where_nodes_get_the_same_bytes() {
         fs::read(&file).expect("it")
     );
 
-    let author = Author::new();
-    let blobs = ground.path("blobs").display().to_string();
-    let config = format!(
-        "[extensions.blossom_policy]\nwho_can_upload = 'anyone'\nallowed_types = ['application/json']\n\
-         storage.path = '{blobs}'\n"
-    );
-    let setup = trellis!().config(&config);
-    let check = setup
-        .run(&[
-            "config",
-            "check",
-            "-c",
-            &setup.config_file().display().to_string(),
-        ])
-        .await;
-    if check.code != Some(0) {
-        eprintln!(
-            "SKIPPED: a Blossom server that takes JSON: {}",
-            check.text()
-        );
-        return;
-    }
-    let server = setup.start().await;
-    let key = secret_file(&ground.home, "uploader", &author.secret())
+    let uploader = Author::new();
+    let key = secret_file(&ground.home, "uploader", &uploader.secret())
         .display()
         .to_string();
+    let server = BlobServer::start();
     let uploaded = ground
+        .tool(&[
+            "genesis",
+            "publish",
+            &file,
+            "--to",
+            &server.url(),
+            "--key",
+            &key,
+        ])
+        .await;
+    let words = format!(
+        "--genesis-url {}/{hash} --genesis-hash {hash}",
+        server.url()
+    );
+    assert!(
+        uploaded.assert_success().stdout.contains(&words),
+        "{}",
+        uploaded.text()
+    );
+    assert_eq!(server.uploader(), Some(uploader.pubkey()));
+}
+
+#[tokio::test]
+async fn t1_genesis_that_a_server_refuses_is_said_with_its_reason() {
+    let ground = Ground::new().await;
+    let file = ground.path("genesis.json").display().to_string();
+    new(&ground.home, "single", 1, &["--out", &file])
+        .await
+        .assert_success();
+    // The relay's own Blossom server stores no text, whatever it is called.
+    let blobs = ground.path("blobs").display().to_string();
+    let config = format!("[extensions.blossom_policy]\npath = '{blobs}'\n");
+    let server = trellis!().config(&config).start().await;
+    let key = ground.path("key-0").display().to_string();
+    let refused = ground
         .tool(&[
             "genesis",
             "publish",
@@ -171,10 +186,10 @@ async fn t1_genesis_is_published_where_nodes_get_the_same_bytes() {
             &key,
         ])
         .await;
-    let uploaded = uploaded.assert_success();
+    refused.assert_failure(&["answered 4"]);
     assert!(
-        uploaded.stdout.contains(&format!("--genesis-hash {hash}")),
+        !refused.stderr.contains("no reason given"),
         "{}",
-        uploaded.text()
+        refused.text()
     );
 }

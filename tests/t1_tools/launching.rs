@@ -58,7 +58,7 @@ async fn t1_launch_signs_the_way_back_when_nodes_fail() {
         .iter()
         .find(|action| action["key"] == shown["rolled_back_to"])
         .expect("the way back");
-    assert_eq!(back["version"], "1.0.0");
+    assert_eq!(back["directive"]["version"], "1.0.0");
     assert_eq!(
         back["votes"][0]["developer"],
         json!(ground.developers[1].pubkey())

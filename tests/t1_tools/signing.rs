@@ -197,7 +197,7 @@ async fn t1_rollback_signs_what_was_agreed_on_before() {
         .find(|action| action["key"] == *current)
         .expect("the current one");
     assert_eq!(
-        (&back["version"], &back["again"]),
+        (&back["directive"]["version"], &back["again"]),
         (&json!("1.0.0"), &json!(true))
     );
 }

@@ -19,8 +19,8 @@ pub(crate) enum KeyError {
     },
     /// Others could read it.
     #[error(
-        "{}: its mode is {mode:04o}, so that others than its owner may read the secret key; allowed are 0600 and 0400: chmod 600 {}",
-        file.display(), file.display()
+        "{}: its mode is {mode:04o}: others than its owner may read the secret key; allowed are 0600 and 0400 (chmod 600)",
+        file.display()
     )]
     Mode {
         /// Which.

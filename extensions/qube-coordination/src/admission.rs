@@ -96,10 +96,21 @@ impl QubeCoordination {
                 "this session has authenticated as another key than the directive's author",
             ));
         }
-        let deadline = signal.check_deadline(self.host.clock().now_s());
-        deadline
-            .err()
-            .map(|error| Refused::invalid(error.to_string()))
+        if let Err(error) = signal.check_deadline(self.host.clock().now_s()) {
+            return Some(Refused::invalid(error.to_string()));
+        }
+        let wait = self
+            .directives
+            .try_take(&signal.developer.to_string())
+            .err()?;
+        Some(Refused {
+            label: "rate_limited",
+            reason: Reason::rate_limited(format!(
+                "more than {} directives of this key in an hour, try again in {} s",
+                self.settings.directives_per_hour,
+                wait.as_secs() + 1
+            )),
+        })
     }
 
     /// What is wrong with who directs what.

@@ -42,9 +42,11 @@ pub struct Config {
     #[schemars(range(min = 1, max = 10_000))]
     pub(crate) max_listeners: Option<usize>,
 
-    /// Whether the relay takes nothing but directives (33321), reports (3333) and what belongs to the protocol itself
-    /// (kinds 5 and 62). Default: false.
+    /// Whether the relay takes nothing but directives (33321) and reports (3333). Default: false.
     pub(crate) exclusive: Option<bool>,
+    /// Directives that one developer may publish in an hour, for all networks together: 1 to 1000000. Default: 60.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) directives_per_hour: Option<u32>,
     /// What a developer's newer directive withdraws: "network" (their vote on the same network) or "address" (their vote on
     /// whatever network, as the one address of NIP-01 has it). Default: "network".
     pub(crate) vote_scope: VoteScope,
@@ -139,6 +141,12 @@ impl Config {
                 1..=1_000_000,
             )?,
             exclusive: self.exclusive.unwrap_or(false),
+            directives_per_hour: within(
+                "directives_per_hour",
+                self.directives_per_hour,
+                60,
+                1..=1_000_000,
+            )?,
             vote_scope: self.vote_scope,
             node_identity: self.node_identity,
             max_nodes: within("max_nodes", self.max_nodes, 10_000, 1..=100_000)?,

@@ -6,7 +6,7 @@
 mod following;
 mod loading;
 
-pub(crate) use following::register;
+pub(crate) use following::{register, resolved_key};
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

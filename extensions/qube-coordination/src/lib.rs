@@ -12,6 +12,7 @@
 mod admission;
 mod alerts;
 mod attempts;
+mod commands;
 mod config;
 mod dashboard;
 mod exclusive;
@@ -46,6 +47,8 @@ use trellis_relay::extension::prelude::*;
 
 /// How often time alone is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// Ticks after the start until everything is read once more.
+const READ_AGAIN_TICKS: u32 = 120;
 
 /// The extension.
 pub struct QubeCoordination {
@@ -61,6 +64,8 @@ pub struct QubeCoordination {
     mirror: Option<Mirror>,
     /// Requests to the routes, by address.
     requests: RateLimiter,
+    /// Directives, by developer: what was replaced is kept for good.
+    directives: RateLimiter,
 }
 
 impl Extension for QubeCoordination {
@@ -79,6 +84,7 @@ impl Extension for QubeCoordination {
         watch::show(&holdings.state());
         Ok(QubeCoordination {
             requests: host.rate_limiter(settings.requests_per_minute, Duration::from_secs(60)),
+            directives: host.rate_limiter(settings.directives_per_hour, Duration::from_secs(3600)),
             attempts: Attempts::new(clock),
             peers: Peers::of(&settings),
             alerts: Alerts::new(settings.clone()),
@@ -106,6 +112,7 @@ impl Extension for QubeCoordination {
         keeping::register(hooks);
         holdings::register(hooks);
         information::register(hooks);
+        commands::register(hooks);
         routes::register(&self.settings, hooks);
         if let Some(path) = &self.settings.dashboard_path {
             dashboard::register(path, hooks);
@@ -118,11 +125,16 @@ impl Extension for QubeCoordination {
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
         // What was committed before the hooks of this instance were in force, and after `build` had read everything.
         self.holdings.load(&self.host).await?;
+        let mirroring = async {
+            mirror::run(&self, &stop).await;
+            // Without a mirror it ends at once, and the others go on.
+            stop.stopped().await;
+        };
         tokio::select! {
             () = keep_time(&self) => Ok(()),
             result = peers::visit_forever(&self) => result,
             result = self.alerts.run(&self, &stop) => result,
-            () = mirror::run(&self, &stop) => Ok(()),
+            () = mirroring => Ok(()),
             () = stop.stopped() => Ok(()),
         }
     }
@@ -144,7 +156,15 @@ impl Extension for QubeCoordination {
 }
 
 async fn keep_time(me: &QubeCoordination) {
+    let mut read_again_in = READ_AGAIN_TICKS;
     loop {
+        // What a request to vanish hid while everything was read is shown again by now.
+        read_again_in = read_again_in.saturating_sub(1);
+        if read_again_in == 1
+            && let Err(error) = me.holdings.load(&me.host).await
+        {
+            tracing::warn!(%error, "directives and reports could not be read again");
+        }
         tokio::time::sleep(TICK).await;
         if me.holdings.look_at_time() {
             watch::show(&me.holdings.state());

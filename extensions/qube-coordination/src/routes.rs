@@ -43,7 +43,9 @@ pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<QubeCoordinati
         report::declare(api);
         audit::declare(api);
         export::declare(api);
-        dashboard::declare_live(api);
+        if settings.dashboard_path.is_some() {
+            dashboard::declare_live(api);
+        }
     });
 }
 

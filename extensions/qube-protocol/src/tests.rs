@@ -9,6 +9,7 @@ mod ground;
 mod histories;
 mod page;
 mod reading;
+mod replaying;
 mod reporting;
 mod size;
 mod statuses;

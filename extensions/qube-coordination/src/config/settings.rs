@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) service_tokens: ServiceTokens,
     pub(crate) requests_per_minute: u32,
     pub(crate) exclusive: bool,
+    pub(crate) directives_per_hour: u32,
     pub(crate) vote_scope: VoteScope,
     pub(crate) node_identity: NodeIdentity,
     pub(crate) max_nodes: usize,

@@ -158,7 +158,10 @@ fn q1_the_shipped_table_shows_every_key_with_its_default() {
     table.remove("peer_token");
     let read = |table: toml::Table| -> String {
         let config: Config = table.try_into().expect("a readable table");
-        format!("{:?}", config.settle().expect("a right table"))
+        let mut settings = (*config.settle().expect("a right table")).clone();
+        let alerts = std::mem::take(&mut settings.alerts);
+        let alerts = (alerts.give_up_after(), alerts.keep(), alerts.webhooks.len());
+        format!("{settings:?} {alerts:?}")
     };
     let least = toml::Table::from_iter([("networks".to_owned(), table["networks"].clone())]);
     assert_eq!(read(table), read(least));

@@ -58,11 +58,14 @@ impl QubeCoordination {
         if is_replaced {
             self.holdings.load_replaced(&self.host).await?;
         }
+        self.holdings.learn(signals, Vec::new());
+        // First: whoever sees a report shall find to what it belongs.
+        self.write_resolved(&acks).await?;
         let now_s = self.host.clock().now_s();
         acks.iter().for_each(|ack| watch::reported(ack, now_s));
-        self.holdings.learn(signals, acks.clone());
+        self.holdings.learn(Vec::new(), acks);
         watch::followed(&before, &self.holdings.state());
-        self.write_resolved(&acks).await
+        Ok(())
     }
 
     /// The row that keeps a removed directive in memory goes with it.

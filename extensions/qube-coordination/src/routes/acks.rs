@@ -7,10 +7,11 @@ use super::csv::{Row, cell};
 use super::{Listing, Reader, find};
 use crate::QubeCoordination;
 use crate::fields;
+use crate::holdings::resolved_key;
 use actix_web::web::{Path, Query};
 use std::str::FromStr;
 use std::sync::Arc;
-use trellis_qube_protocol::{Ack, ActionKey, KIND_ACK, StatusKind};
+use trellis_qube_protocol::{Ack, ActionKey, EventId, KIND_ACK, StatusKind};
 use trellis_relay::extension::http::Api;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
@@ -121,9 +122,21 @@ async fn list(
             break;
         }
     }
+    for report in items.iter_mut().filter(|it| it.signal.is_none()) {
+        report.signal = stored_signal(&me, &report.id).await?;
+    }
     let is_full = items.len() == page.limit();
     let next = (is_full || !is_over).then(|| super::export::cursor(&place.to_string()));
     Ok(reader.list(items, next))
+}
+
+/// The directive that a report belonged to when it came, where that is not known here any more: its author directs the network
+/// no longer, say.
+async fn stored_signal(me: &QubeCoordination, ack: &str) -> Result<Option<String>, ApiError> {
+    let id: EventId = ack.parse().map_err(ApiError::internal)?;
+    let row = me.host.kv_get(&resolved_key(&id)).await?;
+    let id = row.and_then(|row| <[u8; 32]>::try_from(row).ok());
+    Ok(id.map(|id| EventId::from_bytes(id).to_string()))
 }
 
 /// How far the stored reports were read, newest first: those signed before, or so many of one second.

@@ -59,6 +59,12 @@ async fn q12_fleet_of_two_thousand_nodes() {
     times.sort_unstable();
     println!("/fleet: median {:?}, worst {:?}", times[10], times[19]);
 
+    let begun = Instant::now();
+    let relay = ground.relay.restart().await;
+    println!("a restart with all of them: {:?}", begun.elapsed());
+    let ground = Ground { relay };
+    let mut client = ground.relay.connect().await;
+
     // What the state itself costs when a report is new.
     let begun = Instant::now();
     for author in authors.iter().take(50) {

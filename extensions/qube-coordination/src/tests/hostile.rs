@@ -106,3 +106,22 @@ async fn q14_attempts_of_strangers_are_counted_once_each() {
     );
     assert!(count().await >= before + 1.0);
 }
+
+#[tokio::test]
+async fn q2_a_developer_directs_so_often_and_no_more() {
+    let ground = Ground::start("directives_per_hour = 2").await;
+    let mut client = ground.client(1).await;
+    for patch in 0..2 {
+        ground.pass(1);
+        let event = ground.upgrade(1, "hqz", &format!("v1.0.{patch}")).sign();
+        client.store(&event).await;
+    }
+    ground.pass(1);
+    let event = ground.upgrade(1, "hqz", "v1.0.2").sign();
+    let refused = client.publish(&event).await;
+    assert!(
+        refused.reason().starts_with("rate-limited: "),
+        "{}",
+        refused.reason()
+    );
+}

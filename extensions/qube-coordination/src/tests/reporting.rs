@@ -1,6 +1,6 @@
 //! What follows from directives and reports (Q8 to Q11).
 
-use super::ground::{Ground, HASH, OTHER_HASH, upgrade};
+use super::ground::{Ground, HASH, OTHER_HASH, table, upgrade};
 use trellis_relay::testing::{json, until};
 
 #[tokio::test]
@@ -127,4 +127,27 @@ async fn q11_a_report_belongs_to_the_directive_of_its_time() {
         .await;
     let unresolved = acks.iter().find(|it| it["node_id"] == "node-101").unwrap();
     assert!(unresolved["signal"].is_null());
+}
+
+#[tokio::test]
+async fn q11_the_directive_of_a_report_is_remembered_when_its_author_directs_no_more() {
+    let mut ground = Ground::start("").await;
+    let directive = ground.direct(3, "hqz", "v1.0.0").await;
+    ground
+        .until_items("/networks/hqz/history", |it| it.len() == 1)
+        .await;
+    let report = ground.ack(100, 3, "hqz", "v1.0.0").sign();
+    ground.relay.connect().await.store(&report).await;
+    ground
+        .until_items("/networks/hqz/fleet", |it| it.len() == 1)
+        .await;
+    let key = ground.author(3).pubkey().to_hex();
+    let without = table("").replace(&format!(", '{key}'"), "");
+    until("the id is stored and its author is gone", async || {
+        let _ = ground.relay.reconfigure(&without).await;
+        let acks = ground.items("/networks/hqz/acks").await;
+        let history = ground.items("/networks/hqz/history").await;
+        history.is_empty() && acks[0]["signal"] == directive.id().to_hex()
+    })
+    .await;
 }

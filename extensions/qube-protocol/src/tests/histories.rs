@@ -1,6 +1,9 @@
 //! Random histories in random orders.
 
-use super::ground::{developer, kind, network, network_id, node_id, node_key, signal, signed};
+use super::ground::{
+    ack, developer, failure, kind, network, network_id, node_id, node_key, signal, signed, success,
+    upgrade,
+};
 use crate::{
     Ack, Action, ActionKey, Condition, Digest, Directive, FleetState, Identity, Ledger, Options,
     Report, Rollout, Signal, Status, VoteScope,
@@ -186,6 +189,31 @@ proptest! {
         let scope = if by_address { VoteScope::Address } else { VoteScope::Network };
         let (in_order, in_disorder) = (ledger(&history, scope), ledger(&shuffled, scope));
         prop_assert_eq!(answers(&in_order, &history), answers(&in_disorder, &history));
+    }
+
+    #[test]
+    fn q9_of_many_reports_of_one_node_the_same_are_kept(
+        (acks, shuffled) in prop::collection::vec((0..40_u64, 0..40_u64, any::<bool>()), 1..60)
+            .prop_flat_map(|acks| (Just(acks.clone()), Just(acks).prop_shuffle())),
+        late in 1..40_u64,
+    ) {
+        let told = |acks: &[(u64, u64, bool)], late_first: bool| {
+            let mut ledger = Ledger::new(vec![network("net")], VoteScope::Network);
+            let (early, other) = (upgrade("1.0.0"), Directive { hash: Digest::of(b"other"), ..upgrade("1.0.0") });
+            let signals = [signal(0, 0, &early), signal(0, late, &other)];
+            let (first, second) = if late_first { (1, 0) } else { (0, 1) };
+            ledger.insert_signal(signals[first].clone());
+            for (created_at, action_at, succeeds) in acks {
+                let status = if *succeeds { success() } else { failure() };
+                let mut report = ack(1, 0, *action_at, &early, status).report;
+                report.action_at = *action_at;
+                ledger.insert_ack(signed(1, *created_at, report));
+            }
+            ledger.insert_signal(signals[second].clone());
+            let reports = [&early, &other].map(|on| ledger.acks(&network_id("net"), &on.key()));
+            (reports, ledger.state(50))
+        };
+        prop_assert_eq!(told(&acks, false), told(&shuffled, true));
     }
 
     #[test]
