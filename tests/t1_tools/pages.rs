@@ -73,7 +73,14 @@ fn commands(line: &str, program: &[&str]) -> Vec<Vec<String>> {
         if is_begun && rest.len() > program.len() && rest.iter().zip(program).all(|(a, b)| a == b) {
             let own = rest[program.len()..].iter();
             let own = own.take_while(|word| !ends.contains(&word.as_str()));
-            found.push(own.map(|word| filled_in(word)).collect());
+            let own: Vec<String> = own.map(|word| filled_in(word)).collect();
+            // Where a page leaves out the rest, two words say at least which command is meant.
+            let is_cut = rest
+                .get(program.len() + own.len())
+                .is_some_and(|end| end == "...");
+            if !is_cut || own.len() > 1 {
+                found.push(own);
+            }
         }
     }
     found
@@ -88,6 +95,7 @@ fn filled_in(word: &str) -> String {
         ("$HASH", hash),
         ("$GENESIS_HASH", hash),
         ("$GENESIS_URL", "https://example.com/genesis.json"),
+        ("$AT", "1790000000"),
         ("$FROM", "1790000000"),
         ("$UNTIL", "1790003600"),
         ("$DEADLINE", "1790000000"),
