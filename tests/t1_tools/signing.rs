@@ -235,7 +235,7 @@ async fn t1_rollback_wants_a_key_that_names_one_action_that_was_agreed_on() {
     }
     ground.upgrade(2, "v1.2.0", HASH).await.assert_success();
     let key = ground.path("key-2").display().to_string();
-    let quorum = ground.json(&["history"]).await;
+    let quorum = ground.json(&["quorum"]).await;
     let actions = quorum[0]["actions"].as_array().expect("actions");
     let proposal = actions
         .iter()
@@ -308,7 +308,9 @@ async fn t1_the_way_back_of_a_reboot_is_one_for_all_developers() {
     let said = first.assert_success().stdout.clone();
     let typed = said.split("trellis qube rollback ").nth(1);
     let typed = typed.expect("what others type").trim();
-    let alone = ground.tool(&["rollback", "--key", &keys[1]]).await;
+    let alone = ground
+        .tool(&["rollback", "--key", &keys[1], "--within", "31m"])
+        .await;
     alone.assert_failure(&["others vote for the same reboot", "--required-by"]);
 
     let words: Vec<&str> = ["rollback"]

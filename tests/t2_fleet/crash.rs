@@ -4,7 +4,7 @@
 use crate::ground::Ground;
 use crate::node::{FIRST, Node, Plan};
 use std::fs;
-use trellis_test_support::wait;
+use trellis_test_support::{Client, json, wait};
 
 const NET: &str = "testnet";
 /// The lines of an upgrade that succeeds: what is decided, five steps begun and done, the record begun.
@@ -117,6 +117,8 @@ async fn a8_an_agent_stops_in_the_middle_of_an_action_and_goes_on_later() {
         node.log()
     );
     assert_eq!(node.commands(NET), 1);
+    let mut client = Client::connect(&ground.relays[0]).await;
+    assert!(client.query(json!({"kinds": [3333]})).await.is_empty());
     node.restart();
     let_go(&ground, &node).await;
 }
