@@ -72,6 +72,11 @@ impl Ground {
         tags.iter().fold(tagged, |draft, tag| draft.tag(tag)).sign()
     }
 
+    /// Has the next signals be of now: before, they are of some minutes ago.
+    pub(crate) fn date_as_of_now(&self) {
+        self.signed.store(500, Ordering::Relaxed);
+    }
+
     /// The signals of these developers for an upgrade.
     pub(crate) fn upgrade(
         &self,

@@ -5,7 +5,7 @@ use crate::ground::{Ground, Report, sha256};
 use crate::node::{FIRST, Node, Plan};
 use std::collections::BTreeSet;
 use std::fs;
-use trellis_test_support::{Client, json, wait};
+use trellis_test_support::{Client, json, now, wait};
 
 const NET: &str = "testnet";
 const NODES: usize = 8;
@@ -81,7 +81,11 @@ async fn t2_nodes_that_may_go_back_do_and_the_others_refuse() {
         let votes = ground.upgrade(0..3, NET, (version, hash), &[]);
         ground.publish(&votes).await;
         assert_success(&ground.reports(relay, (NET, version), &ids(&nodes)).await);
+        // What is done within one second was done at the same time.
+        let done_s = now();
+        wait::until_true("the next second", || now() > done_s).await;
     }
+    ground.date_as_of_now();
     let back = ground.upgrade(0..3, NET, ("1.0.1", &old), &[]);
     ground.publish(&back).await;
     for node in &nodes[..2] {
