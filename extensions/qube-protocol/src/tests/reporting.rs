@@ -139,8 +139,9 @@ fn q4_registry_takes_listed_nodes_with_their_keys() {
 #[test]
 fn q4_nodes_are_bounded_by_key_and_in_all() {
     let mut ledger = ledger_of(|network| {
-        (network.max_nodes, network.max_node_ids_per_pubkey) = (3, 2);
-        network.nodes = [(node_id("listed"), Some(node_key(9)))].into();
+        (network.max_nodes, network.max_node_ids_per_pubkey) = (5, 2);
+        let listed = [("listed", Some(node_key(9))), ("keyless", None)];
+        network.nodes = listed.map(|(name, key)| (node_id(name), key)).into();
     });
     let directive = upgrade("1.0.0");
     vote(&mut ledger, 10, &[0], &directive);
@@ -156,6 +157,8 @@ fn q4_nodes_are_bounded_by_key_and_in_all() {
     assert_eq!(report("c", 2), Ok(()));
     assert_eq!(report("d", 3), Err(IdentityRefusal::TooManyNodes));
     assert_eq!(report("listed", 9), Ok(()), "a listed node has its room");
+    assert_eq!(report("keyless", 4), Ok(()), "whichever key it has");
+    assert_eq!(report("keyless", 5), Err(IdentityRefusal::TooManyNodes));
 }
 
 #[test]
