@@ -2,7 +2,7 @@
 //! report (kind 3333). The relay keeps both, shows what follows from them, and commands nobody.
 //!
 //! How an event goes: `admission` asks who sends what, `log` keeps what a directive replaces in the transaction that stores
-//! it, `keeping` guards both kinds against removal, and `holdings` has memory follow the commits. `routes` show it, `peers`
+//! it and `claims` has a report take its node's place there, `keeping` guards both kinds against removal, and `holdings` has memory follow the commits. `routes` show it, `peers`
 //! take over the history of other relays, `dashboard` shows all of it to people, `alerts` tells what needs them, and `mirror`
 //! copies it to PostgreSQL.
 //!
@@ -12,6 +12,7 @@
 mod admission;
 mod alerts;
 mod attempts;
+mod claims;
 mod commands;
 mod config;
 mod dashboard;
