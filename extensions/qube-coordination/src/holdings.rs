@@ -8,7 +8,7 @@ mod loading;
 
 pub(crate) use following::{register, resolved_key};
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 use trellis_qube_protocol::{
@@ -32,6 +32,8 @@ pub(crate) struct Holdings {
     revision: watch::Sender<u64>,
     /// How far the log was read: what is stored and replaced at once is found there alone.
     log_seq: AtomicU64,
+    /// When everything was read from nothing. Unix seconds.
+    read_anew_at_s: AtomicU64,
 }
 
 impl Holdings {
@@ -40,6 +42,7 @@ impl Holdings {
         let ledger = Ledger::new(networks.clone(), scope);
         let shown = Mutex::new(Arc::new(ledger.state(clock.now_s())));
         Holdings {
+            read_anew_at_s: AtomicU64::new(clock.now_s()),
             clock,
             networks,
             scope,
@@ -117,7 +120,13 @@ impl Holdings {
         let turn = self.turn();
         *self.write() = ledger;
         drop(turn);
+        self.read_anew_at_s.store(self.clock.now_s(), Relaxed);
         self.show_anew();
+    }
+
+    /// When everything was read from nothing last: what was hidden then is missing until it is read again. Unix seconds.
+    pub(crate) fn read_anew_at_s(&self) -> u64 {
+        self.read_anew_at_s.load(Relaxed)
     }
 
     fn show_anew(&self) {

@@ -6,7 +6,6 @@
 
 use crate::QubeCoordination;
 use crate::admission;
-use crate::watch;
 use trellis_qube_protocol::chain::{self, Entry, EntryKind};
 use trellis_qube_protocol::{Digest, KIND_ACK, KIND_SIGNAL};
 use trellis_relay::extension::prelude::*;
@@ -125,7 +124,6 @@ pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
     hooks.commit([KIND_SIGNAL, KIND_ACK], |me, event, tx| {
         // What was synced or imported has passed no admission.
         if let Some(refusal) = admission::refusal_of_any(me, event) {
-            watch::judged(event.kind(), "refused_on_commit");
             return Ok(refusal.into());
         }
         if event.kind() == KIND_SIGNAL {

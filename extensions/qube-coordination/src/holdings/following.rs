@@ -46,6 +46,8 @@ impl QubeCoordination {
                 }
                 Change::Removed { id, pubkey, .. } => {
                     self.forget_standing(id, pubkey).await?;
+                    let resolved = resolved_key(&EventId::from_bytes(*id.as_bytes()));
+                    self.host.kv_put(&resolved, None).await?;
                     is_less = true;
                 }
                 Change::Gap { .. } => is_less = true,
