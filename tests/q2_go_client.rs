@@ -116,7 +116,7 @@ async fn q2_the_go_client_directs_subscribes_and_reports() {
         let output = user.send("v1.2.3");
         let text = said(&output);
         assert!(text.contains("Successfully signed AUTH event"), "{text}");
-        assert!(text.contains("published message to 1/1 relays"), "{text}");
+        assert!(text.contains("publishing message to 1/1 relays"), "{text}");
     }
     let mut client = Client::connect(&relay).await;
     let directives = client.query(json!({"kinds": [33_321]})).await;
@@ -129,7 +129,7 @@ async fn q2_the_go_client_directs_subscribes_and_reports() {
         text.contains("restricted: this key is none of the developers"),
         "{text}"
     );
-    assert!(text.contains("published message to 0/1 relays"), "{text}");
+    assert!(text.contains("publishing message to 0/1 relays"), "{text}");
 
     let report = until_reported(&mut client, &node).await;
     let value = |name: &str| {

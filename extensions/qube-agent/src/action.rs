@@ -29,6 +29,9 @@ use url::Url;
 /// How long after a failed fetch it is tried again, at first and at most.
 const FETCH_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// How the names of files begin that were fetched before their time.
+const EARLY: &str = "genesis-";
+
 /// What carrying out takes.
 pub(crate) struct Tools<'a> {
     pub(crate) network: &'a Network,
@@ -114,8 +117,19 @@ pub(crate) async fn carry_out(
 }
 
 /// Where a genesis is that was fetched before its time.
-pub(crate) fn early_copy(folder: &Path, task: &Task) -> PathBuf {
-    folder.join(format!("genesis-{}", task.key.short()))
+fn early_copy(folder: &Path, task: &Task) -> PathBuf {
+    folder.join(format!("{EARLY}{}", task.key.short()))
+}
+
+/// Removes what was fetched before its time; what is still to come is fetched again.
+pub(crate) fn forget_early(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(EARLY) {
+            crate::durable::remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Fetches the genesis of a reboot before its time, unless it is there.

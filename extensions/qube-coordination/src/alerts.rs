@@ -32,8 +32,6 @@ use webhook::Messenger;
 
 /// The time alone changes some things; they are looked at so often.
 const LOOK: Duration = Duration::from_secs(1);
-/// Actions that ended so long ago, beyond the time that a proposal has, raise nothing any more.
-const PAST_S: u64 = 30 * 86_400;
 /// Alerts that are over and shown.
 const PAST_MAX: usize = 20;
 
@@ -172,8 +170,8 @@ impl Alerts {
     /// Compares what holds with what was told, and makes the difference durable.
     async fn look(&self, host: &Host, holdings: &Holdings) -> Result<(), StoreError> {
         let now_s = host.clock().now_s();
-        let horizon_s = self.settings.proposal_ttl_s + PAST_S;
-        let mut now = conditions::of_state(&holdings.state(), now_s, horizon_s);
+        let ttl_s = self.settings.proposal_ttl_s;
+        let mut now = conditions::of_state(&holdings.state(), now_s, ttl_s);
         now.extend(self.noted().alerts(now_s));
         let news = {
             let mut books = self.books();

@@ -8,7 +8,8 @@ mod loading;
 
 pub(crate) use following::{register, resolved_key};
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 use trellis_qube_protocol::{
@@ -17,7 +18,9 @@ use trellis_qube_protocol::{
 use trellis_relay::clock::Clock;
 
 /// So many are taken in before somebody else may look.
-const AT_A_TIME: usize = 32;
+const AT_A_TIME: usize = 8;
+/// So often a writer lets others go first, each time for as long as the system thinks right, before it takes its own turn.
+const COURTESY_MAX: u32 = 1_000;
 
 /// What the relay holds of the fleet.
 pub(crate) struct Holdings {
@@ -28,6 +31,8 @@ pub(crate) struct Holdings {
     /// Who writes, and who computes a state, take turns: a writer that waited for a long reader would have every admission wait
     /// behind it, on threads that serve clients.
     turn: Mutex<()>,
+    /// Who wants to look right now: the lock itself would let a writer with many things to take in be the next again and again.
+    waiting: AtomicU32,
     shown: Mutex<Arc<FleetState>>,
     revision: watch::Sender<u64>,
     /// How far the log was read: what is stored and replaced at once is found there alone.
@@ -48,6 +53,7 @@ impl Holdings {
             scope,
             ledger: RwLock::new(ledger),
             turn: Mutex::new(()),
+            waiting: AtomicU32::new(0),
             shown,
             revision: watch::Sender::new(0),
             log_seq: AtomicU64::new(0),
@@ -71,7 +77,10 @@ impl Holdings {
 
     /// The ledger itself, for what the state does not show. Not to be held across an await.
     pub(crate) fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
-        self.ledger.read().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.fetch_add(1, Relaxed);
+        let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Relaxed);
+        ledger
     }
 
     /// Whether a report's key may speak for its node, by what is known now.
@@ -145,6 +154,12 @@ impl Holdings {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Ledger> {
+        for _ in 0..COURTESY_MAX {
+            if self.waiting.load(Relaxed) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
         self.ledger.write().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -2,7 +2,6 @@
 
 use super::Node;
 use crate::action::{self, Halt, Tools};
-use crate::durable;
 use crate::history::{Entry, Outcome};
 use crate::journal::{Mark, Step};
 use crate::report;
@@ -75,7 +74,7 @@ impl Node {
         self.journal.append(now_s, Step::Record, Mark::Begin)?;
         self.record(task, outcome)?;
         self.journal.finish()?;
-        durable::remove(&action::early_copy(&self.folder, task))?;
+        action::forget_early(&self.folder)?;
         Ok(true)
     }
 

@@ -13,18 +13,26 @@ use trellis_qube_protocol::{
 
 /// Silent nodes of one network with an alert of their own; the longest silent ones.
 pub(crate) const SILENT_MAX: usize = 100;
+/// So long after its end an action that found no quorum raises nothing any more: nothing can be done about it.
+pub(super) const WITHOUT_QUORUM_S: u64 = 7 * 86_400;
+/// For an action that is still the network's, so long beyond the time that a proposal has.
+const PAST_S: u64 = 30 * 86_400;
 /// Nodes that a summary names.
 const NAMED_MAX: usize = 5;
 
-/// What holds now, by kind. What came to its end `horizon_s` ago or earlier is left out.
-pub(super) fn of_state(state: &FleetState, now_s: u64, horizon_s: u64) -> Vec<Alert> {
+/// What holds now, by kind; a proposal has `proposal_ttl_s` to find a quorum.
+pub(super) fn of_state(state: &FleetState, now_s: u64, proposal_ttl_s: u64) -> Vec<Alert> {
+    let horizon_s = proposal_ttl_s + PAST_S;
     let mut alerts = Vec::new();
     for network in &state.networks {
         let actions = network.actions.iter();
         for action in actions.filter(|action| last_moment(action) + horizon_s > now_s) {
             alerts.extend(failed(network, action));
-            alerts.extend(ended_badly(network, action));
+            alerts.extend(missed(network, action));
         }
+        let actions = network.actions.iter();
+        let lately = |action: &&ActionState| end(action, proposal_ttl_s) + WITHOUT_QUORUM_S > now_s;
+        alerts.extend(actions.filter(lately).filter_map(|it| expired(network, it)));
         alerts.extend(network.conflicts.iter().map(|it| conflict(network, it)));
         alerts.extend(silent(network));
     }
@@ -38,6 +46,14 @@ fn last_moment(action: &ActionState) -> u64 {
     agreed.max(due)
 }
 
+/// When a proposal had its time.
+fn end(action: &ActionState, proposal_ttl_s: u64) -> u64 {
+    let last = action.votes.iter().map(|vote| vote.created_at).max();
+    let last = last.unwrap_or(0).max(action.first_at);
+    let due = action.directive.action.required_by();
+    due.unwrap_or(last + proposal_ttl_s)
+}
+
 fn alert(kind: Kind, network: &NetworkState, subject: String, summary: String) -> Alert {
     Alert {
         kind,
@@ -49,7 +65,11 @@ fn alert(kind: Kind, network: &NetworkState, subject: String, summary: String) -
 
 fn failed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
     let failures = action.acks.failure;
-    if failures == 0 {
+    let is_over = matches!(
+        action.status,
+        ActionStatus::Superseded | ActionStatus::Expired
+    );
+    if failures == 0 || is_over {
         return None;
     }
     let has_failed = |node: &&NodeState| {
@@ -68,24 +88,28 @@ fn failed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
     Some(alert(Kind::FailedAction, network, subject, summary))
 }
 
-fn ended_badly(network: &NetworkState, action: &ActionState) -> Option<Alert> {
+fn expired(network: &NetworkState, action: &ActionState) -> Option<Alert> {
+    if action.status != ActionStatus::Expired {
+        return None;
+    }
+    let (votes, quorum) = (action.ever_voted.len(), network.quorum);
     let title = title(&action.directive);
-    let (kind, summary) = match action.status {
-        ActionStatus::Expired => {
-            let (votes, quorum) = (action.ever_voted.len(), network.quorum);
-            let summary = format!("{title} found {votes} of the {quorum} votes that it needed");
-            (Kind::NoQuorum, summary)
-        }
-        ActionStatus::MissedDeadline => {
-            let late = action.expected.saturating_sub(action.acks.success);
-            let mut summary = format!("{title} was not done in time by {}", nodes_of(late));
-            let overdue: Vec<String> = action.overdue.iter().map(ToString::to_string).collect();
-            name(&mut summary, &overdue, late);
-            (Kind::MissedDeadline, summary)
-        }
-        _ => return None,
-    };
-    Some(alert(kind, network, action.key.to_string(), summary))
+    let summary = format!("{title} found {votes} of the {quorum} votes that it needed");
+    let subject = action.key.to_string();
+    Some(alert(Kind::NoQuorum, network, subject, summary))
+}
+
+fn missed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
+    if action.status != ActionStatus::MissedDeadline {
+        return None;
+    }
+    let late = action.expected.saturating_sub(action.acks.success);
+    let title = title(&action.directive);
+    let mut summary = format!("{title} was not done in time by {}", nodes_of(late));
+    let overdue: Vec<String> = action.overdue.iter().map(ToString::to_string).collect();
+    name(&mut summary, &overdue, late);
+    let subject = action.key.to_string();
+    Some(alert(Kind::MissedDeadline, network, subject, summary))
 }
 
 fn conflict(network: &NetworkState, conflict: &Conflict) -> Alert {

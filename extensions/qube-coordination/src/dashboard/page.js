@@ -8,7 +8,8 @@
   const AGAIN_MIN_MS = 1000, AGAIN_MAX_MS = 30000;
   // By the server's clock, as all else in the page.
   const main = document.getElementById("parts");
-  const ahead_s = Math.round(Date.now() / 1000 - Number(main.dataset.now));
+  const ahead_of = (part) => Math.round(Date.now() / 1000 - Number(part.dataset.now));
+  let ahead_s = ahead_of(main);
   let shown = main.dataset.revision;
   let wanted = shown, busy = false, gap = false, failures = 0, timer = 0, source = null;
 
@@ -20,7 +21,8 @@
   // As the server words it.
   const ago = (at, now) => {
     const span = Math.abs(now - at);
-    if (span < MINUTE) return at <= now ? "just now" : "in a moment";
+    // A page may be some seconds old when it comes.
+    if (span < MINUTE) return at <= now + 15 ? "just now" : "in a moment";
     const words = span < HOUR ? Math.floor(span / MINUTE) + " min"
       : span < 2 * DAY ? Math.floor(span / HOUR) + " h" : Math.floor(span / DAY) + " d";
     return at <= now ? words + " ago" : "in " + words;
@@ -55,6 +57,7 @@
       }
       old_main.dataset.revision = fresh.dataset.revision;
     }
+    ahead_s = Math.min(ahead_s, ahead_of(fresh));
     document.title = next.title;
     shown = fresh.dataset.revision;
     tell();

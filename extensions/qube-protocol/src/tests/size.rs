@@ -47,7 +47,7 @@ fn q9_measure_two_thousand_nodes_and_a_hundred_thousand_reports() {
     let began = Instant::now();
     let json_bytes = serde_json::to_vec(&state).unwrap().len();
     let written = began.elapsed();
-    println!(
+    eprintln!(
         "2,000 nodes, 50 actions, 100,000 reports: taken in in {loaded:?}, state in {first:?}, one more report in \
          {inserted:?}, state of its network after that in {second:?}, {json_bytes} bytes of JSON in {written:?}"
     );

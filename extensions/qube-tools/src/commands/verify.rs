@@ -9,6 +9,7 @@ use crate::table::harmless;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use trellis_qube_protocol::MAX_AHEAD_S;
 use trellis_qube_protocol::chain::{self, Entry};
 use trellis_qube_protocol::replay::replay;
 
@@ -49,7 +50,7 @@ impl Verify {
             .map(|broken| broken.to_string());
         let adopted = histories.adopted.iter().map(|entry| entry.event.as_str());
         let events = adopted.chain(histories.events.iter().map(String::as_str));
-        let at_s = self.at.unwrap_or_else(now_s);
+        let at_s = self.at.unwrap_or_else(|| histories.newest_s(now_s()));
         let replayed = replay(
             events,
             &histories.log,
@@ -108,6 +109,23 @@ impl Verify {
 }
 
 impl Histories {
+    /// Now, or when the newest event was signed, if the clock of who signed it is a little ahead of this one.
+    fn newest_s(&self, now_s: u64) -> u64 {
+        let logged = self
+            .log
+            .iter()
+            .chain(&self.adopted)
+            .map(|entry| &entry.event);
+        let signed = logged.chain(&self.events).filter_map(|json| {
+            let event: Value = serde_json::from_str(json).ok()?;
+            event.get("created_at")?.as_u64()
+        });
+        let latest_s = now_s.saturating_add(MAX_AHEAD_S);
+        signed
+            .filter(|signed| *signed <= latest_s)
+            .fold(now_s, u64::max)
+    }
+
     fn read(&mut self, file: &Path) -> anyhow::Result<()> {
         let text =
             std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;

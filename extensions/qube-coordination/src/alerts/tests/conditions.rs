@@ -1,8 +1,13 @@
 //! What raises an alert, and that each is told once.
 
 use crate::alerts::alert::{Kind, News, Turn};
+<<<<<<< HEAD
 use crate::alerts::books::{Books, REST_S};
 use crate::alerts::conditions::{SILENT_MAX, of_state};
+=======
+use crate::alerts::books::Books;
+use crate::alerts::conditions::{SILENT_MAX, WITHOUT_QUORUM_S, of_state};
+>>>>>>> qube
 use crate::alerts::noted::{Noted, QUIET_S};
 use crate::fields;
 use crate::sample::{developer, reboot, report, upgrade};
@@ -11,7 +16,7 @@ use trellis_qube_protocol::{FleetState, Ledger, Network, Pubkey, VoteScope};
 use trellis_relay::event::Event;
 
 const NOW_S: u64 = 1_700_000_000;
-const HORIZON_S: u64 = 60 * 86_400;
+const TTL_S: u64 = 30 * 86_400;
 
 /// What follows from these events, a moment after the last.
 fn state(signals: &[Event], reports: &[Event], now_s: u64) -> FleetState {
@@ -30,7 +35,7 @@ fn state(signals: &[Event], reports: &[Event], now_s: u64) -> FleetState {
 }
 
 fn found(state: &FleetState, now_s: u64) -> Vec<(Kind, String)> {
-    let alerts = of_state(state, now_s, HORIZON_S);
+    let alerts = of_state(state, now_s, TTL_S);
     alerts.into_iter().map(|it| (it.kind, it.summary)).collect()
 }
 
@@ -54,10 +59,20 @@ fn q14_a_failure_is_one_alert_for_its_action() {
         [(Kind::FailedAction, said.to_owned())]
     );
     assert_eq!(
-        found(&state, NOW_S + 200 + HORIZON_S),
+        found(&state, NOW_S + 200 + 2 * TTL_S),
         [],
         "what is long over"
     );
+}
+
+#[test]
+fn q14_a_failure_ends_with_what_takes_the_place_of_its_action() {
+    let failed = [report("node-1", "v1.4.0", Some("no room"), NOW_S + 5)];
+    let mut signals = agreed("v1.4.0");
+    let next = (0..2).map(|it| upgrade(&developer(it), "v1.4.1", "ab", NOW_S + 60 + it));
+    signals.extend(next);
+    let now_s = NOW_S + 70;
+    assert_eq!(found(&state(&signals, &failed, now_s), now_s), []);
 }
 
 #[test]
@@ -73,6 +88,8 @@ fn q14_a_deadline_without_quorum_and_one_that_is_missed() {
     );
     // Half an hour to report is theirs.
     let much_later = deadline_s + 1_801;
+    let long_later = deadline_s + WITHOUT_QUORUM_S;
+    assert_eq!(found(&state(&one, &[], long_later), long_later), []);
     let before = agreed("v1.0.0");
     let node = [report("node-1", "v1.0.0", None, NOW_S + 10)];
     let both = (0..2).map(|it| reboot(&developer(it), "v2.0.0", deadline_s, NOW_S + 20 + it));
@@ -127,7 +144,7 @@ fn q14_a_beginning_and_an_end_are_told_once_each() {
         &[report("node-1", "v1.4.0", Some("no room"), NOW_S + 5)],
         NOW_S + 10,
     );
-    let alerts = of_state(&state, NOW_S + 10, HORIZON_S);
+    let alerts = of_state(&state, NOW_S + 10, TTL_S);
     let mut books = Books::default();
     let turns = |news: &[News]| {
         news.iter()
@@ -154,7 +171,7 @@ fn q14_a_node_that_reports_this_and_that_in_turns_is_told_of_now_and_then() {
     let at = |failed: bool, now_s: u64| {
         let error = failed.then_some("no room");
         let nodes = [report("node-1", "v1.4.0", error, NOW_S + 5)];
-        of_state(&state(&agreed("v1.4.0"), &nodes, now_s), now_s, HORIZON_S)
+        of_state(&state(&agreed("v1.4.0"), &nodes, now_s), now_s, TTL_S)
     };
     let mut books = Books::default();
     let mut turns = 0;
