@@ -1,13 +1,8 @@
 //! What raises an alert, and that each is told once.
 
 use crate::alerts::alert::{Kind, News, Turn};
-<<<<<<< HEAD
 use crate::alerts::books::{Books, REST_S};
-use crate::alerts::conditions::{SILENT_MAX, of_state};
-=======
-use crate::alerts::books::Books;
 use crate::alerts::conditions::{SILENT_MAX, WITHOUT_QUORUM_S, of_state};
->>>>>>> qube
 use crate::alerts::noted::{Noted, QUIET_S};
 use crate::fields;
 use crate::sample::{developer, reboot, report, upgrade};
