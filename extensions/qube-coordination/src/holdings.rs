@@ -42,6 +42,8 @@ pub(crate) struct Holdings {
     adopted_seq: AtomicU64,
     /// Directives that the operator has removed, whatever log they are in.
     removed: Mutex<HashSet<EventId>>,
+    /// When everything was read from nothing. Unix seconds.
+    read_anew_at_s: AtomicU64,
 }
 
 impl Holdings {
@@ -50,6 +52,7 @@ impl Holdings {
         let ledger = Ledger::new(networks.clone(), scope);
         let shown = Mutex::new(Arc::new(ledger.state(clock.now_s())));
         Holdings {
+            read_anew_at_s: AtomicU64::new(clock.now_s()),
             clock,
             networks,
             scope,
@@ -150,7 +153,13 @@ impl Holdings {
         let turn = self.turn();
         *self.write() = ledger;
         drop(turn);
+        self.read_anew_at_s.store(self.clock.now_s(), Relaxed);
         self.show_anew();
+    }
+
+    /// When everything was read from nothing last: what was hidden then is missing until it is read again. Unix seconds.
+    pub(crate) fn read_anew_at_s(&self) -> u64 {
+        self.read_anew_at_s.load(Relaxed)
     }
 
     fn show_anew(&self) {

@@ -62,6 +62,8 @@ impl QubeCoordination {
                         self.forget(id, pubkey, *cause).await?;
                     } else {
                         nodes.insert(*pubkey);
+                        let resolved = resolved_key(&EventId::from_bytes(*id.as_bytes()));
+                        self.host.kv_put(&resolved, None).await?;
                     }
                 }
                 Change::Gap { .. } => is_less = true,

@@ -105,6 +105,31 @@ async fn q6_of_all_causes_of_removal_the_operator_alone_is_one() {
 }
 
 #[tokio::test]
+async fn q6_who_vanishes_is_not_forgotten_by_a_relay_that_is_restarted() {
+    let ground = Ground::start("").await;
+    ground.direct(1, "hqz", "v1.0.0").await;
+    let mut node = ground.client(100).await;
+    node.store(&ground.ack(100, 1, "hqz", "v1.0.0").sign())
+        .await;
+    let fleet = "/networks/hqz/fleet";
+    ground.until_items(fleet, |it| it.len() == 1).await;
+    ground.pass(1);
+    let vanish = ground.author(100).draft(62).tag(["relay", "ALL_RELAYS"]);
+    node.store(&vanish.content("").sign()).await;
+    drop(node);
+
+    // Everything is read while the report is hidden, as long as the request has not been gone through.
+    let relay = ground.relay.restart().await;
+    let ground = Ground { relay };
+    until("the node is there again", async || {
+        ground.pass(60);
+        ground.items(fleet).await.len() == 1
+    })
+    .await;
+    assert_eq!(ground.items("/networks/hqz/history").await.len(), 1);
+}
+
+#[tokio::test]
 async fn q7_what_is_replaced_is_in_the_log_and_req_returns_the_latest() {
     let ground = Ground::start("").await;
     let mut all = Vec::new();

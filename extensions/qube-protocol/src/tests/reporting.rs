@@ -70,6 +70,25 @@ fn q11_a_signal_that_comes_late_takes_the_reports_that_are_its_own() {
 }
 
 #[test]
+fn q4_of_a_node_s_reports_on_one_subject_the_newest_keeps_its_error() {
+    let (one, two) = (with_hash("one"), with_hash("two"));
+    let earlier = ack(1, 0, 15, &one, failure());
+    let later = ack(1, 0, 25, &two, failure());
+    for acks in [[&earlier, &later], [&later, &earlier]] {
+        let mut ledger = ledger();
+        vote(&mut ledger, 10, &[0], &one);
+        vote(&mut ledger, 20, &[0], &two);
+        acks.map(|ack| ledger.insert_ack(ack.clone()));
+        let errors = [&one, &two].map(|on| {
+            let found = ledger.acks(&network_id("net"), &on.key());
+            assert_eq!(found.len(), 1);
+            found[0].ack.error.is_some()
+        });
+        assert_eq!(errors, [false, true]);
+    }
+}
+
+#[test]
 fn q11_the_newest_report_of_a_node_counts_whichever_developer_it_names() {
     let (mut ledger, directive) = (ledger(), upgrade("1.0.0"));
     vote(&mut ledger, 10, &[0, 1, 2], &directive);
