@@ -106,7 +106,8 @@ impl Process {
     /// Of a marker: the runner's number in the first line, the command's number and start in the second.
     fn of_marker(text: &str) -> Option<Process> {
         let mut words = text.lines().nth(1)?.split_whitespace();
-        let (id, started) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let id: i32 = words.next()?.parse().ok()?;
+        let started: u64 = words.next()?.parse().ok()?;
         Process::running(id).filter(|process| process.started == started)
     }
 

@@ -68,7 +68,7 @@ impl Node {
         }
         let watch = self.around.watch.clone();
         let running = watch.running(&self.network.id);
-        let tools = tools(&self.network, &self.folder, &self.around);
+        let tools = tools_of(&self.network, &self.folder, &self.around);
         if !self.journal.has_begun(Step::Keep) {
             match action::fetch(&tools, task, &mut self.journal).await {
                 Ok(()) | Err(Halt::Failed(_) | Halt::Unknown(_)) => {}
@@ -86,7 +86,7 @@ impl Node {
                 return self.journal.finish().map(|()| true);
             }
         }
-        let tools = tools(&self.network, &self.folder, &self.around);
+        let tools = tools_of(&self.network, &self.folder, &self.around);
         let outcome = match action::carry_out(&tools, task, &mut self.journal).await {
             Ok(Ok(())) => Outcome::Success,
             Ok(Err(error)) => Outcome::Failure { error },
@@ -214,7 +214,7 @@ impl Node {
             self.late = late;
             return;
         }
-        let tools = tools(&self.network, &self.folder, &self.around);
+        let tools = tools_of(&self.network, &self.folder, &self.around);
         let fetched = tokio::select! {
             () = self.around.stop.asked() => return,
             () = sleep(EARLY_WITHIN) => Err(("it takes too long".to_owned(), true)),
@@ -239,7 +239,7 @@ impl Node {
 }
 
 /// What carrying out takes, of a node's parts.
-fn tools<'a>(network: &'a Network, folder: &'a Path, around: &'a Surroundings) -> Tools<'a> {
+fn tools_of<'a>(network: &'a Network, folder: &'a Path, around: &'a Surroundings) -> Tools<'a> {
     Tools {
         network,
         folder,
