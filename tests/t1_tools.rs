@@ -12,6 +12,8 @@ mod ground;
 mod keys;
 #[path = "t1_tools/launching.rs"]
 mod launching;
+#[path = "t1_tools/pages.rs"]
+mod pages;
 #[path = "t1_tools/reading.rs"]
 mod reading;
 #[path = "t1_tools/signing.rs"]

@@ -129,24 +129,32 @@ async fn t1_onboard_writes_what_the_agent_of_a_node_takes() {
             "--url-template",
             "https://example.com/{version}/{os}-{arch}",
             "--binary",
-            "/opt/node",
+            "/opt/node/node",
             "--restart",
             "systemctl restart node",
             "--genesis-path",
-            "/opt/genesis.json",
+            "/opt/chain/genesis.json",
             "--reboot",
             "/opt/reboot --now",
             "--probe-url",
             "http://127.0.0.1:1/health",
         ])
         .await;
-    assert_eq!(mode(&ground.path("node/node.key")), 0o600);
+    assert_eq!(mode(&ground.path("node/key")), 0o600);
     assert!(shown["npub"].as_str().is_some());
     let unit = fs::read_to_string(ground.path("node/qube-agent.service")).expect("a unit");
     assert!(
         unit.contains(&format!("run -c {folder}/agent.toml")),
         "{unit}"
     );
+    // The shipped one, with this node's paths.
+    for line in [
+        "User=qube-agent",
+        "ProtectSystem=strict",
+        &format!("ReadWritePaths=-/opt/chain -/opt/node -{data}"),
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+    }
     #[cfg(feature = "qube_agent")]
     {
         let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_qube-agent"));
@@ -159,4 +167,21 @@ async fn t1_onboard_writes_what_the_agent_of_a_node_takes() {
         .tool(&["onboard", "--node-id", "node-1", "--to", &folder])
         .await;
     again.assert_failure(&["is there already"]);
+
+    let other = ground.path("other").display().to_string();
+    let unseen = ground
+        .tool(&[
+            "onboard",
+            "--node-id",
+            "node-1",
+            "--to",
+            &other,
+            "--genesis-path",
+            "/root/.znn/genesis.json",
+            "--reboot",
+            "/opt/reboot",
+        ])
+        .await;
+    unseen.assert_failure(&["/root/.znn", "ProtectHome"]);
+    assert!(!ground.path("other").exists(), "nothing is half written");
 }

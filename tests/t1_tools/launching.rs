@@ -49,7 +49,12 @@ async fn t1_launch_signs_the_way_back_when_nodes_fail() {
         .report(&node, "node-1", "v1.1.0", Some("it does not start"))
         .await;
     let output = launch.end().await;
-    output.assert_failure(&["1 nodes failed", "signed the way back"]);
+    output.assert_failure(&[
+        "1 nodes failed",
+        "signed the way back",
+        "trellis qube rollback",
+        "--network net",
+    ]);
     let shown: Value = serde_json::from_str(&output.stdout).expect("JSON");
     assert_eq!(shown["launched"], false);
     let quorum = ground.json(&["quorum"]).await;
@@ -83,6 +88,47 @@ async fn t1_launch_gives_up_without_a_quorum() {
             "--rollback",
         ])
         .await;
-    output.assert_failure(&["too few voted in time", "nothing to go back from"]);
+    output.assert_failure(&[
+        "too few voted in time",
+        "nothing to go back from",
+        "your vote for it stands",
+    ]);
     assert_eq!(output.code, Some(1));
+}
+
+#[tokio::test]
+async fn t1_launch_takes_its_vote_back_where_there_was_one_before() {
+    let ground = Ground::new().await;
+    for developer in 0..2 {
+        ground
+            .upgrade(developer, "v1.0.0", HASH)
+            .await
+            .assert_success();
+    }
+    let key = ground.path("key-0").display().to_string();
+    let words = [
+        "launch",
+        "--to",
+        "v1.1.0",
+        "--hash",
+        OTHER_HASH,
+        "--key",
+        &key,
+        "--quorum-within",
+        "1s",
+    ];
+    let output = ground.tool(&words).await;
+    output.assert_failure(&["your vote for it stands", "trellis qube rollback"]);
+    let words: Vec<&str> = words.into_iter().chain(["--rollback"]).collect();
+    let output = ground.tool(&words).await;
+    output.assert_failure(&["signed what you had voted for before"]);
+    assert!(!output.text().contains("stands"), "{}", output.text());
+    let quorum = ground.json(&["quorum"]).await;
+    let actions = quorum[0]["actions"].as_array().expect("actions");
+    let votes = |version: &str| {
+        let of = |action: &&Value| action["directive"]["version"] == version;
+        let action = actions.iter().find(of);
+        action.map_or(0, |action| action["votes"].as_array().map_or(0, Vec::len))
+    };
+    assert_eq!((votes("1.0.0"), votes("1.1.0")), (2, 0));
 }

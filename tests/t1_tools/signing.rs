@@ -1,7 +1,7 @@
 //! Directives: what they would come to, and how they get to the relays.
 
 use crate::ground::{Ground, HASH, OTHER_HASH};
-use trellis_test_support::{Author, Client, json};
+use trellis_test_support::{Author, Client, Output, json, now};
 
 #[tokio::test]
 async fn t1_a_dry_run_shows_what_would_come_of_it_and_publishes_nothing() {
@@ -200,4 +200,130 @@ async fn t1_rollback_signs_what_was_agreed_on_before() {
         (&back["directive"]["version"], &back["again"]),
         (&json!("1.0.0"), &json!(true))
     );
+
+    // Who comes third goes to what the others went to, and never by mistake to what they left.
+    let key = ground.path("key-2").display().to_string();
+    let third = ground.tool(&["rollback", "--key", &key]).await;
+    third.assert_failure(&["is a way back itself", current.as_str().expect("a key")]);
+    assert_eq!(third.code, Some(2));
+    let short = &current.as_str().expect("a key")[..12];
+    let named = ground.tool(&["rollback", short, "--key", &key]).await;
+    assert!(
+        named
+            .assert_success()
+            .stdout
+            .contains("upgrade of net to v1.0.0"),
+        "{}",
+        named.text()
+    );
+}
+
+#[tokio::test]
+async fn t1_rollback_wants_a_key_that_names_one_action_that_was_agreed_on() {
+    let ground = Ground::new().await;
+    for developer in 0..2 {
+        ground
+            .upgrade(developer, "v1.0.0", HASH)
+            .await
+            .assert_success();
+    }
+    for developer in 0..2 {
+        ground
+            .upgrade(developer, "v1.1.0", OTHER_HASH)
+            .await
+            .assert_success();
+    }
+    ground.upgrade(2, "v1.2.0", HASH).await.assert_success();
+    let key = ground.path("key-2").display().to_string();
+    let quorum = ground.json(&["history"]).await;
+    let actions = quorum[0]["actions"].as_array().expect("actions");
+    let proposal = actions
+        .iter()
+        .find(|action| action["directive"]["version"] == "1.2.0")
+        .expect("the proposal");
+    let proposal = proposal["key"].as_str().expect("a key");
+    for (begin, words) in [
+        ("", "begins the keys of several actions"),
+        ("00000000", "begins the key of no action"),
+        (proposal, "begins the key of no action"),
+    ] {
+        let refused = ground.tool(&["rollback", begin, "--key", &key]).await;
+        refused.assert_failure(&[words, "(upgrade v1.0.0)", "(upgrade v1.1.0)"]);
+        assert_eq!(refused.code, Some(2));
+    }
+}
+
+/// A developer directs a reboot; what came of it.
+async fn reboot(ground: &Ground, number: usize, version: &str, required_by: &str) -> Output {
+    let key = ground.path(&format!("key-{number}")).display().to_string();
+    let url = "https://example.com/genesis.json";
+    ground
+        .tool(&[
+            "signal",
+            "reboot",
+            "--to",
+            version,
+            "--hash",
+            HASH,
+            "--key",
+            &key,
+            "--genesis-url",
+            url,
+            "--required-by",
+            required_by,
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn t1_votes_for_a_reboot_agree_on_its_time() {
+    let ground = Ground::new().await;
+    let first = reboot(&ground, 0, "v1.0.0", "+30m").await;
+    let said = first.assert_success().stdout.clone();
+    let others = said.lines().find(|line| line.starts_with("others "));
+    let others = others.expect("what others type");
+    let at = others.split(" --required-by ").nth(1).expect("a time");
+    assert!(at.parse::<u64>().is_ok(), "{others}");
+
+    let refused = reboot(&ground, 1, "v1.0.0", "+40m").await;
+    refused.assert_failure(&["1 others vote for the same reboot", at]);
+    let agreed = reboot(&ground, 1, "v1.0.0", at).await;
+    let agreed = agreed.assert_success();
+    assert!(agreed.stdout.contains("2 of 2"), "{}", agreed.text());
+}
+
+#[tokio::test]
+async fn t1_the_way_back_of_a_reboot_is_one_for_all_developers() {
+    let ground = Ground::new().await;
+    let at = now() + 1_800;
+    for (version, at) in [("v1.0.0", at), ("v1.1.0", at + 60)] {
+        for developer in 0..2 {
+            reboot(&ground, developer, version, &at.to_string())
+                .await
+                .assert_success();
+        }
+    }
+    let keys = [0, 1].map(|number| ground.path(&format!("key-{number}")).display().to_string());
+    let first = ground.tool(&["rollback", "--key", &keys[0]]).await;
+    let said = first.assert_success().stdout.clone();
+    let typed = said.split("trellis qube rollback ").nth(1);
+    let typed = typed.expect("what others type").trim();
+    let alone = ground.tool(&["rollback", "--key", &keys[1]]).await;
+    alone.assert_failure(&["others vote for the same reboot", "--required-by"]);
+
+    let words: Vec<&str> = ["rollback"]
+        .into_iter()
+        .chain(typed.split(' '))
+        .chain(["--key", &keys[1]])
+        .collect();
+    let second = ground.tool(&words).await;
+    let second = second.assert_success();
+    assert!(
+        second.stdout.contains("the quorum is there"),
+        "{}",
+        second.text()
+    );
+    let third = ground.path("key-2").display().to_string();
+    let third = ground.tool(&["rollback", "--key", &third]).await;
+    third.assert_failure(&["is a way back itself"]);
 }

@@ -159,3 +159,54 @@ fn a8_the_unit_for_systemd_is_one_that_systemd_takes() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}");
 }
+
+#[test]
+fn a8_the_unit_fits_the_example_and_never_gives_up() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect(name);
+    let unit = read("deploy/systemd/qube-agent.service");
+    let config: toml::Table = read("config/qube-agent.toml").parse().expect("TOML");
+    let text = |value: &toml::Value| value.as_str().expect("a text").to_owned();
+    let set = |key: &str| {
+        let lines = unit.lines().filter_map(|line| line.split_once('='));
+        let mut found = lines.filter(|(name, _)| *name == key);
+        let value = found.next().map(|(_, value)| value.to_owned());
+        value.unwrap_or_else(|| panic!("no {key}"))
+    };
+    assert_eq!(
+        (
+            set("StartLimitIntervalSec").as_str(),
+            set("Restart").as_str()
+        ),
+        ("0", "always")
+    );
+
+    let state = format!("/var/lib/{}/", set("StateDirectory"));
+    assert!(text(&config["data_dir"]).starts_with(&state), "{state}");
+    // Where the head of the unit says that they are to be put, and whose they are.
+    for path in ["/etc/qube-agent/key", "/etc/qube-agent/agent.toml"] {
+        assert!(unit.contains(&format!(" {path}\n")), "{path}");
+    }
+    assert_eq!(text(&config["key_file"]), "/etc/qube-agent/key");
+    assert!(set("ExecStart").ends_with("run -c /etc/qube-agent/agent.toml"));
+
+    let network = &config["networks"][0];
+    let folders = set("ReadWritePaths").replace('-', "");
+    for file in [
+        &network["upgrade"]["binary"],
+        &network["reboot"]["genesis_path"],
+    ] {
+        let file = text(file);
+        let mut folders = folders.split(' ');
+        assert!(
+            folders.any(|folder| file.starts_with(&format!("{folder}/"))),
+            "{file}"
+        );
+        assert!(
+            !["/home", "/root"].iter().any(|home| file.starts_with(home)),
+            "{file}"
+        );
+    }
+    let owner = format!("chown -R {}: {folders}\n", set("User"));
+    assert!(unit.contains(&owner), "{owner}");
+}

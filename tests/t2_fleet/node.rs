@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) top: String,
     /// More for the networks' tables.
     pub(crate) more: String,
+    /// More for what an upgrade is.
+    pub(crate) upgrade: String,
 }
 
 impl Plan {
@@ -41,6 +43,7 @@ impl Plan {
             crash: None,
             top: String::new(),
             more: String::new(),
+            upgrade: String::new(),
         }
     }
 }
@@ -94,6 +97,15 @@ impl Node {
     /// How often the operator's command was started.
     pub(crate) fn commands(&self, network: &str) -> usize {
         self.read(network, "commands").lines().count()
+    }
+
+    /// The most votes that the agent counts for one action of a network.
+    pub(crate) fn votes(&self, network: &str) -> usize {
+        let metrics = self.page("/metrics");
+        let name = format!("trellis_qube_agent_votes{{network=\"{network}\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        let value = value.and_then(|value| value.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
     }
 
     /// What the agent logged.
@@ -229,11 +241,11 @@ fn config(plan: &Plan, home: &Path) -> String {
             "[[networks]]\nid = \"{network}\"\nnode_id = \"{}\"\nquorum = {QUORUM}\ndevelopers = {:?}\n\
              current_version = \"{FIRST}\"\n{}\n\
              [networks.upgrade]\nurl_template = \"{}\"\nbinary = \"{folder}/node\"\n\
-             restart = [\"sh\", \"-c\", \"{restart}\"]\n\
+             restart = [\"sh\", \"-c\", \"{restart}\"]\n{}\n\
              [networks.upgrade.probe]\ncommand = [\"sh\", \"-c\", \"{probe}\"]\nwithin = \"1s\"\nevery = \"100ms\"\n\
              [networks.reboot]\ngenesis_path = \"{folder}/genesis.json\"\ncommand = [\"sh\", \"-c\", \"{reboot}\"]\n\
              [networks.reboot.probe]\ncommand = [\"sh\", \"-c\", \"{healthy}\"]\nwithin = \"1s\"\nevery = \"100ms\"\n",
-            plan.node_id, plan.developers, plan.more, plan.template
+            plan.node_id, plan.developers, plan.more, plan.template, plan.upgrade
         ));
     }
     text

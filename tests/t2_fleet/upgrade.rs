@@ -30,14 +30,23 @@ async fn until_votes(nodes: &[Node], votes: usize) {
 
 #[tokio::test]
 async fn t2_three_of_five_upgrade_eight_nodes_and_two_do_not() {
-    let ground = Ground::new(2, &[NET]).await;
-    let nodes = ground.fleet(NODES, &[NET]).await;
+    let ground = Ground::new(2, &[NET, "other"]).await;
+    let nodes = ground.fleet(NODES, &[NET, "other"]).await;
     let hash = ground.offer("1.1.0");
 
     let votes = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]);
     ground.publish(&votes[..2]).await;
     until_votes(&nodes, 2).await;
-    assert!(nodes.iter().all(|node| node.commands(NET) == 0));
+    // Two votes are there for as long as a whole upgrade of the same nodes takes, by three votes that came later.
+    let other = ground.offer("2.0.0");
+    let others = ground.upgrade(0..3, "other", ("2.0.0", &other), &[]);
+    ground.publish(&others).await;
+    let done = ("other", "2.0.0");
+    assert_success(&ground.reports(&ground.relays[0], done, &ids(&nodes)).await);
+    for node in &nodes {
+        assert_eq!((node.running(NET).as_str(), node.commands(NET)), (FIRST, 0));
+        assert_eq!(node.votes(NET), 2);
+    }
 
     ground.publish(&votes[2..]).await;
     for relay in &ground.relays {
@@ -51,6 +60,49 @@ async fn t2_three_of_five_upgrade_eight_nodes_and_two_do_not() {
         assert_eq!(node.commands(NET), 1);
         assert!(node.ask(&["status"]).contains("success"));
     }
+}
+
+#[tokio::test]
+async fn t2_nodes_that_may_go_back_do_and_the_others_refuse() {
+    let ground = Ground::new(1, &[NET]).await;
+    let mut nodes = Vec::new();
+    for (number, upgrade) in ["allow_downgrade = true", "allow_downgrade = true", ""]
+        .iter()
+        .enumerate()
+    {
+        let mut plan = Plan::of(&ground, &format!("node-{number}"), &[NET]);
+        plan.upgrade = (*upgrade).to_owned();
+        nodes.push(Node::start(plan));
+    }
+    let relay = &ground.relays[0];
+    let (old, new) = (ground.offer("1.0.1"), ground.offer("1.1.0"));
+    for (version, hash) in [("1.0.1", &old), ("1.1.0", &new)] {
+        let votes = ground.upgrade(0..3, NET, (version, hash), &[]);
+        ground.publish(&votes).await;
+        assert_success(&ground.reports(relay, (NET, version), &ids(&nodes)).await);
+    }
+    let back = ground.upgrade(0..3, NET, ("1.0.1", &old), &[]);
+    ground.publish(&back).await;
+    for node in &nodes[..2] {
+        wait::until_true("the way back", || node.running(NET) == "1.0.1").await;
+        assert_eq!(node.commands(NET), 3);
+    }
+    let mut client = Client::connect(relay).await;
+    let what = json!({"kinds": [3333]});
+    wait::until("the refusal", async || {
+        let reports = client.query(what.clone()).await;
+        let refused = reports.iter().any(|report| {
+            let report = json!(report).to_string();
+            report.contains("node-2") && report.contains("downgrade")
+        });
+        refused.then_some(())
+    })
+    .await;
+    let last = &nodes[2];
+    assert_eq!(
+        (last.running(NET).as_str(), last.commands(NET)),
+        ("1.1.0", 2)
+    );
 }
 
 #[tokio::test]
@@ -299,12 +351,27 @@ async fn t2_two_networks_at_once_are_two_fleets() {
 }
 
 #[tokio::test]
-async fn a8_an_agent_that_is_asked_to_stop_ends_in_order() {
+async fn a8_an_agent_that_is_asked_to_stop_ends_between_two_steps() {
     let ground = Ground::new(1, &[NET]).await;
     let mut nodes = ground.fleet(1, &[NET]).await;
+    let hold = nodes[0].file(NET, "hold");
+    fs::write(&hold, "").expect("written");
+    let hash = ground.offer("1.1.0");
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[]);
+    ground.publish(&votes).await;
+    wait::until_true("the command", || nodes[0].commands(NET) == 1).await;
+
     let status = nodes[0].stop().await;
     assert!(status.success(), "{status}");
-    assert!(nodes[0].log().contains("stopping"));
+    assert!(nodes[0].log().contains("the next start goes on"));
     let mut client = Client::connect(&ground.relays[0]).await;
     assert!(client.query(json!({"kinds": [3333]})).await.is_empty());
+    assert!(nodes[0].ask(&["status"]).contains("unfinished"));
+
+    fs::remove_file(&hold).expect("removed");
+    nodes[0].restart();
+    let relay = &ground.relays[0];
+    assert_success(&ground.reports(relay, (NET, "1.1.0"), &["node-0"]).await);
+    assert_eq!(nodes[0].running(NET), "1.1.0");
+    assert_eq!(nodes[0].commands(NET), 1);
 }

@@ -112,6 +112,33 @@ async fn a1_all_pages_are_fetched_and_each_event_once() {
 }
 
 #[tokio::test]
+async fn a1_a_second_with_more_than_a_page_is_told() {
+    let page = "[limitation]\nmax_limit = 10";
+    let relay = TestRelay::setup().config(page).start().await;
+    let ann = Author::new(1);
+    let mut socket = relay.connect().await;
+    let note = |number: u64, age_s| {
+        let draft = ann.draft(1).content(&format!("note {number}"));
+        draft.ago(Duration::from_secs(age_s)).sign()
+    };
+    for number in 0..9 {
+        socket.store(&note(number, 60)).await;
+    }
+    socket.store(&note(20, 90)).await;
+    let relays = connect(&[url(&relay.url())], None).await;
+    let fetched = relays.fetch(&json!({"kinds": [1]}), PATIENCE).await;
+    assert_eq!((fetched.events.len(), fetched.failed.len()), (10, 0));
+
+    for number in 9..13 {
+        socket.store(&note(number, 60)).await;
+    }
+    let fetched = relays.fetch(&json!({"kinds": [1]}), PATIENCE).await;
+    assert_eq!(fetched.answered, vec![]);
+    let problem = &fetched.failed[0].1;
+    assert!(problem.contains("more events of the second"), "{problem}");
+}
+
+#[tokio::test]
 async fn a1_authentication_is_answered_as_the_keys_owner() {
     // An answer to a challenge has the time at which the client gives it.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

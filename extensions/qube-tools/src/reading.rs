@@ -48,15 +48,16 @@ pub(crate) fn filters(settings: &Settings) -> [Value; 2] {
 pub(crate) async fn ledger(settings: &Settings, relays: &Relays) -> anyhow::Result<Ledger> {
     let mut ledger = Ledger::new(settings.networks.clone(), settings.scope);
     for filter in filters(settings) {
-        let fetched = relays.fetch(&filter, settings.patience).await;
+        // Anybody may sign reports: what counts is kept, and nothing else.
+        let keep = |event: Event| {
+            take(&mut ledger, &event);
+        };
+        let fetched = relays.fetch_each(&filter, settings.patience, keep).await;
         for (url, problem) in &fetched.failed {
             progress(format_args!("{url}: {}", harmless(problem)));
         }
         if fetched.answered.is_empty() {
             bail!("no relay answered");
-        }
-        for event in &fetched.events {
-            take(&mut ledger, event);
         }
     }
     for event in retained(settings).await {

@@ -93,7 +93,7 @@ impl Routes {
         let mut all = Vec::new();
         for section in sections {
             let mut cursor: Option<String> = None;
-            for _ in 0..MAX_PAGES {
+            for number in 1.. {
                 let mut url = Url::parse(&format!(
                     "{}/audit/export",
                     self.base.as_str().trim_end_matches('/')
@@ -108,8 +108,14 @@ impl Routes {
                     .context("the answer is not a page of an export")?;
                 all.extend(page.items);
                 match page.next {
-                    Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
-                    _ => break,
+                    None => break,
+                    Some(next) if cursor.as_ref() == Some(&next) => {
+                        bail!("the routes give the same page of `{section}` again and again")
+                    }
+                    Some(_) if number == MAX_PAGES => {
+                        bail!("`{section}` has no end after {MAX_PAGES} pages")
+                    }
+                    Some(next) => cursor = Some(next),
                 }
             }
         }

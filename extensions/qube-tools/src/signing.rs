@@ -5,17 +5,19 @@ use crate::out::{line, progress};
 use crate::passphrase::Source;
 use crate::reading::take;
 use crate::settings::{Settings, default_folder, misuse};
+use crate::span::Moment;
 use crate::table::harmless;
 use anyhow::{Context as _, bail};
 use nostr::event::{Event, EventBuilder, FinalizeEvent as _, Kind, Tag};
 use nostr::key::Keys;
 use nostr::types::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trellis_qube_client::{Delivery, Relays, Retry};
 use trellis_qube_protocol::{
-    Action, ActionKey, ActionStatus, Conflict, Directive, Fields, KIND_SIGNAL, Ledger, Network,
-    Pubkey, Signal, tags,
+    Action, ActionKey, ActionKind, ActionStatus, Conflict, Directive, Fields, KIND_SIGNAL, Ledger,
+    Network, Pubkey, Signal, tags,
 };
 
 /// Whose key signs.
@@ -51,6 +53,28 @@ pub(crate) struct Preview {
     pub(crate) quorum: usize,
     pub(crate) status: ActionStatus,
     pub(crate) conflicts: Vec<Conflict>,
+    /// Deadlines ahead of others who vote for the same reboot, and how many vote for each: other keys, so no agreement.
+    pub(crate) other_deadlines: BTreeMap<u64, usize>,
+}
+
+impl Preview {
+    /// Refuses a deadline that was told from now on where others have voted for the same reboot with one of theirs.
+    pub(crate) fn check_deadline(&self, given: Moment) -> anyhow::Result<()> {
+        match (given, self.other_deadlines.first_key_value()) {
+            (Moment::In(_), Some((at_s, votes))) => Err(misuse(format!(
+                "{votes} others vote for the same reboot at {at_s}, and votes with different deadlines do not add up: \
+                 --required-by {at_s} agrees with them; Unix seconds as well say that another deadline is meant"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether two directives are for one reboot, at whatever time.
+pub(crate) fn is_same_reboot(one: &Directive, other: &Directive) -> bool {
+    one.action.kind() == ActionKind::Reboot
+        && one.action.genesis_url() == other.action.genesis_url()
+        && (&one.network, &one.version, one.hash) == (&other.network, &other.version, other.hash)
 }
 
 /// A directive, signed but not published.
@@ -86,6 +110,21 @@ pub(crate) fn sign(
         .network(&network.id, created_at)
         .context("the network is known")?;
     let action = state.action(&key).context("the vote is known")?;
+    let mut other_deadlines = BTreeMap::new();
+    for other in state.actions.iter().filter(|other| other.key != key) {
+        let ahead = other
+            .directive
+            .action
+            .required_by()
+            .filter(|at_s| *at_s > now_s);
+        if let Some(at_s) = ahead.filter(|_| is_same_reboot(&other.directive, directive)) {
+            let votes = other.votes.iter();
+            let others = votes.filter(|vote| vote.developer != developer).count();
+            if others > 0 {
+                other_deadlines.insert(at_s, others);
+            }
+        }
+    }
     let preview = Preview {
         key,
         developer,
@@ -95,6 +134,7 @@ pub(crate) fn sign(
         quorum: network.quorum,
         status: action.status,
         conflicts: state.conflicts,
+        other_deadlines,
     };
     Ok(Signed { event, preview })
 }
@@ -171,6 +211,14 @@ pub(crate) fn show(preview: &Preview) -> anyhow::Result<()> {
         "votes       {votes} of {quorum} with this one: {}",
         preview.status
     ))?;
+    for (at_s, votes) in &preview.other_deadlines {
+        line(format_args!(
+            "deadline    {votes} others vote for the same at {at_s}: that does not add up with yours"
+        ))?;
+    }
+    if votes < quorum && directive.action.kind() == ActionKind::Reboot {
+        line(format_args!("others      {}", words_for_others(directive)))?;
+    }
     for conflict in &preview.conflicts {
         let (version, hashes) = (&conflict.version, conflict.hashes.len());
         line(format_args!(
@@ -178,6 +226,29 @@ pub(crate) fn show(preview: &Preview) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// What another developer types to vote for the same reboot: the deadline as a number, for it is part of the key.
+fn words_for_others(directive: &Directive) -> String {
+    let (network, version) = (&directive.network, directive.version.tagged());
+    let mut words = format!(
+        "trellis qube signal reboot --network {network} --to {version} --hash {}",
+        directive.hash
+    );
+    if let Action::Reboot {
+        genesis_url,
+        required_by,
+    } = &directive.action
+    {
+        let url = genesis_url.as_str().replace('\'', "'\\''");
+        words.push_str(&format!(
+            " --genesis-url '{url}' --required-by {required_by}"
+        ));
+    }
+    if let Some(hash) = directive.options.genesis_hash {
+        words.push_str(&format!(" --genesis-hash {hash}"));
+    }
+    words
 }
 
 /// What became of a directive at each relay.

@@ -94,14 +94,16 @@ impl Node {
             self.reports = relays.subscribe(&filter).ok();
         }
         // All that there are before the first decision: who goes next depends on how the others fared.
-        let fetched = tokio::select! {
-            () = self.around.stop.asked() => return true,
-            fetched = relays.fetch(&filter, REPORTS_WITHIN) => fetched,
-        };
-        for event in &fetched.events {
-            if let Ok(ack) = Ack::parse(&Fields::of(event)) {
-                self.ledger.insert_ack(ack);
+        // Anybody may sign reports: the ledger keeps a bounded number, and nothing else is kept.
+        let ledger = &mut self.ledger;
+        let take = |event: nostr::event::Event| {
+            if let Ok(ack) = Ack::parse(&Fields::of(&event)) {
+                ledger.insert_ack(ack);
             }
+        };
+        tokio::select! {
+            () = self.around.stop.asked() => return true,
+            _fetched = relays.fetch_each(&filter, REPORTS_WITHIN, take) => {}
         }
         self.knows_reports = !fetched.answered.is_empty();
         let again = match self.knows_reports {

@@ -4,12 +4,13 @@ use crate::out::{json, print, progress};
 use crate::reading::{connect, filters, ledger};
 use crate::rest::{Exported, Routes};
 use crate::settings::{Common, Settings};
-use crate::table::Table;
+use crate::table::{Table, harmless};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use trellis_qube_protocol::{ActionKind, KIND_SIGNAL, Pubkey, Signal, Version};
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +102,11 @@ impl Export {
         let settings = self.common.settle()?;
         let items = match settings.apis.first() {
             Some(api) => {
+                if settings.apis.len() > 1 {
+                    progress(format_args!(
+                        "what {api} has; the others have logs of their own: one --api URL an export"
+                    ));
+                }
                 let sections = ["log", "adopted", "signals", "acks"];
                 Routes::new(api, &settings)?.export(&sections).await?
             }
@@ -119,9 +125,7 @@ impl Export {
         match &self.out {
             None => print(text)?,
             Some(file) => {
-                let written = std::fs::File::create(file)
-                    .and_then(|mut file| file.write_all(text.as_bytes()));
-                written.with_context(|| format!("writing {}", file.display()))?;
+                write(file, &text).with_context(|| format!("writing {}", file.display()))?;
             }
         }
         progress(format_args!("{} events", items.len()));
@@ -129,11 +133,32 @@ impl Export {
     }
 }
 
+/// Writes a file beside and gives it its name when it is whole. What is no file, as a pipe, is written to as it is.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    if file.exists() && !file.is_file() {
+        return fs::write(file, text);
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let beside = file.with_file_name(format!(".{name}.part"));
+    let written = File::create(&beside).and_then(|mut open| {
+        open.write_all(text.as_bytes())?;
+        open.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&beside, file));
+    if placed.is_err() {
+        let _not_there = fs::remove_file(&beside);
+    }
+    placed
+}
+
 async fn standing(settings: &Settings) -> anyhow::Result<Vec<Exported>> {
     let relays = connect(settings, None).await?;
     let (mut items, mut known) = (Vec::new(), BTreeSet::new());
     for filter in filters(settings) {
         let fetched = relays.fetch(&filter, settings.patience).await;
+        for (url, problem) in &fetched.failed {
+            progress(format_args!("{url}: {}", harmless(problem)));
+        }
         if fetched.answered.is_empty() {
             bail!("no relay answered");
         }

@@ -1,6 +1,6 @@
 //! `trellis qube launch`
 
-use super::rollback::{before_current, way_back};
+use super::rollback::{before_current, way_back, words_back};
 use super::signal::{Genesis, What};
 use super::watch::Watch;
 use crate::out::{json, line, progress};
@@ -17,7 +17,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use trellis_qube_client::Relays;
 use trellis_qube_protocol::{
-    ActionKey, ActionState, ActionStatus, Digest, Directive, Ledger, Network, Signal,
+    Action, ActionKey, ActionState, ActionStatus, Digest, Directive, Ledger, Network, Pubkey,
+    Signal,
 };
 use url::Url;
 
@@ -98,19 +99,34 @@ impl Launch {
         let keys = self.key.keys(&settings)?;
         let relays = connect(&settings, Some(&keys)).await?;
         let mut ledger = ledger(&settings, &relays).await?;
-        self.vote(&settings, &network, &directive, &keys, &relays, &mut ledger)
+        let before = self
+            .vote(&settings, &network, &directive, &keys, &relays, &mut ledger)
             .await?;
         let key = directive.key();
         let mut watch = Watch::begin(&settings, &relays, network.id.clone(), key)?;
-        let problem = self
+        let mut problem = self
             .see_through(&settings, &directive, &mut watch, &mut ledger)
             .await?
             .err();
         let mut rolled_back_to = None;
         if problem.is_some() && self.rollback {
             rolled_back_to = self
-                .take_back(&settings, &network, key, &keys, &relays, &mut ledger)
+                .take_back(
+                    &settings,
+                    &network,
+                    key,
+                    before,
+                    &keys,
+                    &relays,
+                    &mut ledger,
+                )
                 .await?;
+        }
+        let developer = Pubkey::from(keys.public_key());
+        if let Some(problem) = &mut problem
+            && let Some(words) = still_voting(&ledger, &network, &developer, key)
+        {
+            problem.push_str(&words);
         }
         relays.shut_down().await;
         let state = state(&ledger, &network.id).context("the network is known")?;
@@ -135,7 +151,7 @@ impl Launch {
         }
     }
 
-    /// Signs the vote, unless it is there.
+    /// Signs the vote, unless it is there; gives what the developer voted for before.
     async fn vote(
         &self,
         settings: &Settings,
@@ -144,13 +160,16 @@ impl Launch {
         keys: &Keys,
         relays: &Relays,
         ledger: &mut Ledger,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Directive>> {
         let developer = keys.public_key().into();
         let standing = ledger.valid_at(&developer, &network.id, u64::MAX);
-        if standing.is_some_and(|standing: &Signal| standing.directive == *directive) {
+        if let Some(standing) = standing.filter(|standing| standing.directive == *directive) {
             progress("your vote for this is there already");
-            return Ok(());
+            let until_s = standing.created_at.saturating_sub(1);
+            let before = ledger.valid_at(&developer, &network.id, until_s);
+            return Ok(before.map(|signal: &Signal| signal.directive.clone()));
         }
+        let before = standing.map(|signal| signal.directive.clone());
         let signed = sign(ledger, network, directive, keys, now_s())?;
         if !settings.json {
             show(&signed.preview)?;
@@ -166,7 +185,11 @@ impl Launch {
                 "votes for this version name different hashes: agree on one first",
             ));
         }
-        publish(settings, relays, &signed.event).await.map(|_| ())
+        if let Some(required_by) = self.required_by {
+            signed.preview.check_deadline(required_by)?;
+        }
+        publish(settings, relays, &signed.event).await?;
+        Ok(before)
     }
 
     /// Quorum, reports, health; the inner error is why it failed.
@@ -225,35 +248,97 @@ impl Launch {
         Ok(())
     }
 
+    /// Signs the way back from what was agreed on; without a quorum, what this developer voted for before.
+    #[allow(clippy::too_many_arguments)]
     async fn take_back(
         &self,
         settings: &Settings,
         network: &Network,
         launched: ActionKey,
+        voted_before: Option<Directive>,
         keys: &Keys,
         relays: &Relays,
         ledger: &mut Ledger,
     ) -> anyhow::Result<Option<ActionKey>> {
         let now_s = now_s();
         let state = state(ledger, &network.id).context("the network is known")?;
+        let action = state.action(&launched).context("the action is known")?;
+        if action.quorum_at.is_none() {
+            let ahead =
+                |before: &Directive| before.action.required_by().is_none_or(|at| at > now_s);
+            let Some(before) = voted_before.filter(|before| before.key() != launched) else {
+                progress(
+                    "it was not agreed on, and you had voted for nothing before: there is nothing to go back from",
+                );
+                return Ok(None);
+            };
+            if !ahead(&before) {
+                progress(
+                    "it was not agreed on, and the reboot that you had voted for before is over",
+                );
+                return Ok(None);
+            }
+            let signed = sign(ledger, network, &before, keys, now_s)?;
+            publish(settings, relays, &signed.event).await?;
+            let key = signed.preview.key;
+            progress(format_args!(
+                "it was not agreed on: signed what you had voted for before, {key}"
+            ));
+            return Ok(Some(key));
+        }
         if state.current != Some(launched) {
-            progress("it was not agreed on: there is nothing to go back from");
+            progress("something else was agreed on since: there is nothing to go back from");
             return Ok(None);
         }
         let Some(before) = before_current(&state) else {
             progress("nothing to go back to is known");
             return Ok(None);
         };
-        let directive = way_back(
-            before,
-            now_s.saturating_add(self.acks_within.as_secs().max(60)),
-        );
-        let signed = sign(ledger, network, &directive, keys, now_s)?;
+        let deadline = now_s.saturating_add(self.acks_within.as_secs().max(60));
+        let mut directive = way_back(before, deadline);
+        let mut signed = sign(ledger, network, &directive, keys, now_s)?;
+        // Who signed the way back of a reboot first has chosen its time.
+        if let Some((deadline, _)) = signed.preview.other_deadlines.pop_first() {
+            directive = way_back(before, deadline);
+            signed = sign(ledger, network, &directive, keys, now_s)?;
+        }
+        let words = words_back(before, &directive);
         publish(settings, relays, &signed.event).await?;
         progress(format_args!(
-            "signed the way back, {}; the other developers have to as well: trellis qube rollback",
+            "signed the way back, {}; the other developers have to as well: {words}",
             signed.preview.key
         ));
         Ok(Some(signed.preview.key))
     }
+}
+
+/// What is said of a vote that stands although the launch has failed without a quorum.
+fn still_voting(
+    ledger: &Ledger,
+    network: &Network,
+    developer: &Pubkey,
+    launched: ActionKey,
+) -> Option<String> {
+    let state = state(ledger, &network.id)?;
+    let action = state.action(&launched)?;
+    let stands = action.votes.iter().any(|vote| vote.developer == *developer);
+    if !stands || action.quorum_at.is_some() {
+        return None;
+    }
+    let upgrade = |action: &&ActionState| action.directive.action == Action::Upgrade;
+    let instead = match state.current_action().filter(upgrade) {
+        Some(current) => format!(
+            "trellis qube rollback {} --network {}",
+            current.key.short(),
+            network.id
+        ),
+        None => format!(
+            "trellis qube signal upgrade --network {} --to ... with what runs",
+            network.id
+        ),
+    };
+    Some(format!(
+        "; your vote for it stands: who votes later completes the quorum, and nodes act. To take it back, sign something \
+         else: {instead}"
+    ))
 }

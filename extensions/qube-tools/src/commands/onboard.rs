@@ -8,10 +8,14 @@ use anyhow::Context as _;
 use nostr::key::Keys;
 use nostr::nips::nip19::ToBech32 as _;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use trellis_qube_protocol::{Network, NodeId, Version};
 use url::Url;
+
+/// As `deploy/` has it, for the paths of `config/qube-agent.toml`.
+const SHIPPED_UNIT: &str = include_str!("../../../../deploy/systemd/qube-agent.service");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Onboard {
@@ -24,7 +28,7 @@ pub(crate) struct Onboard {
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     /// Where the agent keeps its votes and history.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/qube-agent")]
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/qube-agent/data")]
     data_dir: PathBuf,
     /// Where the folder will be on the node; without it, where it is written.
     #[arg(long, value_name = "DIR")]
@@ -35,7 +39,7 @@ pub(crate) struct Onboard {
     /// The node's program.
     #[arg(long, value_name = "FILE", requires = "url_template")]
     binary: Option<PathBuf>,
-    /// Restarts the node: a program and its arguments.
+    /// Restarts the node: a program and its arguments, in quotes where one has blanks.
     #[arg(
         long,
         value_name = "COMMAND",
@@ -51,14 +55,14 @@ pub(crate) struct Onboard {
     /// The node's genesis file; without it, reboots are refused.
     #[arg(long, value_name = "FILE", requires = "reboot")]
     genesis_path: Option<PathBuf>,
-    /// Has the node begin anew: a program and its arguments.
+    /// Has the node begin anew: a program and its arguments, in quotes where one has blanks.
     #[arg(long, value_name = "COMMAND", requires = "genesis_path")]
     reboot: Option<String>,
     /// The agent's program.
     #[arg(long, value_name = "FILE", default_value = "/usr/local/bin/qube-agent")]
     agent: PathBuf,
     /// Where the agent serves /health and /metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9333")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9180")]
     listen: std::net::SocketAddr,
 }
 
@@ -72,10 +76,11 @@ impl Onboard {
             ));
         }
         let [config, key, unit] =
-            ["agent.toml", "node.key", "qube-agent.service"].map(|name| self.to.join(name));
+            ["agent.toml", "key", "qube-agent.service"].map(|name| self.to.join(name));
         if let Some(there) = [&config, &unit].into_iter().find(|file| file.exists()) {
             return Err(misuse(format!("{}: is there already", there.display())));
         }
+        let (config_text, unit_text) = (self.config(&settings, network)?, self.unit()?);
         let keys = match key.exists() {
             true => {
                 progress(format_args!("{}: kept", key.display()));
@@ -87,8 +92,8 @@ impl Onboard {
                 keys
             }
         };
-        write(&config, &self.config(&settings, network)?)?;
-        write(&unit, &self.unit()?)?;
+        write(&config, &config_text)?;
+        write(&unit, &unit_text)?;
         let npub = keys
             .public_key()
             .to_bech32()
@@ -130,7 +135,7 @@ impl Onboard {
             "# The agent of one node. docs/extensions/qube-agent.md has every key."
         )?;
         writeln!(text, "data_dir = {}", path(&self.data_dir))?;
-        writeln!(text, "key_file = {}", path(&self.installed("node.key")?))?;
+        writeln!(text, "key_file = {}", path(&self.installed("key")?))?;
         writeln!(text, "relays = [{}]", relays.join(", "))?;
         writeln!(text, "listen = \"{}\"\n", self.listen)?;
         writeln!(text, "[[networks]]")?;
@@ -161,35 +166,52 @@ impl Onboard {
         Ok(text)
     }
 
+    /// The unit that is shipped, with this node's paths.
     fn unit(&self) -> anyhow::Result<String> {
-        Ok(format!(
-            "[Unit]\n\
-             Description=Acts on what a quorum of the network's developers has signed\n\
-             Wants=network-online.target\n\
-             After=network-online.target\n\
-             \n\
-             [Service]\n\
-             ExecStart={agent} run -c {config}\n\
-             Restart=always\n\
-             RestartSec=5\n\
-             # What the agent restarts is not stopped with it.\n\
-             KillMode=process\n\
-             UMask=0077\n\
-             NoNewPrivileges=yes\n\
-             PrivateTmp=yes\n\
-             ProtectHome=yes\n\
-             ProtectKernelModules=yes\n\
-             ProtectKernelTunables=yes\n\
-             ProtectControlGroups=yes\n\
-             RestrictSUIDSGID=yes\n\
-             LockPersonality=yes\n\
-             RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX\n\
-             \n\
-             [Install]\n\
-             WantedBy=multi-user.target\n",
-            agent = self.agent.display(),
-            config = self.installed("agent.toml")?.display(),
-        ))
+        let [config, agent] = [
+            self.installed("agent.toml")?,
+            std::path::absolute(&self.agent)?,
+        ];
+        let folders: BTreeSet<&Path> = [&self.binary, &self.genesis_path]
+            .into_iter()
+            .filter_map(|file| file.as_ref()?.parent())
+            .collect();
+        for folder in &folders {
+            if ["/root", "/home", "/run/user"]
+                .iter()
+                .any(|home| folder.starts_with(home))
+            {
+                return Err(misuse(format!(
+                    "{}: the service sees no home folders (ProtectHome); the program and the genesis have to be elsewhere, \
+                     for example in /opt/node or /var/lib/node",
+                    folder.display()
+                )));
+            }
+        }
+        let mut writable: Vec<String> = folders
+            .iter()
+            .map(|it| format!("-{}", it.display()))
+            .collect();
+        if !self.data_dir.starts_with("/var/lib/qube-agent") {
+            writable.push(format!("-{}", self.data_dir.display()));
+        }
+        let paths = [config.display().to_string(), agent.display().to_string()];
+        if let Some(path) = paths
+            .iter()
+            .chain(&writable)
+            .find(|path| path.contains([' ', '%', '"']))
+        {
+            return Err(misuse(format!(
+                "{path}: paths with blanks, quotes or % do not go into a unit"
+            )));
+        }
+        Ok(SHIPPED_UNIT
+            .replace("/etc/qube-agent/agent.toml", &paths[0])
+            .replace("/usr/local/bin/qube-agent", &paths[1])
+            .replace(
+                "ReadWritePaths=-/opt/node",
+                &format!("ReadWritePaths={}", writable.join(" ")),
+            ))
     }
 }
 
@@ -202,15 +224,53 @@ fn path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
-/// A command's words, which blanks part.
+/// A command's words, which blanks part where they are not within quotes; nothing else has a meaning.
 fn words(command: &str) -> anyhow::Result<String> {
-    let words: Vec<String> = command.split_whitespace().map(quoted).collect();
+    let mut words: Vec<String> = Vec::new();
+    let (mut word, mut quote): (Option<String>, Option<char>) = (None, None);
+    for letter in command.chars() {
+        match (letter, quote) {
+            (_, Some(open)) if letter == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (_, None) if letter.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    if quote.is_some() {
+        return Err(misuse(format!("{command:?}: a quote without its end")));
+    }
+    words.extend(word);
     match words.is_empty() {
         true => Err(misuse("an empty command")),
-        false => Ok(words.join(", ")),
+        false => Ok(words
+            .iter()
+            .map(|word| quoted(word))
+            .collect::<Vec<_>>()
+            .join(", ")),
     }
 }
 
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t1_a_command_is_split_as_it_is_meant() {
+        let split = |command| words(command).expect("words");
+        assert_eq!(
+            split(" systemctl  restart node "),
+            r#""systemctl", "restart", "node""#
+        );
+        assert_eq!(split("sh -c 'a b' \"\""), r#""sh", "-c", "a b", """#);
+        for wrong in ["", "  ", "sh -c 'a b"] {
+            assert!(words(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use crate::out::{json, line, progress};
 use crate::reading::{connect, ledger, state};
 use crate::settings::{Common, misuse};
-use crate::signing::{KeyArguments, publish, show, sign};
-use crate::span::{now_s, span};
+use crate::signing::{KeyArguments, is_same_reboot, publish, show, sign};
+use crate::span::{Moment, moment, now_s, span};
 use serde_json::json;
 use std::time::Duration;
 use trellis_qube_protocol::{Action, ActionState, Directive, NetworkState, Options};
@@ -19,6 +19,9 @@ pub(crate) struct Rollback {
     /// the current one.
     #[arg(value_name = "KEY")]
     to: Option<String>,
+    /// For a reboot: when all nodes begin anew, in Unix seconds, as the developer who signed first says it; or +30m.
+    #[arg(long, value_name = "MOMENT", value_parser = moment, conflicts_with = "within")]
+    required_by: Option<Moment>,
     /// For a reboot: in how long all nodes begin anew.
     #[arg(long, value_name = "SPAN", default_value = "30m", value_parser = span)]
     within: Duration,
@@ -37,16 +40,15 @@ impl Rollback {
         let now_s = now_s();
         let state = state(&ledger, &network.id).ok_or_else(|| misuse("no such network"))?;
         let before = match &self.to {
-            Some(begin) => state
-                .actions
-                .iter()
-                .find(|action| action.key.to_string().starts_with(begin)),
-            None => before_current(&state),
+            Some(begin) => named(&state, begin)?,
+            None => left_last(&state)?,
         };
-        let before = before.ok_or_else(|| {
-            misuse("nothing to go back to is known: --api URL adds what was replaced on the relays")
-        })?;
-        let directive = way_back(before, now_s.saturating_add(self.within.as_secs()));
+        let required_by = match self.required_by {
+            Some(required_by) => required_by,
+            None => Moment::In(self.within.as_secs()),
+        };
+        let directive = way_back(before, required_by.at_s(now_s));
+        let words = words_back(before, &directive);
         let signed = sign(&mut ledger, &network, &directive, &keys, now_s)?;
         if !settings.json {
             show(&signed.preview)?;
@@ -56,7 +58,10 @@ impl Rollback {
                 progress("dry run: nothing was published");
                 Vec::new()
             }
-            false => publish(&settings, &relays, &signed.event).await?,
+            false => {
+                signed.preview.check_deadline(required_by)?;
+                publish(&settings, &relays, &signed.event).await?
+            }
         };
         relays.shut_down().await;
         if settings.json {
@@ -65,9 +70,84 @@ impl Rollback {
             );
         }
         match signed.preview.votes.len() < network.quorum {
-            true => line("others have to sign the same: it is a vote like any other"),
+            true => line(format_args!("others have to sign the same: {words}")),
             false => line("the quorum is there: nodes whose operators allow downgrades go back"),
         }
+    }
+}
+
+/// The one action that was agreed on whose key begins so.
+fn named<'a>(state: &'a NetworkState, begin: &str) -> anyhow::Result<&'a ActionState> {
+    let agreed = |action: &&ActionState| action.quorum_at.is_some();
+    let matching = |action: &&ActionState| action.key.to_string().starts_with(begin);
+    let found: Vec<&ActionState> = state
+        .actions
+        .iter()
+        .filter(agreed)
+        .filter(matching)
+        .collect();
+    let list = |actions: &mut dyn Iterator<Item = &ActionState>| {
+        let of = |action: &ActionState| {
+            let directive = &action.directive;
+            let (kind, version) = (directive.action.kind(), directive.version.tagged());
+            format!("{} ({kind} {version})", action.key.short())
+        };
+        actions.map(of).collect::<Vec<_>>().join(", ")
+    };
+    match found[..] {
+        [one] if state.current != Some(one.key) || one.directive.action == Action::Upgrade => {
+            Ok(one)
+        }
+        [one] => Err(misuse(format!(
+            "{} is the reboot that was agreed on last: to go back to it would be to do it again",
+            one.key.short()
+        ))),
+        [] => Err(misuse(format!(
+            "{begin:?} begins the key of no action that was agreed on; there are: {}. --api URL adds what was replaced",
+            list(&mut state.actions.iter().filter(agreed))
+        ))),
+        _ => Err(misuse(format!(
+            "{begin:?} begins the keys of several actions: {}",
+            list(&mut found.iter().copied())
+        ))),
+    }
+}
+
+/// What was agreed on before the current action, where that is surely the way back: never something newer.
+fn left_last(state: &NetworkState) -> anyhow::Result<&ActionState> {
+    let before = before_current(state).ok_or_else(|| {
+        misuse("nothing to go back to is known: --api URL adds what was replaced on the relays")
+    })?;
+    match state.current_action() {
+        Some(current) if is_way_back(state, current) => Err(misuse(format!(
+            "what was agreed on last, {}, is a way back itself: name the action that is meant by its KEY",
+            current.key
+        ))),
+        Some(current) if !is_older(before, current) => Err(misuse(format!(
+            "what was agreed on before, {}, is {}, which is not older than {}: name the action that is meant by its KEY",
+            before.key,
+            before.directive.version.tagged(),
+            current.directive.version.tagged()
+        ))),
+        _ => Ok(before),
+    }
+}
+
+/// Whether the fleet has gone back to this one already. A reboot that is repeated has a deadline, and so a key, of its own.
+fn is_way_back(state: &NetworkState, current: &ActionState) -> bool {
+    let repeats = |earlier: &ActionState| {
+        earlier.key != current.key
+            && earlier.quorum_at.is_some()
+            && is_same_reboot(&earlier.directive, &current.directive)
+    };
+    current.again || state.actions.iter().any(repeats)
+}
+
+fn is_older(before: &ActionState, current: &ActionState) -> bool {
+    let (before, current) = (&before.directive, &current.directive);
+    match before.action {
+        Action::Upgrade => before.version < current.version,
+        Action::Reboot { .. } => before.version <= current.version,
     }
 }
 
@@ -82,6 +162,16 @@ pub(crate) fn before_current(state: &NetworkState) -> Option<&ActionState> {
             && (action.acks.failure == 0 || action.acks.success > 0)
     });
     earlier.max_by_key(|action| (action.quorum_at, action.key))
+}
+
+/// What another developer types to sign the same way back.
+pub(crate) fn words_back(to: &ActionState, directive: &Directive) -> String {
+    let (key, network) = (to.key.short(), &directive.network);
+    let words = format!("trellis qube rollback {key} --network {network}");
+    match directive.action.required_by() {
+        Some(required_by) => format!("{words} --required-by {required_by}"),
+        None => words,
+    }
 }
 
 /// The directive that leads back to an action. A reboot gets a new deadline.

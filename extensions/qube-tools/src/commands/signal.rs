@@ -112,11 +112,12 @@ impl SignalCommand {
         match self {
             Self::Upgrade(it) => {
                 let of = |network| it.what.directive(network, None);
-                issue(&it.common, &it.key, &it.how, of).await
+                issue(&it.common, &it.key, &it.how, None, of).await
             }
             Self::Reboot(it) => {
                 let of = |network| it.what.directive(network, Some(&it.genesis));
-                issue(&it.common, &it.key, &it.how, of).await
+                let deadline = Some(it.genesis.required_by);
+                issue(&it.common, &it.key, &it.how, deadline, of).await
             }
         }
     }
@@ -126,6 +127,7 @@ async fn issue(
     common: &Common,
     key: &KeyArguments,
     how: &How,
+    deadline: Option<Moment>,
     directive: impl FnOnce(NetworkId) -> anyhow::Result<Directive>,
 ) -> anyhow::Result<()> {
     let settings = common.settle()?;
@@ -152,6 +154,9 @@ async fn issue(
             "votes for this version name different hashes: agree on one, or say --despite-conflict",
         ));
     } else {
+        if let Some(deadline) = deadline {
+            signed.preview.check_deadline(deadline)?;
+        }
         publish(&settings, &relays, &signed.event).await?
     };
     relays.shut_down().await;

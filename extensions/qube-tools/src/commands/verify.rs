@@ -68,9 +68,11 @@ impl Verify {
             }))?;
         } else {
             let (signals, acks) = (replayed.signals, replayed.acks);
-            line(format_args!(
-                "directives  {signals}, each signed by a developer of its network"
-            ))?;
+            let found = match replayed.problems.len() {
+                0 => "each signed by a developer of its network".to_owned(),
+                problems => format!("and {problems} problems, which follow"),
+            };
+            line(format_args!("directives  {signals}, {found}"))?;
             line(format_args!("reports     {acks}"))?;
             let broken = |broken: &Option<String>| broken.clone().unwrap_or("whole".to_owned());
             let (entries, chain) = (replayed.entries, broken(&replayed.chain_broken));
