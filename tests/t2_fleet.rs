@@ -22,5 +22,7 @@ mod ground;
 mod node;
 #[path = "t2_fleet/reboot.rs"]
 mod reboot;
+#[path = "t2_fleet/second_look.rs"]
+mod second_look;
 #[path = "t2_fleet/upgrade.rs"]
 mod upgrade;

@@ -7,8 +7,9 @@ use std::fs;
 use trellis_test_support::{Client, json, wait};
 
 const NET: &str = "testnet";
-/// The lines of an upgrade that succeeds: what is decided, five steps begun and done, the record begun.
-const LINES: usize = 12;
+/// The lines of an upgrade that succeeds: what is decided, five steps begun and done, the record begun; and the end of the
+/// journal, which counts as one.
+const LINES: usize = 13;
 /// Three steps more where it is rolled back.
 const LINES_BACK: usize = LINES + 6;
 
@@ -103,6 +104,30 @@ async fn a6_a_command_outlives_an_agent_that_is_killed_and_is_waited_for_by_the_
     node.restart();
     node.until_logged("going on after an interruption").await;
     assert!(node.ask(&["status"]).contains("Restart begun"));
+    let_go(&ground, &node).await;
+}
+
+#[tokio::test]
+async fn a6_a_command_outlives_the_process_that_runs_it_and_is_waited_for() {
+    let ground = Ground::new(1, &[NET]).await;
+    let node = held(&ground).await;
+    let runs = node.file("data", "networks").join(NET).join("runs");
+    let marker = fs::read_dir(runs).expect("the runs").flatten();
+    let mut markers =
+        marker.filter(|entry| entry.file_name().to_string_lossy().ends_with(".begun"));
+    let marker = markers.next().expect("a marker").path();
+    // The second line is the command's.
+    let text = wait::until_some("the command's line", || {
+        let text = fs::read_to_string(&marker).expect("the marker");
+        (text.lines().count() == 2).then_some(text)
+    })
+    .await;
+    let runner = text.lines().next().and_then(|line| line.parse().ok());
+    let runner = runner.and_then(rustix::process::Pid::from_raw);
+    let runner = runner.expect("the runner's number");
+    rustix::process::kill_process(runner, rustix::process::Signal::KILL).expect("killed");
+    let is_gone = || rustix::process::test_kill_process(runner).is_err();
+    wait::until_true("the runner's end", is_gone).await;
     let_go(&ground, &node).await;
 }
 

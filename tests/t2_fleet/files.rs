@@ -5,8 +5,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+/// A path is held back for as long as there is a file with its name and this.
+const HOLD: &str = "#hold";
 
 /// Serves until the test's process ends.
 pub(crate) struct Files {
@@ -41,6 +45,29 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Takes the file at a path away.
+    pub(crate) fn remove(&self, path: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(path);
+    }
+
+    /// Lets who asks for a path wait.
+    pub(crate) fn hold(&self, path: &str) {
+        self.put(&format!("{path}{HOLD}"), "");
+    }
+
+    /// Answers those who wait.
+    pub(crate) fn let_go(&self, path: &str) {
+        self.remove(&format!("{path}{HOLD}"));
+    }
+}
+
+fn is_held(files: &Kept, path: &str) -> bool {
+    let kept = files.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.contains_key(&format!("{path}{HOLD}"))
+}
+
 fn answer(mut socket: TcpStream, files: &Kept) {
     let mut request = Vec::new();
     let mut piece = [0; 1024];
@@ -52,6 +79,9 @@ fn answer(mut socket: TcpStream, files: &Kept) {
     }
     let request = String::from_utf8_lossy(&request).into_owned();
     let path = request.split(' ').nth(1).unwrap_or_default();
+    while is_held(files, path) {
+        thread::sleep(Duration::from_millis(20));
+    }
     let found = files.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, body) = match found.get(path) {
         Some(body) => ("200 OK", body.clone()),

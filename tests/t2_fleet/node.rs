@@ -137,6 +137,13 @@ impl Node {
         self.agent = spawn(&self.plan, self.home.path());
     }
 
+    /// Gives it another top of the configuration, for the next start.
+    pub(crate) fn reconfigure(&mut self, top: &str) {
+        self.plan.top = top.to_owned();
+        let text = config(&self.plan, self.home.path());
+        fs::write(self.home.path().join("agent.toml"), text).expect("written");
+    }
+
     /// SIGKILL.
     pub(crate) fn end(&mut self) {
         let _ended_already = self.agent.kill();

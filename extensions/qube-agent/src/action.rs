@@ -9,7 +9,7 @@ mod upgrade;
 
 use crate::clock::Clock;
 use crate::config::{Network, Probe};
-use crate::download::Downloader;
+use crate::download::{DownloadError, Downloader};
 use crate::journal::{Journal, Mark, Step};
 use crate::placement::Placement;
 use crate::question;
@@ -22,12 +22,15 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use trellis_qube_protocol::{Action, Digest};
 use url::Url;
 
 /// How long after a failed fetch it is tried again, at first and at most.
 const FETCH_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How long one try may take in any case.
+const ONE_FETCH: Duration = Duration::from_secs(60);
 
 /// How the names of files begin that were fetched before their time.
 const EARLY: &str = "genesis-";
@@ -49,6 +52,8 @@ pub(crate) struct Tools<'a> {
 pub(crate) enum Halt {
     /// It has failed; why, for the report.
     Failed(String),
+    /// Nobody knows whether it has; nothing more is done. Why, for the report.
+    Unknown(String),
     /// The agent was asked to stop; it goes on after the next start.
     Stopped,
     /// The agent cannot keep its own books.
@@ -87,6 +92,22 @@ struct Source<'a> {
     early: Option<&'a Path>,
 }
 
+/// Fetches what a task takes and does nothing else of it. Why it failed is in the journal as well.
+pub(crate) async fn fetch(
+    tools: &Tools<'_>,
+    task: &Task,
+    journal: &mut Journal,
+) -> Result<(), Halt> {
+    let mut run = Run {
+        tools,
+        task,
+        journal,
+    };
+    let early = early_copy(tools.folder, task);
+    let change = change(tools.network, task, &early).map_err(Halt::Failed)?;
+    run.fetched(&change).await.map(drop)
+}
+
 /// Carries out a task, or goes on with it: how it ended, or why it does not go on.
 pub(crate) async fn carry_out(
     tools: &Tools<'_>,
@@ -99,20 +120,32 @@ pub(crate) async fn carry_out(
         journal,
     };
     let early = early_copy(tools.folder, task);
-    let change = match &task.directive.action {
-        Action::Upgrade => upgrade::change(tools.network, task),
-        Action::Reboot { genesis_url, .. } => {
-            reboot::change(tools.network, task, genesis_url, &early)
-        }
+    let change = match change(tools.network, task, &early) {
+        Ok(change) => change,
+        Err(problem) => return Ok(Err(problem)),
     };
-    let outcome = match change {
-        Ok(change) => run.replace(&change).await,
-        Err(problem) => Err(Halt::Failed(problem)),
-    };
-    match outcome {
+    match run.replace(&change).await {
         Ok(()) => Ok(Ok(())),
-        Err(Halt::Failed(error)) => Ok(Err(error)),
+        Err(Halt::Failed(error) | Halt::Unknown(error)) => {
+            change.placement.tidy();
+            Ok(Err(error))
+        }
         Err(halt) => Err(halt),
+    }
+}
+
+/// Removes what was fetched for a task that is not carried out.
+pub(crate) fn forget_fetched(network: &Network, task: &Task) {
+    if let Ok(change) = change(network, task, Path::new("")) {
+        change.placement.tidy();
+    }
+}
+
+/// What a task replaces by what.
+fn change<'a>(network: &'a Network, task: &Task, early: &'a Path) -> Result<Change<'a>, String> {
+    match &task.directive.action {
+        Action::Upgrade => upgrade::change(network, task),
+        Action::Reboot { genesis_url, .. } => reboot::change(network, task, genesis_url, early),
     }
 }
 
@@ -133,7 +166,7 @@ pub(crate) fn forget_early(folder: &Path) -> io::Result<()> {
 }
 
 /// Fetches the genesis of a reboot before its time, unless it is there.
-pub(crate) async fn fetch_early(tools: &Tools<'_>, task: &Task) -> Result<(), String> {
+pub(crate) async fn fetch_early(tools: &Tools<'_>, task: &Task) -> Result<(), DownloadError> {
     let early = early_copy(tools.folder, task);
     let (Action::Reboot { genesis_url, .. }, false) = (&task.directive.action, early.exists())
     else {
@@ -149,27 +182,37 @@ pub(crate) async fn fetch_early(tools: &Tools<'_>, task: &Task) -> Result<(), St
     let fetched = downloader
         .fetch(genesis_url, &beside, max_bytes, expected)
         .await;
-    fetched.map_err(|error| error.to_string())?;
-    crate::durable::rename(&beside, &early).map_err(|error| error.to_string())
+    fetched?;
+    let disk = |source| DownloadError::Disk {
+        file: early.clone(),
+        source,
+    };
+    crate::durable::rename(&beside, &early).map_err(disk)
 }
 
 impl Run<'_> {
     /// The whole of it; a failure after the swap is rolled back before it is told.
     async fn replace(&mut self, change: &Change<'_>) -> Result<(), Halt> {
         let placement = &change.placement;
-        let hash: Digest = match self.begin(Step::Fetch)? {
-            Some(hash) => hash,
-            None => {
-                let fetched = self.fetch(change).await;
-                self.end(Step::Fetch, fetched)?
-            }
-        };
+        let hash = self.fetched(change).await?;
         let kept: Option<Digest> = self.step(Step::Keep, || {
             disk("cannot keep the old file", placement.keep())
         })?;
-        self.step(Step::Swap, || {
+        let swapped = self.step(Step::Swap, || {
             disk("cannot put the file in its place", placement.swap(&hash))
-        })?;
+        });
+        if let Err(Halt::Failed(error)) = &swapped {
+            // It may have its place all the same: what failed may have come after that.
+            let restored = self.step(Step::Restore, || {
+                disk("cannot restore the old file", placement.restore(kept))
+            });
+            return match restored {
+                Ok(()) => Err(Halt::Failed(error.clone())),
+                Err(Halt::Failed(worse)) => Err(Halt::Failed(format!("{error}; {worse}"))),
+                Err(halt) => Err(halt),
+            };
+        }
+        swapped?;
         let tried = self.take_effect(change, Step::Restart, Step::Probe).await;
         let Err(Halt::Failed(error)) = tried else {
             return tried;
@@ -186,7 +229,7 @@ impl Run<'_> {
         };
         match back {
             Ok(()) => Err(Halt::Failed(format!("{error}; rolled back"))),
-            Err(Halt::Failed(worse)) => Err(Halt::Failed(format!(
+            Err(Halt::Failed(worse) | Halt::Unknown(worse)) => Err(Halt::Failed(format!(
                 "{error}; the rollback failed: {worse}"
             ))),
             Err(halt) => Err(halt),
@@ -200,15 +243,33 @@ impl Run<'_> {
         restart: Step,
         probe: Step,
     ) -> Result<(), Halt> {
-        if self.begin::<()>(restart)?.is_none() {
-            let ended = self.command(change, restart).await;
-            self.end(restart, ended)?;
+        let unknown: Option<String> = match self.begin(restart)? {
+            Some(unknown) => unknown,
+            None => {
+                let ended = self.command(change, restart).await;
+                self.end(restart, ended)?
+            }
+        };
+        if let (Some(unknown), None) = (unknown, change.probe) {
+            // To run a command beside another of which nobody knows the end could make things worse.
+            return Err(Halt::Unknown(unknown));
         }
         if self.begin::<()>(probe)?.is_none() {
             let answered = self.probe(change).await;
             self.end(probe, answered)?;
         }
         Ok(())
+    }
+
+    /// Fetches the new file, unless the journal says that it is there: its hash.
+    async fn fetched(&mut self, change: &Change<'_>) -> Result<Digest, Halt> {
+        match self.begin(Step::Fetch)? {
+            Some(hash) => Ok(hash),
+            None => {
+                let fetched = self.fetch(change).await;
+                self.end(Step::Fetch, fetched)
+            }
+        }
     }
 
     /// Does a step that takes no waiting, unless the journal has it.
@@ -262,10 +323,12 @@ impl Run<'_> {
         let staged = change.placement.staged();
         let source = &change.urls;
         if let Some(early) = source.early.filter(|early| early.exists()) {
-            let copied = disk("cannot stage the genesis", std::fs::copy(early, &staged));
-            copied?;
-            let synced = std::fs::File::open(&staged).and_then(|file| file.sync_all());
-            disk("cannot stage the genesis", synced)?;
+            let copied = std::fs::File::open(early).and_then(|mut from| {
+                let mut to = crate::durable::create_new(&staged)?;
+                io::copy(&mut from, &mut to)?;
+                to.sync_all()
+            });
+            disk("cannot stage the genesis", copied)?;
             let hash = disk("cannot read the genesis", crate::download::hash_of(&staged))?;
             match hash.filter(|hash| source.expected.is_none_or(|expected| expected == *hash)) {
                 Some(hash) => return Ok(hash),
@@ -281,11 +344,13 @@ impl Run<'_> {
                 change.max_bytes,
                 source.expected.as_ref(),
             );
+            let until = deadline.max(Instant::now() + ONE_FETCH);
             let error = tokio::select! {
                 () = self.tools.stop.asked() => return Err(Halt::Stopped),
-                fetched = fetch => match fetched {
-                    Ok(hash) => return Ok(hash),
-                    Err(error) => error,
+                fetched = timeout_at(until, fetch) => match fetched {
+                    Ok(Ok(hash)) => return Ok(hash),
+                    Ok(Err(error)) => error,
+                    Err(_) => return Err(Halt::Failed("the file did not come in time".to_owned())),
                 },
             };
             if !error.is_passing() || Instant::now() + wait > deadline {
@@ -300,8 +365,8 @@ impl Run<'_> {
         }
     }
 
-    /// Has the operator's command run, once in the life of this task.
-    async fn command(&self, change: &Change<'_>, step: Step) -> Result<(), Halt> {
+    /// Has the operator's command run, once in the life of this task. Words where nobody knows how it ended.
+    async fn command(&self, change: &Change<'_>, step: Step) -> Result<Option<String>, Halt> {
         let folder = self.tools.folder.join("runs");
         let mut environment = change.environment.clone();
         let which = match step {
@@ -323,13 +388,12 @@ impl Run<'_> {
             None => Err(Halt::Stopped),
             Some(Seen::Ended(end)) => end
                 .problem()
-                .map_or(Ok(()), |problem| Err(Halt::Failed(problem))),
+                .map_or(Ok(None), |problem| Err(Halt::Failed(problem))),
             Some(_) => {
-                tracing::warn!(
-                    task = self.task.name(),
-                    "the command was begun and nobody knows how it ended; it is not run again"
-                );
-                Ok(())
+                let unknown =
+                    "the command was begun and nobody knows how it ended; it is not run again";
+                tracing::warn!(task = self.task.name(), "{unknown}");
+                Ok(Some(unknown.to_owned()))
             }
         }
     }

@@ -56,7 +56,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
             clock: around.clock.clone(),
             stop: stop.clone(),
         };
-        couriers.spawn(courier.run());
+        // What is still to be reported waits for an agent that is not tried out only.
+        if !config.dry_run {
+            couriers.spawn(courier.run());
+        }
         let node = Node::open(around.clone(), network.clone(), history, news)
             .with_context(|| format!("network {id}"))?;
         nodes.spawn(async move { node.run().await.with_context(|| format!("network {id}")) });

@@ -51,7 +51,8 @@ pub(crate) struct Config {
 pub(crate) struct Download {
     /// Whether http:// may be asked as well: for tests and networks that are closed otherwise. Default false.
     pub(crate) allow_http: bool,
-    /// For how long a fetch that fails is tried again before the action has failed. Default 15m; 0s to 24h.
+    /// For how long a fetch that fails is tried again, and how long a file may take (a minute in any case), before the
+    /// action has failed. Default 15m; 0s to 24h.
     pub(crate) within: Span,
     /// Certificates of authorities beside those that browsers trust. PEM files.
     pub(crate) trusted_certificates: Vec<PathBuf>,

@@ -32,6 +32,8 @@ const PROBE_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Downloader {
     client: Client,
+    /// Asks a node's own page, and follows it nowhere.
+    probes: Client,
     allow_http: bool,
 }
 
@@ -99,8 +101,16 @@ impl Downloader {
     /// With these settings.
     pub(crate) fn new(settings: &config::Download) -> Result<Downloader, DownloadError> {
         let allow_http = settings.allow_http;
+        let tls = tls(&settings.trusted_certificates)?;
+        let probes = Client::builder()
+            .use_preconfigured_tls(tls.clone())
+            .user_agent(USER_AGENT)
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_WITHIN)
+            .build()
+            .map_err(|error| DownloadError::Client(words(&error)))?;
         let client = Client::builder()
-            .use_preconfigured_tls(tls(&settings.trusted_certificates)?)
+            .use_preconfigured_tls(tls)
             .user_agent(USER_AGENT)
             .no_gzip()
             .no_brotli()
@@ -111,7 +121,11 @@ impl Downloader {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| DownloadError::Client(words(&error)))?;
-        Ok(Downloader { client, allow_http })
+        Ok(Downloader {
+            client,
+            probes,
+            allow_http,
+        })
     }
 
     /// Fetches a file. It is on the disk, whole, when this returns its hash; with an expected hash it has that one.
@@ -162,7 +176,7 @@ impl Downloader {
         {
             return Err(DownloadError::TooLarge(max_bytes));
         }
-        let mut file = durable::create(to).map_err(disk)?;
+        let mut file = durable::create_new(to).map_err(disk)?;
         let mut hash = Sha256::new();
         let mut left_bytes = max_bytes;
         while let Some(piece) = answer.chunk().await.map_err(|error| failed(&error))? {
@@ -178,11 +192,15 @@ impl Downloader {
         Ok(Digest::from_bytes(hash.finalize().into()))
     }
 
-    /// Whether a node's own page answers that it is well.
+    /// Whether a node's own page answers that it is well. A redirect is no answer.
     pub(crate) async fn is_well(&self, url: &Url) -> Result<(), String> {
-        let asked = self.client.get(url.clone()).timeout(PROBE_WITHIN).send();
+        let asked = self.probes.get(url.clone()).timeout(PROBE_WITHIN).send();
         match asked.await {
             Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) if answer.status().is_redirection() => Err(format!(
+                "it answers {}, a redirect, which is not followed: a url that answers 2xx itself is needed",
+                answer.status()
+            )),
             Ok(answer) => Err(format!("it answers {}", answer.status())),
             Err(error) => Err(words(&error)),
         }

@@ -32,6 +32,15 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Creates a file that only its owner may read, in the place of what there is: no bytes come into a file that was there,
+/// nor where a link leads.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    remove(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(PRIVATE);
+    options.open(path)
+}
+
 /// Renames, and makes the new name durable.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;

@@ -31,6 +31,9 @@ pub(crate) struct History {
 struct Book {
     format: u32,
     entries: BTreeMap<ActionKey, Entry>,
+    /// What came after the outcome of an action without being one, and reports of earlier outcomes that are on their way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<(ActionKey, Entry)>,
     /// What the Go client had done, by its own keys: `upgrade:v1.2.3`, `reboot:v1.2.3:https://...`.
     #[serde(default)]
     imported: BTreeSet<String>,
@@ -48,6 +51,9 @@ pub(crate) struct Entry {
     pub(crate) outcome: Outcome,
     /// When. Unix seconds.
     pub(crate) action_at: u64,
+    /// When it was decided, which tells one time of doing it from another. Unix seconds.
+    #[serde(default)]
+    pub(crate) decided_at: u64,
     /// The signed report, until no relay needs it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) report: Option<nostr::event::Event>,
@@ -107,6 +113,7 @@ impl History {
             None => Book {
                 format: FORMAT,
                 entries: BTreeMap::new(),
+                beside: Vec::new(),
                 imported: BTreeSet::new(),
             },
         };
@@ -142,9 +149,17 @@ impl History {
         self.book.entries.get(key)
     }
 
-    /// All, by key.
+    /// All.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&ActionKey, &Entry)> {
-        self.book.entries.iter()
+        let beside = self.book.beside.iter().map(|(key, entry)| (key, entry));
+        self.book.entries.iter().chain(beside)
+    }
+
+    /// Whether this is what was said of an action last, or of its refusal.
+    pub(crate) fn has_told(&self, key: &ActionKey, error: &str) -> bool {
+        self.entries()
+            .filter(|(known, _)| *known == key)
+            .any(|(_, entry)| entry.outcome.error() == Some(error))
     }
 
     /// The version of the last upgrade that succeeded here.
@@ -182,9 +197,22 @@ impl History {
         self.save()
     }
 
-    /// Writes down how an action ended, with its report; durable when this returns.
+    /// Writes down how an action ended, with its report; durable when this returns. What was done stays done when it is
+    /// refused later, and no report is lost that a relay still needs.
     pub(crate) fn record(&mut self, key: ActionKey, entry: Entry) -> io::Result<()> {
-        self.book.entries.insert(key, entry);
+        let is_refusal = matches!(entry.outcome, Outcome::Refused { .. });
+        let known = self.book.entries.get(&key);
+        let was_done = known.is_some_and(|known| known.outcome == Outcome::Success);
+        // Of what was said beside, only what is still on its way outlives something newer.
+        let beside = &mut self.book.beside;
+        beside.retain(|(other, said)| *other != key || said.report.is_some());
+        if is_refusal && was_done {
+            beside.push((key, entry));
+        } else if let Some(before) = self.book.entries.insert(key, entry)
+            && before.report.is_some()
+        {
+            beside.push((key, before));
+        }
         self.forget_oldest();
         self.save()
     }
@@ -202,7 +230,7 @@ impl History {
             let missing: Vec<Url> = missing.cloned().collect();
             (!missing.is_empty()).then_some((*key, report, missing))
         };
-        self.book.entries.iter().filter_map(of).collect()
+        self.entries().filter_map(of).collect()
     }
 
     /// Writes down what relays said to the report that this event is. A report that no relay needs is given up, and so is
@@ -215,12 +243,12 @@ impl History {
         relays: &[Url],
         now_s: u64,
     ) -> io::Result<()> {
-        let Some(entry) = self.book.entries.get_mut(key) else {
+        let is_it = |entry: &Entry| entry.report.as_ref().map(|event| event.id) == Some(report.id);
+        let outcome = self.book.entries.get_mut(key);
+        let beside = self.book.beside.iter_mut().map(|(_, entry)| entry);
+        let Some(entry) = outcome.into_iter().chain(beside).find(|entry| is_it(entry)) else {
             return Ok(());
         };
-        if entry.report.as_ref().map(|event| event.id) != Some(report.id) {
-            return Ok(());
-        }
         let is_old = report.created_at.as_secs().saturating_add(OFFERED_FOR_S) < now_s;
         if answers.is_empty() && !is_old {
             return Ok(());
@@ -229,6 +257,10 @@ impl History {
         if is_old || relays.iter().all(|url| entry.delivered.contains_key(url)) {
             entry.report = None;
         }
+        // A refusal is kept, so that it is told once.
+        let is_refusal = |entry: &Entry| matches!(entry.outcome, Outcome::Refused { .. });
+        let beside = &mut self.book.beside;
+        beside.retain(|(_, entry)| entry.report.is_some() || is_refusal(entry));
         self.save()
     }
 
@@ -240,6 +272,8 @@ impl History {
             };
             self.book.entries.remove(&key);
         }
+        let too_many = self.book.beside.len().saturating_sub(KEPT);
+        self.book.beside.drain(..too_many);
     }
 
     fn save(&self) -> io::Result<()> {
@@ -276,6 +310,7 @@ mod tests {
             developer: keys.public_key().into(),
             outcome,
             action_at,
+            decided_at: action_at,
             report: Some(crate::report::sign(report, &keys).expect("signed")),
             delivered: BTreeMap::new(),
         }
@@ -295,6 +330,36 @@ mod tests {
             history.version().map(ToString::to_string).as_deref(),
             Some("1.0.0")
         );
+    }
+
+    #[test]
+    fn a2_what_was_done_stays_done_when_it_is_refused_later() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = directive("1.0.0", None).key();
+        let mut history = History::open(folder.path()).expect("a history");
+        let refused = |error: &str| Outcome::Refused {
+            error: error.to_owned(),
+            is_final: false,
+        };
+        for (outcome, at_s) in [
+            (refused("too old"), 4),
+            (Outcome::Success, 5),
+            (refused("a downgrade"), 6),
+        ] {
+            history.record(key, entry(outcome, at_s)).expect("recorded");
+        }
+        let relays: Vec<Url> = vec!["wss://a.example".parse().expect("a URL")];
+        assert_eq!(history.undelivered(&relays).len(), 3, "none is lost");
+        for (key, report, missing) in history.undelivered(&relays) {
+            let answers = vec![(missing[0].clone(), "accepted".to_owned())];
+            let told = history.delivered(&key, &report, answers, &relays, 7);
+            told.expect("written");
+        }
+        let history = History::open(folder.path()).expect("a history");
+        assert!(history.undelivered(&relays).is_empty());
+        let past = history.past()[&key];
+        assert_eq!((past.outcome, past.at_s), (decision::Outcome::Done, 5));
+        assert!(history.has_told(&key, "a downgrade"));
     }
 
     #[test]

@@ -85,11 +85,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens it, and cuts off a last line that is not whole.
+    /// Opens it, and cuts off a last line that is not whole. An error where anything else of it cannot be read: what was
+    /// done would be forgotten, and done again.
     pub(crate) fn open(folder: &Path) -> io::Result<Journal> {
         let path = folder.join(NAME);
         let text = durable::read(&path)?.unwrap_or_default();
-        let (lines, whole_bytes) = whole_lines(&text);
+        let (lines, whole_bytes) = whole_lines(&path, &text)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path)?;
@@ -105,13 +106,25 @@ impl Journal {
         })
     }
 
-    /// What was decided and is not yet recorded.
-    pub(crate) fn unfinished<T: DeserializeOwned>(&self) -> Option<T> {
-        let first = self.lines.first()?;
-        let Mark::Done { result } = &first.mark else {
-            return None;
+    /// What was decided and is not yet recorded. An error where that cannot be read.
+    pub(crate) fn unfinished<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
+        let Some(first) = self.lines.first() else {
+            return Ok(None);
         };
-        serde_json::from_value(result.clone()).ok()
+        let (Step::Decide, Mark::Done { result }) = (first.step, &first.mark) else {
+            return Err(unreadable(
+                &self.path,
+                "its first line is not what was decided",
+            ));
+        };
+        let task = serde_json::from_value(result.clone());
+        task.map(Some)
+            .map_err(|error| unreadable(&self.path, error))
+    }
+
+    /// Whether a step of the unfinished action was begun, as far as is known.
+    pub(crate) fn has_begun(&self, step: Step) -> bool {
+        self.lines.iter().any(|line| line.step == step)
     }
 
     /// How a step of the unfinished action ended, if it did.
@@ -122,6 +135,12 @@ impl Journal {
 
     /// Adds a line; it is on the disk when this returns.
     pub(crate) fn append(&mut self, at_s: u64, step: Step, mark: Mark) -> io::Result<()> {
+        if (step == Step::Decide) != self.lines.is_empty() {
+            return Err(unreadable(
+                &self.path,
+                "an action is to begin where another is not over",
+            ));
+        }
         let line = Line { at_s, step, mark };
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
@@ -135,7 +154,9 @@ impl Journal {
 
     /// Begins anew after an action was recorded; its lines are kept under another name until the next one.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.crash.before();
         durable::rename(&self.path, &self.path.with_extension("last.jsonl"))?;
+        self.crash.after();
         let crash = std::mem::take(&mut self.crash);
         let folder = self.path.parent().map(Path::to_owned).unwrap_or_default();
         *self = Journal::open(&folder)?;
@@ -146,25 +167,45 @@ impl Journal {
 
 /// The lines of a folder's journal, read without touching it.
 pub(crate) fn read_lines(folder: &Path) -> io::Result<Vec<Line>> {
-    let text = durable::read(&folder.join(NAME))?.unwrap_or_default();
-    Ok(whole_lines(&text).0)
+    let path = folder.join(NAME);
+    let text = durable::read(&path)?.unwrap_or_default();
+    Ok(whole_lines(&path, &text)?.0)
 }
 
-/// The lines that are whole, and the bytes they take.
-fn whole_lines(text: &[u8]) -> (Vec<Line>, u64) {
+/// The lines that are whole, and the bytes they take. The last one may be torn, or have its end and not all of its middle:
+/// what it is about has not happened, or can be done again. No other may.
+fn whole_lines(path: &Path, text: &[u8]) -> io::Result<(Vec<Line>, u64)> {
     let mut lines = Vec::new();
     let mut whole_bytes = 0;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
+    let mut rest = text.split_inclusive(|byte| *byte == b'\n').peekable();
+    while let Some(line) = rest.next() {
         if !line.ends_with(b"\n") {
             break;
         }
-        let Ok(line_read) = serde_json::from_slice(line) else {
-            break;
-        };
-        lines.push(line_read);
+        match serde_json::from_slice::<Value>(line) {
+            Ok(value) => {
+                let line = serde_json::from_value(value);
+                let number = lines.len() + 1;
+                let problem = |error| unreadable(path, format!("line {number}: {error}"));
+                lines.push(line.map_err(problem)?);
+            }
+            Err(_) if rest.peek().is_none() => break,
+            Err(error) => {
+                let number = lines.len() + 1;
+                return Err(unreadable(path, format!("line {number}: {error}")));
+            }
+        }
         whole_bytes += line.len() as u64;
     }
-    (lines, whole_bytes)
+    Ok((lines, whole_bytes))
+}
+
+fn unreadable(path: &Path, problem: impl std::fmt::Display) -> io::Error {
+    let path = path.display();
+    let message = format!(
+        "{path}: {problem}; look at what was under way, finish it by hand, and move the file away"
+    );
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 /// Where a test has this process end as a crash would.
@@ -218,7 +259,8 @@ mod tests {
         journal.append(2, Step::Fetch, Mark::Begin).expect("a line");
         drop(journal);
         let journal = Journal::open(folder.path()).expect("a journal");
-        assert_eq!(journal.unfinished::<String>().as_deref(), Some("what"));
+        let unfinished = journal.unfinished::<String>().expect("readable");
+        assert_eq!(unfinished.as_deref(), Some("what"));
         assert_eq!(journal.ended(Step::Fetch), None, "it only began");
     }
 
@@ -237,7 +279,36 @@ mod tests {
         journal.append(3, Step::Fetch, Mark::Begin).expect("a line");
         let journal = Journal::open(folder.path()).expect("a journal");
         assert_eq!(journal.lines.last().map(|line| line.at_s), Some(3));
-        assert!(journal.unfinished::<String>().is_some());
+        assert!(journal.unfinished::<String>().expect("readable").is_some());
+    }
+
+    #[test]
+    fn a6_what_cannot_be_read_is_not_taken_for_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut journal = Journal::open(folder.path()).expect("a journal");
+        journal
+            .append(1, Step::Decide, done(json!("what")))
+            .expect("a line");
+        let error = journal.unfinished::<u64>().expect_err("another shape");
+        assert!(error.to_string().contains("journal.jsonl"), "{error}");
+        let again = journal.append(2, Step::Decide, done(json!("more")));
+        again.expect_err("behind an unfinished one");
+        journal.append(2, Step::Fetch, Mark::Begin).expect("a line");
+        let path = folder.path().join("journal.jsonl");
+        let text = std::fs::read_to_string(&path).expect("the file");
+        for (from, to) in [("what\"", "what"), ("decide", "ponder")] {
+            std::fs::write(&path, text.replacen(from, to, 1)).expect("the file");
+            let error = Journal::open(folder.path()).err().expect("damaged");
+            let error = error.to_string();
+            assert!(error.contains("journal.jsonl: line 1"), "{error}");
+        }
+        std::fs::write(
+            &path,
+            text.lines().last().expect("a line").to_owned() + "\n",
+        )
+        .expect("the file");
+        let journal = Journal::open(folder.path()).expect("a journal");
+        journal.unfinished::<String>().expect_err("no decision");
     }
 
     #[test]
@@ -248,8 +319,8 @@ mod tests {
             .append(1, Step::Decide, done(json!("what")))
             .expect("a line");
         journal.finish().expect("a new journal");
-        assert_eq!(journal.unfinished::<String>(), None);
+        assert_eq!(journal.unfinished::<String>().expect("readable"), None);
         let journal = Journal::open(folder.path()).expect("a journal");
-        assert_eq!(journal.unfinished::<String>(), None);
+        assert_eq!(journal.unfinished::<String>().expect("readable"), None);
     }
 }

@@ -57,8 +57,16 @@ pub(crate) struct Node {
     history: Shared,
     /// Told when there is a new report to deliver.
     news: Arc<Notify>,
+    /// What developers sign, as it comes.
+    signals: Option<Subscription>,
     /// Other nodes' reports, once a decision needs them.
     reports: Option<Subscription>,
+    /// Whether a relay has told which reports there are.
+    knows_reports: bool,
+    /// When to ask for reports again, after no relay told.
+    ask_again: Option<Instant>,
+    /// The genesis that could not be fetched before its time, and when to try again.
+    late: Option<Late>,
     /// Relays that have told all they have.
     caught_up: BTreeSet<Url>,
     started: Instant,
@@ -100,7 +108,11 @@ impl Node {
             ledger,
             history,
             news,
+            signals: None,
             reports: None,
+            knows_reports: false,
+            ask_again: None,
+            late: None,
             caught_up: BTreeSet::new(),
             started: Instant::now(),
             settling: None,
@@ -112,27 +124,31 @@ impl Node {
 
     /// Works until the agent is asked to stop.
     pub(crate) async fn run(mut self) -> io::Result<()> {
-        if let Some(task) = self.journal.unfinished::<Task>() {
-            tracing::info!(network = %self.network.id, task = task.name(), "going on after an interruption");
-            if !self.carry_out(&task).await? {
-                return Ok(());
-            }
-        }
         let filter = serde_json::json!({
             "kinds": [KIND_SIGNAL], "authors": self.network.developers, "#d": [ADDRESS],
         });
-        let mut signals = self
-            .around
-            .relays
-            .subscribe(&filter)
-            .map_err(io::Error::other)?;
+        let signals = self.around.relays.subscribe(&filter);
+        self.signals = Some(signals.map_err(io::Error::other)?);
+        match self.journal.unfinished::<Task>()? {
+            Some(task) if self.around.config.dry_run => {
+                let name = task.name();
+                self.tell(format!("dry run: {name} is unfinished and would go on now"));
+            }
+            Some(task) => {
+                tracing::info!(network = %self.network.id, task = task.name(), "going on after an interruption");
+                if !self.carry_out(&task).await? {
+                    return Ok(());
+                }
+            }
+            None => {}
+        }
         let mut ticks = interval(self.around.config.check_every.0);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = self.around.stop.clone();
         loop {
             tokio::select! {
                 () = stop.asked() => return Ok(()),
-                received = signals.next() => match received {
+                received = next_of(&mut self.signals) => match received {
                     Some(received) => self.hear(received)?,
                     None => return Ok(()),
                 },
@@ -159,11 +175,21 @@ impl Node {
             return Ok(true);
         };
         self.around.watch.state(&self.network.id, &state);
-        if self.ask_for_reports(&state, now_s).await {
-            self.wake = Some(Instant::now());
+        if self.caught_up.is_empty() {
+            // What was kept may have been called off while this agent was away.
+            self.tell(
+                "no relay has told what is signed; nothing is begun before one does".to_owned(),
+            );
             return Ok(true);
         }
-        let known = self.facts(&state).await;
+        if self.ask_for_reports(&state, now_s).await {
+            return Ok(true);
+        }
+        let stop = self.around.stop.clone();
+        let known = tokio::select! {
+            () = stop.asked() => return Ok(true),
+            known = self.facts(&state) => known,
+        };
         match decide(&state, &known.as_facts(&self.network), now_s) {
             Decision::Nothing => {
                 self.settling = None;
@@ -180,8 +206,10 @@ impl Node {
                     Instant::now() + Duration::from_secs(left_s)
                 });
                 self.tell(format!("{} waits: {reason:?}", action.directive.version));
+                // Without a hash the file may still change at its address, and all nodes are to have the same.
                 if let (WaitReason::Deadline(_), Some(task)) =
                     (&reason, Task::of(&action, action.genesis_hash, now_s))
+                    && task.genesis_hash.is_some()
                 {
                     self.prepare(&task).await;
                 }
@@ -192,6 +220,10 @@ impl Node {
                 genesis_hash,
             } => match Task::of(&action, genesis_hash, now_s) {
                 Some(task) => self.act(task).await,
+                None => Ok(true),
+            },
+            Decision::Confirm { action } => match Task::of(&action, action.genesis_hash, now_s) {
+                Some(task) => self.confirm(task).await,
                 None => Ok(true),
             },
             Decision::Refuse {
@@ -251,6 +283,13 @@ impl Node {
         };
         facts::Known::of(&self.network, state, past, version).await
     }
+}
+
+/// A genesis that could not be fetched before its time.
+struct Late {
+    key: ActionKey,
+    again: Instant,
+    wait: Duration,
 }
 
 /// The next of a subscription that there may not be.

@@ -50,13 +50,18 @@ impl Placement {
         self.path.with_file_name(format!(".{name}.{ending}"))
     }
 
-    /// Keeps a copy of what is there; gives its hash, none where there is nothing.
+    /// Keeps what is there; gives its hash, none where there is nothing.
     pub(crate) fn keep(&self) -> io::Result<Option<Digest>> {
+        if self.path.is_symlink() {
+            let message =
+                "it is a symbolic link, and would be replaced by a file; name the file itself";
+            return Err(io::Error::other(message));
+        }
         let Some(hash) = hash_of(&self.path)? else {
             durable::remove(&self.kept())?;
             return Ok(None);
         };
-        self.copy(&self.path, &self.kept())?;
+        self.give(&self.path, &self.kept())?;
         Ok(Some(hash))
     }
 
@@ -85,18 +90,33 @@ impl Placement {
         if hash_of(&self.kept())? != Some(hash) {
             return Err(io::Error::other("the kept file was changed by somebody"));
         }
-        let staged = self.staged();
-        self.copy(&self.kept(), &staged)?;
-        durable::rename(&staged, &self.path)
+        self.give(&self.kept(), &self.path)
     }
 
-    /// Copies with mode and owner, durably.
-    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+    /// Removes what an action that failed has left; the kept file stays.
+    pub(crate) fn tidy(&self) {
+        for file in [self.staged(), self.beside("copy")] {
+            if let Err(error) = durable::remove(&file) {
+                tracing::warn!(file = %file.display(), %error, "cannot be removed");
+            }
+        }
+    }
+
+    /// Gives a file a second name, durably, in the place of what has it: nothing of the file is lost, be it capabilities or
+    /// labels. Where it may have no second name, a copy with mode and owner.
+    fn give(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if is_same(from, to)? {
+            // A rename would do nothing.
+            return Ok(());
+        }
         let beside = self.beside("copy");
-        fs::copy(from, &beside)?;
-        let old = fs::metadata(from)?;
-        own(&beside, &old)?;
-        File::open(&beside)?.sync_all()?;
+        durable::remove(&beside)?;
+        if fs::hard_link(from, &beside).is_err() {
+            fs::copy(from, &beside)?;
+            let old = fs::metadata(from)?;
+            own(&beside, &old)?;
+            File::open(&beside)?.sync_all()?;
+        }
         durable::rename(&beside, to)
     }
 
@@ -115,6 +135,16 @@ impl Placement {
         };
         fs::set_permissions(staged, Permissions::from_mode(mode))?;
         File::open(staged)?.sync_all()
+    }
+}
+
+/// Whether two names are of one file.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let (one, other) = (fs::metadata(one)?, fs::symlink_metadata(other));
+    match other {
+        Ok(other) => Ok((one.dev(), one.ino()) == (other.dev(), other.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -171,6 +201,36 @@ mod tests {
             assert_eq!(content(&placement.path), "old");
             assert_eq!(mode(&placement.path), 0o750);
         }
+    }
+
+    #[test]
+    fn a4_what_is_put_back_is_the_file_itself() {
+        let (folder, placement) = placed(Some("old"));
+        let inode = |path: &Path| fs::metadata(path).expect("a file").ino();
+        let before = inode(&placement.path);
+        for _again in 0..2 {
+            placement.keep().expect("kept");
+        }
+        placement.swap(&Digest::of(b"new")).expect("swapped");
+        assert_ne!(inode(&placement.path), before);
+        placement
+            .restore(Some(Digest::of(b"old")))
+            .expect("restored");
+        assert_eq!(inode(&placement.path), before, "with all that it has");
+        fs::write(placement.staged(), "left").expect("written");
+        placement.tidy();
+        let names = fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(names, 2, "the file and the one that is kept");
+    }
+
+    #[test]
+    fn a4_a_link_is_not_replaced() {
+        let (folder, placement) = placed(None);
+        let file = folder.path().join("node-1.0.0");
+        fs::write(&file, "old").expect("written");
+        std::os::unix::fs::symlink(&file, &placement.path).expect("a link");
+        let error = placement.keep().expect_err("a link").to_string();
+        assert!(error.contains("symbolic link"), "{error}");
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) fn entry(
         developer: task.developer,
         outcome,
         action_at: now_s,
+        decided_at: task.decided_at,
         report: Some(event(&report, keys, now_s)?),
         delivered: BTreeMap::new(),
     })

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process_group, setsid};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -76,10 +76,48 @@ pub(crate) enum Seen {
     NotBegun,
     /// It has begun, and its runner is there.
     Running,
+    /// It runs, and its runner is gone: how it ends will not be written down.
+    Orphaned(Process),
     /// It has ended.
     Ended(End),
     /// It has begun and its runner is gone without a word: the machine or somebody ended both. What it did is unknown.
     Lost,
+}
+
+/// A process that may have ended since: its number is another's only with another start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    id: i32,
+    /// In ticks since the machine's start.
+    started: u64,
+}
+
+impl Process {
+    /// With this number, if it runs.
+    fn running(id: i32) -> Option<Process> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The program's name, in brackets, may have anything in it.
+        let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = rest.next()?;
+        let started = rest.nth(18)?.parse().ok()?;
+        (!matches!(state, "Z" | "X")).then_some(Process { id, started })
+    }
+
+    /// Of a marker: the runner's number in the first line, the command's number and start in the second.
+    fn of_marker(text: &str) -> Option<Process> {
+        let mut words = text.lines().nth(1)?.split_whitespace();
+        let id: i32 = words.next()?.parse().ok()?;
+        let started: u64 = words.next()?.parse().ok()?;
+        Process::running(id).filter(|process| process.started == started)
+    }
+
+    /// Kills it and all of its group.
+    pub(crate) fn kill(self) {
+        if let Some(group) = Pid::from_raw(self.id) {
+            // Already gone is as good.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 impl Traces {
@@ -105,7 +143,7 @@ impl Traces {
         if let Some(end) = self.end()? {
             return Ok(Seen::Ended(end));
         }
-        let marker = match File::open(self.file("begun")) {
+        let mut marker = match File::open(self.file("begun")) {
             Ok(marker) => marker,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::NotBegun),
             Err(error) => return Err(error),
@@ -113,8 +151,13 @@ impl Traces {
         match flock(&marker, FlockOperation::NonBlockingLockShared) {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Seen::Running),
             Err(error) => Err(error.into()),
-            // The runner may have ended in order since the first look.
-            Ok(()) => Ok(self.end()?.map_or(Seen::Lost, Seen::Ended)),
+            Ok(()) => {
+                let mut text = String::new();
+                marker.read_to_string(&mut text)?;
+                let orphan = Process::of_marker(&text).map_or(Seen::Lost, Seen::Orphaned);
+                // The runner may have ended in order since the first look.
+                Ok(self.end()?.map_or(orphan, Seen::Ended))
+            }
         }
     }
 
@@ -162,11 +205,18 @@ pub(crate) fn forget_oldest(folder: &Path, kept: usize) -> io::Result<()> {
 pub(crate) fn run(traces: &Traces, argv: &[String], within: Duration) -> io::Result<bool> {
     // Fails only for the leader of a group, which has a session of its own or wants none.
     let _own_session = setsid();
-    let Some(marker) = traces.begin()? else {
+    let Some(mut marker) = traces.begin()? else {
         return Ok(false);
     };
     let end = match start(traces, argv) {
-        Ok(child) => wait(child, within)?,
+        Ok(child) => {
+            let process = i32::try_from(child.id()).ok().and_then(Process::running);
+            if let Some(Process { id, started }) = process {
+                // Where there is no room for it, only the end of this process is told less well.
+                let _written = writeln!(marker, "{id} {started}");
+            }
+            wait(child, within)?
+        }
         Err(error) => End::NotStarted {
             error: error.to_string(),
         },
@@ -280,5 +330,21 @@ mod tests {
         drop(marker);
         assert_eq!(traces.look().expect("a look"), Seen::Lost);
         assert!(!run(&traces, &shell("true"), LONG).expect("not run"));
+    }
+
+    #[test]
+    fn a6_a_command_whose_runner_is_gone_is_waited_for() {
+        let (_folder, traces) = traces();
+        let mut marker = traces.begin().expect("begun").expect("a marker");
+        let mut child = start(&traces, &shell("sleep 600")).expect("started");
+        let id = i32::try_from(child.id()).expect("a number");
+        let process = Process::running(id).expect("it runs");
+        writeln!(marker, "{id} {}", process.started).expect("written");
+        assert_eq!(traces.look().expect("a look"), Seen::Running);
+        drop(marker);
+        assert_eq!(traces.look().expect("a look"), Seen::Orphaned(process));
+        process.kill();
+        child.wait().expect("its end");
+        assert_eq!(traces.look().expect("a look"), Seen::Lost);
     }
 }

@@ -33,11 +33,18 @@ pub(crate) async fn run_once(
 ) -> io::Result<Option<Seen>> {
     let traces = Traces::new(folder, id);
     let mut begin_by: Option<Instant> = None;
+    let mut kill_at: Option<Instant> = None;
     loop {
         let seen = traces.look()?;
         match seen {
             Seen::Ended(_) | Seen::Lost => return Ok(Some(seen)),
             Seen::Running => {}
+            Seen::Orphaned(process) => {
+                let kill_at = *kill_at.get_or_insert_with(|| Instant::now() + order.within);
+                if Instant::now() >= kill_at {
+                    process.kill();
+                }
+            }
             Seen::NotBegun if begin_by.is_none_or(|by| Instant::now() >= by) => {
                 if stop.is_asked() {
                     return Ok(None);
@@ -48,7 +55,7 @@ pub(crate) async fn run_once(
             Seen::NotBegun => {}
         }
         tokio::select! {
-            () = stop.asked(), if seen == Seen::Running => return Ok(None),
+            () = stop.asked(), if seen != Seen::NotBegun => return Ok(None),
             () = sleep(LOOK_EVERY) => {}
         }
     }

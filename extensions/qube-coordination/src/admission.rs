@@ -3,13 +3,14 @@
 //!
 //! Invariant: a report needs no authentication, since the widely used client publishes it without; a directive always does.
 //! What comes by sync or import is looked at by [`refusal_of_any`], in the transaction: it needs no session, and its deadline
-//! may be over.
+//! may be over. How long an event may be is bounded in both, since logs keep it for good and peers hand it over.
 
 use crate::QubeCoordination;
 use crate::fields;
 use crate::watch;
 use trellis_qube_protocol::{
-    Ack, IdentityRefusal, KIND_ACK, KIND_SIGNAL, MAX_REPORT_DELAY_S, NetworkId, Pubkey, Signal,
+    Ack, IdentityRefusal, KIND_ACK, KIND_SIGNAL, MAX_AHEAD_S, MAX_EVENT_BYTES, MAX_REPORT_DELAY_S,
+    NetworkId, Pubkey, Signal,
 };
 use trellis_relay::extension::prelude::*;
 
@@ -69,6 +70,9 @@ impl Refused {
 
 impl QubeCoordination {
     fn refusal_of_signal(&self, event: &Event, viewer: &Viewer) -> Option<Refused> {
+        if let Some(refused) = refusal_of_length(event) {
+            return Some(refused);
+        }
         let author = fields::author(event);
         let signal = fields::signal(event);
         let network = signal.as_ref().ok().map(Signal::network);
@@ -147,6 +151,9 @@ impl QubeCoordination {
     }
 
     fn refusal_of_ack(&self, event: &Event) -> Option<Refused> {
+        if let Some(refused) = refusal_of_length(event) {
+            return Some(refused);
+        }
         let ack = match fields::ack(event) {
             Ok(ack) => ack,
             Err(error) => return Some(Refused::invalid(error.to_string())),
@@ -188,8 +195,17 @@ impl QubeCoordination {
     }
 }
 
-/// What is wrong with an event wherever it comes from: its form, its network, and who directs that.
-pub(crate) fn refusal_of_any(me: &QubeCoordination, event: &Event) -> Option<Reason> {
+/// What is wrong with an event wherever it comes from: its length and form, its network, who directs that, and a time that is
+/// not yet: what is dated ahead would keep its address from all that its author signs until then.
+pub(crate) fn refusal_of_any(me: &QubeCoordination, event: &Event, now_s: u64) -> Option<Reason> {
+    if event.created_at() > now_s.saturating_add(MAX_AHEAD_S) {
+        return Some(Reason::invalid(format!(
+            "`created_at` is more than {MAX_AHEAD_S} s ahead of this relay's clock"
+        )));
+    }
+    if let Some(refused) = refusal_of_length(event) {
+        return Some(refused.reason);
+    }
     let refused = match event.kind() {
         KIND_SIGNAL => match fields::signal(event) {
             Ok(signal) => me.refusal_of_developer(&signal),
@@ -201,6 +217,16 @@ pub(crate) fn refusal_of_any(me: &QubeCoordination, event: &Event) -> Option<Rea
         },
     };
     refused.map(|it| it.reason)
+}
+
+/// Why an event is too long. Counted as it is written: what tags hold that nobody reads counts as well.
+fn refusal_of_length(event: &Event) -> Option<Refused> {
+    let bytes = event.json().len();
+    (bytes > MAX_EVENT_BYTES).then(|| {
+        Refused::invalid(format!(
+            "an event of this kind has at most {MAX_EVENT_BYTES} bytes, and this one has {bytes}"
+        ))
+    })
 }
 
 fn shortened(name: &str) -> String {

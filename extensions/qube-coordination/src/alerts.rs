@@ -12,14 +12,13 @@ mod one_at_a_time;
 mod signature;
 mod webhook;
 
-pub(crate) use alert::{Kind, News, Turn};
+pub(crate) use alert::{Alert, Kind, News, Turn};
 pub(crate) use books::Open;
 
 use crate::QubeCoordination;
 use crate::config::Settings;
 use crate::holdings::Holdings;
 use crate::metering;
-use alert::Alert;
 use books::Books;
 use futures_util::future::try_join_all;
 use noted::Noted;
@@ -176,6 +175,7 @@ impl Alerts {
         now.extend(self.noted().alerts(now_s));
         let news = {
             let mut books = self.books();
+            books.hold(&mut now, now_s);
             books.reword(&now);
             books.compare(&now, now_s)
         };

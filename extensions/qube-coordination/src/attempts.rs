@@ -89,7 +89,6 @@ impl Attempts {
             .is_none_or(|at_s| now_s >= at_s.saturating_add(LOG_EVERY_S));
         if is_due {
             tracing::warn!(
-                %author,
                 attempts = kept.unlogged,
                 "a directive was refused: its author directs no network here"
             );

@@ -1,7 +1,8 @@
 //! The page of the fleet, for people with a browser: networks, quorum, nodes, alerts, history; up to date by itself.
 //!
 //! Invariant: everything on it comes from strangers and is text there (`text`); nothing is loaded from elsewhere, and nothing
-//! runs but the one script within it. The page is public, as the events are that it shows.
+//! runs but the one script within it. The page is public, as the events are that it shows: of other servers it tells no
+//! address and no cause. What is drawn anew counts as a request; what lies on the shelf is free.
 
 mod choosing;
 mod history;
@@ -19,7 +20,7 @@ mod view;
 pub(crate) use live::{Live, declare as declare_live};
 
 use crate::QubeCoordination;
-use crate::alerts::{Alerts, News, Open};
+use crate::alerts::{Alert, Kind, News, Open};
 use actix_web::http::header;
 use actix_web::web::Query;
 use actix_web::{HttpResponse, http::Method};
@@ -31,7 +32,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use trellis_relay::extension::prelude::*;
-use view::{AlertView, FleetView, Places, Tally};
+use view::{AlertView, FleetView, Places, Show, Tally};
 
 /// Pages that are kept for the next who asks for them.
 const SHELF_MAX: usize = 32;
@@ -63,16 +64,23 @@ struct Wish {
     page: String,
 }
 
-async fn show(me: Current<QubeCoordination>, wish: Query<Wish>) -> Result<HttpResponse, ApiError> {
+async fn show(
+    me: Current<QubeCoordination>,
+    ip: ClientIp,
+    wish: Query<Wish>,
+) -> Result<HttpResponse, ApiError> {
     let wish = wish.into_inner();
-    let asked = Asked {
-        network: wish.network.filter(|it| !it.is_empty()),
-        search: wish.q.trim().chars().take(128).collect(),
-        show: wish.show.chars().take(16).collect(),
-        page: wish.page.parse().unwrap_or(1),
-    };
-    let page =
-        page_of(&me, asked).ok_or_else(|| ApiError::not_found("there is no such network"))?;
+    let asked = wish
+        .network
+        .filter(|it| !it.is_empty())
+        .map(|network| Asked {
+            network: Some(network),
+            search: wish.q.trim().chars().take(128).collect(),
+            show: Show::of(&wish.show).name().to_owned(),
+            page: wish.page.parse().unwrap_or(1),
+        });
+    let asked = asked.unwrap_or_default();
+    let page = page_of(&me, &ip, asked)?;
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
@@ -103,9 +111,18 @@ impl Shelf {
     }
 
     fn put(&self, asked: Asked, stamp: Stamp, page: Bytes) {
+        // Of searches there are as many as anybody likes to make up.
+        if !asked.search.is_empty() {
+            return;
+        }
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if pages.len() >= SHELF_MAX {
             pages.retain(|_, (drawn, _)| *drawn == stamp);
+        }
+        let is_first = asked.page <= 1;
+        if pages.len() >= SHELF_MAX && is_first {
+            let further = pages.keys().find(|it| it.page > 1).cloned();
+            further.map(|it| pages.remove(&it));
         }
         if pages.len() < SHELF_MAX {
             pages.insert(asked, (stamp, page));
@@ -113,7 +130,7 @@ impl Shelf {
     }
 }
 
-fn page_of(me: &QubeCoordination, asked: Asked) -> Option<Bytes> {
+fn page_of(me: &QubeCoordination, ip: &ClientIp, asked: Asked) -> Result<Bytes, ApiError> {
     let now_s = me.host.clock().now_s();
     // Before the state, so that a change between the two is asked for again.
     let revision = revision(*me.holdings.changes().borrow(), *me.alerts.heard().borrow());
@@ -122,8 +139,9 @@ fn page_of(me: &QubeCoordination, asked: Asked) -> Option<Bytes> {
         tens_of_s: now_s / FRESH_S,
     };
     if let Some(page) = me.shelf.get(&asked, &stamp) {
-        return Some(page);
+        return Ok(page);
     }
+    me.requests.check_http(&ip.rate_key())?;
     let mut view = FleetView {
         relay: me.host.relay_pubkey().to_hex(),
         now_s,
@@ -138,39 +156,53 @@ fn page_of(me: &QubeCoordination, asked: Asked) -> Option<Bytes> {
         open_alerts: Vec::new(),
         past_alerts: Vec::new(),
     };
-    choose(&mut view, &me.holdings.state(), &asked)?;
-    notice(&mut view, &me.alerts, asked.network.as_deref());
+    choose(&mut view, &me.holdings.state(), &asked)
+        .ok_or_else(|| ApiError::not_found("there is no such network"))?;
+    notice(&mut view, me, asked.network.as_deref());
     let page = Bytes::from(page::page(&view));
     me.shelf.put(asked, stamp, page.clone());
-    Some(page)
+    Ok(page)
 }
 
 /// The alerts of a network, and those that are about none.
-fn notice(view: &mut FleetView, alerts: &Alerts, network: Option<&str>) {
+fn notice(view: &mut FleetView, me: &QubeCoordination, network: Option<&str>) {
     let is_meant =
         |of: &Option<String>| network.is_none() || of.is_none() || of.as_deref() == network;
     let open = |open: Open| AlertView {
         kind: open.alert.kind.words(),
+        summary: summary(me, &open.alert),
         network: open.alert.network,
-        summary: open.alert.summary,
         since_s: open.since,
         until_s: None,
     };
     let past = |news: &News| AlertView {
         kind: news.alert.kind.words(),
         network: news.alert.network.clone(),
-        summary: news.alert.summary.clone(),
+        summary: summary(me, &news.alert),
         since_s: news.since,
         until_s: Some(news.at),
     };
-    let all = alerts.open().into_iter();
+    let all = me.alerts.open().into_iter();
     view.open_alerts = all
         .filter(|it| is_meant(&it.alert.network))
         .map(open)
         .collect();
-    let all = alerts.past();
+    let all = me.alerts.past();
     let meant = all.iter().filter(|it| is_meant(&it.alert.network));
     view.past_alerts = meant.map(|it| past(it)).collect();
+}
+
+/// What is told of an alert to everybody. Where another server is, and what came of asking it, is its operators' affair: webhooks,
+/// log and health tell.
+fn summary(me: &QubeCoordination, alert: &Alert) -> String {
+    if alert.kind != Kind::PeerDown {
+        return alert.summary.clone();
+    }
+    let mut peers = me.settings.peers.iter();
+    match peers.position(|peer| peer.as_str() == alert.subject) {
+        Some(place) => format!("peer {} does not answer as it should", place + 1),
+        None => "a peer does not answer as it should".to_owned(),
+    }
 }
 
 /// What the page may do: what stands in it.

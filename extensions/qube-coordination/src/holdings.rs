@@ -8,6 +8,7 @@ mod loading;
 
 pub(crate) use following::{register, resolved_key};
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -37,6 +38,12 @@ pub(crate) struct Holdings {
     revision: watch::Sender<u64>,
     /// How far the log was read: what is stored and replaced at once is found there alone.
     log_seq: AtomicU64,
+    /// How far the log of what was adopted was read: another instance may have written there.
+    adopted_seq: AtomicU64,
+    /// Directives that the operator has removed, whatever log they are in.
+    removed: Mutex<HashSet<EventId>>,
+    /// When everything was read from nothing. Unix seconds.
+    read_anew_at_s: AtomicU64,
 }
 
 impl Holdings {
@@ -45,6 +52,7 @@ impl Holdings {
         let ledger = Ledger::new(networks.clone(), scope);
         let shown = Mutex::new(Arc::new(ledger.state(clock.now_s())));
         Holdings {
+            read_anew_at_s: AtomicU64::new(clock.now_s()),
             clock,
             networks,
             scope,
@@ -54,6 +62,8 @@ impl Holdings {
             shown,
             revision: watch::Sender::new(0),
             log_seq: AtomicU64::new(0),
+            adopted_seq: AtomicU64::new(0),
+            removed: Mutex::default(),
         }
     }
 
@@ -95,9 +105,26 @@ impl Holdings {
         self.ledger().signal(id).is_some()
     }
 
+    /// Whether the operator has removed a directive.
+    pub(crate) fn is_removed(&self, id: &EventId) -> bool {
+        self.removed().contains(id)
+    }
+
+    fn set_removed(&self, id: EventId, is_removed: bool) {
+        match is_removed {
+            true => self.removed().insert(id),
+            false => self.removed().remove(&id),
+        };
+    }
+
+    fn removed(&self) -> MutexGuard<'_, HashSet<EventId>> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes in what is known of the fleet besides; whether any of it is new.
-    pub(crate) fn learn(&self, signals: Vec<Signal>, acks: Vec<Ack>) -> bool {
+    pub(crate) fn learn(&self, mut signals: Vec<Signal>, acks: Vec<Ack>) -> bool {
         let mut is_new = false;
+        signals.retain(|signal| !self.is_removed(&signal.id));
         // Directives first: a report may belong to one of them.
         let mut signals = signals.into_iter().peekable();
         while signals.peek().is_some() {
@@ -126,7 +153,13 @@ impl Holdings {
         let turn = self.turn();
         *self.write() = ledger;
         drop(turn);
+        self.read_anew_at_s.store(self.clock.now_s(), Relaxed);
         self.show_anew();
+    }
+
+    /// When everything was read from nothing last: what was hidden then is missing until it is read again. Unix seconds.
+    pub(crate) fn read_anew_at_s(&self) -> u64 {
+        self.read_anew_at_s.load(Relaxed)
     }
 
     fn show_anew(&self) {

@@ -2,7 +2,7 @@
 //! report (kind 3333). The relay keeps both, shows what follows from them, and commands nobody.
 //!
 //! How an event goes: `admission` asks who sends what, `log` keeps what a directive replaces in the transaction that stores
-//! it, `keeping` guards both kinds against removal, and `holdings` has memory follow the commits. `routes` show it, `peers`
+//! it and `claims` has a report take its node's place there, `keeping` guards both kinds against removal, and `holdings` has memory follow the commits. `routes` show it, `peers`
 //! take over the history of other relays, `dashboard` shows all of it to people, `alerts` tells what needs them, and `mirror`
 //! copies it to PostgreSQL.
 //!
@@ -12,6 +12,7 @@
 mod admission;
 mod alerts;
 mod attempts;
+mod claims;
 mod commands;
 mod config;
 mod dashboard;
@@ -47,8 +48,9 @@ use trellis_relay::extension::prelude::*;
 
 /// How often time alone is looked at.
 const TICK: Duration = Duration::from_secs(1);
-/// Ticks after the start until everything is read once more.
-const READ_AGAIN_TICKS: u32 = 120;
+/// So long after everything was read from nothing it is read once more, for what a request to vanish hid at the time: such
+/// requests take a while to be gone through. Then after longer, the last of these again and again. Seconds.
+const READ_AGAIN_S: [u64; 3] = [120, 900, 7_200];
 
 /// The extension.
 pub struct QubeCoordination {
@@ -156,14 +158,19 @@ impl Extension for QubeCoordination {
 }
 
 async fn keep_time(me: &QubeCoordination) {
-    let mut read_again_in = READ_AGAIN_TICKS;
+    let mut read_anew_at_s = me.holdings.read_anew_at_s();
+    let (mut read_at_s, mut reads) = (read_anew_at_s, 0);
     loop {
-        // What a request to vanish hid while everything was read is shown again by now.
-        read_again_in = read_again_in.saturating_sub(1);
-        if read_again_in == 1
-            && let Err(error) = me.holdings.load(&me.host).await
-        {
-            tracing::warn!(%error, "directives and reports could not be read again");
+        let last_s = me.holdings.read_anew_at_s();
+        if last_s != read_anew_at_s {
+            (read_anew_at_s, read_at_s, reads) = (last_s, last_s, 0);
+        }
+        let now_s = me.host.clock().now_s();
+        if read_at_s + READ_AGAIN_S[reads] <= now_s {
+            (read_at_s, reads) = (now_s, (reads + 1).min(READ_AGAIN_S.len() - 1));
+            if let Err(error) = me.holdings.load(&me.host).await {
+                tracing::warn!(%error, "directives and reports could not be read again");
+            }
         }
         tokio::time::sleep(TICK).await;
         if me.holdings.look_at_time() {

@@ -6,9 +6,10 @@
 
 use crate::QubeCoordination;
 use crate::admission;
-use crate::watch;
+use crate::claims;
+use crate::fields;
 use trellis_qube_protocol::chain::{self, Entry, EntryKind};
-use trellis_qube_protocol::{Digest, KIND_ACK, KIND_SIGNAL};
+use trellis_qube_protocol::{Digest, EventId, KIND_ACK, KIND_SIGNAL};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
 
@@ -124,15 +125,21 @@ pub(crate) async fn adopt(host: &Host, events: &[String]) -> Result<(), StoreErr
 pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
     hooks.commit([KIND_SIGNAL, KIND_ACK], |me, event, tx| {
         // What was synced or imported has passed no admission.
-        if let Some(refusal) = admission::refusal_of_any(me, event) {
-            watch::judged(event.kind(), "refused_on_commit");
+        if let Some(refusal) = admission::refusal_of_any(me, event, tx.now_s()) {
             return Ok(refusal.into());
         }
-        if event.kind() == KIND_SIGNAL {
-            append_replaced(tx)?;
-            let standing = standing_key_of(event.pubkey());
-            tx.put(&standing, event.json().to_vec())?;
+        if event.kind() == KIND_ACK {
+            let claimed = claims::claim(&me.networks, event, tx)?;
+            let refusal = claimed.err().map(|why| Reason::restricted(why.to_string()));
+            return Ok(refusal.into());
         }
+        if tx.get(&removed_key(&fields::id(event)))?.is_some() {
+            let text = "the operator of this relay has removed this directive";
+            return Ok(Reason::restricted(text).into());
+        }
+        append_replaced(tx)?;
+        let standing = standing_key_of(event.pubkey());
+        tx.put(&standing, event.json().to_vec())?;
         Ok(Commit::Accept)
     });
 }
@@ -160,6 +167,14 @@ fn append_replaced(tx: &mut CommitTx<'_>) -> Result<(), HookError> {
         tx.put(Chain::Log.head_key(), head_row(head))?;
     }
     Ok(())
+}
+
+/// Where it stands which directives the operator has removed: what peers hand over again is known by it.
+pub(crate) const REMOVED: &[u8] = b"removed/";
+
+/// The row of a directive that the operator has removed.
+pub(crate) fn removed_key(id: &EventId) -> Vec<u8> {
+    [REMOVED, id.as_bytes().as_slice()].concat()
 }
 
 /// Where a developer's newest directive stands as well: a request to vanish hides their events from every query until it is

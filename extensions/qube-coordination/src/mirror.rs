@@ -2,7 +2,7 @@
 //!
 //! Invariant: the relay never waits for it. Events come by the durable cursor of a `stored` hook, the history by the number
 //! of its last entry in the database; what comes twice changes nothing. A database that is new, or another one, is filled
-//! with what the relay had before.
+//! with what the relay had before, and so is one that is behind what the relay had copied.
 
 mod address;
 mod copying;
@@ -12,7 +12,6 @@ mod rows;
 mod writing;
 
 use crate::QubeCoordination;
-use crate::fields;
 use crate::metering;
 use copying::{copy_events, copy_history, fill};
 use database::Database;
@@ -24,16 +23,16 @@ use std::time::Duration;
 use trellis_qube_protocol::{KIND_ACK, KIND_SIGNAL};
 use trellis_relay::config::Secret;
 use trellis_relay::extension::prelude::*;
+use trellis_relay::store::StoreError;
 
 /// Events wait so long for others, to be copied together.
 const GATHER: Duration = Duration::from_millis(500);
-/// Memory is waited for so often and so long.
-const KNOWN_LOOKS: usize = 20;
-const KNOWN_LOOK: Duration = Duration::from_millis(50);
 /// Between two looks at the history.
 const LOOK: Duration = Duration::from_secs(2);
 /// After a failure; then twice as long each time.
 const AGAIN_MAX: Duration = Duration::from_secs(30);
+/// Where it stands how many pages of events were copied.
+const COPIED: &[u8] = b"mirror_copied";
 
 /// The copy, and whether it goes on.
 pub(crate) struct Mirror {
@@ -41,6 +40,8 @@ pub(crate) struct Mirror {
     relay: String,
     trouble: Mutex<Option<String>>,
     is_filled: AtomicBool,
+    /// What is wrong with the history in the database.
+    foreign: Mutex<Option<String>>,
 }
 
 /// Whether this is an address; what is wrong with it, without it.
@@ -56,6 +57,7 @@ impl Mirror {
             relay: host.relay_pubkey().to_hex(),
             trouble: Mutex::default(),
             is_filled: AtomicBool::new(false),
+            foreign: Mutex::default(),
         })
     }
 
@@ -63,6 +65,15 @@ impl Mirror {
     pub(crate) fn trouble(&self) -> Option<String> {
         let trouble = self.trouble.lock();
         trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_foreign(&self, why: Option<String>) {
+        *self.foreign.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    fn foreign(&self) -> Option<String> {
+        let foreign = self.foreign.lock();
+        foreign.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -116,23 +127,26 @@ enum MirrorError {
     Database(#[from] Failure),
     /// This side.
     #[error("the relay's own store does not answer")]
-    Store(#[from] trellis_relay::store::StoreError),
+    Store(#[from] StoreError),
 }
 
 /// Tells health, alerts, metrics and, where it is news, the log.
 fn note(me: &QubeCoordination, mirror: &Mirror, done: &Result<(), MirrorError>) {
-    let why = done.as_ref().err().map(ToString::to_string);
+    let failure = done.as_ref().err().map(ToString::to_string);
+    if failure.is_some() {
+        // Whatever answers next may be another database.
+        mirror.is_filled.store(false, Relaxed);
+    }
+    let why = failure.or_else(|| mirror.foreign());
     metering::mirror(why.is_none());
     me.alerts.note_mirror(why.as_deref());
     let trouble = mirror.trouble.lock();
     let mut trouble = trouble.unwrap_or_else(PoisonError::into_inner);
-    if why.is_some() {
-        // Whatever answers next may be another database.
-        mirror.is_filled.store(false, Relaxed);
-    }
     match (&*trouble, &why) {
-        (None, Some(why)) => tracing::warn!("the mirror's database cannot be used: {why}"),
-        (Some(_), None) => tracing::info!("the mirror's database can be used again"),
+        (None, Some(why)) => {
+            tracing::warn!("the mirror's database cannot be written as it should: {why}")
+        }
+        (Some(_), None) => tracing::info!("the mirror's database is written again"),
         _ => {}
     }
     *trouble = why;
@@ -158,27 +172,30 @@ async fn follow(
         }
     }
     let events: Vec<&Event> = stored.into_values().map(|event| &**event).collect();
-    until_known(me, &events).await;
-    copy_events(me, mirror, &events).await?;
+    copy_events(mirror, &events).await?;
     let ids: Vec<String> = gone.keys().map(EventId::to_hex).collect();
     let causes: Vec<String> = gone.values().map(|it| cause_name(*it).to_owned()).collect();
     if !ids.is_empty() {
         let mark = async |pool: &_| writing::removed(pool, &ids, &causes).await;
         mirror.database.run(mark).await?;
     }
-    Ok(())
+    count_page(me, mirror).await
 }
 
-/// Which directive a report belongs to memory tells, which follows by a hook of its own: it is waited for, a little.
-async fn until_known(me: &QubeCoordination, events: &[&Event]) {
-    let signals = events.iter().filter(|event| event.kind() == KIND_SIGNAL);
-    let signals: Vec<_> = signals.map(|event| fields::id(event)).collect();
-    for _ in 0..KNOWN_LOOKS {
-        if signals.iter().all(|id| me.holdings.knows(id)) {
-            return;
-        }
-        tokio::time::sleep(KNOWN_LOOK).await;
-    }
+/// How many pages of events were copied, by the relay's own count.
+async fn copied_pages(host: &Host) -> Result<u64, StoreError> {
+    let row = host.kv_get(COPIED).await?;
+    let row = row.and_then(|row| <[u8; 8]>::try_from(row).ok());
+    Ok(row.map_or(0, u64::from_be_bytes))
+}
+
+/// Counts one page more, on both sides.
+async fn count_page(me: &QubeCoordination, mirror: &Mirror) -> Result<(), MirrorError> {
+    let (relay, pages) = (&mirror.relay, copied_pages(&me.host).await? + 1);
+    let note = async |pool: &_| writing::note_copied(pool, relay, pages).await;
+    mirror.database.run(note).await?;
+    let row = Some(pages.to_be_bytes().to_vec());
+    Ok(me.host.kv_put(COPIED, row).await?)
 }
 
 /// As `removed_as` has it.

@@ -10,6 +10,7 @@ mod reading;
 use crate::QubeCoordination;
 use crate::config::Settings;
 use crate::watch as metrics;
+use futures_util::future::try_join_all;
 use reading::Problem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use url::Url;
 pub(crate) struct Peers {
     all: Mutex<Vec<PeerStatus>>,
     revision: watch::Sender<u64>,
+    /// Two peers may have the same: who takes something over takes turns.
+    taking: tokio::sync::Mutex<()>,
 }
 
 /// What is known of a peer.
@@ -47,6 +50,7 @@ impl Peers {
         Peers {
             all: Mutex::new(settings.peers.iter().map(status).collect()),
             revision: watch::Sender::new(0),
+            taking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -98,23 +102,26 @@ impl Peers {
     }
 }
 
-/// Visits each peer in turn, again and again.
+/// Visits each peer again and again, and none of them waits for another.
 pub(crate) async fn visit_forever(me: &QubeCoordination) -> Result<(), TaskError> {
     let peers = &me.settings.peers;
     if peers.is_empty() {
         std::future::pending::<()>().await;
     }
+    try_join_all(peers.iter().map(|url| visit_one_forever(me, url))).await?;
+    Ok(())
+}
+
+async fn visit_one_forever(me: &QubeCoordination, url: &Url) -> Result<(), TaskError> {
     loop {
-        for url in peers {
-            let visited = reading::visit(me, url).await;
-            let problem = match visited {
-                Ok(()) => None,
-                // The own store, about which the peer can do nothing.
-                Err(Problem::Store(error)) => return Err(error.into()),
-                Err(problem) => Some(problem.to_string()),
-            };
-            me.peers.note(url, me.host.clock().now_s(), problem);
-        }
+        let visited = reading::visit(me, url).await;
+        let problem = match visited {
+            Ok(()) => None,
+            // The own store, about which the peer can do nothing.
+            Err(Problem::Store(error)) => return Err(error.into()),
+            Err(problem) => Some(problem.to_string()),
+        };
+        me.peers.note(url, me.host.clock().now_s(), problem);
         tokio::time::sleep(Duration::from_secs(me.settings.peer_interval_s)).await;
     }
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod admitting;
+mod claiming;
 mod conformance;
 mod cost;
 mod ground;
 mod hostile;
 mod keeping;
+mod operator;
 mod peers;
 mod reading;
 mod reporting;

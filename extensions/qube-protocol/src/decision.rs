@@ -66,6 +66,11 @@ pub enum Decision {
         /// What the genesis has to hash to, by the votes that count on this node.
         genesis_hash: Option<Digest>,
     },
+    /// The fleet came back to what this node has done, and has done nothing else since: it reports so once more.
+    Confirm {
+        /// What.
+        action: Box<ActionState>,
+    },
     /// Do not do it, and report why.
     Refuse {
         /// What is not done.
@@ -106,7 +111,12 @@ pub fn decide(network: &NetworkState, facts: &Facts<'_>, now_s: u64) -> Decision
         return Decision::Nothing;
     };
     if is_past(action, facts) {
-        return Decision::Nothing;
+        return match is_to_confirm(action, facts, now_s) {
+            true => Decision::Confirm {
+                action: Box::new(action.clone()),
+            },
+            false => Decision::Nothing,
+        };
     }
     if let Some(error) = objection(network, action, facts) {
         return refuse(action, error, false);
@@ -157,7 +167,7 @@ pub fn decide(network: &NetworkState, facts: &Facts<'_>, now_s: u64) -> Decision
 }
 
 /// The action whose votes agree now: of several, the one that reached its quorum last.
-fn agreed(network: &NetworkState) -> Option<&ActionState> {
+pub fn agreed(network: &NetworkState) -> Option<&ActionState> {
     let stands = |action: &&ActionState| {
         let options: Vec<&Options> = action.votes.iter().map(|vote| &vote.options).collect();
         action.quorum_at.is_some() && agreement(&options, network.quorum).is_some()
@@ -178,6 +188,15 @@ fn is_past(action: &ActionState, facts: &Facts<'_>) -> bool {
         && action
             .quorum_at
             .is_some_and(|quorum_at| quorum_at > past.at_s))
+}
+
+/// Whether this node stayed with it while the fleet went on and came back: reports from before are of the time before.
+fn is_to_confirm(action: &ActionState, facts: &Facts<'_>, now_s: u64) -> bool {
+    let past = facts.past.get(&action.key);
+    action.again
+        && action.quorum_at <= Some(now_s)
+        && past
+            .is_some_and(|past| past.outcome == Outcome::Done && action.quorum_at > Some(past.at_s))
 }
 
 /// What speaks against an action, whatever its votes say.

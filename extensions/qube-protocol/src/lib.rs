@@ -47,6 +47,8 @@ pub const KIND_ACK: u16 = 3_333;
 /// The `d` tag of every directive: a developer has one address.
 pub const ADDRESS: &str = "hyperqube";
 
+/// The longest event of these kinds, as it is written. Bytes.
+pub const MAX_EVENT_BYTES: usize = 16 << 10;
 /// The most tags an event of these kinds has.
 pub const MAX_TAGS: usize = 64;
 /// The longest content of an event of these kinds, which is for people. Bytes.

@@ -17,7 +17,7 @@ pub struct Network {
     pub nodes: BTreeMap<NodeId, Option<Pubkey>>,
     /// Who may report as which node.
     pub identity: Identity,
-    /// The most nodes that are kept.
+    /// The most nodes that are kept; those that are listed have their place among them.
     pub max_nodes: usize,
     /// The most node ids that one key may report as.
     pub max_node_ids_per_pubkey: usize,
@@ -51,6 +51,11 @@ impl Network {
         };
         network.check()?;
         Ok(network)
+    }
+
+    /// How many nodes may be known besides those that are listed.
+    pub fn max_strangers(&self) -> usize {
+        self.max_nodes.saturating_sub(self.nodes.len())
     }
 
     /// Whether anything can ever be decided here.

@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::{Bytes, Config, Download, Network, Probe, Reboot, Span, Upgrade};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use url::Url;
@@ -64,6 +64,28 @@ fn whole(config: &Config) -> Checked {
             ));
         }
         network(one, &config.download)?;
+    }
+    each_file_once(config)
+}
+
+/// What is kept for a rollback lies beside a file under its name: two actions at one file would take it from each other.
+fn each_file_once(config: &Config) -> Checked {
+    let mut seen: BTreeMap<&Path, String> = BTreeMap::new();
+    for network in &config.networks {
+        let at = |name: &str| format!("networks.{}.{name}", network.id);
+        let binary = network
+            .upgrade
+            .as_ref()
+            .map(|upgrade| (at("upgrade.binary"), &upgrade.binary));
+        let reboot = network.reboot.as_ref();
+        let genesis = reboot.map(|reboot| (at("reboot.genesis_path"), &reboot.genesis_path));
+        for (key, path) in binary.into_iter().chain(genesis) {
+            if let Some(other) = seen.get(path.as_path()) {
+                let found = format!("{}, as {other}", path.display());
+                return Err(problem(&key, found, "a file of its own"));
+            }
+            seen.insert(path, key);
+        }
     }
     Ok(())
 }
@@ -189,6 +211,14 @@ fn command(key: &str, argv: &[String]) -> Checked {
 }
 
 fn file(key: &str, path: &Path) -> Checked {
+    if path.is_symlink() {
+        let found = format!("{}, a symbolic link", path.display());
+        return Err(problem(
+            key,
+            found,
+            "the path of the file itself, as that is what is replaced",
+        ));
+    }
     match path.is_absolute() && path.file_name().is_some() {
         true => Ok(()),
         false => Err(problem(
@@ -297,6 +327,31 @@ url = "http://127.0.0.1:1/health"
             format!("{:?}", written.reboot),
             format!("{:?}", default.reboot)
         );
+    }
+
+    #[test]
+    fn a8_a_file_is_of_one_action_and_no_link() {
+        let network = GOOD.split_once("[[networks]]").expect("a network").1;
+        let other = network.replace("\"hqz\"", "\"other\"");
+        let text = format!("{GOOD}[[networks]]{other}");
+        let parsed = Config::parse(Path::new("agent.toml"), &text);
+        let error = parsed.expect_err("one file for two").to_string();
+        for part in [
+            "agent.toml: ",
+            "networks.other.upgrade.binary",
+            "/opt/node, as networks.hqz.upgrade.binary",
+            "a file of its own",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        let text = text.replacen("/opt/node", "/opt/another", 1);
+        Config::parse(Path::new("agent.toml"), &text).expect("a file each");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("node");
+        std::os::unix::fs::symlink("/bin/sh", &link).expect("a link");
+        let error = wrong("/opt/node", &link.display().to_string());
+        assert!(error.contains("symbolic link"), "{error}");
     }
 
     #[test]

@@ -115,3 +115,34 @@ async fn a4_redirects_are_followed_but_not_for_ever() {
     let error = fetched.expect_err("a circle").to_string();
     assert!(error.contains("redirect"), "{error}");
 }
+
+#[tokio::test]
+async fn a4_nothing_is_written_into_a_file_that_was_there() {
+    use std::fs::{Permissions, set_permissions, write};
+    let url = server(|_| ok("program")).await;
+    let (folder, to) = place();
+    write(&to, "left behind").expect("written");
+    set_permissions(&to, Permissions::from_mode(0o755)).expect("a mode");
+    let held = std::fs::hard_link(&to, folder.path().join("held"));
+    held.expect("another name");
+    let fetched = downloader(true).fetch(&url, &to, 100, None).await;
+    fetched.expect("fetched");
+    let mode = std::fs::metadata(&to).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = std::fs::read_to_string(folder.path().join("held"));
+    assert_eq!(before.expect("the old file"), "left behind");
+}
+
+#[tokio::test]
+async fn a4_a_probe_is_told_what_its_page_answers() {
+    let url = server(|path| match path {
+        "/file" => b"HTTP/1.1 302 Found\r\nlocation: /ui\r\nconnection: close\r\n\r\n".to_vec(),
+        _ => ok("well"),
+    })
+    .await;
+    let downloader = downloader(false);
+    let error = downloader.is_well(&url).await.expect_err("a redirect");
+    assert!(error.contains("302") && error.contains("2xx"), "{error}");
+    let page = url.join("/ui").expect("a URL");
+    downloader.is_well(&page).await.expect("well");
+}

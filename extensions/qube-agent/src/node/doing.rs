@@ -1,25 +1,33 @@
 //! What a node does: begins an action or goes on with it, and writes down how it ended.
 
-use super::Node;
+use super::{Late, Node, Surroundings};
 use crate::action::{self, Halt, Tools};
+use crate::config::Network;
+use crate::download;
 use crate::history::{Entry, Outcome};
 use crate::journal::{Mark, Step};
 use crate::report;
 use crate::run_once;
 use crate::task::Task;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
+use trellis_qube_protocol::ActionKind;
+use trellis_qube_protocol::decision::{Decision, decide};
 
 /// How long a genesis may take that is fetched before its time, at a time.
 const EARLY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long after a genesis could not be fetched before its time it is tried again, at first and at most.
+const EARLY_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 
 /// Files of the operator's commands that are kept to look at: three a command.
 const KEPT_RUN_FILES: usize = 60;
 
 impl Node {
     /// Begins an action, unless its quorum is too new.
-    pub(super) async fn act(&mut self, task: Task) -> io::Result<bool> {
+    pub(super) async fn act(&mut self, mut task: Task) -> io::Result<bool> {
         if !self.is_settled(task.key) {
             return Ok(true);
         }
@@ -31,6 +39,14 @@ impl Node {
         tracing::info!(%network, task = name, hash = %task.directive.hash, "the quorum is reached: acting");
         // Nothing runs now: all that is there has ended.
         run_once::forget_oldest(&self.folder.join("runs"), KEPT_RUN_FILES)?;
+        // Each time it is done is another one, whatever the clock says.
+        let before = self
+            .history
+            .lock()
+            .entry(&task.key)
+            .map(|entry| entry.decided_at);
+        let after = before.map_or(0, |before| before.saturating_add(1));
+        task.decided_at = task.decided_at.max(after);
         let result = serde_json::to_value(&task)?;
         let now_s = self.around.clock.now_s();
         self.journal
@@ -43,7 +59,7 @@ impl Node {
         self.settling = None;
         let is_over = |entry: &Entry| {
             let is_final = !matches!(entry.outcome, Outcome::Refused { .. });
-            is_final && entry.action_at >= task.decided_at
+            is_final && entry.decided_at == task.decided_at
         };
         if self.history.lock().entry(&task.key).is_some_and(is_over) {
             // The crash came between the record and the end of the journal.
@@ -52,21 +68,31 @@ impl Node {
         }
         let watch = self.around.watch.clone();
         let running = watch.running(&self.network.id);
-        let tools = Tools {
-            network: &self.network,
-            folder: &self.folder,
-            downloader: &self.around.downloader,
-            fetch_within: self.around.config.download.within.0,
-            clock: &self.around.clock,
-            stop: &self.around.stop,
-        };
+        let tools = tools_of(&self.network, &self.folder, &self.around);
+        if !self.journal.has_begun(Step::Keep) {
+            match action::fetch(&tools, task, &mut self.journal).await {
+                Ok(()) | Err(Halt::Failed(_) | Halt::Unknown(_)) => {}
+                Err(Halt::Stopped) => return Ok(self.interrupted(task)),
+                Err(Halt::Disk(error)) => return Err(error),
+            }
+            if !self.is_still_agreed(task).await? {
+                if self.around.stop.is_asked() {
+                    return Ok(self.interrupted(task));
+                }
+                let (network, name) = (&self.network.id, task.name());
+                tracing::info!(%network, task = name, "called off while its file came; nothing was done");
+                action::forget_fetched(&self.network, task);
+                drop(running);
+                return self.journal.finish().map(|()| true);
+            }
+        }
+        let tools = tools_of(&self.network, &self.folder, &self.around);
         let outcome = match action::carry_out(&tools, task, &mut self.journal).await {
             Ok(Ok(())) => Outcome::Success,
             Ok(Err(error)) => Outcome::Failure { error },
             Err(Halt::Disk(error)) => return Err(error),
-            Err(Halt::Stopped | Halt::Failed(_)) => {
-                tracing::info!(network = %self.network.id, task = task.name(), "interrupted; the next start goes on");
-                return Ok(false);
+            Err(Halt::Stopped | Halt::Failed(_) | Halt::Unknown(_)) => {
+                return Ok(self.interrupted(task));
             }
         };
         drop(running);
@@ -75,6 +101,67 @@ impl Node {
         self.record(task, outcome)?;
         self.journal.finish()?;
         action::forget_early(&self.folder)?;
+        Ok(true)
+    }
+
+    /// Says so; false, as the agent is to stop.
+    fn interrupted(&self, task: &Task) -> bool {
+        let (network, task) = (&self.network.id, task.name());
+        tracing::info!(%network, task, "interrupted; the next start goes on");
+        false
+    }
+
+    /// Whether the votes still say what was decided, after what was signed while the file came. Not where the agent is to
+    /// stop meanwhile.
+    async fn is_still_agreed(&mut self, task: &Task) -> io::Result<bool> {
+        self.hear_waiting()?;
+        let now_s = self.around.clock.now_s();
+        let Some(state) = self.ledger.network(&self.network.id, now_s) else {
+            return Ok(false);
+        };
+        let stop = self.around.stop.clone();
+        let known = tokio::select! {
+            () = stop.asked() => return Ok(false),
+            known = self.facts(&state) => known,
+        };
+        Ok(
+            match decide(&state, &known.as_facts(&self.network), now_s) {
+                Decision::Act {
+                    action,
+                    genesis_hash,
+                } => action.key == task.key && genesis_hash == task.genesis_hash,
+                // Its program is not what was left here.
+                Decision::Confirm { action } => action.key == task.key,
+                _ => false,
+            },
+        )
+    }
+
+    /// Reports once more on an action that is done here already and that the fleet came back to; does it where the file is
+    /// another one by now.
+    pub(super) async fn confirm(&mut self, task: Task) -> io::Result<bool> {
+        if !self.is_settled(task.key) {
+            return Ok(true);
+        }
+        if self.around.config.dry_run {
+            self.tell(format!(
+                "dry run: would report that {} is done",
+                task.name()
+            ));
+            return Ok(true);
+        }
+        let upgrade = self.network.upgrade.as_ref();
+        let binary = match task.directive.action.kind() {
+            ActionKind::Upgrade => upgrade.map(|upgrade| &upgrade.binary),
+            ActionKind::Reboot => None,
+        };
+        if let Some(binary) = binary
+            && download::hash_of(binary).ok().flatten() != Some(task.directive.hash)
+        {
+            return self.act(task).await;
+        }
+        self.settling = None;
+        self.record(&task, Outcome::Success)?;
         Ok(true)
     }
 
@@ -106,8 +193,7 @@ impl Node {
 
     /// Reports a refusal, once for each reason.
     pub(super) fn refuse(&mut self, task: &Task, error: String, is_final: bool) -> io::Result<()> {
-        let told = |entry: &Entry| entry.outcome.error() == Some(error.as_str());
-        if self.history.lock().entry(&task.key).is_some_and(told) {
+        if self.history.lock().has_told(&task.key, &error) {
             return Ok(());
         }
         if self.around.config.dry_run {
@@ -119,27 +205,47 @@ impl Node {
 
     /// Fetches the genesis of a reboot that is to come.
     pub(super) async fn prepare(&mut self, task: &Task) {
-        if self.around.config.dry_run {
+        let late = self.late.take().filter(|late| late.key == task.key);
+        if self.around.config.dry_run
+            || late
+                .as_ref()
+                .is_some_and(|late| Instant::now() < late.again)
+        {
+            self.late = late;
             return;
         }
-        let tools = Tools {
-            network: &self.network,
-            folder: &self.folder,
-            downloader: &self.around.downloader,
-            fetch_within: self.around.config.download.within.0,
-            clock: &self.around.clock,
-            stop: &self.around.stop,
-        };
+        let tools = tools_of(&self.network, &self.folder, &self.around);
         let fetched = tokio::select! {
             () = self.around.stop.asked() => return,
-            () = sleep(EARLY_WITHIN) => Err("it takes too long".to_owned()),
-            fetched = action::fetch_early(&tools, task) => fetched,
+            () = sleep(EARLY_WITHIN) => Err(("it takes too long".to_owned(), true)),
+            fetched = action::fetch_early(&tools, task) => {
+                fetched.map_err(|error| (error.to_string(), error.is_passing()))
+            }
         };
-        if let Err(error) = fetched {
+        if let Err((error, is_passing)) = fetched {
+            let (first, longest) = EARLY_AGAIN;
+            let wait = match is_passing {
+                true => late.map_or(first, |late| (late.wait * 2).min(longest)),
+                false => longest,
+            };
+            let (key, again) = (task.key, Instant::now() + wait);
+            self.late = Some(Late { key, again, wait });
             self.tell(format!(
                 "the genesis of {} is not here yet: {error}",
                 task.name()
             ));
         }
+    }
+}
+
+/// What carrying out takes, of a node's parts.
+fn tools_of<'a>(network: &'a Network, folder: &'a Path, around: &'a Surroundings) -> Tools<'a> {
+    Tools {
+        network,
+        folder,
+        downloader: &around.downloader,
+        fetch_within: around.config.download.within.0,
+        clock: &around.clock,
+        stop: &around.stop,
     }
 }

@@ -3,8 +3,8 @@
 use crate::config::Network;
 use crate::question::ask;
 use std::collections::BTreeMap;
-use trellis_qube_protocol::decision::{Facts, Past};
-use trellis_qube_protocol::{ActionKey, Condition, NetworkState, Options, Version};
+use trellis_qube_protocol::decision::{Facts, Past, agreed};
+use trellis_qube_protocol::{ActionKey, ActionState, Condition, NetworkState, Options, Version};
 
 /// Facts, with what they borrow from.
 pub(super) struct Known {
@@ -21,10 +21,11 @@ impl Known {
         past: BTreeMap<ActionKey, Past>,
         installed: Option<Version>,
     ) -> Known {
-        let something_new = state
-            .actions
-            .iter()
-            .any(|action| action.quorum_at.is_some() && !past.contains_key(&action.key));
+        let is_new = |action: &ActionState| {
+            let past = past.get(&action.key);
+            past.is_none_or(|past| action.again && action.quorum_at > Some(past.at_s))
+        };
+        let something_new = agreed(state).is_some_and(is_new);
         let version = match &network.current_version_command {
             // Where it tells nothing, what was installed here still keeps the node from a downgrade.
             Some(argv) if something_new => version_of(argv).await.or(installed),

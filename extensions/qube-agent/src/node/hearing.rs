@@ -1,8 +1,10 @@
 //! What a node hears: its developers' signals, and other nodes' reports where a decision needs them.
 
-use super::{Node, facts};
+use super::{Node, facts, next_of};
+use futures_util::FutureExt as _;
 use std::io;
 use std::time::Duration;
+use tokio::time::Instant;
 use trellis_qube_client::Received;
 use trellis_qube_protocol::{ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, NetworkState, Signal};
 
@@ -10,6 +12,8 @@ use trellis_qube_protocol::{ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, Network
 const REPORTS_OF_S: u64 = 30 * 86_400;
 /// How long relays have to tell the reports that they have.
 const REPORTS_WITHIN: Duration = Duration::from_secs(15);
+/// How long after no relay told any they are asked again.
+const REPORTS_AGAIN: Duration = Duration::from_secs(15);
 /// Signals that cannot be followed of which is told.
 const MAX_UNREADABLE: usize = 256;
 
@@ -49,6 +53,14 @@ impl Node {
         Ok(())
     }
 
+    /// Hears what has come meanwhile.
+    pub(super) fn hear_waiting(&mut self) -> io::Result<()> {
+        while let Some(Some(received)) = next_of(&mut self.signals).now_or_never() {
+            self.hear(received)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn hear_report(&mut self, received: Option<Received>) {
         let event = match received {
             Some(Received::Event { event, .. }) => event,
@@ -63,17 +75,24 @@ impl Node {
         }
     }
 
-    /// Asks for other nodes' reports, once the votes that stand make a decision depend on them. Whether it did.
+    /// Asks for other nodes' reports, once the votes that stand make a decision depend on them. Whether the decision has to
+    /// wait: it was asked just now, or no relay has told them.
     pub(super) async fn ask_for_reports(&mut self, state: &NetworkState, now_s: u64) -> bool {
-        if self.reports.is_some() || !facts::needs_reports(state) {
+        if self.knows_reports || !facts::needs_reports(state) {
             return false;
+        }
+        if self.ask_again.is_some_and(|again| Instant::now() < again) {
+            self.wake = self.ask_again;
+            return true;
         }
         let address = |developer| format!("{KIND_SIGNAL}:{developer}:{ADDRESS}");
         let addresses: Vec<String> = self.network.developers.iter().map(address).collect();
         let since = now_s.saturating_sub(REPORTS_OF_S);
         let filter = serde_json::json!({"kinds": [KIND_ACK], "#a": addresses, "since": since});
         let relays = &self.around.relays;
-        self.reports = relays.subscribe(&filter).ok();
+        if self.reports.is_none() {
+            self.reports = relays.subscribe(&filter).ok();
+        }
         // All that there are before the first decision: who goes next depends on how the others fared.
         // Anybody may sign reports: the ledger keeps a bounded number, and nothing else is kept.
         let ledger = &mut self.ledger;
@@ -86,6 +105,17 @@ impl Node {
             () = self.around.stop.asked() => return true,
             _fetched = relays.fetch_each(&filter, REPORTS_WITHIN, take) => {}
         }
+        self.knows_reports = !fetched.answered.is_empty();
+        let again = match self.knows_reports {
+            true => Instant::now(),
+            false => {
+                // Nobody's reports would look like nobody's failures.
+                self.tell("no relay has told other nodes' reports; a rollout waits".to_owned());
+                Instant::now() + REPORTS_AGAIN
+            }
+        };
+        self.ask_again = Some(again);
+        self.wake = Some(again);
         true
     }
 }

@@ -62,6 +62,11 @@ impl Kind {
         Kind::DatabaseDown,
     ];
 
+    /// Whether nodes begin and end it by what they report.
+    pub(crate) fn is_of_reports(self) -> bool {
+        matches!(self, Kind::FailedAction | Kind::MissedDeadline)
+    }
+
     /// As it is serialized.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a beginning or end is durable in the log before anything else follows from it, so each is told once, whenever
 //! the relay stops. The log is bounded; what is cut off at its old end was not told to servers that did not answer for so
-//! long.
+//! long. What reports raise ends only after a while, so that nobody fills the log by reporting this and that in turns.
 
 use super::alert::{Alert, News, Turn};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ use trellis_relay::store::StoreError;
 const LOG: &str = "alert/log/";
 const OPEN: &str = "alert/open/";
 const SCAN_ROWS: usize = 1_000;
+/// What reports raise is over when it has not held for so long. Seconds.
+pub(super) const REST_S: u64 = 600;
 
 /// An alert that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub(crate) struct Books {
     pub(crate) open: BTreeMap<String, Open>,
     pub(crate) log: VecDeque<Arc<News>>,
     next_seq: u64,
+    /// Since when open alerts do not hold that may be over soon, by id. Unix seconds.
+    resting: BTreeMap<String, u64>,
 }
 
 impl Books {
@@ -74,6 +78,23 @@ impl Books {
         }
         self.next_seq = news.seq + 1;
         self.log.push_back(news);
+    }
+
+    /// Adds open alerts that held until a moment ago, where a node's next report may raise them again.
+    pub(super) fn hold(&mut self, now: &mut Vec<Alert>, now_s: u64) {
+        let ids: BTreeSet<String> = now.iter().map(Alert::id).collect();
+        let open = &self.open;
+        self.resting
+            .retain(|id, _| open.contains_key(id) && !ids.contains(id));
+        for (id, open) in &self.open {
+            if ids.contains(id) || !open.alert.kind.is_of_reports() {
+                continue;
+            }
+            let since_s = *self.resting.entry(id.clone()).or_insert(now_s);
+            if now_s < since_s.saturating_add(REST_S) {
+                now.push(open.alert.clone());
+            }
+        }
     }
 
     /// What begins and what ends if these are all alerts that hold; ends come first.

@@ -1,7 +1,7 @@
 //! Which alerts hold: a pure function of the fleet's state and the time.
 //!
 //! Invariant: what strangers can make (nodes, where any key may report) raises a bounded number of alerts: one for all
-//! failures of an action, and one for each of so many silent nodes of a network. What is long over raises none, so that what
+//! failures of an action, and one for each of so many silent nodes of a network; how often the same one begins and ends is bounded by `books`. What is long over raises none, so that what
 //! is remembered stays bounded as well.
 
 use super::alert::{Alert, Kind};

@@ -107,13 +107,14 @@ pub(crate) fn declare(api: &mut Api) {
         .summary("Server-sent events: that something has changed")
         .description(
             "An event `revision` at the beginning and with each change, once a second at most; its data is another word \
-             each time. What has changed the other routes tell.",
+             each time. What has changed the other routes tell; for this one no service token is wanted.",
         )
         .answers_with(200, "text/event-stream")
         .fails(503, "Too many listen already.");
 }
 
 async fn live(me: Current<QubeCoordination>, ip: ClientIp) -> Result<HttpResponse, ApiError> {
+    me.requests.check_http(&ip.rate_key())?;
     let Some(seat) = me.live.seat(ip.rate_key()) else {
         metering::listener_refused();
         return Err(ApiError::unavailable(

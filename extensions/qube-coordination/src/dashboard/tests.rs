@@ -120,7 +120,8 @@ fn q13_nodes_are_found_by_name_and_trouble_and_page() {
 
 #[tokio::test]
 async fn q13_the_page_and_its_events_over_http() {
-    let relay = setup("max_listeners = 1", "").start().await;
+    let table = "max_listeners = 1\nrequests_per_minute = 1000000";
+    let relay = setup(table, "").start().await;
     let before = relay.get("/qube").await;
     assert_eq!(before.status, 200);
     assert!(before.text().contains("Nothing is proposed or under way."));
@@ -168,6 +169,35 @@ async fn q13_the_page_and_its_events_over_http() {
     .await;
     let off = setup("dashboard = false", "").start().await;
     assert_eq!(off.get("/qube").await.status, 404);
+}
+
+#[tokio::test]
+async fn q13_what_has_to_be_drawn_counts_as_a_request() {
+    let relay = setup("requests_per_minute = 4", "").start().await;
+    let status = async |path: &str| relay.get(path).await.status;
+    assert_eq!(status("/qube").await, 200);
+    for word in ["a", "b", "c"] {
+        let path = format!("/qube?network=hyperqube&q={word}");
+        assert_eq!(status(&path).await, 200);
+    }
+    assert_eq!(status("/qube?network=hyperqube&q=d").await, 429);
+    assert_eq!(status("/api/v1/qube/live").await, 429);
+    assert_eq!(status("/qube?q=e&page=7").await, 200, "the same as before");
+}
+
+#[tokio::test]
+async fn q13_where_a_peer_is_and_what_came_of_asking_it_is_not_on_the_page() {
+    let table = "peers = ['http://10.9.8.7:65/inner']\npeer_interval = '1s'";
+    let relay = setup(table, "").start().await;
+    until("the alert is on the page", async || {
+        relay.get("/qube").await.text().contains("Peer down")
+    })
+    .await;
+    let page = relay.get("/qube").await.text();
+    assert!(page.contains("peer 1 does not answer as it should"));
+    for inner in ["10.9.8.7", "inner", "public address"] {
+        assert!(!page.contains(inner), "{inner}");
+    }
 }
 
 /// Listens for changes; what is said up to the first, or why not.

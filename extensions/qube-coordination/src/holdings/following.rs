@@ -3,10 +3,12 @@
 //! Invariant: a page may come twice and changes nothing then.
 
 use crate::QubeCoordination;
+use crate::claims;
 use crate::fields;
 use crate::log;
 use crate::watch;
 use futures_util::future::try_join_all;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use trellis_qube_protocol::{Ack, EventId, KIND_ACK, KIND_SIGNAL};
@@ -34,22 +36,41 @@ impl QubeCoordination {
     async fn follow(&self, page: &[Change]) -> Result<(), StoreError> {
         let (mut signals, mut acks) = (Vec::new(), Vec::new());
         let (mut is_less, mut is_replaced) = (false, false);
+        let mut nodes = BTreeSet::new();
         for change in page {
             match change {
                 Change::Stored(stored) => match stored.event.kind() {
-                    KIND_SIGNAL => signals.extend(fields::signal(&stored.event).ok()),
+                    KIND_SIGNAL => {
+                        self.take_back(&fields::id(&stored.event)).await?;
+                        signals.extend(fields::signal(&stored.event).ok());
+                    }
                     _ => acks.extend(fields::ack(&stored.event).ok()),
                 },
                 // What was replaced counts as before. If that was at once, it has never been seen as stored.
                 Change::Removed { id, cause, .. } if *cause == Cause::Replacement => {
                     is_replaced |= !self.holdings.knows(&EventId::from_bytes(*id.as_bytes()));
                 }
-                Change::Removed { id, pubkey, .. } => {
-                    self.forget_standing(id, pubkey).await?;
+                Change::Removed {
+                    id,
+                    kind,
+                    pubkey,
+                    cause,
+                    ..
+                } => {
                     is_less = true;
+                    if *kind == KIND_SIGNAL {
+                        self.forget(id, pubkey, *cause).await?;
+                    } else {
+                        nodes.insert(*pubkey);
+                        let resolved = resolved_key(&EventId::from_bytes(*id.as_bytes()));
+                        self.host.kv_put(&resolved, None).await?;
+                    }
                 }
                 Change::Gap { .. } => is_less = true,
             }
+        }
+        for node in &nodes {
+            claims::release(&self.host, self.networks.values(), node).await?;
         }
         let before = self.holdings.state();
         if is_less {
@@ -68,17 +89,34 @@ impl QubeCoordination {
         Ok(())
     }
 
-    /// The row that keeps a removed directive in memory goes with it.
-    async fn forget_standing(
+    /// The row that keeps a removed directive in memory goes with it, and what the operator removed is remembered, so that no peer
+    /// brings it back.
+    async fn forget(
         &self,
         id: &trellis_relay::event::EventId,
         author: &PublicKey,
+        cause: Cause,
     ) -> Result<(), StoreError> {
+        if cause == Cause::Admin {
+            let id = EventId::from_bytes(*id.as_bytes());
+            let row = Some(Vec::new());
+            self.host.kv_put(&log::removed_key(&id), row).await?;
+            self.holdings.set_removed(id, true);
+        }
         let key = log::standing_key_of(author);
         let row = self.host.kv_get(&key).await?;
         let standing = row.and_then(|row| Event::parse(&row).ok());
         if standing.is_some_and(|event| event.id() == id) {
             self.host.kv_put(&key, None).await?;
+        }
+        Ok(())
+    }
+
+    /// What was removed and is stored again has passed by the hooks, which the operator alone can do.
+    async fn take_back(&self, id: &EventId) -> Result<(), StoreError> {
+        if self.holdings.is_removed(id) {
+            self.host.kv_put(&log::removed_key(id), None).await?;
+            self.holdings.set_removed(*id, false);
         }
         Ok(())
     }

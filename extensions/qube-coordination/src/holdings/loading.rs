@@ -5,10 +5,10 @@
 
 use super::Holdings;
 use crate::fields;
-use crate::log::{Chain, STANDING};
+use crate::log::{Chain, REMOVED, STANDING};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use trellis_qube_protocol::{KIND_ACK, KIND_SIGNAL, Ledger, Signal};
+use trellis_qube_protocol::{EventId, KIND_ACK, KIND_SIGNAL, Ledger, Signal};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::store::StoreError;
 
@@ -18,8 +18,10 @@ const PAGE: usize = 10_000;
 impl Holdings {
     /// Adds everything that is stored; what is there already stays.
     pub(crate) async fn load(&self, host: &Host) -> Result<(), StoreError> {
+        self.load_removed(host).await?;
         let signals = stored_signals(host).await?;
         self.learn(signals, Vec::new());
+        self.load_adopted(host).await?;
         self.load_replaced(host).await?;
         each_page(host, KIND_ACK, |events| {
             let acks = events.iter().filter_map(|event| fields::ack(event).ok());
@@ -43,17 +45,66 @@ impl Holdings {
         Ok(())
     }
 
+    /// Adds what was adopted since that log was last read, by whichever instance.
+    pub(crate) async fn load_adopted(&self, host: &Host) -> Result<(), StoreError> {
+        self.load_adopted_after(host, self.adopted_seq.load(Relaxed))
+            .await
+    }
+
+    async fn load_adopted_after(&self, host: &Host, begun: u64) -> Result<(), StoreError> {
+        let (mut signals, mut seq) = (Vec::new(), begun);
+        Chain::Adopted
+            .each_after(host, begun, |entry| {
+                seq = entry.seq;
+                signals.extend(signal_of(&entry.event));
+            })
+            .await?;
+        self.learn(signals, Vec::new());
+        self.adopted_seq.fetch_max(seq, Relaxed);
+        Ok(())
+    }
+
+    async fn load_removed(&self, host: &Host) -> Result<(), StoreError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = host.kv_scan(REMOVED, after.as_deref(), PAGE).await?;
+            let ids = rows.iter().filter_map(|(key, _)| {
+                let id = key.strip_prefix(REMOVED)?.try_into().ok()?;
+                Some(EventId::from_bytes(id))
+            });
+            self.removed().extend(ids);
+            match rows.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// Forgets what is stored no more, by reading everything anew.
     pub(crate) async fn reload(&self, host: &Host) -> Result<(), StoreError> {
         let mut ledger = Ledger::new(self.networks.clone(), self.scope);
-        for signal in stored_signals(host).await? {
-            ledger.insert_signal(signal);
+        let mut insert = |signal: Signal| {
+            if !self.is_removed(&signal.id) {
+                ledger.insert_signal(signal);
+            }
+        };
+        stored_signals(host)
+            .await?
+            .into_iter()
+            .for_each(&mut insert);
+        let mut adopted_seq = 0;
+        for chain in [Chain::Log, Chain::Adopted] {
+            chain
+                .each_after(host, 0, |entry| {
+                    if let Some(signal) = signal_of(&entry.event) {
+                        insert(signal);
+                    }
+                    if chain == Chain::Adopted {
+                        adopted_seq = entry.seq;
+                    }
+                })
+                .await?;
         }
-        Chain::Log
-            .each_after(host, 0, |entry| {
-                signal_of(&entry.event).map(|signal| ledger.insert_signal(signal));
-            })
-            .await?;
         each_page(host, KIND_ACK, |events| {
             let acks = events.iter().filter_map(|event| fields::ack(event).ok());
             for ack in acks {
@@ -62,11 +113,12 @@ impl Holdings {
         })
         .await?;
         self.replace(ledger);
-        Ok(())
+        // What a visit to a peer taught the ledger that is gone now is in the log, and told no more.
+        self.load_adopted_after(host, adopted_seq).await
     }
 }
 
-/// The directives that stand, and those that were adopted from peers.
+/// The directives that stand.
 async fn stored_signals(host: &Host) -> Result<Vec<Signal>, StoreError> {
     let mut signals = Vec::new();
     each_page(host, KIND_SIGNAL, |events| {
@@ -80,9 +132,6 @@ async fn stored_signals(host: &Host) -> Result<Vec<Signal>, StoreError> {
                 .and_then(|it| fields::signal(&it).ok()),
         );
     }
-    Chain::Adopted
-        .each_after(host, 0, |entry| signals.extend(signal_of(&entry.event)))
-        .await?;
     Ok(signals)
 }
 

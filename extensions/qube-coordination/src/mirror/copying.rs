@@ -1,9 +1,10 @@
 //! Reads what the relay has and hands it to the database, a few hundred rows at a time.
 //!
-//! Invariant: a failure leaves nothing out: all of it is done again from where the database says that it is.
+//! Invariant: a failure leaves nothing out: all of it is done again from where the database says that it is. A history in
+//! it is gone on with only where it is this relay's.
 
-use super::rows::{AckRow, LogRow, SignalRow};
-use super::{Mirror, MirrorError, REPLACED, writing};
+use super::rows::{AckRow, LogRow, SignalRow, number};
+use super::{Mirror, MirrorError, REPLACED, copied_pages, writing};
 use crate::QubeCoordination;
 use crate::fields;
 use crate::log::Chain;
@@ -18,11 +19,7 @@ const BATCH: usize = 500;
 const QUERY_EVENTS: usize = 2_000;
 
 /// Directives and reports that the relay has.
-pub(super) async fn copy_events(
-    me: &QubeCoordination,
-    mirror: &Mirror,
-    events: &[&Event],
-) -> Result<(), MirrorError> {
+pub(super) async fn copy_events(mirror: &Mirror, events: &[&Event]) -> Result<(), MirrorError> {
     let (mut signals, mut acks) = (Vec::new(), Vec::new());
     for event in events {
         let json = String::from_utf8_lossy(event.json()).into_owned();
@@ -32,11 +29,7 @@ pub(super) async fn copy_events(
                 json,
                 removed_as: None,
             })),
-            _ => acks.extend(fields::ack(event).ok().map(|ack| AckRow {
-                signal: me.holdings.resolve(&ack),
-                ack,
-                json,
-            })),
+            _ => acks.extend(fields::ack(event).ok().map(|ack| AckRow { ack, json })),
         }
     }
     write_signals(mirror, &signals).await?;
@@ -51,21 +44,27 @@ async fn write_signals(mirror: &Mirror, signals: &[SignalRow]) -> Result<(), Mir
     for some in signals.chunks(BATCH) {
         let put = async |pool: &_| writing::signals(pool, some).await;
         metering::mirrored("signals", mirror.database.run(put).await?);
+        let link = async |pool: &_| writing::link(pool, some).await;
+        mirror.database.run(link).await?;
     }
     Ok(())
 }
 
-/// What was stored before this database was the mirror.
+/// What was stored before this database was the mirror, or did not get there: it is not where the relay says that it was.
 pub(super) async fn fill(me: &QubeCoordination, mirror: &Mirror) -> Result<(), MirrorError> {
     if mirror.is_filled.load(Relaxed) {
         return Ok(());
     }
     let relay = &mirror.relay;
-    let ask = async |pool: &_| writing::is_filled(pool, relay).await;
-    if !mirror.database.run(ask).await? {
+    // First of all: pages that come meanwhile are beyond it.
+    let pages = copied_pages(&me.host).await?;
+    let ask = async |pool: &_| writing::copied(pool, relay).await;
+    // The database learns of a page a moment before the relay does.
+    let is_there = |copied: i64| [number(pages), number(pages + 1)].contains(&copied);
+    if !mirror.database.run(ask).await?.is_some_and(is_there) {
         copy_stored(me, mirror).await?;
         let now_s = me.host.clock().now_s();
-        let note = async |pool: &_| writing::note_filled(pool, relay, now_s).await;
+        let note = async |pool: &_| writing::note_filled(pool, relay, now_s, pages).await;
         mirror.database.run(note).await?;
     }
     mirror.is_filled.store(true, Relaxed);
@@ -84,7 +83,7 @@ async fn copy_stored(me: &QubeCoordination, mirror: &Mirror) -> Result<(), Mirro
         filter.normalize();
         let events = me.host.query(filter).await?;
         let all: Vec<&Event> = events.iter().map(|event| &**event).collect();
-        copy_events(me, mirror, &all).await?;
+        copy_events(mirror, &all).await?;
         let (Some(first), Some(last)) = (all.first(), all.last()) else {
             return Ok(());
         };
@@ -109,15 +108,26 @@ async fn copy_stored(me: &QubeCoordination, mirror: &Mirror) -> Result<(), Mirro
     }
 }
 
-/// Entries of both logs that are not there yet, and the directives in them.
+/// Entries of both logs that are not there yet, and the directives in them. Of a log that is another than the relay's, which
+/// was put back to an earlier state, say, nothing: it would hold together no more.
 pub(super) async fn copy_history(
     me: &QubeCoordination,
     mirror: &Mirror,
 ) -> Result<(), MirrorError> {
+    let mut foreign = None;
     for chain in [Chain::Log, Chain::Adopted] {
         let (relay, name) = (&mirror.relay, chain.name());
-        let ask = async |pool: &_| writing::last_seq(pool, relay, name).await;
-        let mut last = mirror.database.run(ask).await?;
+        let ask = async |pool: &_| writing::last_entry(pool, relay, name).await;
+        let found = mirror.database.run(ask).await?;
+        let mut last = found.as_ref().map_or(0, |(seq, _)| *seq);
+        if let Some((seq, hash)) = found
+            && !has(me, chain, seq, &hash).await?
+        {
+            foreign.get_or_insert(format!(
+                "entry {seq} of the history `{name}` in it is not this relay's, which adds nothing to it"
+            ));
+            continue;
+        }
         loop {
             let entries = chain.after(&me.host, last, BATCH).await?;
             let Some(newest) = entries.last() else {
@@ -133,7 +143,20 @@ pub(super) async fn copy_history(
             metering::mirrored("log", mirror.database.run(put).await?);
         }
     }
+    mirror.note_foreign(foreign);
     Ok(())
+}
+
+/// Whether the relay's own entry of this number has this hash.
+async fn has(
+    me: &QubeCoordination,
+    chain: Chain,
+    seq: u64,
+    hash: &str,
+) -> Result<bool, MirrorError> {
+    let entries = chain.after(&me.host, seq.saturating_sub(1), 1).await?;
+    let is_it = |entry: &Entry| entry.seq == seq && entry.hash.to_string() == hash;
+    Ok(entries.first().is_some_and(is_it))
 }
 
 /// The directive in an entry, which something else has replaced.

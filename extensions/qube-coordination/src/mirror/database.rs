@@ -15,10 +15,12 @@ use trellis_relay::config::Secret;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// For a connection to one host.
+/// For a connection to one host, and its answer to the first question.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// For one piece of work.
 const WORKING: Duration = Duration::from_secs(30);
+/// For all hosts together, with whoever is at it already: a hook that waits here must come to tell of it.
+const OPENING: Duration = Duration::from_secs(45);
 /// One for events, one for the log.
 const CONNECTIONS: u32 = 2;
 /// Whatever the server's own settings are. The tables are in a schema of their own, so that they get on with others.
@@ -45,7 +47,8 @@ impl Database {
         &self,
         work: impl AsyncFnOnce(&PgPool) -> sqlx::Result<T>,
     ) -> Result<T, Failure> {
-        let pool = self.pool().await?;
+        let opened = timeout(OPENING, self.pool()).await;
+        let pool = opened.unwrap_or_else(|_| Err(Failure::timeout()))?;
         let done = match timeout(WORKING, work(&pool)).await {
             Ok(done) => done.map_err(Failure::from),
             Err(_) => Err(Failure::timeout()),
@@ -79,6 +82,21 @@ impl Database {
 
 /// Opens one host and brings its tables up to date, if it writes.
 async fn open(host: PgConnectOptions) -> Result<PgPool, Failure> {
+    let late = |_| Failure::timeout();
+    // Also one that goes dark after it was reached keeps nobody from trying the next.
+    let (pool, is_new) = timeout(CONNECTING, connect(host)).await.map_err(late)??;
+    let making = async {
+        if is_new {
+            make_schema(&pool).await?;
+        }
+        MIGRATIONS.run(&pool).await.map_err(Failure::from)
+    };
+    timeout(WORKING, making).await.map_err(late)??;
+    Ok(pool)
+}
+
+/// A host that writes, and whether it has no schema yet.
+async fn connect(host: PgConnectOptions) -> Result<(PgPool, bool), Failure> {
     let connecting = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECTING)
@@ -86,21 +104,15 @@ async fn open(host: PgConnectOptions) -> Result<PgPool, Failure> {
             Box::pin(async move { connection.execute(SESSION).await.map(drop) })
         })
         .connect_with(host.disable_statement_logging());
-    let pool = match timeout(CONNECTING, connecting).await {
-        Ok(pool) => pool?,
-        Err(_) => return Err(Failure::timeout()),
-    };
+    let pool = connecting.await?;
     let asked = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', \
                  to_regnamespace('qube') IS NULL";
     let row = sqlx::query(asked).fetch_one(&pool).await?;
     if row.try_get(0)? {
         return Err(Failure::read_only());
     }
-    if row.try_get(1)? {
-        make_schema(&pool).await?;
-    }
-    MIGRATIONS.run(&pool).await?;
-    Ok(pool)
+    let is_new = row.try_get(1)?;
+    Ok((pool, is_new))
 }
 
 /// Two relays may come at once to a database that is new.

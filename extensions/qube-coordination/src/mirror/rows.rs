@@ -1,6 +1,6 @@
 //! What of an event becomes a row.
 
-use trellis_qube_protocol::{Ack, EventId, Signal, chain::Entry};
+use trellis_qube_protocol::{Ack, Signal, chain::Entry};
 
 /// A directive.
 pub(super) struct SignalRow {
@@ -14,8 +14,6 @@ pub(super) struct SignalRow {
 pub(super) struct AckRow {
     pub(super) ack: Ack,
     pub(super) json: String,
-    /// The directive that it belongs to.
-    pub(super) signal: Option<EventId>,
 }
 
 /// An entry of the history.

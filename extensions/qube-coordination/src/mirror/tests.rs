@@ -151,6 +151,96 @@ async fn q16_a_database_that_is_new_is_filled_with_what_was_before() {
 }
 
 #[tokio::test]
+async fn q16_a_replica_that_took_over_too_early_is_filled_again() {
+    let Some(scratch) = Scratch::create().await else {
+        return;
+    };
+    let proxy = Proxy::start(&scratch).await;
+    let url = scratch.url_by(&format!("127.0.0.1:{}", proxy.port));
+    let relay = setup(&table(&url), "").start().await;
+    begin(&relay).await;
+    until("everything is there", async || {
+        scratch.counts(ALL).await == Some((3, 2, 1))
+    })
+    .await;
+    let health = async || relay.status("qube_coordination").health;
+    until("all is well", async || health().await == Some(Health::Ok)).await;
+    proxy.cut();
+    until("it is told", async || {
+        matches!(health().await, Some(Health::Degraded(_)))
+    })
+    .await;
+    // What another host, which takes over now, has not got yet.
+    scratch
+        .change(
+            "DELETE FROM qube.acks WHERE node_id = 'node-2'; UPDATE qube.relays SET copied = copied - 5",
+        )
+        .await;
+    proxy.mend();
+    until("it is filled again", async || {
+        scratch.counts(ALL).await == Some((3, 2, 1))
+    })
+    .await;
+    relay.stop().await;
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn q16_a_history_that_is_another_is_told_and_left_alone() {
+    let Some(scratch) = Scratch::create().await else {
+        return;
+    };
+    let relay = setup(&table(scratch.url()), "").start().await;
+    begin(&relay).await;
+    until("everything is there", async || {
+        scratch.counts(ALL).await == Some((3, 2, 1))
+    })
+    .await;
+    scratch
+        .change("UPDATE qube.log SET hash = repeat('0', 64)")
+        .await;
+    let wanted = "entry 1 of the history `log` in it is not this relay's";
+    until("it is told", async || {
+        let health = relay.status("qube_coordination").health;
+        matches!(health, Some(Health::Degraded(why)) if why.contains(wanted))
+    })
+    .await;
+    let newer = upgrade(&developer(1), "v1.2.0", "ab", START_S - 40);
+    publish(&relay, &[(1, newer)]).await;
+    until("events go on", async || {
+        scratch.counts(ALL).await == Some((4, 2, 1))
+    })
+    .await;
+    scratch.change("DELETE FROM qube.log").await;
+    until("it begins anew", async || {
+        scratch.counts(ALL).await == Some((4, 2, 2))
+            && relay.status("qube_coordination").health == Some(Health::Ok)
+    })
+    .await;
+    relay.stop().await;
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn q16_a_report_that_came_before_its_directive_finds_it() {
+    let Some(scratch) = Scratch::create().await else {
+        return;
+    };
+    let relay = setup(&table(scratch.url()), "").start().await;
+    send(&relay, &[report("node-1", "v1.1.0", None, START_S - 10)]).await;
+    until("the report is there", async || {
+        scratch.counts(ALL).await == Some((0, 1, 0))
+    })
+    .await;
+    let directive = upgrade(&developer(0), "v1.1.0", "ab", START_S - 50);
+    publish(&relay, &[(0, directive)]).await;
+    let joined = "SELECT count(*)::text FROM qube.acks JOIN qube.signals ON signals.id = signal_id";
+    until("it is found", async || scratch.text(joined).await == "1").await;
+    relay.stop().await;
+    scratch.remove().await;
+}
+
+#[tokio::test]
 async fn q16_a_host_that_only_reads_is_none() {
     let Some(scratch) = Scratch::create().await else {
         return;

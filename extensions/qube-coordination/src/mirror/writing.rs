@@ -4,6 +4,26 @@ use super::rows::{AckRow, LogRow, SignalRow, number, plain};
 use sqlx::postgres::PgPool;
 use trellis_qube_protocol::chain::EntryKind;
 
+/// The directive that a report belongs to: its developer's newest on the same by the time of the action.
+macro_rules! signal_of {
+    ($ack:literal) => {
+        concat!(
+            "(SELECT s.id FROM signals AS s WHERE s.network = ",
+            $ack,
+            ".network AND s.developer = ",
+            $ack,
+            ".developer AND s.version = ",
+            $ack,
+            ".version AND s.action = ",
+            $ack,
+            ".action AND s.created_at <= ",
+            $ack,
+            ".action_at AND COALESCE(s.removed_as, 'replacement') = 'replacement' \
+             ORDER BY s.created_at DESC, s.id LIMIT 1)"
+        )
+    };
+}
+
 /// Directives that are not there yet. One that is learnt to have been removed is marked.
 pub(super) async fn signals(pool: &PgPool, rows: &[SignalRow]) -> sqlx::Result<u64> {
     let texts = |of: fn(&SignalRow) -> String| rows.iter().map(of).collect::<Vec<_>>();
@@ -50,14 +70,15 @@ pub(super) async fn acks(pool: &PgPool, rows: &[AckRow]) -> sqlx::Result<u64> {
         .map(|row| row.ack.report.status.error().map(plain));
     let made = rows.iter().map(|row| number(row.ack.created_at));
     let acted = rows.iter().map(|row| number(row.ack.report.action_at));
-    let signals = rows.iter().map(|row| row.signal.map(|id| id.to_string()));
-    let done = sqlx::query(
+    let done = sqlx::query(concat!(
         "INSERT INTO acks (id, node, created_at, developer, network, action, version, status, error, node_id, action_at, \
-         signal_id, event) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], \
-         $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[]) \
+         event, signal_id) SELECT u.*, ",
+        signal_of!("u"),
+        " FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+         $9::text[], $10::text[], $11::bigint[], $12::text[]) \
+         AS u (id, node, created_at, developer, network, action, version, status, error, node_id, action_at, event) \
          ON CONFLICT (id) DO NOTHING",
-    )
+    ))
     .bind(texts(|row| row.ack.id.to_string()))
     .bind(texts(|row| row.ack.node.to_string()))
     .bind(made.collect::<Vec<_>>())
@@ -69,8 +90,24 @@ pub(super) async fn acks(pool: &PgPool, rows: &[AckRow]) -> sqlx::Result<u64> {
     .bind(errors.collect::<Vec<_>>())
     .bind(texts(|row| plain(&row.ack.report.node_id.to_string())))
     .bind(acted.collect::<Vec<_>>())
-    .bind(signals.collect::<Vec<_>>())
     .bind(texts(|row| plain(&row.json)))
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Finds out anew to which directives the reports on the same as these belong: some of them came before.
+pub(super) async fn link(pool: &PgPool, rows: &[SignalRow]) -> sqlx::Result<u64> {
+    let ids: Vec<String> = rows.iter().map(|row| row.signal.id.to_string()).collect();
+    let done = sqlx::query(concat!(
+        "WITH subject AS (SELECT DISTINCT network, developer, version, action FROM signals WHERE id = ANY($1)), \
+         found AS (SELECT a.id AS ack, ",
+        signal_of!("a"),
+        " AS signal FROM acks AS a JOIN subject USING (network, developer, version, action)) \
+         UPDATE acks SET signal_id = found.signal FROM found WHERE acks.id = found.ack \
+         AND found.signal IS NOT NULL AND acks.signal_id IS DISTINCT FROM found.signal",
+    ))
+    .bind(ids)
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
@@ -124,29 +161,50 @@ pub(super) async fn removed(pool: &PgPool, ids: &[String], causes: &[String]) ->
     Ok(marked)
 }
 
-/// The number of the last entry that is there; 0 where there is none.
-pub(super) async fn last_seq(pool: &PgPool, relay: &str, chain: &str) -> sqlx::Result<u64> {
-    let last = "SELECT COALESCE(MAX(seq), 0) FROM log WHERE relay = $1 AND chain = $2";
-    let last: i64 = sqlx::query_scalar(last)
+/// The number and the hash of the last entry that is there.
+pub(super) async fn last_entry(
+    pool: &PgPool,
+    relay: &str,
+    chain: &str,
+) -> sqlx::Result<Option<(u64, String)>> {
+    let last =
+        "SELECT seq, hash FROM log WHERE relay = $1 AND chain = $2 ORDER BY seq DESC LIMIT 1";
+    let last: Option<(i64, String)> = sqlx::query_as(last)
         .bind(relay)
         .bind(chain)
-        .fetch_one(pool)
+        .fetch_optional(pool)
         .await?;
-    Ok(u64::try_from(last).unwrap_or(0))
+    Ok(last.map(|(seq, hash)| (u64::try_from(seq).unwrap_or(0), hash)))
 }
 
-/// Whether what the relay had before the mirror is all there.
-pub(super) async fn is_filled(pool: &PgPool, relay: &str) -> sqlx::Result<bool> {
-    let is_filled = "SELECT EXISTS (SELECT FROM relays WHERE relay = $1)";
-    sqlx::query_scalar(is_filled)
+/// How many pages of events were copied, where what the relay had before the mirror is all there.
+pub(super) async fn copied(pool: &PgPool, relay: &str) -> sqlx::Result<Option<i64>> {
+    let copied = "SELECT copied FROM relays WHERE relay = $1";
+    sqlx::query_scalar(copied)
         .bind(relay)
-        .fetch_one(pool)
+        .fetch_optional(pool)
         .await
 }
 
-/// Notes that it is.
-pub(super) async fn note_filled(pool: &PgPool, relay: &str, now_s: u64) -> sqlx::Result<()> {
-    let note = "INSERT INTO relays (relay, filled_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    let note = sqlx::query(note).bind(relay).bind(number(now_s));
+/// Notes that all of it is there, and so many pages.
+pub(super) async fn note_filled(
+    pool: &PgPool,
+    relay: &str,
+    now_s: u64,
+    copied: u64,
+) -> sqlx::Result<()> {
+    let note = "INSERT INTO relays (relay, filled_at, copied) VALUES ($1, $2, $3) \
+                ON CONFLICT (relay) DO UPDATE SET filled_at = EXCLUDED.filled_at, copied = EXCLUDED.copied";
+    let note = sqlx::query(note)
+        .bind(relay)
+        .bind(number(now_s))
+        .bind(number(copied));
+    note.execute(pool).await.map(drop)
+}
+
+/// Notes one page more, where none is missing before it.
+pub(super) async fn note_copied(pool: &PgPool, relay: &str, copied: u64) -> sqlx::Result<()> {
+    let note = "UPDATE relays SET copied = $2 WHERE relay = $1 AND copied = $2 - 1";
+    let note = sqlx::query(note).bind(relay).bind(number(copied));
     note.execute(pool).await.map(drop)
 }

@@ -4,17 +4,19 @@
 
 use super::reading::Problem;
 use crate::QubeCoordination;
-use crate::log::Chain;
+use crate::log::{Chain, Head};
 use serde::Deserialize;
 use std::time::Duration;
-use trellis_qube_protocol::Digest;
 use trellis_qube_protocol::chain::{Entry, EntryKind};
+use trellis_qube_protocol::{Digest, MAX_EVENT_BYTES};
 use url::Url;
 
-/// Entries of a page.
-pub(super) const PAGE: usize = 200;
-/// Bytes of a page, if the operator does not allow less: a directive has some kilobytes at most.
+/// Entries of a page, where as many of the longest fit into an answer.
+const PAGE: usize = 200;
+/// Bytes of a page, if the operator does not allow less.
 const BODY_BYTES_MAX: usize = 8 << 20;
+/// Bytes of an entry at most: the event as a text in JSON, each byte perhaps escaped, and what stands around it.
+const ENTRY_BYTES_MAX: usize = 2 * MAX_EVENT_BYTES + 512;
 /// Time for a page.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,9 @@ pub(super) struct Answer {
     pub(super) next: Option<String>,
     #[serde(default)]
     pub(super) heads: Heads,
+    /// How many were asked for: fewer are the last ones.
+    #[serde(skip)]
+    pub(super) asked: usize,
 }
 
 /// Where its logs end.
@@ -39,6 +44,8 @@ pub(super) struct Heads {
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Place {
     seq: u64,
+    #[serde(default)]
+    hash: Option<Digest>,
 }
 
 /// One event, in a log the entry that holds it.
@@ -55,11 +62,22 @@ pub(super) struct Item {
 impl Heads {
     /// The number of the last entry.
     pub(super) fn seq(&self, chain: Chain) -> u64 {
-        let place = match chain {
+        self.place(chain).map_or(0, |it| it.seq)
+    }
+
+    /// Whether a log ends with the entry that was read last, and says another hash of it.
+    pub(super) fn is_other(&self, chain: Chain, read: Head) -> bool {
+        let told = self.place(chain);
+        let told = told.and_then(|it| Some((it.seq, it.hash?)));
+        read.zip(told)
+            .is_some_and(|(read, told)| read.0 == told.0 && read.1 != told.1)
+    }
+
+    fn place(&self, chain: Chain) -> Option<Place> {
+        match chain {
             Chain::Log => self.log,
             Chain::Adopted => self.adopted,
-        };
-        place.map_or(0, |it| it.seq)
+        }
     }
 }
 
@@ -107,23 +125,25 @@ async fn page(
     peer: &Url,
     query: &[(&str, String)],
 ) -> Result<Answer, Problem> {
+    let client = me.host.http_client();
+    let body_bytes_max = BODY_BYTES_MAX.min(client.max_body_bytes());
+    let asked = (body_bytes_max / ENTRY_BYTES_MAX).clamp(1, PAGE);
     let mut url = peer.join("audit/export").map_err(|_| Problem::Form)?;
     url.query_pairs_mut()
         .extend_pairs(query)
-        .append_pair("limit", &PAGE.to_string());
-    let client = me.host.http_client();
+        .append_pair("limit", &asked.to_string());
     let mut request = client
         .get(url.as_str())
         .timeout(TIMEOUT.min(client.timeout()))
-        .max_body_bytes(BODY_BYTES_MAX.min(client.max_body_bytes()))
+        .max_body_bytes(body_bytes_max)
         .header("accept", "application/json");
     if let Some(token) = &me.settings.peer_token {
         request = request.header("authorization", &format!("Bearer {}", token.reveal()));
     }
     let answer = request.send().await?.error_for_status()?;
     let answer: Answer = answer.json().await?;
-    match answer.items.len() > PAGE {
+    match answer.items.len() > asked {
         true => Err(Problem::Form),
-        false => Ok(answer),
+        false => Ok(Answer { asked, ..answer }),
     }
 }

@@ -3,16 +3,17 @@
 //! Invariant: how far a peer's log was read is remembered by number and hash, so that a log that is not what it was is
 //! noticed. It is read anew then; what is known already is not taken twice.
 
-use super::asking::{self, Answer, PAGE};
+use super::asking::{self, Answer};
 use crate::QubeCoordination;
 use crate::admission;
 use crate::fields;
 use crate::log::{self, Chain, Head};
 use crate::watch;
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use trellis_qube_protocol::chain::{self, BrokenAt, Entry};
-use trellis_qube_protocol::{Digest, KIND_SIGNAL};
+use trellis_qube_protocol::{Digest, KIND_SIGNAL, MAX_EVENT_BYTES, Signal};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{OutboundError, Restored};
 use trellis_relay::store::StoreError;
@@ -20,8 +21,6 @@ use url::Url;
 
 /// Pages of one kind in one visit; what is left comes with the next.
 const PAGES_MAX: usize = 25;
-/// Longest event that is looked at.
-const EVENT_BYTES_MAX: usize = 64 << 10;
 
 /// Why a visit was not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +47,14 @@ pub(super) enum Problem {
         /// Where it was read to.
         seq: u64,
     },
+    /// Its last entry is not the one that was read.
+    #[error("its {} has another entry {seq} than it had", .chain.name())]
+    Rewritten {
+        /// Which log.
+        chain: Chain,
+        /// Where it was read to.
+        seq: u64,
+    },
     /// Events that nobody signed so.
     #[error("{0} events with a wrong id or signature")]
     Forged(usize),
@@ -58,6 +65,8 @@ pub(super) enum Problem {
 
 /// Takes over what a peer has of both logs, and the directives that stand there.
 pub(super) async fn visit(me: &QubeCoordination, peer: &Url) -> Result<(), Problem> {
+    // What another instance of this process adopted meanwhile, whose place in the peers' logs this one goes on from.
+    me.holdings.load_adopted(&me.host).await?;
     let mut forged = 0;
     for chain in [Chain::Log, Chain::Adopted] {
         forged += read_chain(me, peer, chain).await?;
@@ -81,7 +90,11 @@ async fn read_chain(me: &QubeCoordination, peer: &Url, chain: Chain) -> Result<u
             me.host.kv_put(&key, None).await?;
             return Err(Problem::Shorter { chain, seq });
         }
-        let is_last = answer.items.len() < PAGE;
+        if answer.heads.is_other(chain, place) {
+            me.host.kv_put(&key, None).await?;
+            return Err(Problem::Rewritten { chain, seq });
+        }
+        let is_last = answer.items.len() < answer.asked;
         let Answer { items, .. } = answer;
         let mut events = Vec::with_capacity(items.len());
         let mut broken = None;
@@ -98,7 +111,9 @@ async fn read_chain(me: &QubeCoordination, peer: &Url, chain: Chain) -> Result<u
         }
         let read = sound(me, &events).await;
         forged += read.forged;
+        let turn = me.peers.taking.lock().await;
         adopt(me, read.new).await?;
+        drop(turn);
         if let Some(broken) = broken {
             me.host.kv_put(&key, None).await?;
             return Err(Problem::Broken { chain, broken });
@@ -120,16 +135,24 @@ async fn read_signals(me: &QubeCoordination, peer: &Url) -> Result<usize, Proble
         let events: Vec<String> = answer.items.into_iter().map(|item| item.event).collect();
         let read = sound(me, &events).await;
         forged += read.forged;
-        let outcomes = me.host.restore(read.new.clone()).await?;
+        let turn = me.peers.taking.lock().await;
+        let new: Vec<Arc<Event>> = unknown(me, read.new);
+        let outcomes = me.host.restore(new.clone()).await?;
+        let stored = new.iter().zip(&outcomes);
+        let stored = stored.filter(|(_, outcome)| **outcome == Restored::Stored);
+        learn(
+            me,
+            stored.filter_map(|(event, _)| fields::signal(event).ok()),
+        );
         // What cannot take its place among the directives that stand here has been replaced, as far as this relay knows.
-        let older = read
-            .new
+        let older = new
             .into_iter()
             .zip(outcomes)
             .filter_map(|(event, outcome)| {
                 matches!(outcome, Restored::Known | Restored::Deleted).then_some(event)
             });
         adopt(me, older.collect()).await?;
+        drop(turn);
         cursor = answer.next;
         if cursor.is_none() {
             break;
@@ -148,8 +171,11 @@ struct Read {
 async fn sound(me: &QubeCoordination, texts: &[String]) -> Read {
     let (mut new, mut forged, mut refused, mut known) = (Vec::new(), 0, 0, 0);
     for text in texts {
-        let parsed = (text.len() <= EVENT_BYTES_MAX).then(|| Event::parse(text.as_bytes()));
-        let Some(Ok(event)) = parsed else {
+        if text.len() > MAX_EVENT_BYTES {
+            refused += 1;
+            continue;
+        }
+        let Ok(event) = Event::parse(text.as_bytes()) else {
             forged += 1;
             continue;
         };
@@ -157,7 +183,11 @@ async fn sound(me: &QubeCoordination, texts: &[String]) -> Read {
             known += 1;
             continue;
         }
-        if event.kind() != KIND_SIGNAL || admission::refusal_of_any(me, &event).is_some() {
+        let now_s = me.host.clock().now_s();
+        if event.kind() != KIND_SIGNAL
+            || admission::refusal_of_any(me, &event, now_s).is_some()
+            || is_unwanted(me, &event)
+        {
             refused += 1;
             continue;
         }
@@ -173,15 +203,33 @@ async fn sound(me: &QubeCoordination, texts: &[String]) -> Read {
     Read { new, forged }
 }
 
-async fn adopt(me: &QubeCoordination, events: Vec<Arc<Event>>) -> Result<(), Problem> {
-    // The same may stand there twice.
+/// Whether the operator has removed the directive, or keeps its author from publishing here.
+fn is_unwanted(me: &QubeCoordination, event: &Event) -> bool {
+    let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+    me.holdings.is_removed(&fields::id(event)) || me.host.may_publish(here, event.pubkey()).is_err()
+}
+
+/// Those that are still not known, each once: the same may stand there twice, and another peer may have had it.
+fn unknown(me: &QubeCoordination, mut events: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
     let mut seen = HashSet::new();
+    events.retain(|event| {
+        let id = fields::id(event);
+        !me.holdings.knows(&id) && seen.insert(id)
+    });
+    events
+}
+
+fn learn(me: &QubeCoordination, signals: impl IntoIterator<Item = Signal>) {
+    let before = me.holdings.state();
+    if me.holdings.learn(signals.into_iter().collect(), Vec::new()) {
+        watch::followed(&before, &me.holdings.state());
+    }
+}
+
+/// Appends to the log of what was adopted; whoever calls it has the turn.
+async fn adopt(me: &QubeCoordination, events: Vec<Arc<Event>>) -> Result<(), Problem> {
     let (mut signals, mut texts) = (Vec::new(), Vec::new());
-    for event in events {
-        let id = fields::id(&event);
-        if me.holdings.knows(&id) || !seen.insert(id) {
-            continue;
-        }
+    for event in unknown(me, events) {
         if let Ok(signal) = fields::signal(&event) {
             signals.push(signal);
             texts.push(String::from_utf8_lossy(event.json()).into_owned());
@@ -192,9 +240,7 @@ async fn adopt(me: &QubeCoordination, events: Vec<Arc<Event>>) -> Result<(), Pro
     }
     log::adopt(&me.host, &texts).await?;
     watch::peer_entries("adopted", texts.len());
-    let before = me.holdings.state();
-    me.holdings.learn(signals, Vec::new());
-    watch::followed(&before, &me.holdings.state());
+    learn(me, signals);
     Ok(())
 }
 

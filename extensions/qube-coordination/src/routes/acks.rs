@@ -14,11 +14,12 @@ use std::sync::Arc;
 use trellis_qube_protocol::{Ack, ActionKey, EventId, KIND_ACK, StatusKind};
 use trellis_relay::extension::http::Api;
 use trellis_relay::extension::prelude::*;
-use trellis_relay::store::StoreError;
 
 /// Events that are read from the store at a time, and times for one request.
 const READ: usize = 500;
 const READS_MAX: usize = 10;
+/// Events of one query of the store at most.
+const QUERY_MAX: usize = 10_000;
 
 /// A report.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -176,20 +177,27 @@ impl FromStr for Place {
     }
 }
 
-/// Stored reports from a place on.
+/// Stored reports from a place on. It fails rather than end early where more of one second have been imported past the hooks than
+/// a query gives.
 pub(super) async fn stored(
     me: &QubeCoordination,
     place: Place,
     max: usize,
-) -> Result<Vec<Arc<Event>>, StoreError> {
+) -> Result<Vec<Arc<Event>>, ApiError> {
     let (until, passed) = match place.reached {
         Some((second, passed)) => (Some(second), passed),
         None => (None, 0),
     };
+    let limit = max.saturating_add(passed);
+    if limit > QUERY_MAX {
+        return Err(ApiError::internal(
+            "more reports say that they were signed in one second than can be listed",
+        ));
+    }
     let filter = Filter {
         kinds: Some(vec![KIND_ACK]),
         until,
-        limit: Some(max.saturating_add(passed)),
+        limit: Some(limit),
         ..Filter::default()
     };
     let mut events = me.host.query(filter).await?;

@@ -1,7 +1,7 @@
 //! `/audit`: the entries of both logs, as what they are about.
 
 use super::csv::{Row, cell};
-use super::export::{Section, cursor};
+use super::export::{Section, bad_cursor, cursor};
 use super::{Listing, Reader};
 use crate::QubeCoordination;
 use crate::fields;
@@ -66,12 +66,13 @@ async fn list(
         Some(_) => return Err(ApiError::bad_request("section must be log or adopted")),
     };
     let after: Option<String> = page.after_as()?;
-    let after = after.as_deref().and_then(|it| it.split_once('/'));
-    let begun = after.and_then(|(name, _)| chains.iter().position(|it| it.name() == name));
-    let mut seq: u64 = after.and_then(|(_, seq)| seq.parse().ok()).unwrap_or(0);
+    let (begun, mut seq) = match &after {
+        None => (0, 0),
+        Some(after) => place(chains, after).ok_or_else(bad_cursor)?,
+    };
     let mut items = Vec::new();
     let mut next = None;
-    for chain in &chains[begun.unwrap_or(0)..] {
+    for chain in &chains[begun..] {
         let wanted = page.fetch() - items.len();
         let mut entries = chain.after(&me.host, seq, wanted).await?;
         let goes_on = entries.len() == wanted;
@@ -87,6 +88,13 @@ async fn list(
         seq = 0;
     }
     Ok(reader.list(items, next))
+}
+
+/// Which of the logs a cursor names, and the number of the last entry that was read of it.
+fn place(chains: &[Chain], cursor: &str) -> Option<(usize, u64)> {
+    let (name, seq) = cursor.split_once('/')?;
+    let chain = chains.iter().position(|it| it.name() == name)?;
+    Some((chain, seq.parse().ok()?))
 }
 
 impl AuditEntry {

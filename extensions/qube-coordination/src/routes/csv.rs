@@ -30,8 +30,9 @@ fn line<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
         if at > 0 {
             text.push(',');
         }
-        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let is_plain = !is_formula && !cell.contains(['"', ',', '\n', '\r']);
+        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+        // Where lists are separated by a semicolon or a tab, programs take these for the end of a cell.
+        let is_plain = !is_formula && !cell.contains(['"', ',', ';', '\t', '\n', '\r']);
         match is_plain {
             true => text.push_str(cell),
             false => {
@@ -70,10 +71,13 @@ mod tests {
             Pair("plain", "with, comma"),
             Pair("a \"quote\"", "two\nlines"),
             Pair("=1+1", "-5"),
+            Pair("x;=1+1", "x\t=1+1"),
+            Pair("\n=1+1", ""),
         ]);
         assert_eq!(
             text,
-            "a,b\r\nplain,\"with, comma\"\r\n\"a \"\"quote\"\"\",\"two\nlines\"\r\n\"'=1+1\",\"'-5\"\r\n"
+            "a,b\r\nplain,\"with, comma\"\r\n\"a \"\"quote\"\"\",\"two\nlines\"\r\n\"'=1+1\",\"'-5\"\r\n\
+             \"x;=1+1\",\"x\t=1+1\"\r\n\"'\n=1+1\",\r\n"
         );
     }
 }

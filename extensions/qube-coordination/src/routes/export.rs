@@ -269,7 +269,7 @@ fn parse(cursor: &str) -> Result<(Section, String), ApiError> {
     Ok((*section, place.to_owned()))
 }
 
-fn bad_cursor() -> ApiError {
+pub(super) fn bad_cursor() -> ApiError {
     ApiError::bad_request("cursor must be the `next` of a page before; leave it out to begin anew")
 }
 

@@ -215,10 +215,54 @@ async fn q5_an_exclusive_relay_takes_nothing_else() {
 #[tokio::test]
 async fn q1_what_was_imported_or_synced_is_looked_at_as_well() {
     // Admission is not asked where nobody sends: the last word is the transaction's.
+    let ground = Ground::operated("").await;
+    let ahead = ground.now_s() + 3_600;
+    let long = "\"".repeat(6_000);
+    let bad = [
+        ground.upgrade(STRANGER, "hqz", "v1.0.0").sign(),
+        ground.upgrade(3, "testnet", "v1.0.0").sign(),
+        ground.upgrade(1, "mainnet", "v1.0.0").sign(),
+        ground.upgrade(1, "hqz", "v1").sign(),
+        ground.upgrade(1, "hqz", "v1.0.0").at(ahead).sign(),
+        ground
+            .upgrade(1, "hqz", "v1.0.0")
+            .tag(["x", &long])
+            .tag(["y", &long])
+            .sign(),
+        ground.ack(100, STRANGER, "hqz", "v1.0.0").sign(),
+        ground.ack(100, 1, "mainnet", "v1.0.0").sign(),
+        ground
+            .ack(100, 1, "hqz", "v1.0.0")
+            .tag(["status", "success"])
+            .sign(),
+    ];
+    let outcomes = ground.import(&bad).await;
+    for (event, outcome) in bad.iter().zip(&outcomes) {
+        let is_refused = outcome.starts_with("invalid: ") || outcome.starts_with("restricted: ");
+        assert!(is_refused, "{outcome}: {event:?}");
+    }
+    let good = [
+        ground.upgrade(1, "hqz", "v1.0.0").sign(),
+        ground.ack(100, 1, "hqz", "v1.0.0").sign(),
+    ];
+    assert_eq!(ground.import(&good).await, ["Stored", "Stored"]);
+    let all = json!({"kinds": [33_321, 3_333]});
+    let kept = ground.relay.connect().await.query(all).await.unwrap();
+    assert_eq!(kept.len(), 2);
+}
+
+#[tokio::test]
+async fn q3_what_nobody_reads_in_an_event_is_bounded_as_well() {
     let ground = Ground::start("").await;
-    let said = ground.relay.hooks();
-    let commits = said
-        .iter()
-        .filter(|hook| format!("{hook:?}").contains("commit"));
-    assert_eq!(commits.count(), 1);
+    let long = "x".repeat(17 << 10);
+    let refused = |reason: &str| {
+        assert!(
+            reason.starts_with("invalid: an event of this kind has at most"),
+            "{reason}"
+        );
+    };
+    let event = ground.upgrade(1, "hqz", "v1.0.0").tag(["x", &long]).sign();
+    refused(ground.client(1).await.publish(&event).await.reason());
+    let report = ground.ack(100, 1, "hqz", "v1.0.0").tag(["x", &long]).sign();
+    refused(ground.relay.connect().await.publish(&report).await.reason());
 }

@@ -8,6 +8,7 @@ const NODES: u64 = 2_000;
 const ACTIONS: u64 = 50;
 
 #[tokio::test]
+#[allow(clippy::print_stdout, reason = "its output is its purpose")]
 #[ignore = "a measurement: prints what /fleet costs with 2,000 nodes and 100,000 reports stored"]
 async fn q12_fleet_of_two_thousand_nodes() {
     let ground = Ground::start("").await;

@@ -56,6 +56,77 @@ async fn q6_no_wish_of_the_author_removes_a_directive_or_a_report() {
     })
     .await;
     assert_eq!(ground.items("/networks/hqz/history").await.len(), 1);
+    assert_eq!(ground.items("/networks/hqz/fleet").await.len(), 1);
+    let ground = Ground {
+        relay: ground.relay.restart().await,
+    };
+    assert_eq!(ground.items("/networks/hqz/history").await.len(), 1);
+    assert_eq!(ground.items("/networks/hqz/fleet").await.len(), 1);
+}
+
+#[tokio::test]
+async fn q6_of_all_causes_of_removal_the_operator_alone_is_one() {
+    let ground = Ground::operated("").await;
+    let directive = ground.direct(1, "hqz", "v1.0.0").await;
+    let report = ground.ack(100, 1, "hqz", "v1.0.0").sign();
+    ground.relay.connect().await.store(&report).await;
+    ground
+        .until_items("/networks/hqz/fleet", |it| it.len() == 1)
+        .await;
+    for cause in ["deletion", "expiry", "vanish", "retention"] {
+        for event in [&directive, &report] {
+            assert!(!ground.remove(event, cause).await, "{cause}");
+        }
+    }
+    // By its address, too, which is how addressable events are deleted.
+    ground.pass(1);
+    let address = format!("33321:{}:hyperqube", ground.author(1).pubkey().to_hex());
+    let wish = ground.author(1).draft(5).tag(["a", &address]).sign();
+    ground.client(1).await.store(&wish).await;
+    let all = json!({"kinds": [33_321, 3_333]});
+    let kept = async || ground.relay.connect().await.query(all.clone()).await;
+    assert_eq!(kept().await.map(|it| it.len()), Ok(2));
+
+    for event in [&report, &directive] {
+        assert!(ground.remove(event, "admin").await);
+    }
+    assert_eq!(kept().await, Ok(vec![]));
+    for list in ["fleet", "history"] {
+        ground
+            .until_items(&format!("/networks/hqz/{list}"), <[Value]>::is_empty)
+            .await;
+    }
+    // What the operator has removed does not come back by itself.
+    let outcomes = ground.import(std::slice::from_ref(&directive)).await;
+    assert_eq!(
+        outcomes,
+        ["restricted: the operator of this relay has removed this directive"]
+    );
+}
+
+#[tokio::test]
+async fn q6_who_vanishes_is_not_forgotten_by_a_relay_that_is_restarted() {
+    let ground = Ground::start("").await;
+    ground.direct(1, "hqz", "v1.0.0").await;
+    let mut node = ground.client(100).await;
+    node.store(&ground.ack(100, 1, "hqz", "v1.0.0").sign())
+        .await;
+    let fleet = "/networks/hqz/fleet";
+    ground.until_items(fleet, |it| it.len() == 1).await;
+    ground.pass(1);
+    let vanish = ground.author(100).draft(62).tag(["relay", "ALL_RELAYS"]);
+    node.store(&vanish.content("").sign()).await;
+    drop(node);
+
+    // Everything is read while the report is hidden, as long as the request has not been gone through.
+    let relay = ground.relay.restart().await;
+    let ground = Ground { relay };
+    until("the node is there again", async || {
+        ground.pass(60);
+        ground.items(fleet).await.len() == 1
+    })
+    .await;
+    assert_eq!(ground.items("/networks/hqz/history").await.len(), 1);
 }
 
 #[tokio::test]

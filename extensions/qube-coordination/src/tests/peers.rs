@@ -164,11 +164,96 @@ async fn q17_a_log_that_does_not_hold_together_is_reported() {
 }
 
 #[tokio::test]
-async fn q17_answers_without_end_are_cut_off() {
-    // Always the same entries, whatever was asked for: they do not follow what was read.
-    let url = liar(|_| format!("{{\"items\": [{}", "0,".repeat(8 << 20)));
+async fn q17_a_last_entry_that_was_rewritten_is_noticed() {
+    let author = trellis_relay::testing::Author::new(1);
+    let event = upgrade(&author, "hqz", "v1.0.0", HASH).sign();
+    let text = String::from_utf8_lossy(event.json()).into_owned();
+    let entry = chain::append(None, 5, EntryKind::Replaced, text);
+    let body = page(&[entry]);
+    let url = liar(move |query| match query.contains("section=log&after=0") {
+        true => body.clone(),
+        // Nothing new, and yet another log.
+        false => json!({ "items": [], "heads": { "log": { "seq": 1, "hash": "0".repeat(64) } } })
+            .to_string(),
+    });
     let ground = Ground::with(&with_peer(&url)).await;
-    until_degraded(&ground, "the peer").await;
+    until_degraded(&ground, "its log has another entry 1 than it had").await;
+    let history = ground.items("/networks/hqz/history").await;
+    assert_eq!(history.len(), 1, "what was genuine in it counts");
+}
+
+#[tokio::test]
+async fn q17_a_history_of_the_longest_directives_comes_over() {
+    let b = Ground::start("directives_per_hour = 1000").await;
+    // Quotes have to be escaped, in the event and once more in the export.
+    let quotes = "\"".repeat(7_000);
+    let mut developer = b.client(1).await;
+    for patch in 0..40 {
+        let version = format!("v1.0.{patch}");
+        let event = b.upgrade(1, "hqz", &version).tag(["x", &quotes]).sign();
+        developer.store(&event).await;
+        b.pass(1);
+    }
+    let url = format!("{}/api/v1/qube", b.relay.http_url());
+    let a = Ground::with(&with_peer(&url)).await;
+    a.until_items("/networks/hqz/history", |it| it.len() == 40)
+        .await;
+}
+
+#[tokio::test]
+async fn q17_a_peer_that_never_answers_keeps_none_waiting() {
+    let b = Ground::start("").await;
+    b.direct(1, "hqz", "v1.0.0").await;
+    // Whoever connects is let in by the system, and hears nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (silent, honest) = (silent.local_addr().unwrap(), b.relay.http_url());
+    let peers = format!(
+        "peers = ['http://{silent}/api/v1/qube', '{honest}/api/v1/qube']\npeer_interval = '1s'"
+    );
+    let private = "outbound.allow_private = ['127.0.0.1/32']";
+    let a = Ground::with(&format!("{private}\n{}", table(&peers))).await;
+    a.until_items("/networks/hqz/history", |it| it.len() == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn q17_what_the_operator_removed_no_peer_brings_back() {
+    let b = Ground::start("").await;
+    let first = b.direct(1, "hqz", "v1.0.0").await;
+    let url = format!("{}/api/v1/qube", b.relay.http_url());
+    let a = Ground::operated_with(&with_peer(&url)).await;
+    a.until_items("/networks/hqz/history", |it| it.len() == 1)
+        .await;
+    assert!(a.remove(&first, "admin").await);
+    a.until_items("/networks/hqz/history", <[Value]>::is_empty)
+        .await;
+    // Another directive comes over, and with it would the one that still stands there.
+    b.pass(1);
+    b.direct(2, "hqz", "v1.0.0").await;
+    a.until_items("/networks/hqz/history", |it| it.len() == 1)
+        .await;
+    // Now it is in the peer's log.
+    b.pass(1);
+    b.direct(1, "hqz", "v1.1.0").await;
+    let is_there = |it: &[Value]| it.iter().any(|it| it["version"] == "1.1.0");
+    let found = a.until_items("/networks/hqz/history", is_there).await;
+    assert_eq!(found.len(), 2);
+    let a = Ground {
+        relay: a.relay.restart().await,
+    };
+    let found = a.until_items("/networks/hqz/history", is_there).await;
+    assert_eq!(found.len(), 2);
+    let first = first.id().to_hex();
+    assert!(found.iter().all(|it| it["id"] != first.as_str()));
+    assert!(a.items("/audit/export?section=adopted").await.is_empty());
+}
+
+#[tokio::test]
+async fn q17_answers_without_end_are_cut_off() {
+    // Sound, but for its length.
+    let url = liar(|_| format!("{{\"items\": [], \"more\": [0{}]}}", ",0".repeat(1 << 20)));
+    let ground = Ground::with(&with_peer(&url)).await;
+    until_degraded(&ground, "outbound.max_body_bytes").await;
     assert!(ground.items("/networks/hqz/history").await.is_empty());
     // The relay goes on.
     ground.direct(1, "hqz", "v1.0.0").await;

@@ -92,6 +92,8 @@ async fn q12_what_is_not_there_is_told() {
         ("networks/hqz/quorum?status=maybe", 400),
         ("networks/hqz/fleet?cursor=AAAA", 400),
         ("audit/export?cursor=AAAA", 400),
+        ("audit?cursor=AAAA", 400),
+        ("audit?cursor=bG9nL3g", 400),
         ("audit/export?section=everything", 400),
     ] {
         let path = path.replace(' ', "%20");

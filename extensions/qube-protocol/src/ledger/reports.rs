@@ -40,6 +40,8 @@ pub(super) struct Reports {
     rows: Vec<Row>,
     row_at: BTreeMap<NodeId, BTreeMap<Pubkey, usize>>,
     rows_of_key: HashMap<Pubkey, usize>,
+    /// Rows that nobody has listed; the places of those who are listed are theirs, heard or not.
+    strangers: usize,
     waiting: BTreeMap<(u64, EventId), Ack>,
     by_action: HashMap<ActionKey, OnAction>,
 }
@@ -125,17 +127,26 @@ impl Reports {
             .row_at
             .get(node_id)
             .is_some_and(|rows| rows.contains_key(&ack.node));
-        if known || listed.is_some_and(|key| *key == Some(ack.node)) {
+        if known || listed == Some(&Some(ack.node)) {
             return Ok(());
         }
         if self.rows_of_key.get(&ack.node).copied().unwrap_or(0) >= network.max_node_ids_per_pubkey
         {
             return Err(IdentityRefusal::TooManyOfKey);
         }
-        if self.rows.len() >= network.max_nodes {
+        if self.is_stranger(network, ack) && self.strangers >= network.max_strangers() {
             return Err(IdentityRefusal::TooManyNodes);
         }
         Ok(())
+    }
+
+    /// Whether a row that is not there yet would be neither a listed key's nor the first of a name that is listed without one.
+    fn is_stranger(&self, network: &Network, ack: &Ack) -> bool {
+        match network.nodes.get(&ack.report.node_id) {
+            None => true,
+            Some(Some(key)) => *key != ack.node,
+            Some(None) => self.row_at.contains_key(&ack.report.node_id),
+        }
     }
 
     /// The key that reported first as this node.
@@ -180,7 +191,7 @@ impl Reports {
     }
 
     fn keep(&mut self, network: &Network, topic: usize, kept: Kept, ack: &Ack) -> bool {
-        let row = self.row_of(ack);
+        let row = self.row_of(network, ack);
         let before = self.actions_of(row, topic);
         let first_before = self.rows[row].first;
         if !self.rows[row].keep(topic, kept) {
@@ -194,14 +205,16 @@ impl Reports {
         true
     }
 
-    fn row_of(&mut self, ack: &Ack) -> usize {
+    fn row_of(&mut self, network: &Network, ack: &Ack) -> usize {
         let next = self.rows.len();
+        let is_stranger = self.is_stranger(network, ack);
         let rows = self.row_at.entry(ack.report.node_id.clone()).or_default();
         let row = *rows.entry(ack.node).or_insert(next);
         if row == next {
             self.rows
                 .push(Row::new(ack.report.node_id.clone(), ack.node));
             *self.rows_of_key.entry(ack.node).or_default() += 1;
+            self.strangers += usize::from(is_stranger);
         }
         row
     }

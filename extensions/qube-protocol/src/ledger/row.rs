@@ -4,7 +4,8 @@ use crate::{Ack, ActionKey, EventId, LastAck, NodeId, Pubkey, StatusKind, Versio
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many reports on one subject are kept of a node: the oldest, and the newest but for one.
+/// How many reports on one subject are kept of a node: the oldest, and the newest but for one. The newest alone keeps its
+/// error.
 const MAX_KEPT: usize = 8;
 
 /// A report that belongs to a signal.
@@ -92,6 +93,13 @@ impl Row {
             return false;
         };
         on_topic.insert(at, Arc::new(kept));
+        // An error is long, and of all but the newest nobody asks for it here.
+        let newest = on_topic.len() - 1;
+        for kept in &mut on_topic[..newest] {
+            if kept.error.is_some() {
+                Arc::make_mut(kept).error = None;
+            }
+        }
         let gone = (on_topic.len() > MAX_KEPT).then(|| on_topic.remove(1));
         if gone.is_some_and(|gone| gone.order() == order) {
             return false;

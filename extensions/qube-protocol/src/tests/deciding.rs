@@ -144,6 +144,22 @@ fn a3_a_fleet_that_goes_back_does_it_again() {
 }
 
 #[test]
+fn a3_a_node_that_stayed_when_the_fleet_went_and_came_back_says_so_once() {
+    let (one, two) = (upgrade("1.1.0"), upgrade("1.2.0"));
+    let (mut ledger, mut node) = (voted(&one), Node::new());
+    node.past(&one, Outcome::Done, 20);
+    vote(&mut ledger, 30, &[0, 1, 2], &two);
+    node.past(&two, Outcome::Failed, 40);
+    vote(&mut ledger, 50, &[0, 1, 2], &one);
+    let Decision::Confirm { action } = node.decide(&ledger, 60) else {
+        panic!("it is silent");
+    };
+    assert_eq!(action.key, one.key());
+    node.past(&one, Outcome::Done, 61);
+    assert_eq!(node.decide(&ledger, 70), Decision::Nothing);
+}
+
+#[test]
 fn a4_a_downgrade_is_refused_unless_allowed() {
     let directive = upgrade("0.9.0");
     let (ledger, node) = (voted(&directive), Node::new());

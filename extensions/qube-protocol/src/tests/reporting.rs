@@ -70,6 +70,25 @@ fn q11_a_signal_that_comes_late_takes_the_reports_that_are_its_own() {
 }
 
 #[test]
+fn q4_of_a_node_s_reports_on_one_subject_the_newest_keeps_its_error() {
+    let (one, two) = (with_hash("one"), with_hash("two"));
+    let earlier = ack(1, 0, 15, &one, failure());
+    let later = ack(1, 0, 25, &two, failure());
+    for acks in [[&earlier, &later], [&later, &earlier]] {
+        let mut ledger = ledger();
+        vote(&mut ledger, 10, &[0], &one);
+        vote(&mut ledger, 20, &[0], &two);
+        acks.map(|ack| ledger.insert_ack(ack.clone()));
+        let errors = [&one, &two].map(|on| {
+            let found = ledger.acks(&network_id("net"), &on.key());
+            assert_eq!(found.len(), 1);
+            found[0].ack.error.is_some()
+        });
+        assert_eq!(errors, [false, true]);
+    }
+}
+
+#[test]
 fn q11_the_newest_report_of_a_node_counts_whichever_developer_it_names() {
     let (mut ledger, directive) = (ledger(), upgrade("1.0.0"));
     vote(&mut ledger, 10, &[0, 1, 2], &directive);
@@ -139,8 +158,9 @@ fn q4_registry_takes_listed_nodes_with_their_keys() {
 #[test]
 fn q4_nodes_are_bounded_by_key_and_in_all() {
     let mut ledger = ledger_of(|network| {
-        (network.max_nodes, network.max_node_ids_per_pubkey) = (3, 2);
-        network.nodes = [(node_id("listed"), Some(node_key(9)))].into();
+        (network.max_nodes, network.max_node_ids_per_pubkey) = (5, 2);
+        let listed = [("listed", Some(node_key(9))), ("keyless", None)];
+        network.nodes = listed.map(|(name, key)| (node_id(name), key)).into();
     });
     let directive = upgrade("1.0.0");
     vote(&mut ledger, 10, &[0], &directive);
@@ -156,6 +176,8 @@ fn q4_nodes_are_bounded_by_key_and_in_all() {
     assert_eq!(report("c", 2), Ok(()));
     assert_eq!(report("d", 3), Err(IdentityRefusal::TooManyNodes));
     assert_eq!(report("listed", 9), Ok(()), "a listed node has its room");
+    assert_eq!(report("keyless", 4), Ok(()), "whichever key it has");
+    assert_eq!(report("keyless", 5), Err(IdentityRefusal::TooManyNodes));
 }
 
 #[test]

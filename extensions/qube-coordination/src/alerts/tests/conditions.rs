@@ -1,7 +1,7 @@
 //! What raises an alert, and that each is told once.
 
 use crate::alerts::alert::{Kind, News, Turn};
-use crate::alerts::books::Books;
+use crate::alerts::books::{Books, REST_S};
 use crate::alerts::conditions::{SILENT_MAX, WITHOUT_QUORUM_S, of_state};
 use crate::alerts::noted::{Noted, QUIET_S};
 use crate::fields;
@@ -159,6 +159,34 @@ fn q14_a_beginning_and_an_end_are_told_once_each() {
     take(&mut books, ended);
     assert_eq!(books.compare(&[], NOW_S), []);
     assert_eq!(books.log.len(), 2);
+}
+
+#[test]
+fn q14_a_node_that_reports_this_and_that_in_turns_is_told_of_now_and_then() {
+    let at = |failed: bool, now_s: u64| {
+        let error = failed.then_some("no room");
+        let nodes = [report("node-1", "v1.4.0", error, NOW_S + 5)];
+        of_state(&state(&agreed("v1.4.0"), &nodes, now_s), now_s, TTL_S)
+    };
+    let mut books = Books::default();
+    let mut turns = 0;
+    let mut look = |failed: bool, now_s: u64| {
+        let mut alerts = at(failed, now_s);
+        books.hold(&mut alerts, now_s);
+        let news = books.compare(&alerts, now_s);
+        turns += news.len();
+        news.into_iter().for_each(|it| books.take(Arc::new(it)));
+        turns
+    };
+    let begun_s = NOW_S + 10;
+    for second in 0..2 * REST_S {
+        assert_eq!(look(second % 2 == 0, begun_s + second), 1, "{second}");
+    }
+    // The last second was one of success.
+    let over_s = begun_s + 2 * REST_S - 1 + REST_S;
+    assert_eq!(look(false, over_s - 1), 1);
+    assert_eq!(look(false, over_s), 2, "it is over");
+    assert_eq!(look(true, over_s + 1), 3, "and begins again at once");
 }
 
 #[test]

@@ -74,6 +74,10 @@ impl Scratch {
         tell(&self.options, "DROP SCHEMA qube CASCADE").await;
     }
 
+    pub(super) async fn change(&self, statement: &str) {
+        tell(&self.options, statement).await;
+    }
+
     pub(super) async fn only_read(&self) {
         let name = &self.name;
         let statement = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
