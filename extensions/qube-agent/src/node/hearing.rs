@@ -101,10 +101,10 @@ impl Node {
                 ledger.insert_ack(ack);
             }
         };
-        tokio::select! {
+        let fetched = tokio::select! {
             () = self.around.stop.asked() => return true,
-            _fetched = relays.fetch_each(&filter, REPORTS_WITHIN, take) => {}
-        }
+            fetched = relays.fetch_each(&filter, REPORTS_WITHIN, take) => fetched,
+        };
         self.knows_reports = !fetched.answered.is_empty();
         let again = match self.knows_reports {
             true => Instant::now(),
