@@ -85,7 +85,9 @@ async fn q3_odd_tags_and_times_do_no_harm() {
 #[tokio::test]
 async fn q14_attempts_of_strangers_are_counted_once_each() {
     let ground = Ground::start("").await;
-    let page = async || ground.relay.get("/qube").await.text();
+    // A search is drawn anew each time.
+    let path = "/qube?network=hqz&q=nobody";
+    let page = async || ground.relay.get(path).await.text();
     let event = ground.upgrade(STRANGER, "hqz", "v1.0.0").sign();
     let mut client = ground.relay.connect().await;
     let refused = client.publish(&event).await;

@@ -78,7 +78,9 @@ fn q4_of_a_node_s_reports_on_one_subject_the_newest_keeps_its_error() {
         let mut ledger = ledger();
         vote(&mut ledger, 10, &[0], &one);
         vote(&mut ledger, 20, &[0], &two);
-        acks.map(|ack| ledger.insert_ack(ack.clone()));
+        for ack in acks {
+            ledger.insert_ack(ack.clone());
+        }
         let errors = [&one, &two].map(|on| {
             let found = ledger.acks(&network_id("net"), &on.key());
             assert_eq!(found.len(), 1);
