@@ -95,17 +95,19 @@ impl Node {
         }
         // All that there are before the first decision: who goes next depends on how the others fared.
         // Anybody may sign reports: the ledger keeps a bounded number, and nothing else is kept.
-        let ledger = &mut self.ledger;
+        let (ledger, mut heard) = (&mut self.ledger, 0_usize);
         let take = |event: nostr::event::Event| {
+            heard += 1;
             if let Ok(ack) = Ack::parse(&Fields::of(&event)) {
                 ledger.insert_ack(ack);
             }
         };
-        tokio::select! {
+        let fetched = tokio::select! {
             () = self.around.stop.asked() => return true,
-            _fetched = relays.fetch_each(&filter, REPORTS_WITHIN, take) => {}
-        }
-        self.knows_reports = !fetched.answered.is_empty();
+            fetched = relays.fetch_each(&filter, REPORTS_WITHIN, take) => fetched,
+        };
+        // A relay that has more than it can tell has told the newest.
+        self.knows_reports = heard > 0 || !fetched.answered.is_empty();
         let again = match self.knows_reports {
             true => Instant::now(),
             false => {
