@@ -23,11 +23,17 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) async fn new() -> Ground {
+        Ground::with("").await
+    }
+
+    /// With more in the first relay's configuration.
+    pub(crate) async fn with(more: &str) -> Ground {
         let developers: Vec<Author> = (0..3).map(|_| Author::new()).collect();
         let table = network_table("extensions.qube_coordination.networks", &developers);
         let mut relays = Vec::new();
-        for _ in 0..2 {
-            relays.push(trellis!().config(&table).start().await);
+        for more in [more, ""] {
+            let config = format!("{more}\n{table}");
+            relays.push(trellis!().config(&config).start().await);
         }
         let home = TempDir::with_prefix("trellis-tools-").expect("a folder");
         for (number, developer) in developers.iter().enumerate() {

@@ -3,7 +3,7 @@
 use crate::ground::{Ground, HASH, NETWORK, OTHER_HASH, tool};
 use std::fs;
 use trellis_test_support::command::run;
-use trellis_test_support::{Author, Value, json};
+use trellis_test_support::{Author, Client, Value, json, now};
 
 #[tokio::test]
 async fn t1_fleet_quorum_acks_and_history_show_what_events_say() {
@@ -183,4 +183,32 @@ async fn t1_what_is_missing_is_said_with_what_would_be_right() {
             output.stderr
         );
     }
+}
+
+#[tokio::test]
+async fn t1_a_relay_that_cannot_tell_all_of_one_second_is_named() {
+    let ground = Ground::with("[limitation]\nmax_limit = 10").await;
+    let address = format!("33321:{}:hyperqube", ground.developers[0].pubkey());
+    let node = Author::new();
+    let at = now() - 60;
+    let mut client = Client::connect(&ground.relays[0]).await;
+    for number in 0..14 {
+        let draft = node.draft(3_333).at(at - u64::from(number == 13));
+        let tags: [[&str; 2]; 8] = [
+            ["a", &address],
+            ["p", &ground.developers[0].pubkey()],
+            ["version", "v1.0.0"],
+            ["network", "net"],
+            ["action", "upgrade"],
+            ["status", "success"],
+            ["node_id", &format!("node-{number}")],
+            ["action_at", &at.to_string()],
+        ];
+        let draft = tags.iter().fold(draft, |draft, tag| draft.tag(tag));
+        client.store(&draft.content("a report").sign()).await;
+    }
+    let fleet = ground.tool(&["fleet"]).await;
+    let fleet = fleet.assert_success();
+    let problem = format!("it has more events of the second {at}");
+    assert!(fleet.stderr.contains(&problem), "{}", fleet.text());
 }
