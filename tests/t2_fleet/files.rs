@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
-type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+/// The files by path, and who waits for a change of them.
+type Kept = Arc<(Mutex<BTreeMap<String, Vec<u8>>>, Condvar)>;
 
 /// A path is held back for as long as there is a file with its name and this.
 const HOLD: &str = "#hold";
@@ -40,7 +40,8 @@ impl Files {
 
     /// Puts a file at a path, which begins with a slash.
     pub(crate) fn put(&self, path: &str, content: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kept, _) = &*self.kept;
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(path.to_owned(), content.as_bytes().to_vec());
     }
 }
@@ -48,8 +49,10 @@ impl Files {
 impl Files {
     /// Takes the file at a path away.
     pub(crate) fn remove(&self, path: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kept, changed) = &*self.kept;
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.remove(path);
+        changed.notify_all();
     }
 
     /// Lets who asks for a path wait.
@@ -63,11 +66,6 @@ impl Files {
     }
 }
 
-fn is_held(files: &Kept, path: &str) -> bool {
-    let kept = files.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.contains_key(&format!("{path}{HOLD}"))
-}
-
 fn answer(mut socket: TcpStream, files: &Kept) {
     let mut request = Vec::new();
     let mut piece = [0; 1024];
@@ -79,10 +77,12 @@ fn answer(mut socket: TcpStream, files: &Kept) {
     }
     let request = String::from_utf8_lossy(&request).into_owned();
     let path = request.split(' ').nth(1).unwrap_or_default();
-    while is_held(files, path) {
-        thread::sleep(Duration::from_millis(20));
-    }
-    let found = files.lock().unwrap_or_else(PoisonError::into_inner);
+    let (kept, changed) = &**files;
+    let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let hold = format!("{path}{HOLD}");
+    let found = changed
+        .wait_while(kept, |kept| kept.contains_key(&hold))
+        .unwrap_or_else(PoisonError::into_inner);
     let (status, body) = match found.get(path) {
         Some(body) => ("200 OK", body.clone()),
         None => ("404 Not Found", Vec::new()),
