@@ -68,7 +68,7 @@ pub struct Config {
     pub(crate) proposal_ttl: Option<TimeSpan>,
 
     /// Other relays of the same fleet, whose retained history is taken over: addresses of their routes, http or https, such
-    /// as "https://relay-b.example.com/api/v1/qube"; at most 16.
+    /// as `https://relay-b.example.com/api/v1/qube`; at most 16.
     #[schemars(length(max = 16))]
     pub(crate) peers: Vec<String>,
     /// What is presented to peers whose routes want a service token.

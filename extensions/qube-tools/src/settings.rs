@@ -18,7 +18,7 @@ pub(crate) struct Common {
     /// A relay to ask and publish to; may be repeated, and goes before those of the file.
     #[arg(long = "relay", value_name = "URL")]
     relays: Vec<Url>,
-    /// The HTTP routes of a relay, for the history of what was replaced: https://HOST/api/v1/qube; may be repeated.
+    /// The HTTP routes of a relay, for the history of what was replaced: `https://HOST/api/v1/qube`; may be repeated.
     #[arg(long = "api", value_name = "URL")]
     apis: Vec<Url>,
     /// The network.
