@@ -107,9 +107,9 @@ pub(crate) const SECONDS_BUCKETS: [f64; 12] = [
 /// Buckets of `trellis_commit_events`.
 pub(crate) const BATCH_BUCKETS: [f64; 7] = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 2_048.0];
 
-/// Tells the recorder what the metrics mean. Call it once a recorder is installed.
-pub(crate) fn describe() {
-    for metric in TABLE {
+/// Tells the recorder what these metrics mean: the table of an extension, when it is built.
+pub fn describe(table: &[Described]) {
+    for metric in table {
         match metric.kind {
             Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),

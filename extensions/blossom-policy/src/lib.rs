@@ -88,7 +88,7 @@ impl Extension for BlossomPolicy {
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         config.check()?;
-        watch::describe();
+        trellis_relay::metrics::describe(watch::TABLE);
         let block_lists = opening::block_lists(&config).await?;
         let place = opening::place(&config, &host).await?;
         let me = BlossomPolicy {

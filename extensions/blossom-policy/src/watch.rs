@@ -41,17 +41,6 @@ const STORED: &str = "trellis_blossom_stored_bytes";
 const UPLOADED: &str = "trellis_blossom_uploaded_bytes_total";
 const UPLOADS: &str = "trellis_blossom_uploads_total";
 
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    for metric in TABLE {
-        match metric.kind {
-            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
-        }
-    }
-}
-
 /// What came of an upload by a route: `upload`, `media` or `mirror`.
 pub(crate) fn uploaded(route: &'static str, result: &Result<crate::intake::Kept, Refusal>) {
     let result = match result {

@@ -73,7 +73,7 @@ impl Extension for Groups {
         let directory = Directory::new(rules.clone());
         directory.load(&host).await?;
         let hour = Duration::from_secs(3600);
-        watch::describe();
+        trellis_relay::metrics::describe(watch::TABLE);
         Ok(Groups {
             new_groups: host.rate_limiter(rules.max_new_groups_per_hour, hour),
             new_groups_of_address: host

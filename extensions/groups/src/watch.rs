@@ -35,17 +35,6 @@ pub(crate) enum Refused {
     Request,
 }
 
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    for metric in TABLE {
-        match metric.kind {
-            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
-        }
-    }
-}
-
 /// Something was refused.
 pub(crate) fn refused(stage: Refused) {
     let stage = match stage {

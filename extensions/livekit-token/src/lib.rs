@@ -83,7 +83,7 @@ impl Extension for LivekitToken {
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         trellis_jwt::install();
-        watch::describe();
+        trellis_relay::metrics::describe(watch::TABLE);
         let settings = config.settle(|name| std::env::var(name).ok())?;
         let secret = settings.livekit_api_secret.reveal();
         let livekit = LiveKit::new(&settings.livekit_url, &settings.livekit_api_key, secret);

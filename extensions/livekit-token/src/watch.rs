@@ -29,17 +29,6 @@ const REPLAYS: &str = "livekit_token_replays_total";
 const ROOMS: &str = "livekit_token_rooms_total";
 const WEBHOOKS: &str = "livekit_token_webhooks_total";
 
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    for metric in TABLE {
-        match metric.kind {
-            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
-        }
-    }
-}
-
 /// What came of a request for a token.
 pub(crate) fn token_asked_for<T>(route: &'static str, result: &Result<T, Failure>) {
     let result = result

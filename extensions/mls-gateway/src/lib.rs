@@ -73,7 +73,7 @@ impl Extension for MlsGateway {
         let unstored = publishing::Unstored::new(&settings);
         let deposit_rates = rest::DepositRates::new(&settings, &host);
         let refill = refill::Refill::plan(&host, &settings, &*storage).await?;
-        watch::describe();
+        trellis_relay::metrics::describe(watch::TABLE);
         Ok(MlsGateway {
             processed: watch::Processed::new(),
             deposit_rates,

@@ -105,17 +105,6 @@ impl WayOut {
     }
 }
 
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    for metric in TABLE {
-        match metric.kind {
-            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
-        }
-    }
-}
-
 /// Takes the time of one operation on the database.
 pub(crate) async fn database<T>(operation: &'static str, work: impl Future<Output = T>) -> T {
     let begun = Instant::now();

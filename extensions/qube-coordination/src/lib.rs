@@ -76,8 +76,8 @@ impl Extension for QubeCoordination {
     type Config = Config;
 
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
-        watch::describe();
-        metering::describe();
+        trellis_relay::metrics::describe(watch::TABLE);
+        trellis_relay::metrics::describe(metering::TABLE);
         let settings = config.settle()?;
         let networks = networks::of(&settings)?;
         let (known, clock) = (networks.values().cloned().collect(), host.clock().clone());

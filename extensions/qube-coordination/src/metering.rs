@@ -31,17 +31,6 @@ const MIRROR_UP: &str = "qube_coordination_mirror_up";
 const WEBHOOKS: &str = "qube_coordination_webhooks_total";
 const WEBHOOKS_WAITING: &str = "qube_coordination_webhooks_waiting";
 
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    for metric in TABLE {
-        match metric.kind {
-            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
-        }
-    }
-}
-
 /// An alert began or ended.
 pub(crate) fn alert(kind: AlertKind, turn: Turn) {
     counter!(ALERTS, "kind" => kind.name(), "status" => turn.name()).increment(1);

@@ -51,17 +51,6 @@ const STATUSES: [ActionStatus; 7] = [
     ActionStatus::Expired,
 ];
 
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    for metric in TABLE {
-        match metric.kind {
-            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
-        }
-    }
-}
-
 /// What became of a directive or report.
 pub(crate) fn judged(kind: u16, result: &'static str) {
     let kind = match kind {

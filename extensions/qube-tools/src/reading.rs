@@ -26,6 +26,18 @@ pub(crate) async fn connect(settings: &Settings, keys: Option<&Keys>) -> anyhow:
     Ok(Relays::connect(&settings.relays, keys).await?)
 }
 
+/// The networks that are asked for, as the relays tell of them.
+pub(crate) async fn networks(settings: &Settings) -> anyhow::Result<Vec<NetworkState>> {
+    let wanted = settings.wanted()?;
+    let relays = connect(settings, None).await?;
+    let ledger = ledger(settings, &relays).await?;
+    relays.shut_down().await;
+    let states = wanted
+        .iter()
+        .filter_map(|network| state(&ledger, &network.id));
+    Ok(states.collect())
+}
+
 /// The directives and the reports of the networks that are known.
 pub(crate) fn filters(settings: &Settings) -> [Value; 2] {
     let developers: BTreeSet<Pubkey> = settings

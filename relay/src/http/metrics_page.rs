@@ -26,7 +26,7 @@ pub fn install_recorder() {
         .and_then(PrometheusBuilder::install_recorder);
     match recorder {
         Ok(handle) => {
-            crate::metrics::describe();
+            crate::metrics::describe(crate::metrics::TABLE);
             keep_up(handle.clone());
             let _ = RECORDER.set(handle);
         }

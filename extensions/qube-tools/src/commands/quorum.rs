@@ -1,7 +1,7 @@
 //! `trellis qube quorum`
 
 use crate::out::{json, line, print};
-use crate::reading::{connect, ledger, state};
+use crate::reading::networks;
 use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -20,21 +20,12 @@ pub(crate) struct Quorum {
 impl Quorum {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
-        let wanted: Vec<_> = settings
-            .wanted()?
-            .into_iter()
-            .map(|network| network.id.clone())
-            .collect();
-        let relays = connect(&settings, None).await?;
-        let ledger = ledger(&settings, &relays).await?;
-        relays.shut_down().await;
+        let mut networks = networks(&settings).await?;
         let now_s = now_s();
         let begins = |key: &ActionKey| match &self.key {
             Some(begin) => key.to_string().starts_with(begin),
             None => true,
         };
-        let mut networks: Vec<NetworkState> =
-            wanted.iter().filter_map(|id| state(&ledger, id)).collect();
         for network in &mut networks {
             network
                 .actions
