@@ -1,15 +1,9 @@
 //! C13: what the environment says beats the file, under our names and those that platforms use.
 
-use std::net::TcpListener;
 use trellis_test_support::http::{self, relay_information};
-use trellis_test_support::{Author, Client, json, trellis};
+use trellis_test_support::{Author, Client, free_port, json, trellis};
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-    listener.local_addr().expect("an address").port()
-}
-
 #[tokio::test]
 async fn c13_variables_beat_the_file() {
     let relay = trellis!()

@@ -1,18 +1,13 @@
 //! D1: `trellis health`, by which an image asks its own relay, with nothing else in the image.
 
 use std::net::TcpListener;
-use trellis_test_support::{Front, Setup, trellis};
+use trellis_test_support::{Front, Setup, free_port, trellis};
 
 fn setup() -> Setup {
     trellis!().front(Front::Server)
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-    listener.local_addr().expect("an address").port()
-}
-
 #[tokio::test]
 async fn d1_health_asks_the_port_of_the_platform_without_any_configuration() {
     let relay = setup()

@@ -1,8 +1,8 @@
 //! L20: `trellis livekit ...` by the program itself, and what the log says of a decision.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
-use trellis_test_support::{Author, Client, Front, Setup, trellis, wait};
+use trellis_test_support::{Author, Client, Front, Setup, free_port, trellis, wait};
 
 const TABLE: &str = "[extensions.livekit_token]\nlivekit_api_key = 'test_key'\noperator_url = 'https://calls.example'\n\
     livekit_api_secret = 'a_secret_that_only_the_tests_have_0123456789'\n";
@@ -11,11 +11,6 @@ const TABLE: &str = "[extensions.livekit_token]\nlivekit_api_key = 'test_key'\no
 fn setup(port: u16) -> Setup {
     let table = format!("{TABLE}livekit_url = 'ws://127.0.0.1:{port}'");
     trellis!().front(Front::Server).config(&table)
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Dropping it ends it.

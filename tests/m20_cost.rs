@@ -11,11 +11,38 @@ use trellis_test_support::{Author, Client, Event, Relay, process, trellis};
 /// Groups with a roster, and members of each.
 const GROUPS: usize = 1_000;
 const MEMBERS: usize = 50;
-/// Connections that publish, and connections that have subscribed to a share of the groups.
+/// Groups that one filter names.
+const GROUPS_A_FILTER: usize = 100;
+/// Connections that publish.
 const PUBLISHERS: usize = 4;
-const SUBSCRIBERS: usize = 10;
-const MESSAGES: usize = 20_000;
 const ROUNDS: usize = 7;
+
+/// Who listens.
+#[derive(Clone, Copy)]
+enum Listeners {
+    /// Ten members, each to a tenth of the groups: one of them receives a message.
+    OneAGroup,
+    /// Every member to every group: fifty receive it.
+    EveryMember,
+}
+
+impl Listeners {
+    /// Fewer where each is delivered more often.
+    fn messages(self) -> usize {
+        match self {
+            Listeners::OneAGroup => 20_000,
+            Listeners::EveryMember => 4_000,
+        }
+    }
+
+    /// The groups of each listener.
+    fn shares(self, groups: &[String]) -> Vec<&[String]> {
+        match self {
+            Listeners::OneAGroup => groups.chunks(GROUPS_A_FILTER).collect(),
+            Listeners::EveryMember => vec![groups; MEMBERS],
+        }
+    }
+}
 
 /// Rates so high that they are never met.
 const ON: &str = "
@@ -29,6 +56,17 @@ max_group_messages_per_minute = 100000000
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn m20_cpu_of_a_group_message_with_the_gateway_and_without() {
+    compare(Listeners::OneAGroup).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures"]
+async fn m20_cpu_of_a_group_message_that_every_member_receives() {
+    compare(Listeners::EveryMember).await;
+}
+
+/// Prints what a message costs without the gateway, with it, and with its archive.
+async fn compare(listeners: Listeners) {
     let members: Vec<Author> = std::iter::repeat_with(Author::new).take(MEMBERS).collect();
     let groups: Vec<String> = (0..GROUPS).map(|number| format!("{number:064x}")).collect();
     let rosters = groups.iter().map(|group| roster(&members, group));
@@ -46,7 +84,7 @@ async fn m20_cpu_of_a_group_message_with_the_gateway_and_without() {
                 }
             };
             let relay = trellis!().config(&table).start().await;
-            spent_us[place] = run(&relay, &members, &groups, &rosters).await;
+            spent_us[place] = run(&relay, &members, &groups, &rosters, listeners).await;
         }
         let [off, on, archiving] = spent_us;
         eprintln!(
@@ -83,23 +121,31 @@ fn roster(members: &[Author], group: &str) -> Event {
 }
 
 /// CPU time of the relay for each message, in microseconds.
-async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Event]) -> f64 {
+async fn run(
+    relay: &Relay,
+    members: &[Author],
+    groups: &[String],
+    rosters: &[Event],
+    listeners: Listeners,
+) -> f64 {
     let mut owner = Client::connect(relay).await;
     owner.login(&members[0]).await;
     owner.store_all(rosters).await;
+    let all = listeners.messages();
     let mut listening = Vec::new();
-    for (number, some) in groups.chunks(GROUPS / SUBSCRIBERS).enumerate() {
+    for (number, share) in listeners.shares(groups).into_iter().enumerate() {
         let mut client = Client::connect(relay).await;
         client.login(&members[number % MEMBERS]).await;
-        client
-            .subscribe("groups", &[json!({"kinds": [445], "#h": some, "since": 1})])
-            .await;
+        let filters = share
+            .chunks(GROUPS_A_FILTER)
+            .map(|some| json!({"kinds": [445], "#h": some, "since": 1}));
+        let filters: Vec<_> = filters.collect();
+        client.subscribe("groups", &filters).await;
         client.stored("groups").await.expect("open");
+        let expected = all * share.len() / groups.len();
         listening.push(tokio::spawn(async move {
-            let mut received = 0;
-            while received < MESSAGES / SUBSCRIBERS {
+            for _ in 0..expected {
                 client.next_event("groups").await;
-                received += 1;
             }
         }));
     }
@@ -112,7 +158,7 @@ async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Ev
             .content(&content);
         draft.tag(&["n", &number.to_string()]).sign()
     };
-    let messages: Vec<Event> = (0..MESSAGES).map(message).collect();
+    let messages: Vec<Event> = (0..all).map(message).collect();
     let mut publishers = Vec::new();
     for member in &members[..PUBLISHERS] {
         let mut client = Client::connect(relay).await;
@@ -120,7 +166,7 @@ async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Ev
         publishers.push(client);
     }
     let before = process::cpu_us(relay.pid());
-    let share = MESSAGES / PUBLISHERS;
+    let share = all / PUBLISHERS;
     let sending = publishers
         .into_iter()
         .zip(messages.chunks(share).map(<[Event]>::to_vec));
@@ -133,5 +179,5 @@ async fn run(relay: &Relay, members: &[Author], groups: &[String], rosters: &[Ev
         }
     }
     let spent_us = process::cpu_us(relay.pid()) - before;
-    spent_us as f64 / MESSAGES as f64
+    spent_us as f64 / all as f64
 }

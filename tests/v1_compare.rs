@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use trellis_test_support::{Value, command};
+use trellis_test_support::{Value, command, free_port};
 
 /// The script, with this binary as relay and as generator, on one core if there is only one.
 fn compare(home: &TempDir, arguments: &[&str]) -> Command {
@@ -25,11 +25,6 @@ fn compare(home: &TempDir, arguments: &[&str]) -> Command {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
 #[tokio::test]
 async fn v1_a_comparison_ends_in_a_table() {
     let home = TempDir::with_prefix("trellis-compare-").expect("a temporary directory");

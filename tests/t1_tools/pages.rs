@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use trellis_test_support::page::typed;
 
 /// The pages with commands for people who direct or run a fleet.
 fn pages() -> Vec<(String, String)> {
@@ -24,23 +25,6 @@ fn pages() -> Vec<(String, String)> {
         (path.display().to_string(), text)
     };
     pages.into_iter().map(read).collect()
-}
-
-/// What is to be typed: lines of examples, continued ones as one, and code within sentences.
-fn typed(page: &str) -> Vec<String> {
-    let page = page.replace("\\\n", " ");
-    let mut found = Vec::new();
-    let mut fence: Option<bool> = None;
-    for line in page.lines() {
-        match (line.trim_start().strip_prefix("```"), fence) {
-            (Some(kind), None) => fence = Some(["sh", "bash", "console"].contains(&kind)),
-            (Some(_), Some(_)) => fence = None,
-            (None, Some(true)) => found.push(line.to_owned()),
-            (None, Some(false)) => {}
-            (None, None) => found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned)),
-        }
-    }
-    found
 }
 
 /// The words of a line of the shell: blanks part them outside quotes, and what ends a command is a word.
@@ -145,7 +129,7 @@ fn t3_each_command_on_the_pages_about_fleets_is_one_that_there_is() {
     }
     let (mut offences, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
     for (name, page) in pages() {
-        for line in typed(&page) {
+        for line in typed(&page, &["sh", "bash", "console"]) {
             for words in commands(&line, &["trellis", "qube"]) {
                 seen.insert(words.first().cloned().unwrap_or_default());
                 if let Some(offence) = offence(trellis, &["qube"], &words) {

@@ -199,7 +199,10 @@ pub(crate) fn checked(reason: &str) -> Result<String, Refusal> {
 
 impl From<IndexError> for Refusal {
     fn from(error: IndexError) -> Self {
-        Refusal::inside(error)
+        match error {
+            IndexError::Full => Refusal::Full,
+            error => Refusal::inside(error),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::address;
 use crate::auth::Signer;
 use crate::blob::{BlobHash, Descriptor, MimeType};
 use crate::holdings::{HoldingsError, to_its_end};
-use crate::index::{Banned, Blob, Claimed, IndexError};
+use crate::index::{Banned, Blob, Claimed};
 use crate::payment::{self, Proof};
 use crate::places::InPlace;
 use crate::policy::{self, Offer, Terms, Way};
@@ -355,8 +355,7 @@ impl From<HoldingsError> for Refusal {
             HoldingsError::Hidden => Refusal::Blocked,
             HoldingsError::Quota(error) => error.into(),
             HoldingsError::Storage(error) => error.into(),
-            HoldingsError::Index(IndexError::Full) => Refusal::Full,
-            HoldingsError::Index(error) => Refusal::inside(error),
+            HoldingsError::Index(error) => error.into(),
             HoldingsError::CutOff => Refusal::inside(error),
         }
     }

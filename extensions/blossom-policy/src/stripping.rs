@@ -29,17 +29,21 @@ pub(crate) enum StrippingError {
 
 /// Whether it is a type of pictures that can be stripped.
 pub(crate) fn takes(mime_type: &str) -> bool {
-    ["image/jpeg", "image/png", "image/gif", "image/webp"].contains(&mime_type)
+    stripper(mime_type).is_some()
 }
 
 /// The picture alone. Takes time and memory in the order of its bytes.
 pub(crate) fn strip(mime_type: &str, picture: Bytes) -> Result<Bytes, StrippingError> {
-    let stripped = match mime_type {
-        "image/jpeg" => jpeg::strip(picture),
-        "image/png" => png::strip(picture),
-        "image/gif" => gif::strip(&picture),
-        "image/webp" => webp::strip(picture),
-        _ => return Err(StrippingError::NoPicture),
-    };
-    stripped.ok_or(StrippingError::Broken)
+    let strip = stripper(mime_type).ok_or(StrippingError::NoPicture)?;
+    strip(picture).ok_or(StrippingError::Broken)
+}
+
+fn stripper(mime_type: &str) -> Option<fn(Bytes) -> Option<Bytes>> {
+    match mime_type {
+        "image/jpeg" => Some(jpeg::strip),
+        "image/png" => Some(png::strip),
+        "image/gif" => Some(gif::strip),
+        "image/webp" => Some(webp::strip),
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@ const EXTENSION: u8 = 0x21;
 const IMAGE: u8 = 0x2c;
 const TRAILER: u8 = 0x3b;
 
-pub(super) fn strip(picture: &[u8]) -> Option<Bytes> {
+pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
     if !picture.starts_with(b"GIF87a") && !picture.starts_with(b"GIF89a") {
         return None;
     }
@@ -25,13 +25,13 @@ pub(super) fn strip(picture: &[u8]) -> Option<Bytes> {
             IMAGE => {
                 let table = table_bytes(*picture.get(at + 9)?);
                 // The descriptor, the colours, and the width of codes stand before the data.
-                let end = skip_data(picture, at + 10 + table + 1)?;
+                let end = skip_data(&picture, at + 10 + table + 1)?;
                 kept.extend_from_slice(std::mem::take(&mut control));
                 kept.extend_from_slice(picture.get(at..end)?);
                 (at, has_image) = (end, true);
             }
             EXTENSION => {
-                let end = skip_data(picture, at + 2)?;
+                let end = skip_data(&picture, at + 2)?;
                 let block = picture.get(at..end)?;
                 match block[1] {
                     0xf9 => control = block,
