@@ -46,7 +46,7 @@ async fn c13_port_is_honoured_on_all_addresses_and_our_own_name_beats_it() {
         .start()
         .await;
     assert_eq!(relay.address().port(), port);
-    assert!(relay.log().contains("0.0.0.0"), "{}", relay.log());
+    relay.wait_for_log(0, "0.0.0.0").await;
     drop(relay);
     let relay = trellis!().env("PORT", &port.to_string()).start().await;
     assert_ne!(

@@ -94,7 +94,7 @@ async fn c21_a_relay_refuses_jobs_that_are_meant_for_another_database() {
     let [first, second] =
         setups.map(|setup| setup.config(&format!("[data]\nadmin_socket = {shared:?}")));
     let (first, second) = (first.start().await, second.start().await);
-    assert!(second.log().contains("another process listens"));
+    second.wait_for_log(0, "another process listens").await;
     let mut client = Client::connect(&first).await;
     let note = Author::new().note("stays");
     client.store(&note).await;
@@ -119,7 +119,7 @@ async fn c21_a_path_too_long_for_a_socket_stops_no_relay() {
         .env("TRELLIS_DATA__PATH", &data.display().to_string())
         .start()
         .await;
-    assert!(relay.log().contains("data.admin_socket"), "{}", relay.log());
+    relay.wait_for_log(0, "data.admin_socket").await;
     Client::connect(&relay).await.assert_alive().await;
     export(&relay).await.assert_failure(&["admin socket"]);
 }
@@ -130,7 +130,7 @@ async fn c21_a_file_in_the_way_is_left_alone() {
     fs::create_dir(setup.home().join("data")).expect("a directory");
     fs::write(socket(&setup), "mine").expect("a file");
     let relay = setup.start().await;
-    assert!(relay.log().contains("not a socket"), "{}", relay.log());
+    relay.wait_for_log(0, "not a socket").await;
     let (_, setup) = relay.stop().await;
     assert_eq!(
         fs::read_to_string(socket(&setup)).expect("the file"),

@@ -193,8 +193,8 @@ async fn c23_without_configuration_it_serves_on_loopback_and_says_what_it_chose(
         .start()
         .await;
     assert!(relay.address().ip().is_loopback());
-    assert!(relay.log().contains("127.0.0.1"), "{}", relay.log());
-    assert!(relay.log().contains("data"), "{}", relay.log());
+    relay.wait_for_log(0, "127.0.0.1").await;
+    relay.wait_for_log(0, "data").await;
     let mut client = Client::connect(&relay).await;
     let event = Author::new().note("hello");
     client.store(&event).await;

@@ -63,7 +63,7 @@ async fn e12_a_question_that_a_dying_program_leaves_is_asked_once_more() {
             .count()
     };
     assert_eq!((asked("exit"), asked("half")), (2, 2));
-    assert!(relay.log().contains("exit code 3"), "{}", relay.log());
+    relay.wait_for_log(0, "exit code 3").await;
     children(&relay, 1).await;
 }
 

@@ -16,7 +16,7 @@ async fn e12_a_program_whose_file_changed_is_asked_in_its_new_version() {
     let verdict = client.publish(&told("the very next event")).await;
     assert_eq!(verdict.message, "blocked: no event passes");
     gone(&pids(&relay)[..1]).await;
-    assert!(relay.log().contains("its file changed"), "{}", relay.log());
+    relay.wait_for_log(0, "its file changed").await;
 }
 
 #[tokio::test]
@@ -65,6 +65,7 @@ async fn e12_a_new_version_that_cannot_start_leaves_the_old_one_in_place() {
     put(relay.setup().home(), "plugin.py", "#!/no/such/program\n");
     client.store(&told("by the old one")).await;
     client.store(&told("once more")).await;
+    relay.wait_for_log(0, "cannot be started").await;
     assert_eq!(relay.log().matches("cannot be started").count(), 1);
     put(relay.setup().home(), "plugin.py", PLUGIN);
     client.store(&told("by the new one")).await;

@@ -35,5 +35,5 @@ async fn c10_a_commit_hook_that_refuses_or_fails_stops_no_request_to_vanish() {
         }
     }
     assert_eq!(rows(&relay).await, accepted);
-    assert!(relay.log().contains("refused a request to vanish"));
+    relay.wait_for_log(0, "refused a request to vanish").await;
 }
