@@ -25,6 +25,7 @@ mod operation;
 mod origin;
 mod outbound;
 mod placeholder;
+mod policy;
 mod pow;
 mod problem;
 mod protection;
@@ -63,6 +64,7 @@ pub use network::Network;
 pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
 pub use outbound::Outbound;
+pub use policy::{ACCEPTABLE_USE, DATA_PRACTICES, Policy, PolicySection};
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
@@ -114,6 +116,8 @@ pub struct Config {
     pub pow: Pow,
     /// Maintenance and other modes in which the relay takes less than usual.
     pub operation: Operation,
+    /// The published policy.
+    pub policy: Policy,
     /// Kinds that only their recipients may read.
     pub protection: Protection,
     /// What extensions may ask of other servers by HTTP.

@@ -3,6 +3,7 @@
 //! Invariant: a configuration that passes can be served; whatever would only show once clients suffer is refused here.
 
 mod addresses;
+mod duties;
 mod log_filter;
 
 use super::merge::Tree;
@@ -20,6 +21,7 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     };
     addresses::information(config, &mut rules);
     addresses::network(config, &mut rules);
+    duties::problems(config, &mut rules);
     timeouts(config, &mut rules);
     limits(config, &mut rules);
     lists(config, &mut rules);
@@ -62,6 +64,7 @@ pub(crate) fn notes(config: &Config, now_s: u64) -> Vec<String> {
     if lists_set && !config.auth.enabled {
         notes.push("the lists in [auth] are not applied, because auth.enabled = false".to_owned());
     }
+    notes.extend(duties::notes(config, now_s));
     notes
 }
 

@@ -49,6 +49,17 @@ pub(super) fn paths(is_managed: bool) -> Map<String, Value> {
             json!({ "text/plain": {} }),
         ),
         (
+            "/policy",
+            "getPolicy",
+            "The rules under which the relay is run; 404 where the operator publishes none",
+            json!({
+                "text/html": {},
+                "text/markdown": {},
+                "text/plain": {},
+                "application/json": { "schema": { "type": "object" } },
+            }),
+        ),
+        (
             "/openapi.json",
             "getDescription",
             "This document",
@@ -90,6 +101,13 @@ fn status() -> Value {
         "required": ["status"],
     });
     json!({ "application/json": { "schema": schema } })
+}
+
+        "in": "query",
+        "description": "Leaves out what is older; seconds since 1970. For going on where a stream broke off.",
+        "schema": { "type": "integer", "minimum": 0 },
+    }]);
+    operation
 }
 
 /// NIP-86.

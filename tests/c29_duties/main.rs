@@ -1,0 +1,5 @@
+//! C29: what an operator owes users: a policy, a security contact, a way out, and a log of decisions.
+//!
+//! The payment gate is shown by `examples/paid-writing`.
+
+mod policy;
