@@ -34,6 +34,7 @@ mod rate_limiter;
 mod retention;
 mod schema;
 mod secret;
+mod security_contact;
 mod source_file;
 mod switches;
 mod thread;
@@ -73,6 +74,7 @@ pub use rate_limiter::{ByteRate, ConnectionRate, Counted, MessageRate, RateLimit
 pub use retention::{KeptPer, RetentionRule};
 pub use schema::schema;
 pub use secret::Secret;
+pub use security_contact::SecurityContact;
 pub use switches::{Count, Metrics, Search};
 pub use thread::{Server, Thread};
 pub use time_span::TimeSpan;
@@ -118,6 +120,8 @@ pub struct Config {
     pub operation: Operation,
     /// The published policy.
     pub policy: Policy,
+    /// Who takes reports of weaknesses.
+    pub security_contact: SecurityContact,
     /// Kinds that only their recipients may read.
     pub protection: Protection,
     /// What extensions may ask of other servers by HTTP.

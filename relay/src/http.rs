@@ -13,6 +13,7 @@ mod metrics_page;
 mod nip11;
 mod openapi;
 mod policy;
+mod security_txt;
 mod status;
 mod timing;
 
@@ -96,6 +97,10 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
             .service(page("/ready", get().to(health::ready)))
             .service(page("/metrics", get().to(metrics_page::metrics)))
             .service(page(policy::PATH, get().to(policy::policy)))
+            .service(page(
+                security_txt::PATH,
+                get().to(security_txt::security_txt),
+            ))
             .service(page("/openapi.json", get().to(openapi::document)))
             .service(page("/openapi", get().to(openapi::page)));
     }
@@ -144,5 +149,6 @@ pub fn own_paths() -> Vec<&'static str> {
         "/openapi.json",
         "/openapi",
         policy::PATH,
+        security_txt::PATH,
     ]
 }

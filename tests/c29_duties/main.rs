@@ -3,3 +3,4 @@
 //! The payment gate is shown by `examples/paid-writing`.
 
 mod policy;
+mod security_contact;

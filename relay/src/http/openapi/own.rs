@@ -60,6 +60,12 @@ pub(super) fn paths(is_managed: bool) -> Map<String, Value> {
             }),
         ),
         (
+            "/.well-known/security.txt",
+            "getSecurityContact",
+            "To whom weaknesses are reported (RFC 9116); 404 where nobody is named",
+            json!({ "text/plain": {} }),
+        ),
+        (
             "/openapi.json",
             "getDescription",
             "This document",
