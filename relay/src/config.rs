@@ -24,6 +24,7 @@ mod network;
 mod operation;
 mod origin;
 mod outbound;
+mod own_events;
 mod placeholder;
 mod policy;
 mod pow;
@@ -65,6 +66,7 @@ pub use network::Network;
 pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
 pub use outbound::Outbound;
+pub use own_events::OwnEvents;
 pub use policy::{ACCEPTABLE_USE, DATA_PRACTICES, Policy, PolicySection};
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
@@ -122,6 +124,8 @@ pub struct Config {
     pub policy: Policy,
     /// Who takes reports of weaknesses.
     pub security_contact: SecurityContact,
+    /// The way out for users with all own events.
+    pub own_events: OwnEvents,
     /// Kinds that only their recipients may read.
     pub protection: Protection,
     /// What extensions may ask of other servers by HTTP.

@@ -12,6 +12,7 @@ mod markup;
 mod metrics_page;
 mod nip11;
 mod openapi;
+mod own_events;
 mod policy;
 mod security_txt;
 mod status;
@@ -96,6 +97,7 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
             .service(page("/status", get().to(status::status)))
             .service(page("/ready", get().to(health::ready)))
             .service(page("/metrics", get().to(metrics_page::metrics)))
+            .service(page(own_events::PATH, get().to(own_events::own_events)))
             .service(page(policy::PATH, get().to(policy::policy)))
             .service(page(
                 security_txt::PATH,
@@ -148,6 +150,7 @@ pub fn own_paths() -> Vec<&'static str> {
         "/metrics",
         "/openapi.json",
         "/openapi",
+        own_events::PATH,
         policy::PATH,
         security_txt::PATH,
     ]

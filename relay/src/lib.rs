@@ -42,6 +42,7 @@ pub mod moderation;
 pub mod moderator;
 pub mod nips;
 pub mod orders;
+pub mod own_events;
 pub mod rate_limit;
 mod shares;
 pub mod visibility;

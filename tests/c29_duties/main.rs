@@ -2,5 +2,6 @@
 //!
 //! The payment gate is shown by `examples/paid-writing`.
 
+mod own_events;
 mod policy;
 mod security_contact;

@@ -97,6 +97,7 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         ("negentropy.max_lifetime", config.negentropy.max_lifetime),
         ("outbound.connect_timeout", config.outbound.connect_timeout),
         ("outbound.timeout", config.outbound.timeout),
+        ("own_events.max_time", config.own_events.max_time),
     ] {
         rules.want(!span.is_zero(), key, span, "a time longer than none");
     }
