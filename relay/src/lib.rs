@@ -37,6 +37,8 @@ pub mod extension;
 pub mod access;
 pub mod access_changes;
 mod announcer;
+pub mod anonymous;
+pub mod decisions;
 pub mod flow;
 pub mod moderation;
 pub mod moderator;

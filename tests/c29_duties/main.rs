@@ -2,6 +2,7 @@
 //!
 //! The payment gate is shown by `examples/paid-writing`.
 
+mod decisions;
 mod own_events;
 mod policy;
 mod security_contact;
