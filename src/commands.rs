@@ -5,6 +5,7 @@ mod check;
 mod closed_pipe;
 mod compact;
 mod config;
+mod decisions;
 mod delete;
 mod export;
 mod extensions;
@@ -65,6 +66,8 @@ enum Command {
     Export(export::Export),
     /// Remove the events that a filter names.
     Delete(delete::Delete),
+    /// Show the log of enforcement decisions.
+    Decisions(decisions::Decisions),
     /// Verify the database.
     Check(check::Check),
     /// Give the disk back what removals have left empty.
@@ -97,6 +100,7 @@ impl Arguments {
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
             Command::Delete(delete) => delete.run(extensions),
+            Command::Decisions(decisions) => decisions.run(extensions),
             Command::Check(check) => check.run(extensions),
             Command::Compact(compact) => compact.run(extensions),
             Command::Sync(sync) => sync.run(extensions),

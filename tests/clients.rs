@@ -53,6 +53,46 @@ async fn c1_nostr_tools_pool_finds_a_relay_it_can_work_with() {
     node(&relay, "pool.test.js").await;
 }
 
+/// The script of `examples/own-events`, with the nostr-tools that are installed for these tests.
+#[tokio::test]
+async fn c29_the_script_for_own_events_takes_them_along() {
+    let modules = clients().join("node_modules");
+    if !modules.is_dir() {
+        skip("own-events.js", "run `npm ci` in tests/clients");
+        return;
+    }
+    let relay = trellis!().start().await;
+    let (alice, bob) = (Author::new(), Author::new());
+    let mut client = Client::connect(&relay).await;
+    client.store_all(&alice.notes(700)).await;
+    client.store(&bob.note("not hers")).await;
+    let folder = relay.setup().home();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/own-events");
+    for file in ["own-events.js", "package.json"] {
+        std::fs::copy(example.join(file), folder.join(file)).expect("a copy");
+    }
+    std::os::unix::fs::symlink(&modules, folder.join("node_modules")).expect("a link");
+    let node = |arguments: &[&str]| {
+        let mut node = Command::new("node");
+        node.current_dir(folder)
+            .arg("own-events.js")
+            .args(arguments)
+            .env("NOSTR_SECRET_KEY", alice.secret());
+        node
+    };
+    let url = relay.http_url();
+    let output = command::run(node(&[&url]), "").await;
+    output.assert_success();
+    assert_eq!(output.stdout.lines().count(), 700);
+    assert!(output.stderr.contains("700 events"), "{}", output.stderr);
+    let header = command::run(node(&["--print-header", &url]), "").await;
+    let mut curl = Command::new("curl");
+    let route = format!("{}/own/events", url.trim_end_matches('/'));
+    curl.args(["-sS", "--fail", "-H", header.stdout.trim(), &route]);
+    let taken = command::run(curl, "").await;
+    assert_eq!(taken.assert_success().stdout, output.stdout);
+}
+
 #[cfg(feature = "groups")]
 #[tokio::test]
 async fn g4_nostr_tools_runs_groups() {

@@ -172,6 +172,13 @@ impl AccessPolicy {
         self.event.refuse_address(ip)
     }
 
+    /// Whether a client may take its own events along, which whoever has any may: addresses and bans alone are asked, and
+    /// not who may read.
+    pub fn may_take_along(&self, ip: IpAddr, key: &PublicKey) -> Result<(), Denied> {
+        self.req.refuse_address(ip)?;
+        self.refuse_banned(&self.req, std::slice::from_ref(key))
+    }
+
     fn is_member(&self, key: &PublicKey) -> bool {
         let on = |list: &Option<HashSet<PublicKey>>| {
             list.as_ref().is_some_and(|list| list.contains(key))

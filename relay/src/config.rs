@@ -24,7 +24,9 @@ mod network;
 mod operation;
 mod origin;
 mod outbound;
+mod own_events;
 mod placeholder;
+mod policy;
 mod pow;
 mod problem;
 mod protection;
@@ -33,6 +35,7 @@ mod rate_limiter;
 mod retention;
 mod schema;
 mod secret;
+mod security_contact;
 mod source_file;
 mod switches;
 mod thread;
@@ -63,6 +66,8 @@ pub use network::Network;
 pub use operation::{Mode, NOTICE_AHEAD_S, Operation, Phase};
 pub use origin::Origin;
 pub use outbound::Outbound;
+pub use own_events::OwnEvents;
+pub use policy::{ACCEPTABLE_USE, DATA_PRACTICES, Policy, PolicySection};
 pub use pow::Pow;
 pub use problem::{ConfigError, Problem};
 pub use protection::Protection;
@@ -71,6 +76,7 @@ pub use rate_limiter::{ByteRate, ConnectionRate, Counted, MessageRate, RateLimit
 pub use retention::{KeptPer, RetentionRule};
 pub use schema::schema;
 pub use secret::Secret;
+pub use security_contact::SecurityContact;
 pub use switches::{Count, Metrics, Search};
 pub use thread::{Server, Thread};
 pub use time_span::TimeSpan;
@@ -114,6 +120,12 @@ pub struct Config {
     pub pow: Pow,
     /// Maintenance and other modes in which the relay takes less than usual.
     pub operation: Operation,
+    /// The published policy.
+    pub policy: Policy,
+    /// Who takes reports of weaknesses.
+    pub security_contact: SecurityContact,
+    /// The way out for users with all own events.
+    pub own_events: OwnEvents,
     /// Kinds that only their recipients may read.
     pub protection: Protection,
     /// What extensions may ask of other servers by HTTP.

@@ -10,6 +10,7 @@ pub(crate) mod narrowing;
 pub mod negentropy;
 pub mod req;
 
+pub(crate) mod own_events;
 mod query;
 pub(crate) mod request;
 mod shown;

@@ -8,9 +8,13 @@ mod cors;
 mod health;
 mod landing;
 mod management;
+mod markup;
 mod metrics_page;
 mod nip11;
 mod openapi;
+mod own_events;
+mod policy;
+mod security_txt;
 mod status;
 mod timing;
 
@@ -26,7 +30,7 @@ pub use timing::record_times;
 use crate::extension::http as extensions;
 use crate::relay::Relay;
 use crate::ws;
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use std::sync::Arc;
 
@@ -93,6 +97,12 @@ pub fn pages(relay: Arc<Relay>) -> impl Fn(&mut web::ServiceConfig) + Clone + Se
             .service(page("/status", get().to(status::status)))
             .service(page("/ready", get().to(health::ready)))
             .service(page("/metrics", get().to(metrics_page::metrics)))
+            .service(page(own_events::PATH, get().to(own_events::own_events)))
+            .service(page(policy::PATH, get().to(policy::policy)))
+            .service(page(
+                security_txt::PATH,
+                get().to(security_txt::security_txt),
+            ))
             .service(page("/openapi.json", get().to(openapi::document)))
             .service(page("/openapi", get().to(openapi::page)));
     }
@@ -119,9 +129,14 @@ async fn root(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpRespons
             .any(|value| value.to_str().is_ok_and(|value| value.contains(kind)))
     };
     if accepts("application/nostr+json") {
-        return nip11::page(&relay);
+        return nip11::page(&request, &relay);
     }
     landing::page(&relay)
+}
+
+/// For a page that is not there, or switched off.
+fn nothing() -> HttpResponse {
+    error(StatusCode::NOT_FOUND, "there is nothing here")
 }
 
 /// Paths at which the relay itself answers; at `/` to GET, HEAD and calls of the management API.
@@ -135,5 +150,8 @@ pub fn own_paths() -> Vec<&'static str> {
         "/metrics",
         "/openapi.json",
         "/openapi",
+        own_events::PATH,
+        policy::PATH,
+        security_txt::PATH,
     ]
 }

@@ -9,6 +9,7 @@ mod purge;
 pub(crate) use purge::run as run_purge;
 
 use crate::config::Config;
+use crate::decisions::Decision;
 use crate::event::PublicKey;
 use crate::moderation::{Moderation, Row, SPACE, Subject};
 use crate::reason::Reason;
@@ -106,13 +107,15 @@ impl Moderator {
 
 /// Takes a decision: `decide` sees those in force and gives the rows that change them. When it returns `Ok`, they are
 /// durable and in force, all at once; after an `Err` or a crash the first of them may be durable, where there are more than
-/// one commit holds. Goes on to its end even if nobody waits for it. Must be called within an actix runtime.
+/// one commit holds. `noted` goes into the log of decisions with them, if there is anything to change: in the same commit, or
+/// in one before. Goes on to its end even if nobody waits for it. Must be called within an actix runtime.
 pub async fn change(
     relay: &Arc<Relay>,
+    noted: Option<Decision>,
     decide: impl FnOnce(&Moderation) -> Vec<Row> + 'static,
 ) -> Result<(), ChangeError> {
     let watching = relay.clone();
-    change_unwatched(relay, move |now| {
+    change_unwatched(relay, noted, move |now| {
         let rows = decide(now);
         let mut purging = watching.moderator.purging();
         if let Some(author) = *purging {
@@ -127,15 +130,17 @@ pub async fn change(
 /// The same for what the purge notes of its own progress.
 async fn change_unwatched(
     relay: &Arc<Relay>,
+    noted: Option<Decision>,
     decide: impl FnOnce(&Moderation) -> Vec<Row> + 'static,
 ) -> Result<(), ChangeError> {
     let relay = relay.clone();
-    let task = actix_rt::spawn(async move { carry_out(&relay, decide).await });
+    let task = actix_rt::spawn(async move { carry_out(&relay, noted, decide).await });
     task.await.unwrap_or(Err(ChangeError::NotStored))
 }
 
 async fn carry_out(
     relay: &Relay,
+    noted: Option<Decision>,
     decide: impl FnOnce(&Moderation) -> Vec<Row>,
 ) -> Result<(), ChangeError> {
     let _one_by_one = relay.moderator.changing.lock().await;
@@ -150,23 +155,24 @@ async fn carry_out(
     if rows.is_empty() {
         return Ok(());
     }
-    store(relay, rows).await?;
+    let rows = rows.into_iter().map(|row| Write::Kv {
+        extension: SPACE.to_owned(),
+        key: row.key,
+        value: row.value,
+    });
+    store(relay, noted.iter().map(Decision::write).chain(rows)).await?;
     put_in_force(relay, &old, Arc::new(new)).await;
     Ok(())
 }
 
-async fn store(relay: &Relay, rows: Vec<Row>) -> Result<(), ChangeError> {
-    let mut answers = Vec::with_capacity(rows.len());
+async fn store(relay: &Relay, writes: impl Iterator<Item = Write>) -> Result<(), ChangeError> {
+    let mut answers = Vec::new();
     // So that the writer takes the rows as a whole, as far as one batch goes.
     let approach = relay.writer.approach();
-    for row in rows {
+    for write in writes {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
-            write: Write::Kv {
-                extension: SPACE.to_owned(),
-                key: row.key,
-                value: row.value,
-            },
+            write,
             origin: Origin::Internal(Some(reply)),
             permit: None,
         };

@@ -45,9 +45,31 @@ pub fn own_host(host: &str, local: Option<IpAddr>) -> Option<&str> {
     is_ours.then_some(host)
 }
 
+/// The address for HTTP, without a slash at its end, of a relay that is known as `wss://...` or by a host alone.
+pub fn http_url(known_as: &str) -> String {
+    let url = known_as.trim_end_matches('/');
+    match url.split_once("://") {
+        Some(("wss", rest)) => format!("https://{rest}"),
+        Some(("ws", rest)) => format!("http://{rest}"),
+        Some(_) => url.to_owned(),
+        None => format!("http://{url}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn e11_the_address_is_one_for_http() {
+        for (known_as, url) in [
+            ("wss://relay.example/", "https://relay.example"),
+            ("ws://[::1]:8080", "http://[::1]:8080"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ] {
+            assert_eq!(http_url(known_as), url);
+        }
+    }
 
     #[test]
     fn c8_a_host_that_may_be_another_relays_is_not_believed() {

@@ -152,6 +152,12 @@ impl Reason {
     }
 }
 
+/// A text as one line of at most so many characters, in which none moves the cursor or turns the direction of writing.
+pub fn one_line(text: &str, max_chars: usize) -> String {
+    let kept = text.chars().take(max_chars);
+    kept.map(|c| if disturbs(c) { ' ' } else { c }).collect()
+}
+
 /// A text as one line of at most [`REASON_CHARS_MAX`] characters, in which none moves the cursor or turns the direction of
 /// writing; a generic one where nothing is left.
 pub fn presentable(text: Cow<'static, str>) -> Cow<'static, str> {
@@ -159,10 +165,7 @@ pub fn presentable(text: Cow<'static, str>) -> Cow<'static, str> {
     let is_short = text.len() <= REASON_CHARS_MAX;
     let text = match is_short && !text.contains(disturbs) {
         true => text,
-        false => {
-            let kept = text.chars().take(REASON_CHARS_MAX);
-            kept.map(|c| if disturbs(c) { ' ' } else { c }).collect()
-        }
+        false => one_line(&text, REASON_CHARS_MAX).into(),
     };
     match text.trim().is_empty() {
         true => "no reason was given".into(),

@@ -19,6 +19,7 @@ use crate::moderation::Moderation;
 use crate::moderator::Moderator;
 use crate::nips::nip77::ItemBudget;
 use crate::nips::nip98::ReplayGuard;
+use crate::own_events::OwnEventsGate;
 use crate::rate_limit::Limits;
 use crate::readers::Readers;
 use crate::store::Store;
@@ -64,6 +65,8 @@ pub struct Relay {
     pub keys: nostr::key::Keys,
     /// Authorizations that the core's own pages have seen (NIP-98).
     pub nip98_seen: ReplayGuard,
+    /// Who takes all own events along.
+    pub own_events: OwnEventsGate,
     /// What all sets that are being reconciled hold (NIP-77).
     pub negentropy_items: ItemBudget,
     /// When the relay started.
@@ -107,6 +110,7 @@ impl Relay {
         let in_flight_permits = (config.data.in_flight_bytes.as_usize() / PERMIT_BYTES).max(1);
         let limits = Mutex::new(Limits::from_config(&config));
         let nip98_seen = ReplayGuard::starting(clock.now_s());
+        let own_events = OwnEventsGate::new(clock.clone());
         Relay {
             in_flight: Arc::new(Semaphore::new(in_flight_permits)),
             in_flight_permits,
@@ -123,6 +127,7 @@ impl Relay {
             connections: Connections::default(),
             keys,
             nip98_seen,
+            own_events,
             negentropy_items: ItemBudget::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Keys, or tables with all their keys, that are read once at the start.
-pub const RESTART_KEYS: [&str; 10] = [
+pub const RESTART_KEYS: [&str; 9] = [
     "network.host",
     "network.port",
     "network.handshake_timeout",
@@ -23,8 +23,7 @@ pub const RESTART_KEYS: [&str; 10] = [
     "data.in_flight_bytes",
     "data.admin_socket",
     "thread",
-    "log.filter",
-    "log.format",
+    "log",
 ];
 
 /// A key whose value differs between two configurations.

@@ -11,6 +11,7 @@ use crate::kinds::Kinds;
 use crate::reason::Reason;
 use std::sync::Arc;
 
+pub mod chain;
 mod error;
 pub mod lmdb;
 pub mod memory;
@@ -147,6 +148,13 @@ pub enum Write {
         /// `None` deletes.
         value: Option<Vec<u8>>,
     },
+    /// Add a row behind the last one of a key space that only grows: see [`chain`]. Taken by a full store.
+    Append {
+        /// The key space; nothing else may be written there.
+        space: String,
+        /// What the row is to say.
+        entry: Vec<u8>,
+    },
 }
 
 impl Write {
@@ -193,7 +201,7 @@ pub enum Outcome {
     Vanished,
     /// A commit hook or a guard of removal refused it, it has expired (NIP-40), or the store is full.
     Refused(Reason),
-    /// A `Remove`, `EndVanishing` or `Kv` is done.
+    /// A `Remove`, `EndVanishing`, `Kv` or `Append` is done.
     Done,
     /// A `Remove` found nothing, or a guard keeps the event; an `EndVanishing` is out of date.
     Kept,

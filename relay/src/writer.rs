@@ -176,6 +176,7 @@ fn weight(write: &Write) -> usize {
         Write::Put(event) | Write::Vanish(event) => event.json().len(),
         Write::Remove(..) | Write::EndVanishing(_) => 0,
         Write::Kv { key, value, .. } => key.len() + value.as_ref().map_or(0, Vec::len),
+        Write::Append { entry, .. } => entry.len(),
     }
 }
 

@@ -32,6 +32,9 @@ pub(super) struct Delete {
     /// Allow a filter without ids, authors, kinds and tags, as {} or {"until":1700000000}, which may mean every event.
     #[arg(long)]
     all: bool,
+    /// Why, for the log of decisions (`trellis decisions`); must name nobody.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
     /// On a stopped relay, do not start the extensions: what they guard is removed as well.
     #[arg(long)]
     without_extensions: bool,
@@ -46,6 +49,7 @@ impl Delete {
             filter: self.filter,
             all: self.all,
             dry_run: self.dry_run,
+            reason: self.reason,
         });
         let mut terminal = Terminal::new(Box::new(io::sink()), "events", self.quiet)?;
         let request = Request {

@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use trellis_relay::clock::SystemClock;
 use trellis_relay::config::Loaded;
 use trellis_relay::extension::Compiled;
 use trellis_relay::parts::Parts;
@@ -37,7 +38,7 @@ impl Serve {
             _ => stream::pending().boxed(),
         };
         let loaded = self.file.load(extensions)?;
-        let _logging = logging::start(&loaded.config.log)?;
+        let _logging = logging::start_serving(&loaded.config.log, Arc::new(SystemClock))?;
         for note in &loaded.notes {
             tracing::info!("{note}");
         }

@@ -4,6 +4,7 @@
 //! Invariant: that a room was closed is logged with the reason, and without the room and whoever was in it.
 
 use crate::LivekitToken;
+use crate::decisions;
 use crate::rooms::{Closed, EndError, Talk};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -116,15 +117,20 @@ async fn close(me: &LivekitToken, room: &str, reason: &str) -> Result<(), String
         Some(_) => "space",
         None => "call",
     };
-    match &ended {
+    let action = match &ended {
         Ok(Closed::Room) | Err(EndError::LiveKit(_)) => {
             tracing::info!(rule = "operator", of, reason, "decision: a room is closed");
+            Some("close room")
         }
         Ok(Closed::Space) => {
             let decision = "decision: a space is closed, which has no room now";
             tracing::info!(rule = "operator", of, reason, "{decision}");
+            Some("close space")
         }
-        Ok(Closed::Nothing) | Err(EndError::Store(_)) => {}
+        Ok(Closed::Nothing) | Err(EndError::Store(_)) => None,
+    };
+    if let Some(action) = action {
+        decisions::note(me, action, of, "operator", reason).await;
     }
     match ended {
         Ok(Closed::Room | Closed::Space) => Ok(()),

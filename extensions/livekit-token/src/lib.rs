@@ -11,6 +11,7 @@ mod calls;
 mod commands;
 mod communities;
 mod config;
+mod decisions;
 mod epoch_routes;
 mod epochs;
 mod failure;

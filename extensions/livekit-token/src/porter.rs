@@ -8,6 +8,7 @@
 use crate::LivekitToken;
 use crate::announcing::announce;
 use crate::calls::RoomSeen;
+use crate::decisions;
 use crate::livekit::LiveKitError;
 use crate::room_facts::RoomFacts;
 use crate::single_use::{Arrival, CacheDown, MARK_ATTRIBUTE};
@@ -152,6 +153,8 @@ pub(crate) async fn close_recorded(me: &LivekitToken, room: &RoomSeen) -> Result
                 reason = "LiveKit reported an active recording",
                 "a room was closed"
             );
+            let reason = "LiveKit reported an active recording";
+            decisions::note(me, "close room", "call", "no recording", reason).await;
             Ok(())
         }
         Err(LiveKitError::NotFound) => Ok(()),

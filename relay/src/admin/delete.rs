@@ -1,11 +1,12 @@
 //! Removes the events that a filter names, a few at a time.
 //!
 //! An event that an extension guards stays and is counted. What is removed leaves no tombstone: it may be published or
-//! imported again.
+//! imported again. The log of decisions hears of it with the first removals.
 
 use super::console::{Console, Note};
 use super::job::{JobError, filter_of};
 use super::target::Target;
+use crate::decisions::{Decision, subject};
 use crate::event::EventId;
 use crate::filter::Filter;
 use crate::store::{Budget, Cause, Order, Outcome, Scan, StoreError, Write};
@@ -31,6 +32,8 @@ pub struct DeleteJob {
     pub all: bool,
     /// Only count.
     pub dry_run: bool,
+    /// Why, for the log of decisions; may be empty.
+    pub reason: String,
 }
 
 /// What became of the events that matched.
@@ -74,6 +77,9 @@ pub fn delete(
         now: target.now_s(),
         budget: PAGE,
     };
+    let about = subject::filter(&filter);
+    let decision = Decision::new(target.now_s(), "command", "delete", &about, &job.reason);
+    let mut noted = (!job.dry_run).then(|| decision.write());
     let mut totals = DeleteTotals::default();
     let mut left = filter.limit.unwrap_or(usize::MAX);
     while left > 0 {
@@ -86,7 +92,7 @@ pub fn delete(
         left -= ids.len();
         totals.matched += ids.len() as u64;
         if !job.dry_run {
-            remove(target, ids, &mut totals)?;
+            remove(target, ids, &mut noted, &mut totals)?;
         }
         console.tell(Note::Headway {
             done: totals.matched,
@@ -103,10 +109,20 @@ pub fn delete(
 fn remove(
     target: &dyn Target,
     ids: Vec<EventId>,
+    noted: &mut Option<Write>,
     totals: &mut DeleteTotals,
 ) -> Result<(), JobError> {
-    let writes = ids.iter().map(|id| Write::Remove(*id, Cause::Admin));
-    let outcomes = target.commit(writes.collect())?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let noted = noted.take();
+    let entries = usize::from(noted.is_some());
+    let removals = ids.iter().map(|id| Write::Remove(*id, Cause::Admin));
+    let outcomes = target.commit(noted.into_iter().chain(removals).collect())?;
+    let (entry, outcomes) = outcomes.split_at(entries.min(outcomes.len()));
+    if let [Outcome::Refused(reason)] = entry {
+        return Err(StoreError::Unavailable(reason.to_string()).into());
+    }
     for (id, outcome) in ids.iter().zip(outcomes) {
         match outcome {
             Outcome::Done => totals.removed += 1,

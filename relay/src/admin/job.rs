@@ -2,6 +2,7 @@
 
 use super::command::{self, CommandJob, Ran};
 use super::console::{Console, Note};
+use super::decisions::{self, DecisionsJob};
 use super::delete::{DeleteJob, DeleteTotals, delete};
 use super::export::{ExportJob, export};
 use super::import::{ImportJob, ImportOptions, ImportTotals, import};
@@ -32,6 +33,8 @@ pub enum Job {
     Sync(SyncJob),
     /// Run a command that an extension brings.
     Command(CommandJob),
+    /// Print the log of decisions.
+    Decisions(DecisionsJob),
 }
 
 /// How to check.
@@ -60,6 +63,8 @@ pub enum Done {
     Synced(SyncTotals),
     /// What a command of an extension said.
     Ran(Ran),
+    /// How many decisions there are.
+    Told(u64),
 }
 
 /// Why a job ended early.
@@ -109,7 +114,9 @@ impl Job {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
             Job::Sync(job) => job.checked_filter().map(drop),
-            Job::Import(_) | Job::Check(_) | Job::Compact | Job::Command(_) => Ok(()),
+            Job::Import(_) | Job::Check(_) | Job::Compact | Job::Command(_) | Job::Decisions(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -146,6 +153,7 @@ impl Job {
             }
             Job::Sync(job) => Done::Synced(sync(target, job, console)?),
             Job::Command(job) => Done::Ran(command::run(target, job, console)?),
+            Job::Decisions(job) => Done::Told(decisions::print(target, *job, console)?),
         })
     }
 
@@ -159,6 +167,7 @@ impl Job {
             Job::Compact => "compact",
             Job::Sync(_) => "sync",
             Job::Command(_) => "command",
+            Job::Decisions(_) => "decisions",
         }
     }
 
@@ -173,7 +182,7 @@ impl Job {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
             Job::Sync(_) | Job::Command(_) => true,
-            Job::Export(_) | Job::Check(_) | Job::Compact => false,
+            Job::Export(_) | Job::Check(_) | Job::Compact | Job::Decisions(_) => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Values that a sample file left for the operator to fill in, and that nobody filled in.
 //!
-//! Invariant: such a value stops the start. Not looked at: free text for people (names and descriptions), and the tables
-//! of extensions that are switched off.
+//! Invariant: such a value stops the start. Not looked at: free text for people (names, descriptions and the policy), and the
+//! tables of extensions that are switched off.
 
 use super::merge::Tree;
 use super::{Problem, mask};
@@ -14,6 +14,9 @@ const FREE_TEXT: [&str; 4] = [
     "operation.notice",
     "description",
 ];
+
+/// A table of nothing else.
+const FREE_TABLE: &str = "policy";
 
 /// Beginnings of texts that ask to be replaced.
 const REQUESTS: [&str; 10] = [
@@ -32,7 +35,8 @@ const REQUESTS: [&str; 10] = [
 /// Every placeholder that is left.
 pub(crate) fn find(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (section, value) in &tree.table {
+    let looked_at = tree.table.iter();
+    for (section, value) in looked_at.filter(|(section, _)| *section != FREE_TABLE) {
         search(tree, section, value, &mut problems);
     }
     problems

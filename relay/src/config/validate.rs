@@ -3,8 +3,10 @@
 //! Invariant: a configuration that passes can be served; whatever would only show once clients suffer is refused here.
 
 mod addresses;
+mod duties;
 mod log_filter;
 
+use super::log::{ERRORS_MAX, REQUESTS_MAX};
 use super::merge::Tree;
 use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
 use std::collections::BTreeSet;
@@ -20,11 +22,13 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     };
     addresses::information(config, &mut rules);
     addresses::network(config, &mut rules);
+    duties::problems(config, &mut rules);
     timeouts(config, &mut rules);
     limits(config, &mut rules);
     lists(config, &mut rules);
     rates(config, &mut rules);
     retention(config, &mut rules);
+    log_files(config, &mut rules);
     unbuilt(config, &mut rules);
     rules.problems
 }
@@ -62,6 +66,7 @@ pub(crate) fn notes(config: &Config, now_s: u64) -> Vec<String> {
     if lists_set && !config.auth.enabled {
         notes.push("the lists in [auth] are not applied, because auth.enabled = false".to_owned());
     }
+    notes.extend(duties::notes(config, now_s));
     notes
 }
 
@@ -94,6 +99,7 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         ("negentropy.max_lifetime", config.negentropy.max_lifetime),
         ("outbound.connect_timeout", config.outbound.connect_timeout),
         ("outbound.timeout", config.outbound.timeout),
+        ("own_events.max_time", config.own_events.max_time),
     ] {
         rules.want(!span.is_zero(), key, span, "a time longer than none");
     }
@@ -208,6 +214,35 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         "log.filter",
         quoted(&config.log.filter),
         log_filter::ALLOWED,
+    );
+}
+
+/// Files with the log go in time, whatever an operator would like.
+fn log_files(config: &Config, rules: &mut Rules<'_>) {
+    let log = &config.log;
+    for (key, retention, most) in [
+        ("log.request_retention", log.request_retention, REQUESTS_MAX),
+        ("log.error_retention", log.error_retention, ERRORS_MAX),
+    ] {
+        rules.want(
+            retention >= TimeSpan::from_secs(1) && retention <= most,
+            key,
+            retention,
+            format!("1s to {most}"),
+        );
+    }
+    rules.want(
+        log.max_bytes.bytes() >= 1 << 20,
+        "log.max_bytes",
+        log.max_bytes,
+        "at least 1MiB",
+    );
+    let directory = log.directory.as_ref();
+    rules.want(
+        directory.is_none_or(|directory| !directory.as_os_str().is_empty()),
+        "log.directory",
+        r#""""#,
+        "a directory, or leave the key out for no files",
     );
 }
 

@@ -22,6 +22,7 @@ pages! {
     http = "http.md",
     lifecycle = "lifecycle.md",
     nip11 = "nip11.md",
+    payment = "payment.md",
     request = "request.md",
     rpc = "rpc.md",
     session = "session.md",

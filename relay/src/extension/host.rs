@@ -1,6 +1,7 @@
 //! What the relay offers to an extension.
 
 mod lists;
+mod noting;
 mod restore;
 
 pub use restore::Restored;

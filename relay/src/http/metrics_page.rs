@@ -1,6 +1,6 @@
 //! `/metrics` for Prometheus, behind a key; without a key for this machine alone.
 
-use super::error;
+use super::{error, nothing};
 use crate::client_ip::client_ip;
 use crate::extension::{ExtensionStatus, Health};
 use crate::metrics::{BATCH_BUCKETS, SECONDS_BUCKETS};
@@ -52,7 +52,7 @@ fn keep_up(handle: PrometheusHandle) {
 pub(super) async fn metrics(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpResponse {
     let config = relay.config();
     if !config.metrics.enabled {
-        return error(StatusCode::NOT_FOUND, "there is nothing here");
+        return nothing();
     }
     let allowed = match &config.metrics.auth {
         Some(key) => presented_key(&request).is_some_and(|given| same(&given, key.reveal())),

@@ -1,20 +1,28 @@
 //! The relay information document (NIP-11): what is configured, what is enforced, what is switched on.
 
+use super::policy;
 use crate::access;
-use crate::config::{Config, KeptPer};
+use crate::config::{ACCEPTABLE_USE, Config, DATA_PRACTICES, KeptPer};
 use crate::extension::Hooks;
 use crate::moderation::Moderation;
+use crate::nips::nip98::address;
+use crate::own_host::{http_url, local_address, named_host};
 use crate::relay::Relay;
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
-pub(super) fn page(relay: &Relay) -> HttpResponse {
+pub(super) fn page(request: &HttpRequest, relay: &Relay) -> HttpResponse {
+    let config = relay.config();
+    let relay_url = config.network.relay_url.as_deref();
+    let host = named_host(request.head());
+    let own_url = address::known_as(relay_url, host, Some(local_address(request))).map(http_url);
     let document = document(
-        &relay.config(),
+        &config,
         &relay.moderation(),
         &relay.hooks.load(),
         &relay.public_key(),
         relay.clock.now_s(),
+        own_url.as_deref(),
     );
     HttpResponse::Ok()
         .content_type("application/nostr+json")
@@ -22,13 +30,15 @@ pub(super) fn page(relay: &Relay) -> HttpResponse {
         .json(document)
 }
 
-/// The document as of `now_s`, seconds since 1970. Extensions add to it last.
+/// The document as of `now_s`, seconds since 1970. `own_url` is where the asker finds the relay's pages, if that is known.
+/// Extensions add to it last.
 pub fn document(
     config: &Config,
     moderation: &Moderation,
     hooks: &Hooks,
     public_key: &str,
     now_s: u64,
+    own_url: Option<&str>,
 ) -> Value {
     let mut document = Map::new();
     for (key, value) in &config.information.extra {
@@ -55,9 +65,25 @@ pub fn document(
     say("contact", text(&information.contact));
     say("icon", text(&information.icon));
     say("banner", text(&information.banner));
-    say("terms_of_service", text(&information.terms_of_service));
-    say("privacy_policy", text(&information.privacy_policy));
-    say("posting_policy", text(&information.posting_policy));
+    // What the operator has elsewhere beats what stands on the relay's own page.
+    for (key, url, place) in [
+        ("terms_of_service", &information.terms_of_service, None),
+        (
+            "privacy_policy",
+            &information.privacy_policy,
+            Some(DATA_PRACTICES),
+        ),
+        (
+            "posting_policy",
+            &information.posting_policy,
+            Some(ACCEPTABLE_USE),
+        ),
+    ] {
+        say(
+            key,
+            text(url).or_else(|| own_policy(config, own_url?, place)),
+        );
+    }
     say("self", Some(public_key.into()));
     let software = information.software.as_deref().unwrap_or(SOFTWARE);
     say("software", Some(software.into()));
@@ -76,6 +102,16 @@ const SOFTWARE: &str = if REPOSITORY.is_empty() {
     REPOSITORY
 };
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// The address of the published policy, or of a section that it has.
+fn own_policy(config: &Config, own_url: &str, section: Option<&str>) -> Option<Value> {
+    let sections = config.policy.sections();
+    let Some(id) = section else {
+        return (!sections.is_empty()).then(|| format!("{own_url}{}", policy::PATH).into());
+    };
+    let is_there = sections.iter().any(|section| section.id == id);
+    is_there.then(|| format!("{own_url}{}#{id}", policy::PATH).into())
+}
 
 /// NIPs that need no code of a relay (2, 10, 17, 44, 51, 59, 65, 78) are always listed.
 pub(super) fn supported_nips(config: &Config) -> Vec<u16> {

@@ -6,11 +6,11 @@
 
 mod own;
 
-use super::error;
+use super::nothing;
 use crate::extension::http::openapi as extensions;
-use crate::own_host::named_host;
+use crate::own_host::{http_url, named_host};
 use crate::relay::Relay;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 
 pub(super) async fn document(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpResponse {
     if !relay.config().network.openapi {
-        return switched_off();
+        return nothing();
     }
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
@@ -29,7 +29,7 @@ pub(super) async fn document(request: HttpRequest, relay: web::Data<Arc<Relay>>)
 
 pub(super) async fn page(relay: web::Data<Arc<Relay>>) -> HttpResponse {
     if !relay.config().network.openapi {
-        return switched_off();
+        return nothing();
     }
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
@@ -37,10 +37,6 @@ pub(super) async fn page(relay: web::Data<Arc<Relay>>) -> HttpResponse {
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .body(PAGE.html.as_str())
-}
-
-fn switched_off() -> HttpResponse {
-    error(StatusCode::NOT_FOUND, "there is nothing here")
 }
 
 /// The document for who asked for this host.
@@ -90,16 +86,6 @@ fn describe(relay: &Relay, host: &str) -> Value {
     document
 }
 
-/// The address for HTTP of a relay that is known as `wss://...`.
-fn http_url(relay_url: &str) -> String {
-    let url = relay_url.trim_end_matches('/');
-    match url.split_once("://") {
-        Some(("wss", rest)) => format!("https://{rest}"),
-        Some(("ws", rest)) => format!("http://{rest}"),
-        _ => url.to_owned(),
-    }
-}
-
 /// A page in one piece, and the policy under which nothing else can run in it.
 struct Page {
     html: String,
@@ -127,12 +113,6 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn e11_the_address_is_one_for_http() {
-        assert_eq!(http_url("wss://relay.example/"), "https://relay.example");
-        assert_eq!(http_url("ws://[::1]:8080"), "http://[::1]:8080");
-    }
 
     #[test]
     fn e11_the_page_is_whole_and_asks_nobody_else() {

@@ -24,6 +24,8 @@ pub async fn record_times<B: MessageBody>(
         .filter(|route| !route.is_empty())
         .unwrap_or_else(|| "none".to_owned());
     let code = response.status().as_u16().to_string();
+    let took_ms = started.elapsed().as_millis() as u64;
+    tracing::debug!(route, code, took_ms, "a request was answered");
     metrics::histogram!("trellis_http_request_seconds", "route" => route, "code" => code)
         .record(started.elapsed().as_secs_f64());
     Ok(response)

@@ -107,7 +107,7 @@ async fn standing(relay: &Relay, author: PublicKey) -> Option<Standing> {
 async fn note(relay: &Arc<Relay>, author: PublicKey, ban: Standing, to_purge: bool) -> bool {
     let new = Standing { to_purge, ..ban };
     let asked = relay.clone();
-    let changed = change_unwatched(relay, move |_| {
+    let changed = change_unwatched(relay, None, move |_| {
         let row = is_wanted(&asked, author).then(|| Row::of(&Subject::Pubkey(author), Some(&new)));
         row.into_iter().collect()
     });

@@ -125,10 +125,17 @@ fn c10_a_full_quota_takes_decisions_of_the_operator_and_no_rows_of_extensions() 
     };
     let outcomes = commit(
         &store,
-        &[row("groups"), row(trellis_relay::moderation::SPACE)],
+        &[
+            row("groups"),
+            row(trellis_relay::moderation::SPACE),
+            Write::Append {
+                space: trellis_relay::decisions::SPACE.to_owned(),
+                entry: b"written down".to_vec(),
+            },
+        ],
     );
     assert!(is_full(&outcomes[0]), "{outcomes:?}");
-    assert_eq!(outcomes[1], Outcome::Done);
+    assert_eq!(outcomes[1..], [Outcome::Done, Outcome::Done]);
     let stored = store
         .kv_get(trellis_relay::moderation::SPACE, b"p")
         .unwrap();

@@ -1,6 +1,7 @@
 //! The key spaces of extensions.
 
 use crate::subject::{Subject, for_every_store};
+use trellis_relay::store::chain::Follower;
 use trellis_relay::store::{MAX_KEY_BYTES, NoPolicy, Outcome, StoreError, Write};
 
 for_every_store!(
@@ -8,7 +9,49 @@ for_every_store!(
     e3_extensions_do_not_see_each_others_rows,
     e3_rows_are_listed_by_prefix_and_page,
     e3_a_key_that_is_too_long_is_refused_alone,
+    c29_rows_are_added_behind_the_last_one,
 );
+
+fn append(space: &str, entry: &[u8]) -> Write {
+    Write::Append {
+        space: space.to_owned(),
+        entry: entry.to_vec(),
+    }
+}
+
+fn c29_rows_are_added_behind_the_last_one(subject: &Subject) {
+    let read = |space: &str| -> Vec<Vec<u8>> {
+        let rows = subject.store.kv_scan(space, b"", None, 1_000).unwrap();
+        let mut follower = Follower::default();
+        let entries = rows.iter().map(|(key, value)| {
+            let entry = follower.follow(key, value).unwrap();
+            entry.to_vec()
+        });
+        entries.collect()
+    };
+    // Neighbours in the table, before and behind.
+    subject.commit_with(
+        &[set("a", b"\xff", Some(b"x")), set("b", b"", Some(b"y"))],
+        &NoPolicy,
+    );
+    let batch = [
+        append("log", b"1"),
+        set("c", b"k", Some(b"z")),
+        append("log", b"2"),
+    ];
+    assert_eq!(
+        subject.commit_with(&batch, &NoPolicy),
+        vec![Outcome::Done; 3]
+    );
+    subject.commit_with(&[append("log", b""), append("other", b"1")], &NoPolicy);
+    subject.commit_with(&[append("log", b"4")], &NoPolicy);
+    assert_eq!(read("log"), [&b"1"[..], b"2", b"", b"4"]);
+    assert_eq!(read("other"), [b"1"]);
+    for _ in 0..300 {
+        subject.commit_with(&[append("log", b"many"), append("log", b"more")], &NoPolicy);
+    }
+    assert_eq!(read("log").len(), 604);
+}
 
 fn set(extension: &str, key: &[u8], value: Option<&[u8]>) -> Write {
     Write::Kv {

@@ -79,6 +79,10 @@ impl World {
                 key: vec![self.random.random_range(0..9); self.random.random_range(0..3)],
                 value: self.random.random_bool(0.7).then(|| vec![1, 2, 3]),
             },
+            2 if self.random.random_bool(0.3) => Write::Append {
+                space: "log".to_owned(),
+                entry: vec![self.random.random(); self.random.random_range(0..3)],
+            },
             2 if !self.known.is_empty() => {
                 Write::Put(self.known.choose(&mut self.random).unwrap().clone())
             }
@@ -363,7 +367,7 @@ fn compare_state(reference: &dyn Store, store: &dyn Store) {
     for vanishing in &ours {
         assert_eq!(doomed(store, vanishing), doomed(reference, vanishing));
     }
-    for extension in ["a", "b", "opinions", "nobody"] {
+    for extension in ["a", "b", "opinions", "log", "nobody"] {
         assert_eq!(
             store.kv_scan(extension, b"", None, 1_000).unwrap(),
             reference.kv_scan(extension, b"", None, 1_000).unwrap()

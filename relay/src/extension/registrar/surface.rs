@@ -4,6 +4,7 @@ use super::super::Extension;
 use super::super::failure::HookError;
 use super::super::hook::Call;
 use super::super::http::{Api, Instance, Mount, Scope};
+use super::super::payment::Payment;
 use super::super::verdict::SessionNote;
 use super::super::viewer::Viewer;
 use super::Registrar;
@@ -112,6 +113,27 @@ impl<E: Extension> Registrar<E> {
         let me = self.instance.clone();
         let call = move |document: &mut Map<String, Value>| hook(&me, document);
         self.add(Kinds::none(), Call::Nip11(Box::new(call)))
+    }
+
+    /// Says that the extension takes money for what it lets in: the NIP-11 document tells that payment is required, where, and
+    /// what it costs. Whom it lets in is for its other hooks.
+    ///
+    /// ```
+    /// use trellis_relay::extension::{Payment, prelude::*};
+    /// fn register<E: Extension + AsRef<Payment>>(hooks: &mut Registrar<E>) {
+    ///     hooks.payment(|me| me.as_ref()).admit(1, |me, _event, _viewer| {
+    ///         Ok(me.as_ref().refusal("notes cost something here").into())
+    ///     });
+    /// }
+    /// ```
+    pub fn payment<F>(&mut self, payment: F) -> &mut Self
+    where
+        F: Fn(&E) -> &Payment + Send + Sync + 'static,
+    {
+        self.nip11(move |me, document| {
+            payment(me).announce(document);
+            Ok(())
+        })
     }
 
     /// A method of the relay management API (NIP-86), which is for the relay's operators alone. An `Err` is shown to

@@ -4,6 +4,7 @@
 //! way out.
 
 use super::params::Params;
+use crate::decisions::{Decision, subject};
 use crate::moderation::{Moderation, Row, Standing, Subject, Verdict};
 use crate::moderator;
 use crate::relay::Relay;
@@ -27,13 +28,13 @@ pub(super) async fn ban_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answe
         reason: params.reason(1)?,
         to_purge: true,
     };
-    decide(relay, subject, standing).await
+    decide(relay, params, subject, standing).await
 }
 
 pub(super) async fn unban_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let key = params.pubkey(0)?;
-    params.reason(1)?;
-    take_back(relay, Subject::Pubkey(key), move |now| {
+    let reason = params.reason(1)?;
+    take_back(relay, params, Subject::Pubkey(key), &reason, move |now| {
         now.banned_pubkeys.contains(&key)
     })
     .await
@@ -41,14 +42,14 @@ pub(super) async fn unban_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Ans
 
 pub(super) async fn allow_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let subject = Subject::Pubkey(params.pubkey(0)?);
-    decide(relay, subject, allowed(params.reason(1)?)).await
+    decide(relay, params, subject, allowed(params.reason(1)?)).await
 }
 
 pub(super) async fn unallow_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let key = params.pubkey(0)?;
-    params.reason(1)?;
+    let reason = params.reason(1)?;
     let listed = !relay.moderation().allowed_pubkeys.is_empty();
-    let answer = take_back(relay, Subject::Pubkey(key), move |now| {
+    let answer = take_back(relay, params, Subject::Pubkey(key), &reason, move |now| {
         now.allowed_pubkeys.contains(&key)
     })
     .await;
@@ -60,7 +61,7 @@ pub(super) async fn unallow_pubkey(relay: &Arc<Relay>, params: &Params<'_>) -> A
 
 pub(super) async fn ban_event(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let id = params.event_id(0)?;
-    decide(relay, Subject::Event(id), denied(params.reason(1)?)).await?;
+    decide(relay, params, Subject::Event(id), denied(params.reason(1)?)).await?;
     let (reply, answer) = oneshot::channel();
     let submission = Submission {
         write: Write::Remove(id, Cause::Admin),
@@ -81,13 +82,14 @@ pub(super) async fn ban_event(relay: &Arc<Relay>, params: &Params<'_>) -> Answer
 
 pub(super) async fn allow_event(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let subject = Subject::Event(params.event_id(0)?);
-    decide(relay, subject, allowed(params.reason(1)?)).await
+    decide(relay, params, subject, allowed(params.reason(1)?)).await
 }
 
 /// Makes sure that a kind is taken; never keeps another one out.
 pub(super) async fn allow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let kind = params.kind(0)?;
-    let change = moderator::change(relay, move |now| {
+    let noted = noted(relay, params, &subject::kinds(&[kind]), "");
+    let change = moderator::change(relay, Some(noted), move |now| {
         let listed = (!now.allowed_kinds.is_empty()).then(|| allowed(String::new()));
         vec![Row::of(&Subject::Kind(kind), listed.as_ref())]
     });
@@ -104,7 +106,7 @@ pub(super) async fn disallow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> An
              allowonlykinds with those that shall be allowed"
         ));
     }
-    decide(relay, Subject::Kind(kind), denied(String::new())).await
+    decide(relay, params, Subject::Kind(kind), denied(String::new())).await
 }
 
 /// Lets no other kinds in than these; `"all"` ends the list. Additions come first, so that a crash between two batches of
@@ -122,7 +124,13 @@ pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) ->
             .map(|at| params.kind(at))
             .collect::<Result<_, String>>()?,
     };
-    let change = moderator::change(relay, move |now| {
+    let kinds: Vec<u16> = wanted.iter().copied().collect();
+    let about = match kinds.is_empty() {
+        true => "kinds:all".to_owned(),
+        false => subject::kinds(&kinds),
+    };
+    let noted = noted(relay, params, &about, "");
+    let change = moderator::change(relay, Some(noted), move |now| {
         let dropped = now
             .allowed_kinds
             .iter()
@@ -139,12 +147,12 @@ pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) ->
 
 pub(super) async fn block_address(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let subject = Subject::Address(params.address(0)?);
-    decide(relay, subject, denied(params.reason(1)?)).await
+    decide(relay, params, subject, denied(params.reason(1)?)).await
 }
 
 pub(super) async fn unblock_address(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let subject = Subject::Address(params.address(0)?);
-    take_back(relay, subject, |_| true).await
+    take_back(relay, params, subject, "", |_| true).await
 }
 
 fn allowed(reason: String) -> Standing {
@@ -162,22 +170,49 @@ fn denied(reason: String) -> Standing {
     }
 }
 
-async fn decide(relay: &Arc<Relay>, subject: Subject, standing: Standing) -> Answer {
-    let change = moderator::change(relay, move |_| vec![Row::of(&subject, Some(&standing))]);
+async fn decide(
+    relay: &Arc<Relay>,
+    params: &Params<'_>,
+    subject: Subject,
+    standing: Standing,
+) -> Answer {
+    let noted = noted(relay, params, &told(&subject), &standing.reason);
+    let change = moderator::change(relay, Some(noted), move |_| {
+        vec![Row::of(&subject, Some(&standing))]
+    });
     done(change.await)
 }
 
 /// Takes a decision back where it is the one that is meant.
 async fn take_back(
     relay: &Arc<Relay>,
+    params: &Params<'_>,
     subject: Subject,
+    reason: &str,
     is_meant: impl FnOnce(&Moderation) -> bool + 'static,
 ) -> Answer {
-    let change = moderator::change(relay, move |now| {
+    let noted = noted(relay, params, &told(&subject), reason);
+    let change = moderator::change(relay, Some(noted), move |now| {
         let row = is_meant(now).then(|| Row::of(&subject, None));
         row.into_iter().collect()
     });
     done(change.await)
+}
+
+/// What the log of decisions is told of a call.
+fn noted(relay: &Relay, params: &Params<'_>, subject: &str, reason: &str) -> Decision {
+    let now_s = relay.clock.now_s();
+    Decision::new(now_s, "management", params.method(), subject, reason)
+}
+
+/// A subject as the log of decisions names it.
+fn told(subject: &Subject) -> String {
+    match subject {
+        Subject::Pubkey(key) => subject::pubkey(key),
+        Subject::Event(id) => subject::event(id),
+        Subject::Kind(kind) => subject::kinds(&[*kind]),
+        Subject::Address(_) => subject::ADDRESS.to_owned(),
+    }
 }
 
 /// `true`, as NIP-86 has it, or what is wrong.

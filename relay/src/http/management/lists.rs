@@ -2,6 +2,8 @@
 //!
 //! Reasons are read from the store when they are asked for; memory holds only who and what is listed.
 
+use super::params::Params;
+use crate::decisions;
 use crate::event::{Event, EventId, lowercase_hex};
 use crate::filter::Filter;
 use crate::kinds::Kinds;
@@ -33,6 +35,18 @@ pub(super) async fn blocked_addresses(relay: &Arc<Relay>) -> Answer {
 
 pub(super) fn kinds(kinds: &Kinds) -> Value {
     kinds.iter().collect::<Vec<u16>>().into()
+}
+
+/// The log of decisions, newest first: those before a number, and at most so many.
+pub(super) async fn decisions(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
+    const ROWS_MAX: u64 = 1_000;
+    let before = params.number(0, 1..=u64::MAX)?;
+    let max = params.number(1, 1..=ROWS_MAX)?.unwrap_or(100);
+    let store = relay.store.clone();
+    let rows = read(relay, move || {
+        decisions::newest(&*store, before, max as usize)
+    });
+    Ok(rows.await?.iter().map(decisions::Row::told).collect())
 }
 
 /// How the relay does.

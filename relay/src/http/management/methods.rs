@@ -51,6 +51,11 @@ pub(super) const METHODS: &[Method] = &[
     changes("changerelaymode", "[mode]", 1, 1),
     changes("changerelaynotice", "[notice]", 1, 1),
     changes("changemaintenance", "[from, until]", 2, 2),
+    Method {
+        takes: "[before, max]",
+        most: 2,
+        ..reads("listdecisions")
+    },
     reads("stats"),
 ];
 
@@ -131,6 +136,7 @@ async fn carry_out(relay: &Arc<Relay>, name: &str, params: &Params<'_>) -> Resul
         "changerelaymode" => settings::change_mode(relay, params).await,
         "changerelaynotice" => settings::change_notice(relay, params).await,
         "changemaintenance" => settings::change_maintenance(relay, params).await,
+        "listdecisions" => lists::decisions(relay, params).await,
         "stats" => lists::stats(relay).await,
         _ => Err("this method is not carried out".to_owned()),
     }

@@ -4,6 +4,7 @@ use super::methods::Method;
 use crate::config::{IpRange, Pubkey};
 use crate::event::{EventId, PublicKey};
 use serde_json::Value;
+use std::ops::RangeInclusive;
 
 /// Longest reason. Characters.
 const REASON_CHARS: usize = 500;
@@ -37,6 +38,11 @@ impl<'v> Params<'v> {
         Err(format!("{name} takes {wanted}; {given} were given"))
     }
 
+    /// Of which method.
+    pub(super) fn method(&self) -> &'static str {
+        self.method
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.values.len()
@@ -68,6 +74,26 @@ impl<'v> Params<'v> {
         let kind = value.as_u64().or(digits);
         kind.and_then(|kind| u16::try_from(kind).ok())
             .ok_or_else(|| self.wrong(at, "a kind, 0 to 65535"))
+    }
+
+    /// A number within bounds, where there is one.
+    pub(super) fn number(
+        &self,
+        at: usize,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, String> {
+        match self.values.get(at) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let number = value.as_u64().filter(|number| bounds.contains(number));
+                let (least, most) = bounds.into_inner();
+                let allowed = match most {
+                    u64::MAX => format!("a whole number from {least} on"),
+                    most => format!("a whole number from {least} to {most}"),
+                };
+                number.map(Some).ok_or_else(|| self.wrong(at, &allowed))
+            }
+        }
     }
 
     /// An address or a network.
@@ -128,6 +154,7 @@ mod tests {
         let read = match method.name {
             "banpubkey" => params.pubkey(0).map(drop).and(params.reason(1).map(drop)),
             "banevent" => params.event_id(0).map(drop),
+            "listdecisions" => params.number(1, 1..=1_000).map(drop),
             "allowkind" => params.kind(0).map(drop),
             "blockip" => params.address(0).map(drop),
             _ => Ok(()),
@@ -151,6 +178,8 @@ mod tests {
             ("banpubkey", json!([hex, 7]), "parameter 2 must be text"),
             ("banpubkey", json!([hex, "x".repeat(501)]), "at most 500"),
             ("banevent", json!(["note1"]), "an event id"),
+            ("listdecisions", json!([null, 0]), "from 1 to 1000"),
+            ("listdecisions", json!([1, "many"]), "from 1 to 1000"),
             ("allowkind", json!([65_536]), "a kind, 0 to 65535"),
             ("allowkind", json!([-1]), "a kind, 0 to 65535"),
             ("blockip", json!(["10.0.0.0/33"]), "an IP address or CIDR"),

@@ -91,7 +91,7 @@ fn unless_empty(text: String) -> Option<String> {
 }
 
 async fn change(relay: &Arc<Relay>, edit: impl FnOnce(&mut Settings) + 'static) -> Answer {
-    let changed = moderator::change(relay, move |now| {
+    let changed = moderator::change(relay, None, move |now| {
         let mut settings = now.settings.clone();
         edit(&mut settings);
         vec![Row::of_settings(&settings)]

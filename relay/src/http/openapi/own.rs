@@ -49,6 +49,23 @@ pub(super) fn paths(is_managed: bool) -> Map<String, Value> {
             json!({ "text/plain": {} }),
         ),
         (
+            "/policy",
+            "getPolicy",
+            "The rules under which the relay is run; 404 where the operator publishes none",
+            json!({
+                "text/html": {},
+                "text/markdown": {},
+                "text/plain": {},
+                "application/json": { "schema": { "type": "object" } },
+            }),
+        ),
+        (
+            "/.well-known/security.txt",
+            "getSecurityContact",
+            "To whom weaknesses are reported (RFC 9116); 404 where nobody is named",
+            json!({ "text/plain": {} }),
+        ),
+        (
             "/openapi.json",
             "getDescription",
             "This document",
@@ -64,6 +81,7 @@ pub(super) fn paths(is_managed: bool) -> Map<String, Value> {
     for (path, id, summary, content) in pages {
         paths.insert(path.to_owned(), json!({ "get": get(id, summary, content) }));
     }
+    paths.insert("/own/events".to_owned(), json!({ "get": own_events() }));
     paths["/metrics"]["get"]["security"] = json!([{}, { "bearer": [] }]);
     if is_managed {
         paths["/"]["post"] = management();
@@ -90,6 +108,21 @@ fn status() -> Value {
         "required": ["status"],
     });
     json!({ "application/json": { "schema": schema } })
+}
+
+fn own_events() -> Value {
+    let lines = json!({ "application/x-ndjson": {} });
+    let summary =
+        "All events that the signer of the request has published, one a line, oldest first";
+    let mut operation = get("getOwnEvents", summary, lines);
+    operation["security"] = json!([{ "nip98": [] }]);
+    operation["parameters"] = json!([{
+        "name": "since",
+        "in": "query",
+        "description": "Leaves out what is older; seconds since 1970. For going on where a stream broke off.",
+        "schema": { "type": "integer", "minimum": 0 },
+    }]);
+    operation
 }
 
 /// NIP-86.

@@ -6,7 +6,10 @@ use super::plan::{Decision, Plan, Planner};
 use super::record;
 use super::room::Admission;
 use crate::event::Event;
-use crate::store::{Cause, CommitPolicy, KvWrites, MAX_KEY_BYTES, Outcome, Stored, Write, refusal};
+use crate::store::{
+    Cause, CommitPolicy, KvWrites, MAX_KEY_BYTES, Outcome, StoreError, Stored, Write, chain,
+    refusal,
+};
 use std::sync::Arc;
 
 /// Answers every write and leaves the difference in the planner's overlay.
@@ -55,6 +58,7 @@ pub(super) fn decide(
                     put_kv(&mut planner.overlay, KvWrites::from([row]))
                 }
             }
+            Write::Append { space, entry } => append(&mut planner, space, entry)?,
         });
     }
     let someone_vanishes = !planner.overlay.vanishing.is_empty();
@@ -127,6 +131,25 @@ fn store(
         expires_at: plan.expires_at,
         event: event.clone(),
     }))
+}
+
+/// Whoever fills the store must not keep the operator's decisions from being written down.
+fn append(planner: &mut Planner<'_>, space: &str, entry: &[u8]) -> Result<Outcome> {
+    let of_batch = (space.to_owned(), Vec::new())..(space.to_owned(), chain::BEYOND.to_vec());
+    let of_batch = planner.overlay.kv.range(of_batch).next_back();
+    let below = match of_batch {
+        Some(_) => None,
+        None => super::kv::last(planner.txn, planner.tables, space, &chain::BEYOND)?,
+    };
+    let last = match of_batch {
+        Some(((_, key), value)) => value.as_deref().map(|value| (key.as_slice(), value)),
+        None => below.as_ref().map(|(key, value)| (&key[..], &value[..])),
+    };
+    let row = chain::next(last, entry);
+    let (key, value) =
+        row.ok_or_else(|| StoreError::Corrupt(format!("{space} has no last row")))?;
+    let row = ((space.to_owned(), key), Some(value));
+    Ok(put_kv(&mut planner.overlay, KvWrites::from([row])))
 }
 
 fn put_kv(overlay: &mut Overlay, rows: KvWrites) -> Outcome {

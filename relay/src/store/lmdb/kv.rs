@@ -55,6 +55,22 @@ pub(super) fn scan<T: Transaction>(
     Ok(rows)
 }
 
+/// The last row of a key space whose key is below `beyond`.
+pub(super) fn last<T: Transaction>(
+    txn: &T,
+    tables: &Tables,
+    extension: &str,
+    beyond: &[u8],
+) -> Result<Option<KvRow>> {
+    let Some(number) = meta::extension_number(txn, tables, extension)? else {
+        return Ok(None);
+    };
+    let mut walk = Walk::new(txn, tables.of(Table::Extension))?;
+    let found = walk.before(&keys::extension(number, beyond))?;
+    let within = number.to_be_bytes();
+    Ok(found.and_then(|(key, value)| Some((key.strip_prefix(&within)?.to_vec(), value.to_vec()))))
+}
+
 fn check_length(key: &[u8]) -> Result<()> {
     match key.len() {
         length if length > MAX_KEY_BYTES => Err(StoreError::KeyTooLong(length).into()),

@@ -2,9 +2,10 @@
 
 use super::State;
 use crate::event::{Address, Event, EventId, PublicKey, lowercase_hex};
+use crate::reason::Reason;
 use crate::store::{
     Cause, Change, CommitPolicy, KvWrites, MAX_KEY_BYTES, Outcome, StoreError, Stored, TxnRead,
-    refusal,
+    chain, refusal,
 };
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -209,6 +210,18 @@ impl State {
             cause,
         };
         self.removals.insert(self.last_row, removed);
+    }
+
+    pub(super) fn append(&mut self, space: &str, entry: &[u8]) -> Outcome {
+        let rows = (space.to_owned(), Vec::new())..(space.to_owned(), chain::BEYOND.to_vec());
+        let last = self.kv.range(rows).next_back();
+        let last = last.map(|((_, key), value)| (key.as_slice(), value.as_slice()));
+        match chain::next(last, entry) {
+            Some((key, value)) => {
+                self.put_kv(KvWrites::from([((space.to_owned(), key), Some(value))]))
+            }
+            None => Outcome::Refused(Reason::internal()),
+        }
     }
 
     pub(super) fn put_kv(&mut self, rows: KvWrites) -> Outcome {

@@ -1,0 +1,226 @@
+//! Who may stream out all own events at the moment: as often, and as many at a time, as `[own_events]` says.
+//!
+//! Invariant: a key has one stream at a time, and an address a quarter of the places, so that nobody keeps others from
+//! leaving. Pure but for the clock. Not here: who somebody is (`nips/nip98`), and what is streamed (`flow/own_events`).
+
+use crate::clock::Clock;
+use crate::config::OwnEvents;
+use crate::event::PublicKey;
+use crate::extension::RateLimiter;
+use crate::nips::nip98::ReplayGuard;
+use crate::rate_limit::Client;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The places and the counts.
+#[derive(Debug)]
+pub struct OwnEventsGate {
+    clock: Arc<dyn Clock>,
+    /// Authorizations that were used here.
+    pub seen: ReplayGuard,
+    rates: Mutex<Rates>,
+    running: Arc<Mutex<Running>>,
+}
+
+/// Why somebody gets no stream now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// As often as is allowed.
+    #[error("too many requests for own events; try again later")]
+    TooOften {
+        /// How long until it may work.
+        retry_after: Duration,
+    },
+    /// This key has one.
+    #[error("a stream of your events is running already; one at a time")]
+    Running,
+    /// All places are taken, or those of this address.
+    #[error("too many are taking their events along at the moment; try again in a minute")]
+    Full,
+}
+
+/// Made anew where the table has other numbers: then counts begin anew.
+#[derive(Debug)]
+struct Rates {
+    per_key: (u32, Arc<RateLimiter>),
+    per_ip: (u32, Arc<RateLimiter>),
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    keys: HashSet<PublicKey>,
+    by_address: HashMap<Client, u32>,
+}
+
+/// A stream's place, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    running: Arc<Mutex<Running>>,
+    key: PublicKey,
+    address: Option<Client>,
+}
+
+impl OwnEventsGate {
+    /// With nobody in it.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let limiter = |max| (max, Arc::new(RateLimiter::new(max, HOUR, clock.clone())));
+        let table = OwnEvents::default();
+        OwnEventsGate {
+            seen: ReplayGuard::starting(clock.now_s()),
+            rates: Mutex::new(Rates {
+                per_key: limiter(table.max_per_hour),
+                per_ip: limiter(table.max_per_hour_per_ip),
+            }),
+            running: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Counts a request, before anything dear is done for it.
+    pub fn knock(&self, table: &OwnEvents, ip: IpAddr) -> Result<(), NotNow> {
+        let Some(Client::Address(address)) = counted(ip) else {
+            return Ok(());
+        };
+        let (_, per_ip) = self.rates(table);
+        take(&per_ip, &address.to_string())
+    }
+
+    /// A place for the owner of a key.
+    pub fn enter(&self, table: &OwnEvents, ip: IpAddr, key: PublicKey) -> Result<Place, NotNow> {
+        let address = counted(ip);
+        let (per_key, _) = self.rates(table);
+        let mut running = lock(&self.running);
+        if running.keys.contains(&key) {
+            return Err(NotNow::Running);
+        }
+        let from_there = address.and_then(|address| running.by_address.get(&address).copied());
+        let share = (table.max_at_a_time / 4).max(1);
+        if running.keys.len() >= table.max_at_a_time as usize
+            || from_there.unwrap_or_default() >= share
+        {
+            return Err(NotNow::Full);
+        }
+        take(&per_key, &key.to_hex())?;
+        running.keys.insert(key);
+        if let Some(address) = address {
+            *running.by_address.entry(address).or_default() += 1;
+        }
+        Ok(Place {
+            running: self.running.clone(),
+            key,
+            address,
+        })
+    }
+
+    fn rates(&self, table: &OwnEvents) -> (Arc<RateLimiter>, Arc<RateLimiter>) {
+        let mut rates = lock(&self.rates);
+        let keep_up = |of: &mut (u32, Arc<RateLimiter>), max| {
+            if of.0 != max {
+                *of = (
+                    max,
+                    Arc::new(RateLimiter::new(max, HOUR, self.clock.clone())),
+                );
+            }
+        };
+        keep_up(&mut rates.per_key, table.max_per_hour);
+        keep_up(&mut rates.per_ip, table.max_per_hour_per_ip);
+        (rates.per_key.1.clone(), rates.per_ip.1.clone())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut running = lock(&self.running);
+        running.keys.remove(&self.key);
+        let Some(address) = self.address else {
+            return;
+        };
+        if let Some(held) = running.by_address.get_mut(&address) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                running.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// Whom an address counts for; behind a proxy that is not trusted everybody seems to come from this machine.
+fn counted(ip: IpAddr) -> Option<Client> {
+    (!ip.to_canonical().is_loopback()).then(|| Client::from_address(ip))
+}
+
+fn take(limiter: &RateLimiter, key: &str) -> Result<(), NotNow> {
+    let taken = limiter.try_take(key);
+    taken.map_err(|retry_after| NotNow::TooOften { retry_after })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::clock::FakeClock;
+
+    fn key(byte: u8) -> PublicKey {
+        PublicKey::from_byte_array([byte; 32])
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    fn gate() -> (Arc<FakeClock>, OwnEventsGate) {
+        let clock = Arc::new(FakeClock::at_s(1_700_000_000));
+        (clock.clone(), OwnEventsGate::new(clock))
+    }
+
+    #[test]
+    fn c29_a_key_has_one_stream_and_an_address_a_quarter_of_the_places() {
+        let table = OwnEvents {
+            max_at_a_time: 8,
+            ..OwnEvents::default()
+        };
+        let (_, gate) = gate();
+        let first = gate.enter(&table, ip(1), key(1)).unwrap();
+        let enter = |last, byte| gate.enter(&table, ip(last), key(byte));
+        assert_eq!(enter(2, 1).unwrap_err(), NotNow::Running);
+        let second = enter(1, 2).unwrap();
+        assert_eq!(enter(1, 3).unwrap_err(), NotNow::Full);
+        drop(first);
+        let third = enter(1, 3).unwrap();
+        let others: Vec<Place> = (4..10).map(|it| enter(it, it).unwrap()).collect();
+        assert_eq!(enter(99, 99).unwrap_err(), NotNow::Full);
+        drop((second, third, others));
+        let running = lock(&gate.running);
+        assert!(running.keys.is_empty() && running.by_address.is_empty());
+    }
+
+    #[test]
+    fn c29_own_events_are_streamed_so_often_in_an_hour() {
+        let mut table = OwnEvents {
+            max_per_hour: 2,
+            max_per_hour_per_ip: 3,
+            ..OwnEvents::default()
+        };
+        let (clock, gate) = gate();
+        let come = |table: &OwnEvents| gate.enter(table, ip(1), key(1)).map(drop);
+        assert_eq!((come(&table), come(&table)), (Ok(()), Ok(())));
+        assert!(matches!(come(&table), Err(NotNow::TooOften { .. })));
+        clock.advance(HOUR * 2);
+        assert_eq!(come(&table), Ok(()));
+        let knocks: Vec<_> = (0..4).map(|_| gate.knock(&table, ip(1)).is_ok()).collect();
+        assert_eq!(knocks, [true, true, true, false]);
+        assert!(gate.knock(&table, ip(2)).is_ok());
+        let local = IpAddr::from([127, 0, 0, 1]);
+        assert!((0..9).all(|_| gate.knock(&table, local).is_ok()));
+        table.max_per_hour_per_ip = 4;
+        assert!(gate.knock(&table, ip(1)).is_ok(), "another number");
+    }
+}
