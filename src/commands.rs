@@ -27,7 +27,7 @@ pub(crate) use run::UnknownCommand;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::{Path, PathBuf};
-use trellis_relay::config::{ConfigError, Loaded, process_environment};
+use trellis_relay::config::{ConfigError, Ephemeral, Loaded, process_environment};
 use trellis_relay::extension::{Compiled, ExtensionError};
 
 /// An extensible Nostr relay.
@@ -168,6 +168,8 @@ impl ConfigFile {
 pub(crate) enum WrongConfig {
     #[error(transparent)]
     Core(#[from] ConfigError),
+    #[error(transparent)]
+    Ephemeral(#[from] Ephemeral),
     #[error("{}: {problem}", file.display())]
     Extension {
         file: PathBuf,
