@@ -6,6 +6,7 @@ mod closed_pipe;
 mod compact;
 mod config;
 mod delete;
+mod doctor;
 mod export;
 mod extensions;
 mod health;
@@ -59,6 +60,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask a running relay how it is.
     Health(health::Health),
+    /// Find out whether the relay has what it needs.
+    Doctor(doctor::Doctor),
     /// Store events from JSON lines.
     Import(import::Import),
     /// Write stored events as JSON lines.
@@ -94,6 +97,7 @@ impl Arguments {
         match self.command {
             Command::Serve(serve) => serve.run(extensions),
             Command::Health(health) => health.run(),
+            Command::Doctor(doctor) => doctor.run(extensions),
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
             Command::Delete(delete) => delete.run(extensions),

@@ -13,6 +13,7 @@ mod communities;
 mod config;
 mod epoch_routes;
 mod epochs;
+mod examination;
 mod failure;
 mod federation;
 mod information;
@@ -145,6 +146,10 @@ impl Extension for LivekitToken {
             true => Health::Ok,
             false => Health::Down("LiveKit does not answer".to_owned()),
         }
+    }
+
+    async fn examine(config: Config, _at: Examination) -> Findings {
+        examination::examine(config).await
     }
 
     fn reload(&self, new: &Config) -> Reload {
