@@ -13,6 +13,13 @@ async fn relay() -> TestRelay {
     TestRelay::setup().config(CONFIG).start().await
 }
 
+/// A connection that has begun: the relay's session comes a moment after the handshake.
+async fn connected(relay: &TestRelay) -> Client {
+    let mut client = relay.connect().await;
+    client.settle().await;
+    client
+}
+
 /// Whether a connection is still served.
 async fn is_open(client: &mut Client) -> bool {
     if client.closed().now_or_never().is_some() {
@@ -33,7 +40,7 @@ async fn d3_connections_that_began_together_do_not_end_together() {
     let relay = relay().await;
     let mut clients = Vec::new();
     for _ in 0..40 {
-        clients.push(relay.connect().await);
+        clients.push(connected(&relay).await);
     }
     // The middle of the last seventh. That all have drawn a time on one side of it will not be seen.
     relay.clock().advance(Duration::from_secs(65 * 60));
@@ -61,7 +68,7 @@ async fn d3_connections_that_began_together_do_not_end_together() {
 #[tokio::test]
 async fn d3_events_that_a_connection_has_brought_are_answered_before_it_ends() {
     let relay = relay().await;
-    let (mut busy, mut idle) = (relay.connect().await, relay.connect().await);
+    let (mut busy, mut idle) = (connected(&relay).await, connected(&relay).await);
     let held = relay.faults().hold_commits();
     let note = Author::new(1).note("on its way");
     busy.send_event(&note).await;
@@ -79,7 +86,7 @@ async fn d3_events_that_a_connection_has_brought_are_answered_before_it_ends() {
 #[tokio::test]
 async fn d3_an_answer_that_never_comes_does_not_keep_a_connection() {
     let relay = relay().await;
-    let (mut busy, mut idle) = (relay.connect().await, relay.connect().await);
+    let (mut busy, mut idle) = (connected(&relay).await, connected(&relay).await);
     let held = relay.faults().hold_commits();
     busy.send_event(&Author::new(1).note("for ever")).await;
     held.until_one_waits().await;

@@ -117,17 +117,12 @@ pub(super) async fn compare(server: &Url, web: &Web, found: &mut Findings) {
         "behind"
     };
     let told = format!("{off_s} s {direction} {server}");
-    match off_s {
-        0..=NEAR_S => found.ok(CHECK, format!("as that of {server}, to {NEAR_S} s")),
-        0..=FAR_OFF_S => found.warn(
-            CHECK,
-            told,
-            "have it set by NTP: timedatectl set-ntp true, or chrony",
-        ),
-        _ => found.fail(
-            CHECK,
-            told,
-            "have it set by NTP: timedatectl set-ntp true, or chrony",
-        ),
+    const ADVICE: &str = "have it set by NTP: timedatectl set-ntp true, or chrony";
+    if off_s <= NEAR_S {
+        found.ok(CHECK, format!("as that of {server}, to {NEAR_S} s"));
+    } else if off_s <= FAR_OFF_S {
+        found.warn(CHECK, told, ADVICE);
+    } else {
+        found.fail(CHECK, told, ADVICE);
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
         found.warn(
             "database",
             format!("{} is another user's, so it was not opened", data.display()),
-            "run trellis doctor as the user that the relay runs as",
+            disk::AS_ITS_USER,
         );
         return match is_served(config) {
             true => Relay::Runs,

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use trellis_relay::config::{Config, Loaded};
 use trellis_relay::extension::Findings;
 
+/// What lets the doctor look into what it left alone.
+pub(super) const AS_ITS_USER: &str = "run trellis doctor as the user that the relay runs as";
 /// With less room the relay cannot set aside what removals need on a full disk.
 const LEAST_FREE_BYTES: u64 = 256 << 20;
 /// The operators' guide calls a disk critical that is fuller.
@@ -54,7 +56,7 @@ pub(super) fn look(loaded: &Loaded, found: &mut Findings) {
                 "{} is another user's, so nothing was written there",
                 folder.display()
             ),
-            "run trellis doctor as the user that the relay runs as",
+            AS_ITS_USER,
         );
     }
 }
