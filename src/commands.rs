@@ -7,6 +7,7 @@ mod compact;
 mod config;
 mod decisions;
 mod delete;
+mod doctor;
 mod export;
 mod extensions;
 mod health;
@@ -28,7 +29,7 @@ pub(crate) use run::UnknownCommand;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::{Path, PathBuf};
-use trellis_relay::config::{ConfigError, Loaded, process_environment};
+use trellis_relay::config::{ConfigError, Ephemeral, Loaded, process_environment};
 use trellis_relay::extension::{Compiled, ExtensionError};
 
 /// An extensible Nostr relay.
@@ -60,6 +61,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask a running relay how it is.
     Health(health::Health),
+    /// Find out whether the relay has what it needs.
+    Doctor(doctor::Doctor),
     /// Store events from JSON lines.
     Import(import::Import),
     /// Write stored events as JSON lines.
@@ -97,6 +100,7 @@ impl Arguments {
         match self.command {
             Command::Serve(serve) => serve.run(extensions),
             Command::Health(health) => health.run(),
+            Command::Doctor(doctor) => doctor.run(extensions),
             Command::Import(import) => import.run(extensions),
             Command::Export(export) => export.run(extensions),
             Command::Delete(delete) => delete.run(extensions),
@@ -172,6 +176,8 @@ impl ConfigFile {
 pub(crate) enum WrongConfig {
     #[error(transparent)]
     Core(#[from] ConfigError),
+    #[error(transparent)]
+    Ephemeral(#[from] Ephemeral),
     #[error("{}: {problem}", file.display())]
     Extension {
         file: PathBuf,

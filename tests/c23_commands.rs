@@ -7,9 +7,10 @@ fn setup() -> Setup {
     trellis!().front(Front::Server)
 }
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "serve",
     "health",
+    "doctor",
     "import",
     "export",
     "delete",

@@ -70,6 +70,7 @@ const HOMES: [(&str, &[&str]); 8] = [
             // Programs of their own, without a host.
             "extensions/qube-agent/src/download",
             "extensions/qube-tools/src/rest",
+            "src/commands/doctor/web.rs",
         ],
     ),
     ("nostr_sdk::", &["extensions/qube-client/src"]),

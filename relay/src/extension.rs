@@ -14,6 +14,7 @@ mod checkup;
 mod commit;
 mod compiled;
 mod error;
+mod examination;
 mod extension_host;
 mod failure;
 mod follow;
@@ -65,6 +66,7 @@ pub use breaker::BreakerSettings;
 pub use commit::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, CommitError, CommitHooks, CommitTx};
 pub use compiled::Compiled;
 pub use error::ExtensionError;
+pub use examination::{Endpoint, Examination, Finding, Findings, Grade, examine};
 pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables, check};
 pub use failure::{BuildError, HookError, TaskError};
 pub use group_membership::{GroupFacts, GroupMembership, GroupsUnavailable};
@@ -244,6 +246,26 @@ pub trait Extension: Sized + Send + Sync + 'static {
     /// ```
     fn health(&self) -> Health {
         Health::Ok
+    }
+
+    /// For `trellis doctor`: what an operator should know before clients come, by the table alone. Asks others whom the
+    /// extension needs whether they are there and let it in, changes nothing, and works whether or not a relay runs on the
+    /// same data. Cut off after 20 seconds.
+    ///
+    /// ```
+    /// use trellis_relay::extension::prelude::*;
+    /// async fn examine(greeting: String, at: Examination) -> Findings {
+    ///     let mut found = Findings::default();
+    ///     let file = at.data_dir().join("greeter.db");
+    ///     match file.exists() || greeting.is_empty() {
+    ///         true => found.ok("greetings", "who was greeted is remembered"),
+    ///         false => found.warn("greetings", "nobody was greeted yet", "start the relay"),
+    ///     }
+    ///     found
+    /// }
+    /// ```
+    fn examine(_config: Self::Config, _at: Examination) -> impl Future<Output = Findings> + Send {
+        async { Findings::default() }
     }
 }
 

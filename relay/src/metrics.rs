@@ -70,7 +70,7 @@ pub const TABLE: &[Described] = &[
     gauge("trellis_connections", &[], "Open WebSocket connections."),
     gauge("trellis_connections_max", &[], "`network.max_connections`."),
     counter("trellis_connections_refused_total", &["reason"], "Handshakes that were refused: `relay_full` (`network.max_connections`), `address_full` (`network.max_connections_per_ip`), `blocked` (an address that the operator blocked), `rate_limited`."),
-    counter("trellis_disconnections_total", &["reason"], "Connections that ended: `gone` (by the client), `idle`, `protocol`, `shutdown`, `too_big`, `too_slow` (a client that did not read), `blocked` (an address that the operator blocked), `rate_limited` (too many bytes)."),
+    counter("trellis_disconnections_total", &["reason"], "Connections that ended: `gone` (by the client), `idle`, `lifetime` (`network.connection_lifetime`), `protocol`, `shutdown`, `too_big`, `too_slow` (a client that did not read), `blocked` (an address that the operator blocked), `rate_limited` (too many bytes)."),
     counter("trellis_ephemeral_dropped_total", &[], "Ephemeral events that one worker did not get because its inbox was full."),
     counter("trellis_events_accepted_total", &["how"], "Events answered OK: `stored`, `ephemeral`, or `silent` (taken by an extension and not stored)."),
     counter("trellis_events_duplicate_total", &[], "Events that were stored already."),

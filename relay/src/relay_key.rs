@@ -40,11 +40,21 @@ pub enum RelayKeyError {
 /// Reads the key in the data directory, or makes one that only the relay's user can read.
 pub fn load_or_make(data: &Path) -> Result<Keys, RelayKeyError> {
     let file = data.join(FILE);
+    match load(data)? {
+        Some(keys) => Ok(keys),
+        None => make(data, &file).map_err(|source| RelayKeyError::Write { file, source }),
+    }
+}
+
+/// Reads the key in the data directory, if there is one.
+pub fn load(data: &Path) -> Result<Option<Keys>, RelayKeyError> {
+    let file = data.join(FILE);
     match fs::read_to_string(&file) {
-        Ok(text) => Keys::parse(text.trim()).map_err(|_| RelayKeyError::NoKey(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make(data, &file).map_err(|source| RelayKeyError::Write { file, source })
-        }
+        Ok(text) => match Keys::parse(text.trim()) {
+            Ok(keys) => Ok(Some(keys)),
+            Err(_) => Err(RelayKeyError::NoKey(file)),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RelayKeyError::Read { file, source }),
     }
 }

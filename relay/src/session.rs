@@ -3,10 +3,12 @@
 //! Invariant: messages of a client take effect in the order in which they came. Where one has to wait (for an
 //! extension, for room in the budget) the front reads no further until [`Session::on_text`]'s future is done.
 
+mod lifetime;
 mod query_slot;
 mod reconciliation;
 mod staleness;
 
+use lifetime::Lifetime;
 pub use query_slot::QuerySlot;
 pub use reconciliation::{Reconciliation, SealedItems, SetAge};
 pub use staleness::{Begun, Staleness};
@@ -57,6 +59,9 @@ pub struct Session {
     /// What is to be looked at anew.
     pub staleness: Staleness,
     closing: Cell<Option<CloseCause>>,
+    lifetime: Lifetime,
+    /// EVENTs that passed the relay's own checks and have no OK yet.
+    unanswered: Cell<u32>,
     last_heard: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
     /// Bytes written since the last step that counted.
@@ -91,6 +96,8 @@ pub enum CloseCause {
     Shutdown,
     /// Nothing came for `network.idle_timeout`.
     Idle,
+    /// It has lived for `network.connection_lifetime`.
+    Lifetime,
     /// The client does not read what it asked for.
     TooSlow,
     /// The client closed, or its socket is gone.
@@ -111,6 +118,7 @@ impl CloseCause {
         match self {
             CloseCause::Shutdown => Some((1001, "the relay stops")),
             CloseCause::Idle => Some((1001, "nothing was heard for too long")),
+            CloseCause::Lifetime => Some((1001, "connections end after a while here; come again")),
             CloseCause::Protocol => Some((1002, "the frame breaks RFC 6455")),
             CloseCause::TooBig => Some((1009, "the message is too long")),
             CloseCause::Blocked => Some((1008, "your address is blocked")),
@@ -124,6 +132,7 @@ impl CloseCause {
         match self {
             CloseCause::Shutdown => "shutdown",
             CloseCause::Idle => "idle",
+            CloseCause::Lifetime => "lifetime",
             CloseCause::TooSlow => "too_slow",
             CloseCause::Gone => "gone",
             CloseCause::Protocol => "protocol",
@@ -157,6 +166,8 @@ impl Session {
             admissions: RefCell::default(),
             staleness: Staleness::default(),
             closing: Cell::new(None),
+            lifetime: Lifetime::begin(worker.relay.clock.monotonic()),
+            unanswered: Cell::new(0),
             last_heard: Cell::new(Instant::now()),
             blocked_since: Cell::new(None),
             written: Cell::new(0),
@@ -331,6 +342,22 @@ impl Session {
         }
     }
 
+    /// Whether further messages are taken from the client: neither while the relay stops nor once the connection has lived
+    /// its time.
+    pub fn is_reading(&self) -> bool {
+        self.worker.is_reading() && !self.lifetime.is_over()
+    }
+
+    /// An EVENT has passed the relay's own checks: its OK follows.
+    pub(crate) fn owe_answer(&self) {
+        self.unanswered.set(self.unanswered.get() + 1);
+    }
+
+    /// That OK is sent.
+    pub(crate) fn gave_answer(&self) {
+        self.unanswered.set(self.unanswered.get().saturating_sub(1));
+    }
+
     /// Why the connection is to end, if it is.
     pub fn closing(&self) -> Option<CloseCause> {
         if self.closing.get().is_none() && self.outbox.borrow().overflowed() {
@@ -397,6 +424,12 @@ impl Session {
             self.cut(); // should the close frame of another cause be what the client does not take
         } else if self.closing().is_some() {
             // The overflow of an outbox is noticed here where the front is stuck.
+        } else if self.lifetime.ends(
+            self.worker.relay.clock.monotonic(),
+            network.connection_lifetime.duration(),
+            self.unanswered.get() > 0,
+        ) {
+            self.close(CloseCause::Lifetime);
         } else if quiet >= network.idle_timeout.duration() {
             self.close(CloseCause::Idle);
         } else if quiet >= network.ping_interval.duration() && !self.pinged.get() {

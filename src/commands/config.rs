@@ -1,6 +1,6 @@
 //! `trellis config`: whether a configuration is right, what every key is and why, and what keys there are.
 
-use super::{ConfigFile, hooks};
+use super::{ConfigFile, WrongConfig, hooks};
 use clap::{Args, Subcommand};
 use std::io::Write as _;
 use trellis_relay::config;
@@ -39,6 +39,7 @@ impl ConfigCommand {
         match self {
             ConfigCommand::Check(file) => {
                 let loaded = file.load(extensions)?;
+                loaded.check_durability().map_err(WrongConfig::from)?;
                 for note in &loaded.notes {
                     writeln!(out, "note: {note}")?;
                 }

@@ -63,7 +63,7 @@ impl Health {
 
 /// What is asked for, and where.
 #[derive(Debug, PartialEq)]
-struct Page {
+pub(super) struct Page {
     /// A name or an address, without brackets.
     host: String,
     port: u16,
@@ -97,7 +97,7 @@ impl Page {
     }
 
     /// Whoever listens on every address is asked at the loopback address.
-    fn of_own_relay(network: &Network) -> Result<Self, WrongArguments> {
+    pub(super) fn of_own_relay(network: &Network) -> Result<Self, WrongArguments> {
         if network.port == 0 {
             let words = "network.port is 0, so the system has chosen one; name it: --url http://127.0.0.1:PORT";
             return Err(WrongArguments(words.to_owned()));
@@ -123,7 +123,7 @@ impl Page {
     }
 
     /// The whole answer, within this time.
-    fn ask(&self, timeout: Duration) -> io::Result<Vec<u8>> {
+    pub(super) fn ask(&self, timeout: Duration) -> io::Result<Vec<u8>> {
         let deadline = Instant::now() + timeout;
         let mut socket = self.connect(deadline)?;
         let request = format!(
@@ -175,7 +175,7 @@ fn late() -> io::Error {
 }
 
 /// Status and body of an answer without transfer coding, which the relay's pages have none of.
-fn parse(answer: &[u8]) -> Option<(u16, String)> {
+pub(super) fn parse(answer: &[u8]) -> Option<(u16, String)> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let (version, rest) = head.split_once(' ')?;

@@ -1,6 +1,6 @@
 //! `trellis serve`: runs the relay until it is told to stop.
 
-use super::{ConfigFile, logging};
+use super::{ConfigFile, WrongConfig, logging};
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -38,6 +38,7 @@ impl Serve {
             _ => stream::pending().boxed(),
         };
         let loaded = self.file.load(extensions)?;
+        loaded.check_durability().map_err(WrongConfig::from)?;
         let _logging = logging::start_serving(&loaded.config.log, Arc::new(SystemClock))?;
         for note in &loaded.notes {
             tracing::info!("{note}");

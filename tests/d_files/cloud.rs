@@ -133,9 +133,12 @@ fn d2_services_start_with_what_their_variables_say() {
                 .replace("RELAY_HOST", "relay.example.com")
                 .replace("PROJECT_ID", "some-project");
         }
-        let explained = checked(variables).to_string();
+        let explained = checked(variables.clone()).to_string();
         assert!(explained.contains("wss://relay.example.com"), "{explained}");
         assert!(explained.contains("some-project"), "{explained}");
+        // The disk is not durable, and whoever deploys the file has said that it need not be.
+        let setting = "TRELLIS_DATA__ALLOW_EPHEMERAL";
+        assert_eq!(variables.get(setting).map(String::as_str), Some("true"));
         let text = read(&format!("deploy/knative/{profile}.yaml"));
         let secret = text.split("METRICS_AUTH_KEY").nth(1);
         assert!(

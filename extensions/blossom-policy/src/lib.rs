@@ -13,6 +13,7 @@ mod blob;
 mod block_lists;
 mod commands;
 mod config;
+mod examination;
 #[cfg(test)]
 mod ground;
 mod holdings;
@@ -146,6 +147,10 @@ impl Extension for BlossomPolicy {
 
     fn health(&self) -> Health {
         self.standing.health()
+    }
+
+    async fn examine(config: Config, at: Examination) -> Findings {
+        examination::examine(config, at).await
     }
 
     fn reload(&self, new: &Config) -> Reload {

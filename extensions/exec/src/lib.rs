@@ -129,6 +129,18 @@ impl Extension for Exec {
         Ok(())
     }
 
+    async fn examine(config: Config, _at: Examination) -> Findings {
+        let mut found = Findings::default();
+        for program in &config.programs {
+            let name = &program.name;
+            match preflight::check(program) {
+                Ok(()) => found.ok(name, "the program can be started"),
+                Err(problem) => found.fail(name, problem, "mend [extensions.exec]"),
+            }
+        }
+        found
+    }
+
     fn health(&self) -> Health {
         let programs = self.guards.iter().map(|guard| &guard.program);
         let complaints: Vec<String> = programs.filter_map(|program| program.complaint()).collect();

@@ -14,6 +14,7 @@ mod config;
 mod decisions;
 mod epoch_routes;
 mod epochs;
+mod examination;
 mod failure;
 mod federation;
 mod information;
@@ -146,6 +147,10 @@ impl Extension for LivekitToken {
             true => Health::Ok,
             false => Health::Down("LiveKit does not answer".to_owned()),
         }
+    }
+
+    async fn examine(config: Config, _at: Examination) -> Findings {
+        examination::examine(config).await
     }
 
     fn reload(&self, new: &Config) -> Reload {

@@ -4,6 +4,7 @@
 //! Deliberately not here: tokens of participants (`minting`), and what rooms mean.
 
 use crate::watch;
+use livekit_api::services::egress::{EgressClient, EgressListOptions};
 use livekit_api::services::room::{CreateRoomOptions, RoomClient};
 use livekit_api::services::{ServerError, ServiceError};
 use livekit_protocol::{ParticipantInfo, Room};
@@ -15,7 +16,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// LiveKit, as this operator runs it.
 pub(crate) struct LiveKit {
     rooms: RoomClient,
+    egress: EgressClient,
 }
+
+/// Whether anything leaves rooms but to participants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// LiveKit could not have it done.
+    Impossible,
+    /// It could, and nothing is under way.
+    Possible,
+    /// So many are under way.
+    Under(usize),
+}
+
+/// What LiveKit says where no service that records can be reached.
+const NO_EGRESS: &str = "egress not connected";
 
 /// LiveKit did not answer, or said no.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +51,10 @@ impl LiveKit {
     /// `url` may begin with `ws://`, `wss://`, `http://` or `https://`.
     pub(crate) fn new(url: &str, api_key: &str, api_secret: &str) -> Self {
         let rooms = RoomClient::with_api_key(url, api_key, api_secret);
+        let egress = EgressClient::with_api_key(url, api_key, api_secret);
         LiveKit {
             rooms: rooms.with_failover(false).with_request_timeout(PATIENCE),
+            egress: egress.with_failover(false).with_request_timeout(PATIENCE),
         }
     }
 
@@ -89,6 +107,40 @@ impl LiveKit {
             Ok(self.rooms.get_participant(room, identity).await?)
         })
         .await
+    }
+
+    /// Whether whoever answers is LiveKit and takes our key. A key that it does not know it refuses in words that are no
+    /// Twirp, as something else that listens there would.
+    pub(crate) async fn takes_key(&self) -> Result<bool, LiveKitError> {
+        const NO_ROOM: &str = "-";
+        match self.rooms.list_rooms(vec![NO_ROOM.to_owned()]).await {
+            Ok(_) => Ok(true),
+            Err(ServiceError::Twirp(ServerError::Twirp(refusal)))
+                if ["unauthenticated", "permission_denied"].contains(&refusal.code.as_str()) =>
+            {
+                Ok(false)
+            }
+            Err(ServiceError::Twirp(ServerError::Request(error))) if error.is_decode() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether rooms are recorded, or could be.
+    pub(crate) async fn recording(&self) -> Result<Recording, LiveKitError> {
+        let active = EgressListOptions {
+            active: true,
+            ..EgressListOptions::default()
+        };
+        match self.egress.list_egress(active).await {
+            Ok(found) if found.is_empty() => Ok(Recording::Possible),
+            Ok(found) => Ok(Recording::Under(found.len())),
+            Err(ServiceError::Twirp(ServerError::Twirp(refusal)))
+                if refusal.msg.contains(NO_EGRESS) =>
+            {
+                Ok(Recording::Impossible)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Puts out whoever is in a room with this identity.

@@ -14,6 +14,8 @@ mod memory;
 mod redis;
 
 use self::memory::InMemory;
+#[cfg(feature = "redis")]
+pub(crate) use self::redis::InRedis;
 
 use crate::config::Settings;
 use async_trait::async_trait;

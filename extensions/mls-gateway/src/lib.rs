@@ -15,6 +15,7 @@ mod config;
 mod consumption;
 mod delivery;
 mod directory;
+mod examination;
 mod kinds;
 mod publishing;
 mod refill;
@@ -123,5 +124,9 @@ impl Extension for MlsGateway {
             true => Health::Ok,
             false => Health::Degraded("the gateway's database does not answer".to_owned()),
         }
+    }
+
+    async fn examine(config: Config, at: Examination) -> Findings {
+        examination::examine(config, at).await
     }
 }

@@ -10,6 +10,7 @@ mod columns;
 #[cfg(test)]
 mod conformance;
 mod error;
+pub(crate) mod examination;
 mod failure;
 #[cfg(feature = "firestore")]
 mod firestore;

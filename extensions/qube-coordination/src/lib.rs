@@ -16,6 +16,7 @@ mod claims;
 mod commands;
 mod config;
 mod dashboard;
+mod examination;
 mod exclusive;
 mod fields;
 mod holdings;
@@ -150,6 +151,10 @@ impl Extension for QubeCoordination {
             Some(problem) => Health::Degraded(problem),
             None => Health::Ok,
         }
+    }
+
+    async fn examine(config: Config, _at: Examination) -> Findings {
+        examination::examine(config).await
     }
 
     async fn shutdown(&self) {

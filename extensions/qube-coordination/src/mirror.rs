@@ -49,6 +49,12 @@ pub(crate) fn check_address(url: &Secret) -> Result<(), String> {
     address::hosts(url).map(drop)
 }
 
+/// Whether a host of the database answers, lets us in and writes; why not. Nothing is made there.
+pub(crate) async fn reach(url: &Secret) -> Result<(), String> {
+    let reached = Database::new(url)?.reach().await;
+    reached.map_err(|failure| failure.to_string())
+}
+
 impl Mirror {
     /// Connects to nobody yet: the relay starts without its mirror.
     pub(crate) fn new(url: &Secret, host: &Host) -> Result<Self, String> {

@@ -28,6 +28,9 @@ pub struct Data {
     /// Unix socket through which `trellis import`, `export`, `delete`, `check` and `compact` reach the running relay.
     /// Only the relay's own user may open it. A relative path is below `path`; "" opens none. Default "admin.sock".
     pub admin_socket: PathBuf,
+    /// Whether the relay may start where files do not outlive it (`K_SERVICE` is set, as on Cloud Run) although nothing
+    /// carries them away: all of `path` is lost with the instance then. Default false.
+    pub allow_ephemeral: bool,
 }
 
 impl Data {
@@ -46,6 +49,7 @@ impl Default for Data {
             map_size: ByteSize::from_mib(64 << 10),
             in_flight_bytes: ByteSize::from_mib(64),
             admin_socket: PathBuf::from("admin.sock"),
+            allow_ephemeral: false,
             retention_interval: TimeSpan::from_secs(60),
         }
     }

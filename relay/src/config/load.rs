@@ -132,6 +132,7 @@ fn assemble(source: Option<SourceFile>, environment: &Environment) -> Result<Loa
     };
     let mut notes = Vec::new();
     choose_host(&mut config, &mut tree, environment);
+    choose_lifetime(&mut config, &mut tree, environment);
     problems.extend(validate::problems(&config, &tree));
     if !problems.is_empty() {
         return Err(ConfigError::invalid(problems));
@@ -191,5 +192,16 @@ fn choose_host(config: &mut Config, tree: &mut Tree, environment: &Environment) 
                 name: name.to_owned(),
             },
         );
+    }
+}
+
+/// Cloud Run would cut every connection off, and all those that began together at the same moment.
+fn choose_lifetime(config: &mut Config, tree: &mut Tree, environment: &Environment) {
+    const KEY: &str = "network.connection_lifetime";
+    const VARIABLE: &str = "K_SERVICE";
+    if *tree.origin(KEY) == Origin::Default && environment::text(environment, VARIABLE).is_some() {
+        config.network.connection_lifetime = network::CLOUD_RUN_LIFETIME;
+        let name = VARIABLE.to_owned();
+        tree.set_origin(KEY, Origin::Environment { name });
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) const LOOPBACK_HOST: &str = "127.0.0.1";
 /// Host that is listened on where a platform hands the relay its port.
 pub(crate) const ANY_HOST: &str = "0.0.0.0";
+/// Lifetime of connections on Cloud Run, which cuts them off after 60 minutes.
+pub(crate) const CLOUD_RUN_LIFETIME: TimeSpan = TimeSpan::from_secs(58 * 60);
 
 /// Listening, connections, timeouts and proxies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +49,10 @@ pub struct Network {
     pub idle_timeout: TimeSpan,
     /// How often a quiet client is pinged. A time. Default "30s".
     pub ping_interval: TimeSpan,
+    /// A connection is closed with 1001 when it has lived so long, or up to a seventh less, which differs from one to the
+    /// next; clients come back by themselves. For platforms that cut connections off after a while. A time; 0: never.
+    /// Default "0s"; "58m" where K_SERVICE is set in the environment, since Cloud Run cuts after 60 minutes.
+    pub connection_lifetime: TimeSpan,
     /// A client that takes none of the waiting bytes for so long is dropped. A time, at most 60 s. Default "30s".
     pub write_timeout: TimeSpan,
     /// Bytes that may wait for one client to read; one that lets more pile up is dropped. Bytes, more than
@@ -70,6 +76,7 @@ impl Default for Network {
             body_timeout: TimeSpan::from_secs(30),
             idle_timeout: TimeSpan::from_secs(75),
             ping_interval: TimeSpan::from_secs(30),
+            connection_lifetime: TimeSpan::from_secs(0),
             write_timeout: TimeSpan::from_secs(30),
             outbox_bytes: ByteSize::from_mib(4),
         }

@@ -8,7 +8,7 @@ use super::registrar::Registrar;
 use super::services::{Needs, Offer};
 use super::table::{self, CoreKeys, Table};
 use super::task::StopToken;
-use super::{Extension, Health, Reload, instances, panics};
+use super::{Examination, Extension, Findings, Health, Reload, instances, panics};
 use futures_util::future::{BoxFuture, FutureExt};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -44,6 +44,7 @@ pub struct Compiled {
     check: fn(Table) -> Result<(), String>,
     build: fn(Table, Host) -> Result<Building, String>,
     schema: fn() -> Value,
+    examine: fn(Table, Examination) -> Result<BoxFuture<'static, Findings>, String>,
 }
 
 impl Compiled {
@@ -56,6 +57,7 @@ impl Compiled {
             check: |table| read::<E>(table).map(drop),
             build: build::<E>,
             schema: inline_schema::<E::Config>,
+            examine: examine::<E>,
         }
     }
 
@@ -100,6 +102,15 @@ impl Compiled {
     }
 
     /// Reads the author's keys at once; the rest is in the future.
+    pub(super) fn examine(
+        &self,
+        own: Table,
+        at: Examination,
+    ) -> Result<BoxFuture<'static, Findings>, String> {
+        (self.examine)(own, at)
+    }
+
+    /// Reads the author's keys at once; the rest is in the future.
     pub(super) fn build(&self, own: Table, host: Host) -> Result<Building, String> {
         (self.build)(own, host)
     }
@@ -120,6 +131,14 @@ fn build<E: Extension>(own: Table, host: Host) -> Result<Building, String> {
         Ok(instance)
     };
     Ok(built.boxed())
+}
+
+fn examine<E: Extension>(
+    own: Table,
+    at: Examination,
+) -> Result<BoxFuture<'static, Findings>, String> {
+    let config = read::<E>(own)?;
+    Ok(E::examine(config, at).boxed())
 }
 
 /// The author's keys. How they are read is an author's code, too.

@@ -6,8 +6,9 @@ pub use super::http::{
 };
 pub use super::{
     Access, AccessNews, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx,
-    Extension, Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkey, Pubkeys, Registrar,
-    Reload, Removal, ServiceRef, SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
+    Examination, Extension, Findings, Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkey,
+    Pubkeys, Registrar, Reload, Removal, ServiceRef, SessionNote, StartAt, StopToken, TaskError,
+    Verb, Viewer,
 };
 pub use crate::event::{Event, EventId, PublicKey};
 pub use crate::filter::Filter;

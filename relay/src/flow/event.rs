@@ -44,6 +44,7 @@ pub fn publish(session: &Rc<Session>, published: Published<'_>) -> Option<Wait> 
             return None;
         }
     };
+    session.owe_answer();
     let budget = session.worker.relay.in_flight.clone();
     let permits = session.worker.relay.permits_for(&event);
     match budget.clone().try_acquire_many_owned(permits) {
@@ -111,9 +112,17 @@ pub(crate) fn admit_again(session: &Rc<Session>, mut candidate: Candidate) {
 
 /// What follows a verdict, in arrival order.
 fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
+    if !goes_to_writer(session, candidate, verdict) {
+        session.gave_answer();
+    }
+}
+
+/// Whether the writer has the event now, and its answer follows; else it is answered.
+fn goes_to_writer(session: &Rc<Session>, candidate: Candidate, verdict: Admit) -> bool {
     let id = *candidate.event.id();
     if let (Admit::Accept, Err(reason)) = (&verdict, orders_now(session, &candidate.event)) {
-        return refuse(session, &id, &reason);
+        refuse(session, &id, &reason);
+        return false;
     }
     match verdict {
         Admit::Accept if candidate.event.class() == KindClass::Ephemeral => {
@@ -134,7 +143,10 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
             let write = match nip62::write_for(candidate.event, config.network.relay_url.as_deref())
             {
                 Ok(write) => write,
-                Err(reason) => return refuse(session, &id, &reason),
+                Err(reason) => {
+                    refuse(session, &id, &reason);
+                    return false;
+                }
             };
             let submission = Submission {
                 write,
@@ -146,9 +158,10 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
                 },
                 permit: Some(candidate.permit),
             };
-            if session.worker.relay.writer.submit(submission).is_err() {
-                refuse(session, &id, &Reason::stopping());
+            if session.worker.relay.writer.submit(submission).is_ok() {
+                return true;
             }
+            refuse(session, &id, &Reason::stopping());
         }
         Admit::Shadow => {
             metrics::counter!("trellis_events_accepted_total", "how" => "silent").increment(1);
@@ -156,6 +169,7 @@ fn decide(session: &Rc<Session>, candidate: Candidate, verdict: Admit) {
         }
         Admit::Reject(reason) => refuse(session, &id, &reason),
     }
+    false
 }
 
 /// What the operator decided while the extensions were thinking; whatever goes on to the store is asked there once more.
@@ -172,6 +186,7 @@ fn orders_now(session: &Session, event: &Event) -> Result<(), Reason> {
 
 /// Tells the client what became of its event in the store.
 pub(crate) fn answer(session: &Session, id: &EventId, outcome: &Outcome) {
+    session.gave_answer();
     match outcome {
         Outcome::Stored(_) | Outcome::StoredThenRemoved | Outcome::Done => {
             session.worker.relay.metrics.stored.increment(1);

@@ -153,7 +153,7 @@ impl Connection {
                 }
                 continue;
             }
-            if !self.session.outbox().has_room() || !self.session.worker.is_reading() {
+            if !self.session.outbox().has_room() || !self.session.is_reading() {
                 return self.rest(cx); // a flush that makes room comes round here again
             }
             match self.handle_frames(&mut allowance) {

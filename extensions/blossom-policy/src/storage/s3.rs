@@ -52,11 +52,39 @@ const PARTS_MAX: u64 = 9_000;
 const PARTS_UNDER_WAY: usize = 2;
 /// Of all.
 const PARTS_IN_MEMORY: usize = 4;
+/// For somebody who wants to know whether there is a store.
+const REACHING: Duration = Duration::from_secs(10);
 
 impl S3 {
     /// A store as the operator has described it. `notes` is a folder of its own on this machine; requests are made on
     /// `runtime`. Asks nobody yet. Blocks for a moment.
     pub(crate) fn open(wanted: &config::S3, notes: &Path, runtime: Handle) -> Result<Self, String> {
+        let (store, prefix) = Self::client(wanted, runtime)?;
+        let unfinished = Unfinished::open(notes);
+        Ok(S3 {
+            store: Arc::new(store),
+            prefix,
+            parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
+            unfinished: unfinished.map_err(|error| format!("path: {notes:?}: {error}"))?,
+        })
+    }
+
+    /// Whether the store answers and lets us see what is in the bucket; why not.
+    pub(crate) async fn reach(wanted: &config::S3, runtime: Handle) -> Result<(), String> {
+        let (store, prefix) = Self::client(wanted, runtime)?;
+        let mut names = store.list(Some(&prefix));
+        match tokio::time::timeout(REACHING, names.next()).await {
+            Ok(None | Some(Ok(_))) => Ok(()),
+            Ok(Some(Err(error))) => match failed("list", &error) {
+                // Of blobs nothing is asked, so what is missing is the bucket.
+                StorageError::Missing => Err("there is no such bucket".to_owned()),
+                error => Err(error.to_string()),
+            },
+            Err(_) => Err("no answer in time".to_owned()),
+        }
+    }
+
+    fn client(wanted: &config::S3, runtime: Handle) -> Result<(AmazonS3, Name), String> {
         // The HTTP client takes the provider of the process; another extension may have set the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let reveal = |secret: &Option<trellis_relay::config::Secret>| {
@@ -92,13 +120,7 @@ impl S3 {
         let store = builder
             .build()
             .map_err(|error| format!("s3: the object store cannot be used: {error}"))?;
-        let unfinished = Unfinished::open(notes);
-        Ok(S3 {
-            store: Arc::new(store),
-            prefix,
-            parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
-            unfinished: unfinished.map_err(|error| format!("path: {notes:?}: {error}"))?,
-        })
+        Ok((store, prefix))
     }
 
     /// Ends uploads in parts that a crash cut off. How many these were.

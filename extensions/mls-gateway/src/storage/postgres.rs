@@ -6,11 +6,14 @@
 
 mod address;
 mod archive;
+mod examination;
 mod groups;
 mod letters;
 mod packages;
 mod prune;
 mod rosters;
+
+pub(super) use examination::look;
 
 use super::failure::{connecting, operating};
 use super::{

@@ -8,11 +8,14 @@
 //! to be worth, and what comes often, messages seen and archived, comes in batches.
 
 mod archive;
+mod examination;
 mod groups;
 mod letters;
 mod packages;
 mod prune;
 mod rosters;
+
+pub(super) use examination::look;
 
 use super::failure::{connecting, operating};
 use super::{

@@ -60,6 +60,19 @@ impl Database {
         done
     }
 
+    /// Whether one of the hosts writes.
+    pub(super) async fn reach(&self) -> Result<(), Failure> {
+        let mut first = None;
+        for host in &self.hosts {
+            let reached = timeout(CONNECTING, asked(host.clone())).await;
+            match reached.unwrap_or_else(|_| Err(Failure::timeout())) {
+                Ok(()) => return Ok(()),
+                Err(why) => first = first.or(Some(why)),
+            }
+        }
+        Err(first.unwrap_or_else(Failure::timeout))
+    }
+
     async fn pool(&self) -> Result<PgPool, Failure> {
         let mut pool = self.pool.lock().await;
         if let Some(pool) = &*pool {
@@ -93,6 +106,16 @@ async fn open(host: PgConnectOptions) -> Result<PgPool, Failure> {
     };
     timeout(WORKING, making).await.map_err(late)??;
     Ok(pool)
+}
+
+/// Whether a host writes, over a connection of its own: a pool would try again until it says no more than that it is late.
+async fn asked(host: PgConnectOptions) -> Result<(), Failure> {
+    let mut connection = host.disable_statement_logging().connect().await?;
+    let asked = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'";
+    match sqlx::query_scalar(asked).fetch_one(&mut connection).await? {
+        true => Err(Failure::read_only()),
+        false => Ok(()),
+    }
 }
 
 /// A host that writes, and whether it has no schema yet.

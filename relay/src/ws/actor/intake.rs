@@ -50,7 +50,7 @@ impl<P> Intake<P> {
     /// made room, and nobody needs to when the connection ends.
     fn may_go_on(&self) -> bool {
         let session = &self.session;
-        session.closing().is_none() && session.worker.is_reading() && session.outbox().has_room()
+        session.closing().is_none() && session.is_reading() && session.outbox().has_room()
     }
 }
 

@@ -1,0 +1,128 @@
+//! The clock of this machine: events, logins and certificates are judged by it.
+
+use super::database::Relay;
+use super::web::Web;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+use trellis_relay::clock::{Clock as _, SystemClock};
+use trellis_relay::config::{Config, Timestamp};
+use trellis_relay::extension::Findings;
+use url::Url;
+
+/// A clock that is further off has clients refused.
+const FAR_OFF_S: u64 = 60;
+/// One that is nearer is right, as far as a header tells that has whole seconds and was some time on its way.
+const NEAR_S: u64 = 3;
+/// Present while systemd's own client has the clock in step.
+const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
+
+pub(super) fn look(config: &Config, relay: &Relay, found: &mut Findings) {
+    synchronized(found);
+    plausible(config, relay, found);
+}
+
+fn synchronized(found: &mut Findings) {
+    const CHECK: &str = "clock in step";
+    match is_synchronized() {
+        Some(true) => found.ok(CHECK, "the system says that it is"),
+        Some(false) => found.warn(
+            CHECK,
+            "the system says that it is not",
+            "timedatectl set-ntp true, or chrony",
+        ),
+        None => found.by_hand(
+            CHECK,
+            "this system does not say",
+            "timedatectl or chronyc tracking on the host, or trellis doctor --time-server https://HOST",
+        ),
+    }
+}
+
+/// What systemd knows of the kernel; nothing where it is not there, as in a container.
+fn is_synchronized() -> Option<bool> {
+    if Path::new(SYNCHRONIZED).exists() {
+        return Some(true);
+    }
+    let asked = Command::new("timedatectl")
+        .args(["show", "--property=NTPSynchronized", "--value"])
+        .output()
+        .ok()?;
+    match String::from_utf8_lossy(&asked.stdout).trim() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// A clock that was set back is behind what was written by it.
+fn plausible(config: &Config, relay: &Relay, found: &mut Findings) {
+    const CHECK: &str = "clock";
+    let now_s = SystemClock.now_s();
+    let now = Timestamp::from_unix_secs(now_s);
+    let ahead_s = config.limitation.max_event_time_newer_than_now.as_secs();
+    let newest_s = match relay {
+        Relay::Stopped { newest_s } => *newest_s,
+        Relay::Runs => None,
+    };
+    if let Some(newest_s) = newest_s
+        && newest_s > now_s.saturating_add(ahead_s)
+    {
+        let newest = Timestamp::from_unix_secs(newest_s);
+        return found.fail(
+            CHECK,
+            format!("it is {now}, and the newest event is of {newest}"),
+            "set the clock; new events are refused for being ahead of it",
+        );
+    }
+    let written = std::fs::metadata(config.data.path.join("data.mdb")).and_then(|it| it.modified());
+    let written_s = written.ok().and_then(seconds);
+    match written_s {
+        Some(written_s) if written_s > now_s.saturating_add(FAR_OFF_S) => {
+            let written = Timestamp::from_unix_secs(written_s);
+            found.fail(
+                CHECK,
+                format!("it is {now}, and the database was written at {written}"),
+                "set the clock",
+            );
+        }
+        _ => found.ok(CHECK, format!("it is {now}")),
+    }
+}
+
+fn seconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.ok().as_ref().map(Duration::as_secs)
+}
+
+/// Compares the clock with a web server's.
+pub(super) async fn compare(server: &Url, web: &Web, found: &mut Findings) {
+    const CHECK: &str = "clock compared";
+    let wanted = "name a web server whose clock is right";
+    let answer = match web.get(server, "*/*").await {
+        Ok(answer) => answer,
+        Err(why) => return found.fail(CHECK, format!("{server}: {why}"), wanted),
+    };
+    let now_s = SystemClock.now_s();
+    let date = answer
+        .header("date")
+        .and_then(|date| httpdate::parse_http_date(date).ok());
+    let Some(theirs_s) = date.and_then(seconds) else {
+        return found.fail(CHECK, format!("{server} does not tell the time"), wanted);
+    };
+    let off_s = now_s.abs_diff(theirs_s);
+    let direction = if now_s > theirs_s {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    let told = format!("{off_s} s {direction} {server}");
+    const ADVICE: &str = "have it set by NTP: timedatectl set-ntp true, or chrony";
+    if off_s <= NEAR_S {
+        found.ok(CHECK, format!("as that of {server}, to {NEAR_S} s"));
+    } else if off_s <= FAR_OFF_S {
+        found.warn(CHECK, told, ADVICE);
+    } else {
+        found.fail(CHECK, told, ADVICE);
+    }
+}

@@ -1,0 +1,95 @@
+//! Asks web servers as a browser would: over TLS with authorities that are trusted, and never through a proxy.
+
+use super::certificate::Roots;
+use reqwest::header::{ACCEPT, CONNECTION, HeaderMap, UPGRADE};
+use reqwest::{Client, redirect};
+use std::error::Error as _;
+use std::time::Duration;
+use url::Url;
+
+/// The longest answer that is looked at.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// A client for all that is asked.
+pub(super) struct Web {
+    client: Client,
+}
+
+/// What a server answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header, if it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Web {
+    pub(super) fn new(roots: &Roots, patience: Duration) -> anyhow::Result<Self> {
+        let client = Client::builder()
+            .use_preconfigured_tls(roots.client()?)
+            .user_agent(concat!("trellis-doctor/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .redirect(redirect::Policy::limited(3))
+            .timeout(patience)
+            .build()?;
+        Ok(Web { client })
+    }
+
+    /// A GET; an error says why there is no answer.
+    pub(super) async fn get(&self, url: &Url, accept: &str) -> Result<Answer, String> {
+        let request = self.client.get(http(url)).header(ACCEPT, accept);
+        let mut answer = request.send().await.map_err(why)?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let mut body = Vec::new();
+        while body.len() < MAX_BODY_BYTES
+            && let Some(part) = answer.chunk().await.map_err(why)?
+        {
+            body.extend_from_slice(&part);
+        }
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    /// The status with which a WebSocket handshake is answered: 101 where it is taken.
+    pub(super) async fn upgrade(&self, url: &Url) -> Result<u16, String> {
+        let request = self
+            .client
+            .get(http(url))
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            // Any 16 bytes: whoever answers the same twice is no cache of ours.
+            .header("Sec-WebSocket-Key", "dHJlbGxpcy1kb2N0b3IuLg==");
+        let answer = request.send().await.map_err(why)?;
+        Ok(answer.status().as_u16())
+    }
+}
+
+/// A WebSocket's address as that of a page.
+fn http(url: &Url) -> String {
+    url.as_str()
+        .replacen("ws", "http", usize::from(url.scheme().starts_with("ws")))
+}
+
+/// The innermost cause, which says most.
+fn why(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it does not answer in time".to_owned();
+    }
+    let mut cause = error.source();
+    let mut told = error.to_string();
+    while let Some(inner) = cause {
+        told = inner.to_string();
+        cause = inner.source();
+    }
+    told
+}
