@@ -52,6 +52,7 @@ pub mod store;
 pub mod writer;
 
 pub mod admin;
+pub mod backup;
 
 pub mod clock;
 pub mod metrics;

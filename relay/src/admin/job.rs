@@ -1,5 +1,6 @@
 //! What an operator can ask for, as it is written on the way to a running relay, and what comes of it.
 
+use super::backup::{BackupJob, Written, write_backup};
 use super::command::{self, CommandJob, Ran};
 use super::console::{Console, Note};
 use super::delete::{DeleteJob, DeleteTotals, delete};
@@ -32,6 +33,8 @@ pub enum Job {
     Sync(SyncJob),
     /// Run a command that an extension brings.
     Command(CommandJob),
+    /// Bring what is committed to the backup now.
+    Backup(BackupJob),
 }
 
 /// How to check.
@@ -60,6 +63,8 @@ pub enum Done {
     Synced(SyncTotals),
     /// What a command of an extension said.
     Ran(Ran),
+    /// What the backup has now.
+    BackedUp(Written),
 }
 
 /// Why a job ended early.
@@ -91,6 +96,9 @@ pub enum JobError {
     /// The other relay did not do its part.
     #[error(transparent)]
     Sync(#[from] SyncError),
+    /// The backup could not be written now.
+    #[error("the backup: {0}")]
+    Backup(String),
 }
 
 impl JobError {
@@ -109,7 +117,11 @@ impl Job {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
             Job::Sync(job) => job.checked_filter().map(drop),
-            Job::Import(_) | Job::Check(_) | Job::Compact | Job::Command(_) => Ok(()),
+            Job::Import(_)
+            | Job::Check(_)
+            | Job::Compact
+            | Job::Command(_)
+            | Job::Backup(_) => Ok(()),
         }
     }
 
@@ -146,6 +158,7 @@ impl Job {
             }
             Job::Sync(job) => Done::Synced(sync(target, job, console)?),
             Job::Command(job) => Done::Ran(command::run(target, job, console)?),
+            Job::Backup(job) => Done::BackedUp(write_backup(target, *job)?),
         })
     }
 
@@ -159,6 +172,7 @@ impl Job {
             Job::Compact => "compact",
             Job::Sync(_) => "sync",
             Job::Command(_) => "command",
+            Job::Backup(_) => "backup",
         }
     }
 
@@ -173,7 +187,7 @@ impl Job {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
             Job::Sync(_) | Job::Command(_) => true,
-            Job::Export(_) | Job::Check(_) | Job::Compact => false,
+            Job::Export(_) | Job::Check(_) | Job::Compact | Job::Backup(_) => false,
         }
     }
 

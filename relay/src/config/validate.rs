@@ -6,7 +6,9 @@ mod addresses;
 mod log_filter;
 
 use super::merge::Tree;
-use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
+use super::{
+    Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Place, Problem, TimeSpan,
+};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -25,6 +27,7 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     lists(config, &mut rules);
     rates(config, &mut rules);
     retention(config, &mut rules);
+    copies(config, &mut rules);
     unbuilt(config, &mut rules);
     rules.problems
 }
@@ -208,6 +211,44 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         "log.filter",
         quoted(&config.log.filter),
         log_filter::ALLOWED,
+    );
+}
+
+fn copies(config: &Config, rules: &mut Rules<'_>) {
+    let backup = &config.backup;
+    let is_place = !backup.is_on() || Place::parse(&backup.url).is_some();
+    rules.want(
+        is_place,
+        "backup.url",
+        quoted(&backup.url),
+        super::backup::ALLOWED,
+    );
+    rules.want(
+        cfg!(feature = "backup") || !backup.is_on(),
+        "backup.url",
+        quoted(&backup.url),
+        "\"\": this program was built without the feature `backup`",
+    );
+    rules.want(
+        backup.interval >= TimeSpan::from_millis(100),
+        "backup.interval",
+        backup.interval,
+        "at least 100ms",
+    );
+    rules.want(
+        backup.snapshot_interval > backup.interval,
+        "backup.snapshot_interval",
+        backup.snapshot_interval,
+        format!("more than backup.interval, {}", backup.interval),
+    );
+    rules.want(
+        backup.retention >= backup.snapshot_interval,
+        "backup.retention",
+        backup.retention,
+        format!(
+            "at least backup.snapshot_interval, {}",
+            backup.snapshot_interval
+        ),
     );
 }
 

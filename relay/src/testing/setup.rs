@@ -184,6 +184,7 @@ impl Ground {
             extensions: self.compiled,
             clock: self.clock.clone(),
             keys: self.keys.clone(),
+            backup: None,
         };
         RelayThread::start(parts, self.faults.clone(), before).await
     }
