@@ -50,13 +50,16 @@ pub(super) fn blobs(
     Ok(blobs)
 }
 
-/// Where a file goes back to, relative to the data directory if that is where it is.
+/// Where a file goes back to, relative to the data directory if that is where it is, however that is written.
 fn place(restore_to: &Path, data_dir: &Path) -> Result<PathBuf, String> {
-    let in_data_dir = restore_to.strip_prefix(data_dir).ok();
-    let data_dir = absolute(data_dir).map_err(|error| error.to_string())?;
-    let place = in_data_dir
-        .or_else(|| restore_to.strip_prefix(&data_dir).ok())
-        .unwrap_or(restore_to);
+    let written = [
+        Some(data_dir.to_owned()),
+        absolute(data_dir).ok(),
+        data_dir.canonicalize().ok(),
+    ];
+    let mut written = written.iter().flatten();
+    let in_data_dir = written.find_map(|it| restore_to.strip_prefix(it).ok());
+    let place = in_data_dir.unwrap_or(restore_to);
     match place.file_name().is_some() && is_plain(place) {
         true => Ok(place.to_owned()),
         false => Err(format!("{restore_to:?} is no place to restore to")),
