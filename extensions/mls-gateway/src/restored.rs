@@ -13,6 +13,7 @@ use crate::roster_events;
 use crate::rules;
 use crate::shorten::Short;
 use crate::storage::{PutRoster, Storage};
+use std::sync::Arc;
 use trellis_relay::event::PublicKey;
 use trellis_relay::extension::prelude::*;
 
@@ -79,7 +80,7 @@ struct Caught {
 fn catch_up(
     known: Option<Roster>,
     group_id: &str,
-    events: &[std::sync::Arc<Event>],
+    events: &[Arc<Event>],
     settings: &Settings,
 ) -> Caught {
     let mut changes: Vec<(RosterChange, PublicKey, u64)> = Vec::new();

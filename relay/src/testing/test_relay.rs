@@ -271,7 +271,6 @@ impl TestRelay {
         } = self;
         thread.kill().await;
         ground.lose_directory();
-        ground.faults.uncut();
         backup.put_back(ground.directory(), ground.compiled, &*ground.store);
         Self::again(ground, text).await
     }

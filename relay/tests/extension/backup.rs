@@ -3,7 +3,7 @@
 use crate::support::{HookHarness, event, until};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 use trellis_relay::extension::prelude::*;
@@ -13,7 +13,6 @@ use trellis_relay::testing::{Backup, TestRelay, json};
 /// Keeps events of kind 450 in a file, a line each, and says where it may be found.
 struct Diary {
     file: PathBuf,
-    host: Host,
     deed: Mutex<String>,
 }
 
@@ -37,13 +36,16 @@ impl Extension for Diary {
         let file = host.data_dir().join("diary.txt");
         let written = fs::OpenOptions::new().create(true).append(true).open(&file);
         written?;
+        for key in ["call/1", "call", "caller/1"] {
+            host.kv_put(key.as_bytes(), Some(key.into())).await?;
+        }
         let deed = Mutex::new(config.deed);
-        Ok(Diary { file, host, deed })
+        Ok(Diary { file, deed })
     }
 
     fn register(&self, hooks: &mut Registrar<Self>) {
-        hooks.stored(450, StartAt::Beginning, async |me, changes| {
-            for change in &*changes {
+        hooks.stored(450, StartAt::Beginning, async |me: Arc<Self>, changes| {
+            for change in changes.iter() {
                 if let Change::Stored(stored) = change {
                     let mut lines = fs::read_to_string(&me.file)?;
                     let line = format!("{}\n", stored.event.content());
@@ -59,13 +61,6 @@ impl Extension for Diary {
         hooks.rpc("lines", async |me, _params| {
             let lines = fs::read_to_string(&me.file).map_err(|error| error.to_string())?;
             Ok(lines.lines().collect())
-        });
-        hooks.rpc("note", async |me, _params| {
-            for key in ["call/1", "call", "caller/1"] {
-                let put = me.host.kv_put(key.as_bytes(), Some(key.into()));
-                put.await.map_err(|error| error.to_string())?;
-            }
-            Ok(json!(true))
         });
     }
 
@@ -323,17 +318,14 @@ async fn d4_after_a_restore_stored_hooks_go_on_from_where_the_files_are() {
 
 #[tokio::test]
 async fn d4_rows_that_no_backup_takes_are_those_whose_prefix_is_declared() {
-    let relay = HookHarness::start(BOTH, "[diary]\n[neighbour]")
-        .await
-        .unwrap();
-    relay.rpc("note").await;
-    let keys: Vec<_> = ["call", "call/1", "caller/1"]
-        .into_iter()
-        .filter(|key| is_backed_up(BOTH, "diary", key.as_bytes()))
-        .collect();
-    assert_eq!(keys, ["call", "caller/1"]);
+    let relay = TestRelay::of::<Diary>().start().await;
+    let rows = relay.backed_up_rows("diary");
+    let keys: Vec<_> = rows.iter().map(|(key, _)| key.as_slice()).collect();
+    assert_eq!(keys, [&b"call"[..], &b"caller/1"[..]]);
+    // Whose they are is known of an extension that is off, and of no other.
+    assert!(!is_backed_up(BOTH, "diary", b"call/1"));
     for space in ["neighbour", "diary@stored", "unknown"] {
         assert!(is_backed_up(BOTH, space, b"call/1"), "{space}");
     }
-    relay.host.shutdown().await;
+    relay.stop().await;
 }
