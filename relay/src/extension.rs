@@ -271,7 +271,7 @@ pub trait Extension: Sized + Send + Sync + 'static {
     /// struct Diary { file: PathBuf }
     /// async fn back_up(me: &Diary, into: &Path) -> Result<Vec<BackupFile>, BackupError> {
     ///     let written = into.join("diary.txt");
-    ///     tokio::fs::copy(&me.file, &written).await?;
+    ///     std::fs::copy(&me.file, &written)?;
     ///     Ok(vec![BackupFile { written, restore_to: me.file.clone() }])
     /// }
     /// ```

@@ -8,11 +8,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{BackedUp, Compiled, is_backed_up};
-use trellis_relay::testing::{Backup, TestRelay, json};
+use trellis_relay::testing::{Author, Backup, TestRelay, json};
 
 /// Keeps events of kind 450 in a file, a line each, and says where it may be found.
 struct Diary {
     file: PathBuf,
+    host: Host,
     deed: Mutex<String>,
 }
 
@@ -36,11 +37,13 @@ impl Extension for Diary {
         let file = host.data_dir().join("diary.txt");
         let written = fs::OpenOptions::new().create(true).append(true).open(&file);
         written?;
-        for key in ["call/1", "call", "caller/1"] {
-            host.kv_put(key.as_bytes(), Some(key.into())).await?;
+        let is_new = host.kv_get(b"call").await?.is_none();
+        for key in ["call/1", "call", "caller/1"].iter().filter(|_| is_new) {
+            host.kv_put(key.as_bytes(), Some(key.as_bytes().to_vec()))
+                .await?;
         }
         let deed = Mutex::new(config.deed);
-        Ok(Diary { file, deed })
+        Ok(Diary { file, host, deed })
     }
 
     fn register(&self, hooks: &mut Registrar<Self>) {
@@ -61,6 +64,12 @@ impl Extension for Diary {
         hooks.rpc("lines", async |me, _params| {
             let lines = fs::read_to_string(&me.file).map_err(|error| error.to_string())?;
             Ok(lines.lines().collect())
+        });
+        hooks.rpc("rows", async |me, _params| {
+            let rows = me.host.kv_scan(b"call", None, 10).await;
+            let rows = rows.map_err(|error| error.to_string())?;
+            let keys = rows.iter().map(|(key, _)| String::from_utf8_lossy(key));
+            Ok(keys.collect())
         });
     }
 
@@ -318,7 +327,9 @@ async fn d4_after_a_restore_stored_hooks_go_on_from_where_the_files_are() {
 
 #[tokio::test]
 async fn d4_rows_that_no_backup_takes_are_those_whose_prefix_is_declared() {
-    let relay = TestRelay::of::<Diary>().start().await;
+    let admin = Author::new(1);
+    let config = format!("[information]\npubkey = '{}'", admin.pubkey().to_hex());
+    let relay = TestRelay::of::<Diary>().config(&config).start().await;
     let rows = relay.backed_up_rows("diary");
     let keys: Vec<_> = rows.iter().map(|(key, _)| key.as_slice()).collect();
     assert_eq!(keys, [&b"call"[..], &b"caller/1"[..]]);
@@ -327,5 +338,11 @@ async fn d4_rows_that_no_backup_takes_are_those_whose_prefix_is_declared() {
     for space in ["neighbour", "diary@stored", "unknown"] {
         assert!(is_backed_up(BOTH, space, b"call/1"), "{space}");
     }
+    let there = async |relay: &TestRelay| relay.manage(&admin, "rows", json!([])).await;
+    let all = json!(["call", "call/1", "caller/1"]);
+    assert_eq!(there(&relay).await, Ok(all));
+    let backup = relay.back_up().await;
+    let relay = relay.kill_and_restore(&backup).await;
+    assert_eq!(there(&relay).await, Ok(json!(["call", "caller/1"])));
     relay.stop().await;
 }

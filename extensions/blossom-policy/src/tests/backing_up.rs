@@ -42,7 +42,8 @@ fn blobs(backup: &Backup) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d4_an_index_that_is_copied_while_blobs_come_in_is_of_one_moment() {
-    let relay = Arc::new(relay("").await);
+    let rates = "rates = { uploads_per_minute = 1000000, uploads_per_minute_and_ip = 1000000 }";
+    let relay = Arc::new(relay(rates).await);
     let is_over = Arc::new(AtomicBool::new(false));
     let uploading = (0..3).map(|uploader| {
         let (relay, is_over) = (relay.clone(), is_over.clone());
