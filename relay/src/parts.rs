@@ -71,10 +71,7 @@ pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
 }
 
 /// Opens a store as a configuration says, in another directory.
-pub(crate) fn open_store_in(
-    directory: &Path,
-    config: &Config,
-) -> Result<LmdbStore, PartsError> {
+pub(crate) fn open_store_in(directory: &Path, config: &Config) -> Result<LmdbStore, PartsError> {
     // A reader's slot for each thread that may read: workers, the pool, an import with a thread a core and what serves it,
     // and the writer, sweeps, operators' jobs and extensions. A slot is 64 bytes; a thread that found none would fail.
     const OTHER_READERS: usize = 64;

@@ -76,6 +76,7 @@ impl RunningRelay {
 
     async fn start_for(clients: bool, parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
+        let keeps = backup::Keeps::of(parts.extensions);
         let (writer_handle, queue) = Writer::new();
         let moderation = Moderation::load(&*parts.store)?;
         let readers = Readers::start(config.thread.reader_threads())?;
@@ -110,7 +111,6 @@ impl RunningRelay {
         let extensions = ExtensionHost::start(handle, &config.extensions, core, options)
             .await
             .inspect_err(|_| relay.stop_writer())?;
-        let keeps = backup::Keeps::default();
         let backup = prepared.map(|prepared| prepared.start(&relay, keeps));
         Ok(RunningRelay {
             relay,

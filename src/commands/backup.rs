@@ -179,7 +179,12 @@ fn print(listed: &[Listed], out: &mut dyn io::Write) -> io::Result<()> {
             (false, true) => ", ended",
             (false, false) => "",
         };
-        writeln!(out, "{} begun {}{state}", one.lineage, time(one.begun_at_ms))?;
+        writeln!(
+            out,
+            "{} begun {}{state}",
+            one.lineage,
+            time(one.begun_at_ms)
+        )?;
         match &one.parent {
             Some((parent, Some(sequence))) => {
                 writeln!(out, "  goes on from {parent} after segment {sequence}")?;

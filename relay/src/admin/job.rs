@@ -117,11 +117,9 @@ impl Job {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
             Job::Sync(job) => job.checked_filter().map(drop),
-            Job::Import(_)
-            | Job::Check(_)
-            | Job::Compact
-            | Job::Command(_)
-            | Job::Backup(_) => Ok(()),
+            Job::Import(_) | Job::Check(_) | Job::Compact | Job::Command(_) | Job::Backup(_) => {
+                Ok(())
+            }
         }
     }
 

@@ -10,12 +10,12 @@ use super::replacing::replace;
 use super::restoring::{self, Progress, whole};
 use super::shipping::Shipper;
 use super::target::Target;
-use super::{BackupError, names};
+use super::{BackupError, names, placing};
 use crate::admin::backup::Written;
 use crate::clock::Clock;
 use crate::config::{Backup, Config};
 use crate::parts::{self, PartsError};
-use crate::store::{PutBack, Store};
+use crate::store::{NoPolicy, PutBack, Store};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -115,7 +115,9 @@ pub fn list(target: &Target) -> Result<Vec<Listed>, BackupError> {
         let sequences = target.sequences(&lineage, None)?;
         let objects = target.list(&names::segments(&lineage), None)?;
         let at_ms = |sequence: Option<&u64>| -> Result<Option<u64>, BackupError> {
-            let segment = sequence.map(|it| target.segment(&lineage, *it)).transpose()?;
+            let segment = sequence
+                .map(|it| target.segment(&lineage, *it))
+                .transpose()?;
             Ok(segment.map(|segment| segment.manifest.at_ms))
         };
         let snapshots = target.snapshots(&lineage)?.into_iter().rev();
@@ -279,6 +281,8 @@ pub fn restore(
     let mut progress = Progress::default();
     replace(config, store, |beside| {
         progress = restoring::run(&target, &plan, beside, told)?;
+        let (_, rows) = placing::place(&target, &history, &plan.point, &config.data.path)?;
+        beside.commit(&rows, &NoPolicy, clock.now_s())?;
         Ok(note_restored(beside, &plan.point, clock)?)
     })?;
     Ok((plan.point, progress))

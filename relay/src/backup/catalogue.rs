@@ -11,7 +11,7 @@ const LINKS_MAX: usize = 10_000;
 
 /// A lineage and how far it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub(super) struct Link {
     /// Its name.
     pub lineage: String,
     /// What it says of itself.
@@ -22,7 +22,7 @@ pub struct Link {
 
 /// A segment's manifest with the hash by which the next one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub(super) struct Segment {
     /// What it says.
     pub manifest: SegmentManifest,
     /// Its hash.
@@ -31,23 +31,23 @@ pub struct Segment {
 
 impl Target {
     /// Which lineage is written now; `None` where there never was a backup.
-    pub fn head(&self) -> Result<Option<Head>, BackupError> {
+    pub(super) fn head(&self) -> Result<Option<Head>, BackupError> {
         self.read(names::HEAD)
     }
 
     /// What a lineage says of itself.
-    pub fn lineage(&self, lineage: &str) -> Result<Option<Lineage>, BackupError> {
+    pub(super) fn lineage(&self, lineage: &str) -> Result<Option<Lineage>, BackupError> {
         self.read(&names::lineage(lineage))
     }
 
     /// Whether a lineage has ended, and where.
-    pub fn ended(&self, lineage: &str) -> Result<Option<Ended>, BackupError> {
+    pub(super) fn ended(&self, lineage: &str) -> Result<Option<Ended>, BackupError> {
         self.read(&names::ended(lineage))
     }
 
     /// The lineage and those that it goes on from, the newest first. Lineages that were named and never begun, because
     /// their relay ended before it had restored anything, are left out.
-    pub fn history(&self, lineage: &str) -> Result<Vec<Link>, BackupError> {
+    pub(super) fn history(&self, lineage: &str) -> Result<Vec<Link>, BackupError> {
         let mut links = Vec::new();
         let mut next = Some((lineage.to_owned(), None));
         while let Some((lineage, up_to)) = next.take() {
@@ -78,7 +78,7 @@ impl Target {
     }
 
     /// The numbers of a lineage's segments after one, in order.
-    pub fn sequences(&self, lineage: &str, after: Option<u64>) -> Result<Vec<u64>, BackupError> {
+    pub(super) fn sequences(&self, lineage: &str, after: Option<u64>) -> Result<Vec<u64>, BackupError> {
         let after = after.map(|sequence| names::segment_manifest(lineage, sequence));
         let objects = self.list(&names::segments(lineage), after.as_deref())?;
         let mut sequences: Vec<u64> = objects
@@ -90,7 +90,7 @@ impl Target {
     }
 
     /// The last segment of a lineage, looked for from the last snapshot on.
-    pub fn last_segment(&self, lineage: &str) -> Result<Option<Segment>, BackupError> {
+    pub(super) fn last_segment(&self, lineage: &str) -> Result<Option<Segment>, BackupError> {
         let snapshots = self.snapshot_sequences(lineage)?;
         let mut found = self.sequences(lineage, snapshots.last().copied())?;
         if found.is_empty() {
@@ -103,19 +103,22 @@ impl Target {
     }
 
     /// A segment's manifest, which must be there.
-    pub fn segment(&self, lineage: &str, sequence: u64) -> Result<Segment, BackupError> {
+    pub(super) fn segment(&self, lineage: &str, sequence: u64) -> Result<Segment, BackupError> {
         let name = names::segment_manifest(lineage, sequence);
         segment_of(&name, self.get(&name)?)
     }
 
     /// The numbers after which snapshots of a lineage begin, whole ones or not, in order.
-    pub fn snapshot_sequences(&self, lineage: &str) -> Result<Vec<u64>, BackupError> {
+    pub(super) fn snapshot_sequences(&self, lineage: &str) -> Result<Vec<u64>, BackupError> {
         let folders = self.folders(&names::snapshots(lineage))?;
-        Ok(folders.iter().filter_map(|name| name.parse().ok()).collect())
+        Ok(folders
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect())
     }
 
     /// A snapshot, if it is whole.
-    pub fn snapshot(
+    pub(super) fn snapshot(
         &self,
         lineage: &str,
         after_sequence: u64,
@@ -124,7 +127,7 @@ impl Target {
     }
 
     /// The whole snapshots of a lineage, the newest first.
-    pub fn snapshots(&self, lineage: &str) -> Result<Vec<SnapshotManifest>, BackupError> {
+    pub(super) fn snapshots(&self, lineage: &str) -> Result<Vec<SnapshotManifest>, BackupError> {
         let mut whole = Vec::new();
         for sequence in self.snapshot_sequences(lineage)?.into_iter().rev() {
             whole.extend(self.snapshot(lineage, sequence)?);

@@ -28,6 +28,21 @@ impl Directory {
 
     /// Says whether it was written: without `replaces` only where there is none.
     pub(super) fn put(&self, name: &str, bytes: &[u8], replaces: bool) -> io::Result<bool> {
+        self.write(name, replaces, |file| file.write_all(bytes))
+    }
+
+    /// Replaces what is there.
+    pub(super) fn put_from(&self, name: &str, from: &mut File) -> io::Result<()> {
+        let written = self.write(name, true, |file| io::copy(from, file).map(drop));
+        written.map(drop)
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        replaces: bool,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<bool> {
         let path = self.root.join(name);
         let folder = path.parent().unwrap_or(&self.root).to_owned();
         make_directory(&folder)?;
@@ -37,24 +52,27 @@ impl Directory {
             .write(true)
             .mode(0o600)
             .open(&aside)?;
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| match replaces {
-                true => fs::rename(&aside, &path).map(|()| true),
-                false => match fs::hard_link(&aside, &path) {
-                    Ok(()) => Ok(true),
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-                    Err(error) => Err(error),
-                },
-            });
-        if !matches!((&written, replaces), (Ok(_), true)) {
+        let filled = fill(&mut file).and_then(|()| file.sync_all());
+        let named = filled.and_then(|()| match replaces {
+            true => fs::rename(&aside, &path).map(|()| true),
+            false => match fs::hard_link(&aside, &path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error),
+            },
+        });
+        if !(replaces && named.is_ok()) {
             // It has another name now, or none.
             let _ = fs::remove_file(&aside);
         }
-        let written = written?;
+        let named = named?;
         File::open(&folder)?.sync_all()?;
-        Ok(written)
+        Ok(named)
+    }
+
+    /// For reading, if it is there.
+    pub(super) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+        found(File::open(self.root.join(name)))
     }
 
     pub(super) fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {

@@ -35,7 +35,9 @@ pub enum BackupError {
         problem: String,
     },
     /// Written by a newer version.
-    #[error("{name} has version {found} of the format, this program knows {FORMAT}; use a newer Trellis")]
+    #[error(
+        "{name} has version {found} of the format, this program knows {FORMAT}; use a newer Trellis"
+    )]
     Format {
         /// The object.
         name: String,
@@ -89,10 +91,20 @@ pub enum BackupError {
     #[error("removals went unnoticed")]
     Gap,
     /// Two processes write the same lineage.
-    #[error("another process writes the lineage {lineage} as well; two relays have copies of one database")]
+    #[error(
+        "another process writes the lineage {lineage} as well; two relays have copies of one database"
+    )]
     NotAlone {
         /// Which.
         lineage: String,
+    },
+    /// An extension did not give what it has.
+    #[error("{extension}: {problem}")]
+    Extension {
+        /// Which.
+        extension: String,
+        /// In its own words.
+        problem: String,
     },
     /// The thread that opened it panicked.
     #[error("opening the backup failed")]

@@ -32,7 +32,7 @@ const CAUSES: [Cause; 6] = [
 const KEPT: &str = "kept";
 
 /// The line of a change; `None` for a gap, which is none.
-pub fn of_change(change: &Change) -> Option<Vec<u8>> {
+pub(super) fn of_change(change: &Change) -> Option<Vec<u8>> {
     match change {
         Change::Stored(stored) => Some(of_event(stored)),
         Change::Removed {
@@ -42,7 +42,14 @@ pub fn of_change(change: &Change) -> Option<Vec<u8>> {
             pubkey,
             cause,
         } => {
-            let line = json!(["removed", row, id.to_hex(), kind, pubkey.to_hex(), cause.label()]);
+            let line = json!([
+                "removed",
+                row,
+                id.to_hex(),
+                kind,
+                pubkey.to_hex(),
+                cause.label()
+            ]);
             Some(ended(&line))
         }
         Change::Gap { .. } => None,
@@ -64,12 +71,12 @@ fn of_event(stored: &Stored) -> Vec<u8> {
 }
 
 /// The line after which entries count.
-pub fn of_all_entries() -> Vec<u8> {
+pub(super) fn of_all_entries() -> Vec<u8> {
     ended(&json!(["all_entries"]))
 }
 
 /// The line of an entry.
-pub fn of_entry(entry: &Entry) -> Vec<u8> {
+pub(super) fn of_entry(entry: &Entry) -> Vec<u8> {
     let base64 = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
     ended(&match entry {
         Entry::Row {
@@ -93,7 +100,7 @@ fn ended(line: &Value) -> Vec<u8> {
 }
 
 /// What a line, without its end, puts back. An `Err` says in a few words what is wrong with it.
-pub fn read(line: &[u8]) -> Result<PutBack, String> {
+pub(super) fn read(line: &[u8]) -> Result<PutBack, String> {
     let parts: Vec<&RawValue> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let (word, rest) = parts.split_first().ok_or("an empty array")?;
     let word: &str = serde_json::from_str(word.get()).map_err(|error| error.to_string())?;

@@ -5,16 +5,17 @@
 //! ignored.
 
 use super::BackupError;
+use crate::extension::StoredCursors;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The version of the format that is written, and the newest that is read.
-pub const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Which lineage is written now, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub(super) struct Head {
     /// See [`FORMAT`].
     pub format: u32,
     /// The lineage.
@@ -27,7 +28,7 @@ pub struct Head {
 
 /// Where a history branched off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
+pub(super) struct Parent {
     /// The lineage that it goes on from.
     pub lineage: String,
     /// The last segment of it that counts; `None` while that is not known yet.
@@ -36,7 +37,7 @@ pub struct Parent {
 
 /// A history that one store has written from some point on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lineage {
+pub(super) struct Lineage {
     /// See [`FORMAT`].
     pub format: u32,
     /// When it began. Milliseconds since 1970.
@@ -51,7 +52,7 @@ pub struct Lineage {
 
 /// The end of a lineage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub(super) struct Ended {
     /// See [`FORMAT`].
     pub format: u32,
     /// When. Milliseconds since 1970.
@@ -62,7 +63,7 @@ pub struct Ended {
 
 /// What a segment holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentManifest {
+pub(super) struct SegmentManifest {
     /// See [`FORMAT`].
     pub format: u32,
     /// Counted on from segment to segment, and from a parent's last one.
@@ -95,7 +96,7 @@ pub struct SegmentManifest {
 
 /// A part of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub(super) struct Part {
     /// Size of the object.
     pub bytes: u64,
     /// Size of what it decompresses to.
@@ -107,7 +108,7 @@ pub struct Part {
 /// What a snapshot holds: events up to a row as far as they were still there when it came to them, and entries as they
 /// were when it came to them. With the segments up to `consistent_at` they make a state that the store was in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotManifest {
+pub(super) struct SnapshotManifest {
     /// See [`FORMAT`].
     pub format: u32,
     /// Segments after this one follow it.
@@ -130,8 +131,49 @@ pub struct SnapshotManifest {
     pub parts: Vec<Part>,
 }
 
+/// A file of an extension, or a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ListedFile {
+    /// Where it goes: relative to the data directory, or absolute.
+    pub restore_to: String,
+    /// Hash of what it holds, by which its object is named.
+    pub sha256: String,
+    /// Size of what it holds.
+    pub raw_bytes: u64,
+}
+
+/// The files of an extension that belong together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileList {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// Whose.
+    pub extension: String,
+    /// The segment that was cut after they were copied: rows up to there are at least as new.
+    pub sequence: u64,
+    /// When it was written. Milliseconds since 1970.
+    pub at_ms: u64,
+    /// How far the extension's `stored` hooks had come before.
+    pub cursors: StoredCursors,
+    /// The files; none where it has none any more.
+    pub files: Vec<ListedFile>,
+}
+
+/// The blobs that there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BlobList {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// When it was begun. Milliseconds since 1970.
+    pub at_ms: u64,
+    /// The last segment then.
+    pub sequence: u64,
+    /// Whose, and which.
+    pub blobs: Vec<(String, ListedFile)>,
+}
+
 /// An object as JSON with a line end, so that it reads well.
-pub fn to_json(what: &impl Serialize) -> Vec<u8> {
+pub(super) fn to_json(what: &impl Serialize) -> Vec<u8> {
     // Nothing here can fail to be written: no maps with odd keys, no numbers that JSON lacks.
     let mut json = serde_json::to_vec_pretty(what).unwrap_or_default();
     json.push(b'\n');
@@ -139,7 +181,7 @@ pub fn to_json(what: &impl Serialize) -> Vec<u8> {
 }
 
 /// Reads an object by that name.
-pub fn from_json<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, BackupError> {
+pub(super) fn from_json<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, BackupError> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
@@ -156,6 +198,6 @@ pub fn from_json<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, Back
 }
 
 /// A hash as manifests hold it.
-pub fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     const_hex::encode(Sha256::digest(bytes))
 }

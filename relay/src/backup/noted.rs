@@ -6,9 +6,7 @@
 
 use crate::event::{Event, EventId, PublicKey};
 use crate::reason::Reason;
-use crate::store::{
-    Cause, CommitPolicy, EntriesOf, KvWrites, StoreError, TxnRead, Write,
-};
+use crate::store::{Cause, CommitPolicy, EntriesOf, KvWrites, StoreError, TxnRead, Write};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,10 +9,11 @@ use super::manifest::{FORMAT, Head, Lineage, Parent, to_json};
 use super::plan::{self, Found, Plan, Point};
 use super::restoring::{self, Progress};
 use super::target::Target;
-use super::{BackupError, names};
+use super::{BackupError, names, placing};
 use crate::clock::Clock;
 use crate::config::Backup;
 use crate::store::{NoPolicy, Store, StoreError, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// The row of [`SPACE`] that holds the name of the store's lineage.
@@ -49,7 +50,7 @@ impl std::fmt::Debug for Opened {
 }
 
 /// What a start has to do.
-pub enum Start {
+pub(super) enum Start {
     /// Nothing more: the store is as it should be.
     Ready(Box<Opened>),
     /// Restore into an empty store, and go on from there.
@@ -57,17 +58,19 @@ pub enum Start {
 }
 
 /// A restoration that is due.
-pub struct Restoration {
+pub(super) struct Restoration {
     target: Target,
     lineage: String,
     writer: String,
     note: Lineage,
     plan: Plan,
+    /// Of what is restored.
+    history: Vec<Link>,
     snapshot_at_ms: u64,
 }
 
 /// How a start opens the backup.
-pub struct Opening<'o> {
+pub(super) struct Opening<'o> {
     /// `[backup]`.
     pub config: &'o Backup,
     /// Where time comes from.
@@ -78,7 +81,7 @@ pub struct Opening<'o> {
 
 impl Opening<'_> {
     /// Looks at both sides, and claims the place for this process. `said` hears what is waited for.
-    pub fn open(&self, store: &dyn Store, said: &dyn Fn(&str)) -> Result<Start, BackupError> {
+    pub(super) fn open(&self, store: &dyn Store, said: &dyn Fn(&str)) -> Result<Start, BackupError> {
         let target = Target::open(&self.config.url)?;
         let own = own_lineage(store)?;
         let head = target.head()?;
@@ -145,7 +148,12 @@ impl Opening<'_> {
     }
 
     /// The store's own history, if the store has all of it.
-    fn go_on(&self, target: Target, store: &dyn Store, lineage: String) -> Result<Start, BackupError> {
+    fn go_on(
+        &self,
+        target: Target,
+        store: &dyn Store,
+        lineage: String,
+    ) -> Result<Start, BackupError> {
         let last = match target.last_segment(&lineage)? {
             Some(last) => Some(last),
             None => self.inherited_segment(&target, &lineage)?,
@@ -165,7 +173,11 @@ impl Opening<'_> {
         let writer = new_writer();
         target.delete(vec![names::ended(&lineage)])?;
         self.write_head(&target, &lineage, &writer)?;
-        tracing::info!(lineage, sequence = last.manifest.sequence, "the backup goes on");
+        tracing::info!(
+            lineage,
+            sequence = last.manifest.sequence,
+            "the backup goes on"
+        );
         let newest = snapshots.first().map(|snapshot| snapshot.at_ms);
         let snapshot_at_ms = match newest {
             Some(at_ms) => Some(at_ms),
@@ -203,7 +215,11 @@ impl Opening<'_> {
         self.write_lineage(&target, &lineage, &note)?;
         note_lineage(store, &lineage, self.clock)?;
         self.write_head(&target, &lineage, &writer)?;
-        tracing::info!(lineage, parent = point.lineage, "a restored database is backed up");
+        tracing::info!(
+            lineage,
+            parent = point.lineage,
+            "a restored database is backed up"
+        );
         Ok(Start::Ready(Box::new(Opened {
             row: point.row,
             sequence: point.sequence,
@@ -234,7 +250,11 @@ impl Opening<'_> {
     }
 
     /// When the snapshot was made on which a history without one of its own stands.
-    fn inherited_snapshot(&self, target: &Target, lineage: &str) -> Result<Option<u64>, BackupError> {
+    fn inherited_snapshot(
+        &self,
+        target: &Target,
+        lineage: &str,
+    ) -> Result<Option<u64>, BackupError> {
         for link in target.history(lineage)?.iter().skip(1) {
             if let Some(snapshot) = target.snapshots(&link.lineage)?.first() {
                 return Ok(Some(snapshot.at_ms));
@@ -286,6 +306,7 @@ impl Opening<'_> {
             writer,
             note,
             plan,
+            history,
         })))
     }
 
@@ -297,7 +318,9 @@ impl Opening<'_> {
         said: &dyn Fn(&str),
     ) -> Result<(), BackupError> {
         let silence = Duration::from_millis(link.note.interval_ms) * SILENT_INTERVALS;
-        let mut after = target.last_segment(&link.lineage)?.map(|it| it.manifest.sequence);
+        let mut after = target
+            .last_segment(&link.lineage)?
+            .map(|it| it.manifest.sequence);
         let mut since = self.clock.monotonic();
         let mut is_told = false;
         while target.ended(&link.lineage)?.is_none() {
@@ -307,7 +330,9 @@ impl Opening<'_> {
             }
             if !is_told {
                 is_told = true;
-                said("waiting for the relay that writes the backup to end, or to be silent for long enough");
+                said(
+                    "waiting for the relay that writes the backup to end, or to be silent for long enough",
+                );
             }
             std::thread::sleep(LOOK_EVERY.min(silence));
             if let Some(newest) = target.sequences(&link.lineage, after)?.last() {
@@ -328,7 +353,12 @@ impl Opening<'_> {
         }
     }
 
-    fn write_lineage(&self, target: &Target, lineage: &str, note: &Lineage) -> Result<(), BackupError> {
+    fn write_lineage(
+        &self,
+        target: &Target,
+        lineage: &str,
+        note: &Lineage,
+    ) -> Result<(), BackupError> {
         Ok(target.put(&names::lineage(lineage), to_json(note))?)
     }
 
@@ -350,27 +380,34 @@ impl Opening<'_> {
 
 impl Restoration {
     /// What will be there afterwards.
-    pub fn point(&self) -> &Point {
+    pub(super) fn point(&self) -> &Point {
         &self.plan.point
     }
 
-    /// Puts everything back into an empty store, and names its new lineage in it.
-    pub fn run(
+    /// Puts everything back, into an empty store and beside it, and names the store's new lineage in it.
+    pub(super) fn run(
         &self,
         store: &dyn Store,
+        data_dir: &Path,
         clock: &dyn Clock,
         told: &mut dyn FnMut(Progress),
     ) -> Result<Progress, BackupError> {
         let progress = restoring::run(&self.target, &self.plan, store, told)?;
+        let point = &self.plan.point;
+        let (_, rows) = placing::place(&self.target, &self.history, point, data_dir)?;
+        store.commit(&rows, &NoPolicy, clock.now_s())?;
         note_lineage(store, &self.lineage, clock)?;
         Ok(progress)
     }
 
     /// Once the store is in its place: the new lineage begins.
-    pub fn begin(self, store: &dyn Store) -> Result<Opened, BackupError> {
+    pub(super) fn begin(self, store: &dyn Store) -> Result<Opened, BackupError> {
         let name = names::lineage(&self.lineage);
         self.target.put(&name, to_json(&self.note))?;
-        tracing::info!(lineage = self.lineage, "the backup goes on in a new lineage");
+        tracing::info!(
+            lineage = self.lineage,
+            "the backup goes on in a new lineage"
+        );
         Ok(Opened {
             target: self.target,
             lineage: self.lineage,

@@ -23,7 +23,7 @@ pub struct Point {
 
 /// What to read for a point in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(super) struct Plan {
     /// Of which lineage the snapshot is.
     pub lineage: String,
     /// What to begin with.
@@ -36,7 +36,7 @@ pub struct Plan {
 
 /// What a search for a point in time found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// There never was anything.
     Nothing,
     /// Segments without the snapshot that they follow: the first one was not done yet.
@@ -46,7 +46,11 @@ pub enum Found {
 }
 
 /// Looks for the newest point of a history, or the last one at or before a time.
-pub fn find(target: &Target, history: &[Link], until_ms: Option<u64>) -> Result<Found, BackupError> {
+pub(super) fn find(
+    target: &Target,
+    history: &[Link],
+    until_ms: Option<u64>,
+) -> Result<Found, BackupError> {
     let mut has_any = false;
     let mut segments: Vec<(String, u64)> = Vec::new();
     let mut point: Option<Point> = None;
@@ -85,7 +89,9 @@ pub fn find(target: &Target, history: &[Link], until_ms: Option<u64>) -> Result<
         if let Some(snapshot) = &snapshot {
             sequences.retain(|sequence| *sequence > snapshot.after_sequence);
         }
-        let own = sequences.iter().map(|sequence| (lineage.clone(), *sequence));
+        let own = sequences
+            .iter()
+            .map(|sequence| (lineage.clone(), *sequence));
         segments.splice(0..0, own);
         if let Some(snapshot) = snapshot {
             let point = point.unwrap_or_else(|| Point {

@@ -76,7 +76,10 @@ fn open_with_backup(
                 }
             };
             let store = replace(config, store, |beside| {
-                restoration.run(beside, clock, &mut tell).map(drop)
+                let data_dir = &config.data.path;
+                restoration
+                    .run(beside, data_dir, clock, &mut tell)
+                    .map(drop)
             })?;
             say_done(&restoration);
             let opened = restoration.begin(&store)?;

@@ -30,7 +30,7 @@ pub struct Progress {
 }
 
 /// Puts back what a plan names.
-pub fn run(
+pub(super) fn run(
     target: &Target,
     plan: &Plan,
     store: &dyn Store,
@@ -92,11 +92,7 @@ pub fn run(
 }
 
 /// An object that must be there and have this hash.
-pub(super) fn whole(
-    name: &str,
-    object: Option<Bytes>,
-    sha256: &str,
-) -> Result<Bytes, BackupError> {
+pub(super) fn whole(name: &str, object: Option<Bytes>, sha256: &str) -> Result<Bytes, BackupError> {
     let object = object.ok_or_else(|| BackupError::damaged(name, "it is missing".to_owned()))?;
     match manifest::sha256(&object) == sha256 {
         true => Ok(object),

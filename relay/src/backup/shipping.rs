@@ -4,7 +4,7 @@
 //! number and is not ours was written by somebody else, and nothing is written after that.
 
 use super::keeps::Keeps;
-use super::manifest::{Ended, FORMAT, SegmentManifest, sha256, to_json};
+use super::manifest::{BlobList, Ended, FORMAT, FileList, SegmentManifest, sha256, to_json};
 use super::noted::Noted;
 use super::opening::{Opened, Opening};
 use super::segment::{Cut, CutResult, Source};
@@ -74,7 +74,10 @@ impl Shipper {
                 shipped.segments += 1;
                 shipped.bytes += bytes;
             }
-            match self.source().cut(self.opened.row, self.opened.all_entries)? {
+            match self
+                .source()
+                .cut(self.opened.row, self.opened.all_entries)?
+            {
                 CutResult::Nothing => return Ok(shipped),
                 CutResult::Gap => return Err(BackupError::Gap),
                 CutResult::Cut(cut) => {
@@ -149,7 +152,9 @@ impl Shipper {
             }
         }
         if !target.put_new(&manifest_name, json.clone())?
-            && target.get(&manifest_name)?.is_none_or(|found| found != json)
+            && target
+                .get(&manifest_name)?
+                .is_none_or(|found| found != json)
         {
             return Err(self.not_alone());
         }
@@ -225,6 +230,31 @@ impl Shipper {
         let name = names::snapshot_manifest(lineage, snapshot.after_sequence());
         target.put(&name, to_json(&manifest))?;
         self.opened.snapshot_at_ms = Some(at_ms);
+        Ok(shipped)
+    }
+
+    /// Lists files that were copied before: with a segment that has everything up to now.
+    pub(super) fn list_files(&mut self, mut list: FileList) -> Result<Shipped, BackupError> {
+        let shipped = self.ship()?;
+        list.sequence = self.opened.sequence;
+        list.at_ms = self.clock.now_ms();
+        let Opened {
+            target, lineage, ..
+        } = &self.opened;
+        let name = names::file_list(lineage, list.sequence, &list.extension);
+        target.put(&name, to_json(&list))?;
+        Ok(shipped)
+    }
+
+    /// Lists blobs that are in their place.
+    pub(super) fn list_blobs(&mut self, mut list: BlobList) -> Result<Shipped, BackupError> {
+        let shipped = self.ship()?;
+        list.sequence = self.opened.sequence;
+        let Opened {
+            target, lineage, ..
+        } = &self.opened;
+        let name = names::blob_list(lineage, list.sequence);
+        target.put(&name, to_json(&list))?;
         Ok(shipped)
     }
 

@@ -13,9 +13,13 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Name;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    RetryConfig,
+    ClientOptions, Error, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, RetryConfig,
 };
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -70,6 +74,8 @@ pub enum TargetError {
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Objects that are read at a time.
 const READ_AT_ONCE: usize = 16;
+/// A longer file goes in parts of this length.
+const PART_BYTES: usize = 16 << 20;
 
 impl Target {
     /// The place that `backup.url` names. A bucket is not asked yet; a directory is made where it is missing.
@@ -124,6 +130,75 @@ impl Target {
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
             Err(error) => Err(failed(error, "write", name)),
         }
+    }
+
+    /// Writes a file as an object, in the place of one that is there; a long one in parts, so that little of it is in
+    /// memory.
+    pub fn put_file(&self, name: &str, file: &Path) -> Result<u64, TargetError> {
+        let unread = |error: io::Error| failed(error, "read a file for", name);
+        let bytes = file.metadata().map_err(unread)?.len();
+        if bytes <= PART_BYTES as u64 {
+            let whole = std::fs::read(file).map_err(unread)?;
+            return self.put(name, whole).map(|()| bytes);
+        }
+        let mut reader = File::open(file).map_err(unread)?;
+        match &self.kind {
+            Kind::Directory(directory) => {
+                let put = directory.put_from(name, &mut reader);
+                put.map_err(|error| failed(error, "write", name))?;
+            }
+            Kind::Bucket { store, runtime } => {
+                let object = Name::from(name);
+                let unwritten = |error| failed(error, "write", name);
+                let begun = wait(
+                    runtime,
+                    store.put_multipart_opts(&object, Default::default()),
+                );
+                let mut upload = begun.map_err(unwritten)?;
+                let sent = send_parts(runtime, &mut *upload, &mut reader);
+                if let Err(error) = sent {
+                    // Its parts would be paid for. Where this fails too, the bucket's own rules see to them.
+                    let _ = wait(runtime, upload.abort());
+                    return Err(unwritten(error));
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Writes an object to a new file, if there is one, and says whether there was.
+    pub fn get_file(&self, name: &str, file: &Path) -> Result<bool, TargetError> {
+        let unwritten = |error: io::Error| failed(error, "write a file from", name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        match &self.kind {
+            Kind::Directory(directory) => {
+                let read = directory.open_file(name);
+                let Some(mut from) = read.map_err(|error| failed(error, "read", name))? else {
+                    return Ok(false);
+                };
+                let mut to = options.open(file).map_err(unwritten)?;
+                io::copy(&mut from, &mut to).map_err(unwritten)?;
+                to.sync_all().map_err(unwritten)?;
+            }
+            Kind::Bucket { store, runtime } => {
+                let unread = |error| failed(error, "read", name);
+                let found = match wait(runtime, store.get(&Name::from(name))) {
+                    Ok(found) => found,
+                    Err(Error::NotFound { .. }) => return Ok(false),
+                    Err(error) => return Err(unread(error)),
+                };
+                let mut to = options.open(file).map_err(unwritten)?;
+                let mut pieces = found.into_stream();
+                while let Some(piece) =
+                    wait(runtime, async { pieces.try_next().await }).map_err(unread)?
+                {
+                    to.write_all(&piece).map_err(unwritten)?;
+                }
+                to.sync_all().map_err(unwritten)?;
+            }
+        }
+        Ok(true)
     }
 
     /// The bytes of an object, if there is one.
@@ -253,12 +328,30 @@ impl Target {
     }
 }
 
-fn wait<T>(
-    runtime: &Runtime,
-    asked: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
+fn wait<T>(runtime: &Runtime, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let asked = async { tokio::time::timeout(PATIENCE, asked).await };
     runtime.block_on(asked).unwrap_or_else(|_| Err(late()))
+}
+
+/// Part after part, each within the bounds of one request.
+fn send_parts(
+    runtime: &Runtime,
+    upload: &mut dyn MultipartUpload,
+    reader: &mut File,
+) -> Result<(), Error> {
+    loop {
+        let mut part = Vec::new();
+        let read = reader.take(PART_BYTES as u64).read_to_end(&mut part);
+        read.map_err(|error| Error::Generic {
+            store: "backup",
+            source: error.into(),
+        })?;
+        if part.is_empty() {
+            return wait(runtime, upload.complete()).map(drop);
+        }
+        let sent = upload.put_part(PutPayload::from(part));
+        wait(runtime, sent)?;
+    }
 }
 
 async fn read(store: &dyn ObjectStore, name: &str) -> Result<Option<Bytes>, Error> {
@@ -315,7 +408,9 @@ fn open_bucket(place: Place<'_>) -> Result<Kind, Box<dyn std::error::Error + Sen
                     false => format!("http://{base}"),
                 };
                 // What Google's own tools do with an emulator: nobody is asked for credentials.
-                builder = builder.with_base_url(&with_scheme).with_skip_signature(true);
+                builder = builder
+                    .with_base_url(&with_scheme)
+                    .with_skip_signature(true);
             }
             Arc::new(PrefixStore::new(builder.build()?, prefix))
         }

@@ -5,13 +5,14 @@
 //! head any more takes nothing more from anybody, brings what it has answered OK to its place, and ends its lineage.
 
 use super::keeps::Keeps;
+use super::manifest::{BlobList, FileList};
 use super::noted::Noted;
 use super::opening::Opened;
 use super::shipping::{Shipped, Shipper};
 use super::status::{Health, Status};
-use super::{BackupError, pruning};
+use super::{BackupError, configuration, file_thread, names, pruning};
 use crate::admin::backup::Written;
-use crate::config::Backup;
+use crate::config::{Backup, Config};
 use crate::relay::Relay;
 use crate::store::{Outcome, StoreError};
 use crate::worker::WorkerMessage;
@@ -39,8 +40,14 @@ pub struct Handle {
     orders: SyncSender<Order>,
 }
 
+/// What the thread is asked for.
 #[derive(Debug)]
-enum Order {
+pub(super) enum Order {
+    /// List files of an extension that are in their place, with a segment that is cut now, and say
+    /// so.
+    Files(FileList, SyncSender<()>),
+    /// List blobs, and say so.
+    Blobs(BlobList, SyncSender<()>),
     /// Write what was committed, and a snapshot if it is wanted; then say so.
     Now {
         snapshot: bool,
@@ -135,6 +142,7 @@ impl Prepared {
             relay: Arc::downgrade(relay),
             shipper: Some(shipper),
             status: handle.status.clone(),
+            config_sent: None,
             failures: 0,
             snapshot_wanted: false,
             waiting: Vec::new(),
@@ -142,6 +150,7 @@ impl Prepared {
         let thread = std::thread::Builder::new()
             .name("backup".into())
             .spawn(move || work.run(&orders))?;
+        file_thread::start(relay, relay.config().backup.clone(), sender.clone())?;
         Ok(Thread {
             orders: sender,
             thread,
@@ -167,6 +176,8 @@ struct Work {
     /// Always there, but for a moment.
     shipper: Option<Shipper>,
     status: Arc<Status>,
+    /// That of which the backup has a copy.
+    config_sent: Option<Arc<Config>>,
     /// In a row.
     failures: u32,
     snapshot_wanted: bool,
@@ -194,6 +205,12 @@ impl Work {
             };
             match order {
                 None => {}
+                Some(Order::Files(list, reply)) => {
+                    self.write_list(|shipper| shipper.list_files(list), &reply);
+                }
+                Some(Order::Blobs(list, reply)) => {
+                    self.write_list(|shipper| shipper.list_blobs(list), &reply);
+                }
                 Some(Order::Stop) => {
                     if let Err(error) = self.finish() {
                         let error = error.in_full();
@@ -243,6 +260,17 @@ impl Work {
             return Ok(Look::Superseded);
         }
         let shipped = shipper.ship()?;
+        if let Some(config) = self.relay.upgrade().map(|relay| relay.config())
+            && self
+                .config_sent
+                .as_ref()
+                .is_none_or(|sent| **sent != *config)
+        {
+            let opened = &shipper.opened;
+            let name = names::config(&opened.lineage, opened.sequence);
+            opened.target.put(&name, configuration::text(&config))?;
+            self.config_sent = Some(config);
+        }
         let now_ms = shipper.clock.now_ms();
         let interval_ms = self.config.snapshot_interval.as_millis();
         let is_due = shipper
@@ -343,6 +371,25 @@ impl Work {
         }
     }
 
+    /// A failure is shown; the next look at the same files or blobs makes up for it.
+    fn write_list(
+        &mut self,
+        write: impl FnOnce(&mut Shipper) -> Result<Shipped, BackupError>,
+        reply: &SyncSender<()>,
+    ) {
+        let Some(shipper) = &mut self.shipper else {
+            return;
+        };
+        match write(shipper) {
+            Ok(shipped) => {
+                self.note_success(shipped);
+                // Likewise.
+                let _ = reply.send(());
+            }
+            Err(error) => self.note_failure(&error),
+        }
+    }
+
     fn answer_waiting(&mut self, snapshot: bool) {
         for reply in std::mem::take(&mut self.waiting) {
             // Likewise.
@@ -406,6 +453,7 @@ impl Work {
         while let Ok(order) = orders.recv() {
             match order {
                 Order::Stop => return,
+                Order::Files(..) | Order::Blobs(..) => {}
                 Order::Now { reply, .. } => {
                     let _ = reply.send(Err("another relay has taken over the backup".to_owned()));
                 }
@@ -414,7 +462,9 @@ impl Work {
     }
 
     fn begin_anew(&mut self) {
-        tracing::warn!("removals went unnoticed for too long: the backup begins anew with a snapshot");
+        tracing::warn!(
+            "removals went unnoticed for too long: the backup begins anew with a snapshot"
+        );
         let (Some(relay), Some(shipper)) = (self.relay.upgrade(), self.shipper.take()) else {
             return;
         };
@@ -435,7 +485,8 @@ impl Work {
         let opened = &shipper.opened;
         let now_ms = shipper.clock.now_ms();
         let last_row = shipper.store.last_row().unwrap_or(opened.row);
-        self.status.succeed(now_ms, opened.row, opened.snapshot_at_ms);
+        self.status
+            .succeed(now_ms, opened.row, opened.snapshot_at_ms);
         let lag = last_row.saturating_sub(opened.row);
         metrics::gauge!("trellis_backup_lag_rows").set(lag as f64);
         metrics::gauge!("trellis_backup_last_success_timestamp_seconds")

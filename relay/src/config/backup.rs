@@ -41,7 +41,8 @@ impl Default for Backup {
 }
 
 /// What a place for copies may look like.
-pub(super) const ALLOWED: &str = r#""file:///DIRECTORY", "s3://BUCKET/PREFIX" or "gs://BUCKET/PREFIX", or "" for none"#;
+pub(super) const ALLOWED: &str =
+    r#""file:///DIRECTORY", "s3://BUCKET/PREFIX" or "gs://BUCKET/PREFIX", or "" for none"#;
 
 /// A place for copies, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,7 @@ mod addresses;
 mod log_filter;
 
 use super::merge::Tree;
-use super::{
-    Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Place, Problem, TimeSpan,
-};
+use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Place, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.

@@ -5,7 +5,8 @@ use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
 use crate::store::{
     Changes, CheckReport, CommitPolicy, CompactReport, CountPage, EntriesOf, Entry, EntryPage,
-    EntryPlace, FoundPage, KvRow, Outcome, Page, Position, PositionPage, PutBack, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
+    EntryPlace, FoundPage, KvRow, Outcome, Page, Position, PositionPage, PutBack, Scan, Store,
+    StoreError, StoreStats, Vanishing, Watch, Write,
 };
 use std::sync::Arc;
 

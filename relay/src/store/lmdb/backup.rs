@@ -104,11 +104,7 @@ fn vanishing_of(
 }
 
 /// See [`crate::store::Store::entries`]. A place is the number of a table and a key in it.
-pub(super) fn entries(
-    store: &Mapped,
-    after: Option<&EntryPlace>,
-    max: usize,
-) -> Result<EntryPage> {
+pub(super) fn entries(store: &Mapped, after: Option<&EntryPlace>, max: usize) -> Result<EntryPage> {
     let txn = store.env.begin_ro_txn()?;
     let spaces = meta::extension_names(&txn, &store.tables)?;
     let (first, mut after) = match after.and_then(|place| place.0.split_first()) {

@@ -160,8 +160,11 @@ impl Putting<'_> {
         if let Some(address) = read.address {
             let found = self.store.tables.get(txn, Table::Address, &address)?;
             let found = found.and_then(keys::read_five);
-            self.kept_addresses
-                .extend(found.filter(|found| *found != row).map(|row| (address, row)));
+            self.kept_addresses.extend(
+                found
+                    .filter(|found| *found != row)
+                    .map(|row| (address, row)),
+            );
         }
         self.overlay.remove(Resident { row, header }, cause)?;
         // It is logged by the row that it had.
