@@ -1,5 +1,7 @@
 //! One file a subcommand; here only the words that select one.
 
+#[cfg(feature = "backup")]
+mod backup;
 mod bench;
 mod check;
 mod closed_pipe;
@@ -77,6 +79,10 @@ enum Command {
     Compact(compact::Compact),
     /// Exchange events with another relay, as far as one of the two lacks them.
     Sync(sync::Sync),
+    /// Write, list, verify or restore the copies that the relay makes of everything stored.
+    #[cfg(feature = "backup")]
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Run a command that an extension brings.
     Run(run::Run),
     /// Show the extensions that are compiled in.
@@ -108,6 +114,8 @@ impl Arguments {
             Command::Check(check) => check.run(extensions),
             Command::Compact(compact) => compact.run(extensions),
             Command::Sync(sync) => sync.run(extensions),
+            #[cfg(feature = "backup")]
+            Command::Backup(command) => command.run(extensions),
             Command::Run(run) => run.run(extensions),
             Command::Extensions(command) => closed_pipe::forgive(command.run(extensions)),
             Command::Config(config) => closed_pipe::forgive(config.run(extensions)),

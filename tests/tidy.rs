@@ -34,6 +34,7 @@ const LAYERS: [&[&str]; 5] = [
         "admin",
         "moderator",
         "announcer",
+        "backup",
     ],
     &["ws", "http"],
     &["parts", "running", "server", "testing"],
@@ -58,11 +59,18 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Crates with one home, so that each can be replaced in an afternoon; a home is the beginning of a path.
-const HOMES: [(&str, &[&str]); 8] = [
+const HOMES: [(&str, &[&str]); 9] = [
     ("lmdb::", &["relay/src/store/lmdb"]),
     ("actix_web_actors", &["relay/src/ws/actor.rs"]),
     ("actix::", &["relay/src/ws/actor.rs"]),
     ("negentropy::", &["relay/src/nips/nip77.rs"]),
+    (
+        "object_store::",
+        &[
+            "relay/src/backup/target.rs",
+            "extensions/blossom-policy/src/storage/s3",
+        ],
+    ),
     (
         "reqwest::",
         &[

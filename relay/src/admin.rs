@@ -5,6 +5,7 @@
 //! has open and inside a running relay. How the operator asks is not its affair: the command line runs a [`job::Job`]
 //! itself or hands it to a running relay through [`socket`].
 
+pub mod backup;
 pub mod client;
 pub mod command;
 pub mod console;

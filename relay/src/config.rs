@@ -6,6 +6,7 @@
 
 mod alias;
 mod auth;
+mod backup;
 mod byte_size;
 mod check;
 mod data;
@@ -53,6 +54,7 @@ use std::fmt;
 pub use self::negentropy::Negentropy;
 pub use crate::kinds::Kinds;
 pub use auth::{Auth, EventAccess, ReqAccess};
+pub use backup::{Backup, Place};
 pub use byte_size::ByteSize;
 pub use data::Data;
 pub use durability::Ephemeral;
@@ -98,6 +100,8 @@ pub struct Config {
     /// What is removed when it is old or when there is much of it; stated in the NIP-11 document. Default none: everything
     /// is kept.
     pub retention: Vec<RetentionRule>,
+    /// Copies of everything stored, made while the relay runs, and what an empty database is restored from.
+    pub backup: Backup,
     /// Listening, connections, timeouts and proxies.
     pub network: Network,
     /// What a client may send; stated in the NIP-11 document.

@@ -9,6 +9,7 @@
 mod access_news;
 mod answer;
 mod audience;
+mod backup;
 mod breaker;
 mod checkup;
 mod commit;
@@ -56,19 +57,23 @@ mod watchdog;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use crate::config::Pubkey;
 pub use crate::kinds::Kinds;
 pub use access_news::AccessNews;
 pub use audience::Audience;
+pub use backup::{
+    BACKUP_FILES_MAX, BackedUp, BackupBlob, BackupFile, BackupFiles, StoredCursors, is_backed_up,
+};
 pub use breaker::BreakerSettings;
 pub use commit::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, CommitError, CommitHooks, CommitTx};
 pub use compiled::Compiled;
 pub use error::ExtensionError;
 pub use examination::{Endpoint, Examination, Finding, Findings, Grade, examine};
 pub use extension_host::{Applied, ExtensionHost, HostOptions, Tables, check};
-pub use failure::{BuildError, HookError, TaskError};
+pub use failure::{BackupError, BuildError, HookError, TaskError};
 pub use group_membership::{GroupFacts, GroupMembership, GroupsUnavailable};
 pub use handle::{ExplainedHook, ExtensionStatus, HostHandle};
 pub use hook::{OnFault, Phase, StartAt};
@@ -131,6 +136,14 @@ pub trait Extension: Sized + Send + Sync + 'static {
 
     /// The extension's own version; usually `env!("CARGO_PKG_VERSION")`.
     const VERSION: &'static str = "";
+
+    /// How keys of rows begin that no backup takes: what is over when the relay is, such as calls under way, and what lets
+    /// somebody in. It holds whether the extension is on or off. An empty prefix stands for all rows.
+    ///
+    /// ```
+    /// const NOT_BACKED_UP: &[&[u8]] = &[b"call/", b"token/"];
+    /// ```
+    const NOT_BACKED_UP: &'static [&'static [u8]] = &[];
 
     /// The table, as a type. It must refuse unknown keys: `#[serde(deny_unknown_fields)]`. The core takes its own keys
     /// (`enabled`, `on_fault`, `priority`, `timeout_ms`, `max_concurrent`) out of the table before.
@@ -266,6 +279,63 @@ pub trait Extension: Sized + Send + Sync + 'static {
     /// ```
     fn examine(_config: Self::Config, _at: Examination) -> impl Future<Output = Findings> + Send {
         async { Findings::default() }
+    }
+
+    /// Copies the files that the extension keeps beside the store to `into`, an empty directory, for a backup; rows are in
+    /// it anyway. Each copy has to be whole and to agree with the others, whatever is written meanwhile. Asked as often as
+    /// every few seconds, while all goes on; it may take minutes, and is cut off then. An error leaves the copies of an
+    /// earlier backup in force.
+    ///
+    /// A restore puts the copies where they belong before the extension is built, and sets the `stored` hooks back to where
+    /// they were before the copies were made. Rows may be newer than the copies.
+    ///
+    /// ```
+    /// use std::path::{Path, PathBuf};
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Diary { file: PathBuf }
+    /// async fn back_up(me: &Diary, into: &Path) -> Result<Vec<BackupFile>, BackupError> {
+    ///     let written = into.join("diary.txt");
+    ///     std::fs::copy(&me.file, &written)?;
+    ///     Ok(vec![BackupFile { written, restore_to: me.file.clone() }])
+    /// }
+    /// ```
+    fn back_up(
+        &self,
+        _into: &Path,
+    ) -> impl Future<Output = Result<Vec<BackupFile>, BackupError>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Names files whose content never changes, by their SHA-256 and in that order, from after `after` on, at most `max`. A
+    /// backup takes each once, from where it is, and asks until it is given none. Asked about once a day.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use std::ops::Bound::{Excluded, Unbounded};
+    /// use std::path::PathBuf;
+    /// use trellis_relay::extension::prelude::*;
+    /// struct Pictures { by_sha256: BTreeMap<[u8; 32], PathBuf> }
+    /// async fn back_up_blobs(
+    ///     me: &Pictures,
+    ///     after: Option<[u8; 32]>,
+    ///     max: usize,
+    /// ) -> Result<Vec<BackupBlob>, BackupError> {
+    ///     let from = after.map_or(Unbounded, Excluded);
+    ///     let page = me.by_sha256.range((from, Unbounded)).take(max);
+    ///     let blob = |(sha256, path): (&[u8; 32], &PathBuf)| BackupBlob {
+    ///         sha256: *sha256,
+    ///         path: path.clone(),
+    ///         restore_to: path.clone(),
+    ///     };
+    ///     Ok(page.map(blob).collect())
+    /// }
+    /// ```
+    fn back_up_blobs(
+        &self,
+        _after: Option<[u8; 32]>,
+        _max: usize,
+    ) -> impl Future<Output = Result<Vec<BackupBlob>, BackupError>> + Send {
+        async { Ok(Vec::new()) }
     }
 }
 

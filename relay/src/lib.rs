@@ -55,6 +55,7 @@ pub mod store;
 pub mod writer;
 
 pub mod admin;
+pub mod backup;
 
 pub mod clock;
 pub mod metrics;

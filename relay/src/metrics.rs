@@ -63,6 +63,12 @@ const fn histogram(name: Text, labels: &'static [Text], help: Text) -> Described
 #[rustfmt::skip]
 pub const TABLE: &[Described] = &[
     counter("trellis_auth_failures_total", &["reason"], "Answers to AUTH challenges that were refused, by the prefix of the reason."),
+    counter("trellis_backup_bytes_total", &["of"], "Bytes that were brought to the backup's place: `segment`, `snapshot`, `file` or `blob`."),
+    counter("trellis_backup_failures_total", &[], "Times that the backup could not go on, and tried again later."),
+    gauge("trellis_backup_lag_rows", &[], "Rows that are committed and were not in the backup when it last looked."),
+    gauge("trellis_backup_last_snapshot_timestamp_seconds", &[], "When everything was last copied anew. Seconds since 1970."),
+    gauge("trellis_backup_last_success_timestamp_seconds", &[], "When everything that was committed was last in the backup. Seconds since 1970."),
+    counter("trellis_backup_segments_total", &[], "Segments that were brought to the backup's place."),
     gauge("trellis_build_info", &["version"], "Always 1; the label says which version runs."),
     histogram("trellis_commit_events", &[], "Writes in one commit."),
     counter("trellis_commit_failures_total", &[], "Batches that the store could not commit; nothing of them was answered OK."),

@@ -1,12 +1,13 @@
 //! What a relay is made of, and how a configuration says it.
 
+use crate::backup;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::extension::Compiled;
 use crate::relay_key::{self, RelayKeyError};
 use crate::store::lmdb::{LmdbOptions, LmdbStore};
 use crate::store::{Store, StoreError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a relay is made of.
@@ -21,6 +22,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The key of the relay itself.
     pub keys: nostr::key::Keys,
+    /// The backup that the relay writes, where it has one; see [`backup::open_store`].
+    pub backup: Option<backup::Opened>,
 }
 
 /// Why there are no parts to start with.
@@ -37,16 +40,19 @@ pub enum PartsError {
     /// The relay's own key cannot be had.
     #[error(transparent)]
     Key(#[from] RelayKeyError),
+    /// The backup cannot be written, or what is there cannot be restored.
+    #[error(transparent)]
+    Backup(#[from] backup::BackupError),
 }
 
 impl Parts {
     /// What the `trellis` program runs with: the store and the key in `[data] path`, made where they are missing, and
-    /// the system's clock.
+    /// the system's clock. With a backup an empty store is restored first, which may take its time.
     pub fn from_config(
         config: Config,
         extensions: &'static [Compiled],
     ) -> Result<Self, PartsError> {
-        let store = open_store(&config)?;
+        let (store, backup) = backup::open_store(&config, &SystemClock)?;
         let keys = relay_key::load_or_make(&config.data.path)?;
         Ok(Parts {
             config: Arc::new(config),
@@ -54,12 +60,18 @@ impl Parts {
             extensions,
             clock: Arc::new(SystemClock),
             keys,
+            backup,
         })
     }
 }
 
 /// Opens the store that a configuration names, making it where there is none.
 pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
+    open_store_in(&config.data.path, config)
+}
+
+/// Opens a store as a configuration says, in another directory.
+pub(crate) fn open_store_in(directory: &Path, config: &Config) -> Result<LmdbStore, PartsError> {
     // A reader's slot for each thread that may read: workers, the pool, an import with a thread a core and what serves it,
     // and the writer, sweeps, operators' jobs and extensions. A slot is 64 bytes; a thread that found none would fail.
     const OTHER_READERS: usize = 64;
@@ -71,9 +83,8 @@ pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
         max_readers: readers as u32,
         ..LmdbOptions::default()
     };
-    let path = &config.data.path;
-    LmdbStore::open(path, options).map_err(|source| PartsError::Store {
-        directory: path.clone(),
+    LmdbStore::open(directory, options).map_err(|source| PartsError::Store {
+        directory: directory.to_owned(),
         source,
     })
 }

@@ -9,6 +9,7 @@ pub(crate) use for_extensions::ForExtensions;
 
 use crate::access::{AccessPolicy, PolicyInForce};
 use crate::access_changes::AccessChanges;
+use crate::backup;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::Connections;
@@ -28,7 +29,7 @@ use crate::writer::Writer;
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -71,6 +72,8 @@ pub struct Relay {
     pub negentropy_items: ItemBudget,
     /// When the relay started.
     pub started: Instant,
+    /// Its backup, where it has one.
+    pub backup: OnceLock<Arc<backup::Handle>>,
     /// Set while the relay shuts down.
     pub stopping: AtomicBool,
     pub(crate) metrics: CoreMetrics,
@@ -130,6 +133,7 @@ impl Relay {
             own_events,
             negentropy_items: ItemBudget::default(),
             started: Instant::now(),
+            backup: OnceLock::new(),
             stopping: AtomicBool::new(false),
             metrics: CoreMetrics::new(),
             writer_may_stop: AtomicBool::new(false),

@@ -14,7 +14,8 @@ use std::time::Duration;
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Keys, or tables with all their keys, that are read once at the start.
-pub const RESTART_KEYS: [&str; 9] = [
+pub const RESTART_KEYS: [&str; 10] = [
+    "backup",
     "network.host",
     "network.port",
     "network.handshake_timeout",

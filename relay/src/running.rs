@@ -2,7 +2,7 @@
 //!
 //! [`crate::server`] puts a listener before it; whoever embeds it mounts [`RunningRelay::mount`] in an application of
 //! their own. Order of stopping: no more reading, the queue of the writer to its end, answers out, close frames,
-//! extensions, writer. Each step has its share of [`STOP_TIME`], since whoever stops us (Cloud Run) does not wait long.
+//! extensions, writer, backup. Each step has its share of [`STOP_TIME`], since whoever stops us (Cloud Run) does not wait long.
 
 use crate::config::Config;
 use crate::extension::{ExtensionError, ExtensionHost, HostHandle, HostOptions};
@@ -13,7 +13,7 @@ use crate::relay::{ForExtensions, Relay};
 use crate::store::StoreError;
 use crate::worker::WorkerMessage;
 use crate::writer::{self, Writer};
-use crate::{announcer, http, moderator, sweeper};
+use crate::{announcer, backup, http, moderator, sweeper};
 use actix_web::web::ServiceConfig;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -28,6 +28,7 @@ pub struct RunningRelay {
     pub relay: Arc<Relay>,
     extensions: ExtensionHost,
     writer: JoinHandle<()>,
+    backup: Option<backup::Thread>,
 }
 
 /// Why a relay did not start.
@@ -52,6 +53,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const QUIET: Duration = Duration::from_millis(100);
 /// How long the writer may take for what is left once the extensions are gone.
 const WRITER_TIME: Duration = Duration::from_secs(1);
+/// How long the backup has for what was stored last, even if the other steps have used up their time.
+const BACKUP_TIME: Duration = Duration::from_secs(1);
 
 impl RunningRelay {
     /// Starts the threads around the store, then the extensions, then what the relay does by itself.
@@ -73,6 +76,7 @@ impl RunningRelay {
 
     async fn start_for(clients: bool, parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.clone();
+        let keeps = backup::Keeps::of(parts.extensions);
         let (writer_handle, queue) = Writer::new();
         let moderation = Moderation::load(&*parts.store)?;
         let readers = Readers::start(config.thread.reader_threads())?;
@@ -87,6 +91,11 @@ impl RunningRelay {
             parts.keys,
         ));
         relay.is_serving.store(clients, Ordering::Relaxed);
+        let prepared = parts.backup.map(backup::Prepared::new);
+        if let Some(prepared) = &prepared {
+            // Before anything is written. Nobody else has set it.
+            let _ = relay.backup.set(prepared.handle());
+        }
         let writer = std::thread::Builder::new().name("writer".into()).spawn({
             let relay = relay.clone();
             move || writer::run(&relay, queue)
@@ -102,10 +111,12 @@ impl RunningRelay {
         let extensions = ExtensionHost::start(handle, &config.extensions, core, options)
             .await
             .inspect_err(|_| relay.stop_writer())?;
+        let backup = prepared.map(|prepared| prepared.start(&relay, keeps));
         Ok(RunningRelay {
             relay,
             extensions,
             writer,
+            backup: backup.transpose()?,
         })
     }
 
@@ -152,6 +163,13 @@ impl RunningRelay {
         self.relay.stop_writer();
         if !wait_until(WRITER_TIME, || self.writer.is_finished()).await {
             tracing::error!("the writer hangs and is left behind");
+        }
+        if let Some(backup) = &self.backup {
+            backup.ask_to_stop();
+            let left = until.saturating_duration_since(Instant::now());
+            if !wait_until(left.max(BACKUP_TIME), || backup.is_finished()).await {
+                tracing::error!("the backup did not end in time; the next start sees to the rest");
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use crate::kinds::Kinds;
 use crate::reason::Reason;
 use std::sync::Arc;
 
+mod backup;
 pub mod chain;
 mod error;
 pub mod lmdb;
@@ -20,6 +21,7 @@ mod refusal;
 mod scan;
 mod upkeep;
 
+pub use backup::{EntriesOf, Entry, EntryPage, EntryPlace, PutBack};
 pub use error::StoreError;
 pub use policy::{CommitPolicy, KvWrites, NoPolicy, TxnRead};
 pub use scan::{
@@ -114,6 +116,22 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&[u8]>,
         max: usize,
     ) -> Result<Vec<KvRow>, StoreError>;
+
+    /// As [`Store::changes`], with the entries that are asked for as they stand in the same state of the store.
+    fn changes_with(
+        &self,
+        after: u64,
+        max: usize,
+        of: &[EntriesOf],
+    ) -> Result<(Changes, Vec<Entry>), StoreError>;
+
+    /// Everything that stands beside events, page by page; each page is of a state of its own.
+    fn entries(&self, after: Option<&EntryPlace>, max: usize) -> Result<EntryPage, StoreError>;
+
+    /// Puts back what was read of a store, in one transaction and durably: rows, tombstones and removals as they were, and
+    /// nobody is asked. Rows of events must rise from batch to batch and be above those that are here, and so must those of
+    /// removals.
+    fn put_back(&self, batch: &[PutBack]) -> Result<(), StoreError>;
 
     /// Sizes for `/health`, metrics and logs.
     fn stats(&self) -> Result<StoreStats, StoreError>;

@@ -56,6 +56,7 @@
 )]
 
 mod author;
+mod backup;
 mod bare_core;
 mod client;
 mod conformance;
@@ -72,6 +73,7 @@ mod test_relay;
 mod wait;
 
 pub use author::{Author, sign};
+pub use backup::Backup;
 pub use bare_core::BareCore;
 pub use client::Client;
 pub use conformance::{Conformance, Problem, Report, conformance};

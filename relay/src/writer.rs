@@ -12,7 +12,7 @@ use crate::moderation::Moderation;
 use crate::orders;
 use crate::reason::Reason;
 use crate::relay::Relay;
-use crate::store::{Outcome, Stored, Write};
+use crate::store::{CommitPolicy, Outcome, Stored, Write};
 use crate::worker::WorkerMessage;
 use queue::Queue;
 use std::cell::Cell;
@@ -132,6 +132,11 @@ impl Writer {
         drop(self.committing.lock().await);
     }
 
+    /// The same on a thread that may block.
+    pub(crate) fn finish_batch_blocking(&self) {
+        drop(self.committing.blocking_lock());
+    }
+
     /// Notes that the relay cannot go on storing, for a reason outside the writer thread.
     pub(crate) fn declare_dead(&self) {
         self.dead.store(true, Ordering::Release);
@@ -189,11 +194,17 @@ fn commit(relay: &Relay, submissions: Vec<Submission>) {
         config: relay.config(),
         now_s: relay.clock.now_s(),
     };
+    let backup = relay.backup.get();
+    let is_superseded = backup.is_some_and(|backup| backup.is_superseded());
     let mut batch = Vec::with_capacity(submissions.len());
     let mut answered: Vec<Option<Outcome>> = Vec::with_capacity(submissions.len());
     let mut writes = Vec::with_capacity(submissions.len());
     for submission in submissions {
-        let answer = match readmit(&hooks, &orders, &submission) {
+        let readmitted = match is_superseded {
+            true => Readmitted::Answer(Outcome::Refused(superseded())),
+            false => readmit(&hooks, &orders, &submission),
+        };
+        let answer = match readmitted {
             Readmitted::Commit => None,
             Readmitted::Answer(outcome) => Some(outcome),
             Readmitted::AskAgain => {
@@ -208,9 +219,12 @@ fn commit(relay: &Relay, submissions: Vec<Submission>) {
         batch.push(submission);
     }
     let started = Instant::now();
-    let result = relay
-        .store
-        .commit(&writes, &CommitHooks(hooks), orders.now_s);
+    let hooks = CommitHooks(hooks);
+    let commit = |policy: &dyn CommitPolicy| relay.store.commit(&writes, policy, orders.now_s);
+    let result = match backup {
+        Some(backup) => backup.noted().around(&writes, &hooks, commit),
+        None => commit(&hooks),
+    };
     drop(committing);
     relay.metrics.commit_events.record(writes.len() as f64);
     let took = started.elapsed();
@@ -236,6 +250,11 @@ fn commit(relay: &Relay, submissions: Vec<Submission>) {
         })
         .collect();
     answers::publish(relay, batch, outcomes);
+}
+
+/// What anybody is told whose write would be lost: the store that counts is another relay's now.
+fn superseded() -> Reason {
+    Reason::error("another instance has taken over; connect again")
 }
 
 /// What the operator has ordered when a batch is begun.

@@ -34,6 +34,7 @@ pub(super) fn in_force(
         extensions,
         clock: Arc::new(SystemClock),
         keys: Keys::generate(),
+        backup: None,
     };
     actix_rt::System::new().block_on(async {
         let running = RunningRelay::start_without_upkeep(parts).await?;

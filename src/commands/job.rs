@@ -101,6 +101,7 @@ impl<'c> Request<'c> {
                 store: Arc::new(store),
                 extensions: self.extensions,
                 clock: Arc::new(SystemClock),
+                backup: None,
             };
             return beside_relay(parts, |relay| {
                 Ok(self.job.run(&LiveRelay(relay), &mut self.input, terminal)?)

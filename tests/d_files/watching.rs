@@ -60,6 +60,7 @@ fn d6_thresholds_are_those_of_the_page() {
         ("LiveKitBusy", "LiveKitOverloaded", [0.7, 0.9]),
         ("MediaFillUp", "MediaNearlyFull", [70.0, 90.0]),
         ("StoreFillsUp", "StoreNearlyFull", [0.7, 0.9]),
+        ("BackupLate", "BackupVeryLate", [120.0, 900.0]),
     ] {
         assert_eq!([bound(warning), bound(critical)], bounds, "{warning}");
         assert!(

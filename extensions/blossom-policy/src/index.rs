@@ -7,6 +7,7 @@
 //!
 //! Deliberately not here: the order of the storage and the index, which is the affair of `holdings`.
 
+mod backup;
 mod bans;
 mod blobs;
 #[cfg(test)]
@@ -47,6 +48,8 @@ pub(crate) struct Index {
     /// One connection, for which writers queue.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// For connections that are neither's.
+    options: SqliteConnectOptions,
 }
 
 /// What an index answers.
@@ -64,17 +67,7 @@ const WAL_BYTES: &str = "67108864";
 impl Index {
     /// Opens the file, which is made if it is not there, for this user alone.
     pub(crate) async fn open(file: &Path) -> Result<Self> {
-        let found = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(file);
-        match found {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(IndexError::Open(error.kind().to_string()));
-            }
-            _ => {}
-        }
+        create_file(file)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
@@ -97,12 +90,33 @@ impl Index {
         migrated.map_err(connecting)?;
         Ok(Index {
             writer,
-            readers: pool(READERS).connect_lazy_with(options),
+            readers: pool(READERS).connect_lazy_with(options.clone()),
+            options,
         })
+    }
+
+    /// Where it is.
+    pub(crate) fn file(&self) -> &Path {
+        self.options.get_filename()
     }
 
     /// A transaction that may write.
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+/// Makes the file if it is not there. SQLite gives the files beside it the same permissions.
+fn create_file(file: &Path) -> Result<()> {
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    match created {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(IndexError::Open(error.kind().to_string()))
+        }
+        _ => Ok(()),
     }
 }

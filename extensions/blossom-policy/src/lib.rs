@@ -9,6 +9,7 @@ mod address;
 mod administration;
 mod archive;
 mod auth;
+mod backup;
 mod blob;
 mod block_lists;
 mod commands;
@@ -56,6 +57,7 @@ use rates::Rates;
 use rescan::Rescan;
 use spool::Spool;
 use standing::Standing;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use trellis_relay::extension::HttpClient;
 use trellis_relay::extension::prelude::*;
@@ -160,6 +162,18 @@ impl Extension for BlossomPolicy {
         let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
         *config = Arc::new(new.clone());
         Reload::Applied
+    }
+
+    async fn back_up(&self, into: &Path) -> Result<Vec<BackupFile>, BackupError> {
+        self.back_up_index(into).await
+    }
+
+    async fn back_up_blobs(
+        &self,
+        after: Option<[u8; 32]>,
+        max: usize,
+    ) -> Result<Vec<BackupBlob>, BackupError> {
+        self.back_up_files(after, max).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: what comes from here is ready: what a crash interrupted is ended, or logged where the storage does not answer;
 //! then it is tried again by and by.
 
+use crate::backup;
 use crate::block_lists::BlockLists;
 use crate::config::{Backend, Config};
 use crate::holdings::Holdings;
@@ -25,7 +26,8 @@ pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, Bu
     Ok(Place::open(&folder).await?)
 }
 
-/// What is held there. The first time, the changes are ended that a crash has interrupted.
+/// What is held there. The first time, the changes are ended that a crash has interrupted, and what a restore has left is
+/// set right.
 pub(crate) async fn holdings(
     config: &Config,
     place: Arc<Place>,
@@ -36,6 +38,11 @@ pub(crate) async fn holdings(
     let holdings = Holdings::new(place, storage, limits(config));
     if is_first && let Err(error) = recovery::recover(&holdings).await {
         tracing::warn!("interrupted changes of blobs are tried again later: {error}");
+    }
+    if is_first && let Err(error) = backup::after_restore(&holdings).await {
+        tracing::warn!(
+            "what a restore brought back is looked at again with the next start: {error}"
+        );
     }
     Ok(holdings)
 }

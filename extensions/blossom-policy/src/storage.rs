@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 /// What is read at a time has so many bytes at most.
@@ -55,6 +56,11 @@ pub(crate) trait BlobStore: Send + Sync {
         after: Option<BlobHash>,
         max: usize,
     ) -> Result<Vec<BlobHash>, StorageError>;
+
+    /// Where it would be, if blobs are files of this machine.
+    fn file_of(&self, _hash: &BlobHash) -> Option<PathBuf> {
+        None
+    }
 
     /// How much room there is, where that can be told.
     async fn room(&self) -> Option<Room>;

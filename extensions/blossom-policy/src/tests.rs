@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod announcing;
+mod backing_up;
 mod checking;
 mod conformance;
 pub(crate) mod courier;

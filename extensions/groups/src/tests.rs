@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backing_up;
 mod delivery;
 mod ground;
 mod hidden;

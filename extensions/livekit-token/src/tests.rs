@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backing_up;
 mod closing;
 mod club;
 mod communities;

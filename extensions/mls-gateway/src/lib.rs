@@ -20,7 +20,9 @@ mod kinds;
 mod publishing;
 mod refill;
 mod rest;
+mod restored;
 mod roster;
+mod roster_events;
 mod rules;
 mod shorten;
 mod storage;
@@ -36,6 +38,7 @@ pub use config::Config;
 
 use config::Settings;
 use directory::Directory;
+use std::path::Path;
 use std::sync::Arc;
 use storage::Storage;
 use trellis_relay::extension::prelude::*;
@@ -67,6 +70,7 @@ impl Extension for MlsGateway {
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         let settings = config.settle(|name| std::env::var(name).ok(), host.data_dir())?;
         let storage = storage::open(&settings).await?;
+        restored::bring_up_to_date(&host, &settings, &*storage).await?;
         let directory = Arc::new(Directory::new(&settings, &host));
         let limits = publishing::Limits::new(&settings, &host);
         let counts = consumption::Counts::new(&settings);
@@ -128,5 +132,16 @@ impl Extension for MlsGateway {
 
     async fn examine(config: Config, at: Examination) -> Findings {
         examination::examine(config, at).await
+    }
+
+    /// The SQLite file; other databases have backups of their own.
+    async fn back_up(&self, into: &Path) -> Result<Vec<BackupFile>, BackupError> {
+        let written = into.join("mls.sqlite");
+        let restore_to = self.storage.back_up(&written).await?;
+        let file = restore_to.map(|restore_to| BackupFile {
+            written,
+            restore_to,
+        });
+        Ok(file.into_iter().collect())
     }
 }

@@ -28,6 +28,7 @@ use crate::config::{Database, Settings};
 use crate::roster::Roster;
 use async_trait::async_trait;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trellis_relay::event::{EventId, PublicKey};
 
@@ -222,6 +223,25 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {
     /// `max`. Says how many; a database that keeps them says none.
     async fn prune_groups(&self, _before_s: u64, _max: usize) -> Result<u64> {
         Ok(0)
+    }
+
+    // Backups.
+
+    /// Writes a copy to a file that is not there, of one moment, while others go on writing: where the database is, so that
+    /// the copy can be put there. None of a database that is no file of this machine: it has backups of its own.
+    async fn back_up(&self, _to: &Path) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
+    /// Whether this database is such a copy, in the place of what it was made of, and [`Storage::end_copy`] was not called
+    /// since.
+    async fn is_copy(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// It is up to date, and no copy any more.
+    async fn end_copy(&self) -> Result<()> {
+        Ok(())
     }
 
     /// Whether the database answers.

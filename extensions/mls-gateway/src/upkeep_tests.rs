@@ -5,6 +5,7 @@
 
 mod acl;
 mod archive;
+mod backup;
 mod commands;
 mod gap;
 pub(crate) mod ground;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admitting;
+mod backing_up;
 mod claiming;
 mod conformance;
 mod cost;

@@ -1,5 +1,6 @@
 //! What an operator can ask for, as it is written on the way to a running relay, and what comes of it.
 
+use super::backup::{BackupJob, Written, write_backup};
 use super::command::{self, CommandJob, Ran};
 use super::console::{Console, Note};
 use super::decisions::{self, DecisionsJob};
@@ -35,6 +36,8 @@ pub enum Job {
     Command(CommandJob),
     /// Print the log of decisions.
     Decisions(DecisionsJob),
+    /// Bring what is committed to the backup now.
+    Backup(BackupJob),
 }
 
 /// How to check.
@@ -65,6 +68,8 @@ pub enum Done {
     Ran(Ran),
     /// How many decisions there are.
     Told(u64),
+    /// What the backup has now.
+    BackedUp(Written),
 }
 
 /// Why a job ended early.
@@ -96,6 +101,9 @@ pub enum JobError {
     /// The other relay did not do its part.
     #[error(transparent)]
     Sync(#[from] SyncError),
+    /// The backup could not be written now.
+    #[error("the backup: {0}")]
+    Backup(String),
 }
 
 impl JobError {
@@ -114,9 +122,12 @@ impl Job {
             Job::Export(job) => filter_of(&job.filter).map(drop),
             Job::Delete(job) => job.checked_filter().map(drop),
             Job::Sync(job) => job.checked_filter().map(drop),
-            Job::Import(_) | Job::Check(_) | Job::Compact | Job::Command(_) | Job::Decisions(_) => {
-                Ok(())
-            }
+            Job::Import(_)
+            | Job::Check(_)
+            | Job::Compact
+            | Job::Command(_)
+            | Job::Decisions(_)
+            | Job::Backup(_) => Ok(()),
         }
     }
 
@@ -154,6 +165,7 @@ impl Job {
             Job::Sync(job) => Done::Synced(sync(target, job, console)?),
             Job::Command(job) => Done::Ran(command::run(target, job, console)?),
             Job::Decisions(job) => Done::Told(decisions::print(target, *job, console)?),
+            Job::Backup(job) => Done::BackedUp(write_backup(target, *job)?),
         })
     }
 
@@ -168,6 +180,7 @@ impl Job {
             Job::Sync(_) => "sync",
             Job::Command(_) => "command",
             Job::Decisions(_) => "decisions",
+            Job::Backup(_) => "backup",
         }
     }
 
@@ -182,7 +195,9 @@ impl Job {
             Job::Import(_) => true,
             Job::Delete(job) => !job.dry_run,
             Job::Sync(_) | Job::Command(_) => true,
-            Job::Export(_) | Job::Check(_) | Job::Compact | Job::Decisions(_) => false,
+            Job::Export(_) | Job::Check(_) | Job::Compact | Job::Decisions(_) | Job::Backup(_) => {
+                false
+            }
         }
     }
 

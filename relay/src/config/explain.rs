@@ -24,8 +24,11 @@ const NETWORK_SCHEMES: [&str; 13] = [
     "amqp://",
 ];
 
-/// Keys of the core that make it open an outgoing connection, and to what. There is none.
-const CORE_OUTGOING: [(&str, &str); 0] = [];
+/// Keys of the core that make it open an outgoing connection where they hold an address, and to what.
+const CORE_OUTGOING: [(&str, &str); 1] = [(
+    "backup.url",
+    "copies of everything stored go there, and an empty database is restored from there",
+)];
 
 /// A configuration as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -139,7 +142,7 @@ fn outgoing(
         };
         said().or_else(address)
     } else {
-        core
+        core.filter(|_| holds_address(&effective.value))
     };
     opens.filter(|_| set).map(|opens| Outgoing {
         key: effective.key.clone(),

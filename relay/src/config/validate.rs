@@ -8,7 +8,7 @@ mod log_filter;
 
 use super::log::{ERRORS_MAX, REQUESTS_MAX};
 use super::merge::Tree;
-use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Problem, TimeSpan};
+use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Place, Problem, TimeSpan};
 use std::collections::BTreeSet;
 
 /// Room that an event needs in an outbox beside its own bytes: `["EVENT",` and the longest subscription id, escaped.
@@ -29,6 +29,7 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     rates(config, &mut rules);
     retention(config, &mut rules);
     log_files(config, &mut rules);
+    copies(config, &mut rules);
     unbuilt(config, &mut rules);
     rules.problems
 }
@@ -243,6 +244,44 @@ fn log_files(config: &Config, rules: &mut Rules<'_>) {
         "log.directory",
         r#""""#,
         "a directory, or leave the key out for no files",
+    );
+}
+
+fn copies(config: &Config, rules: &mut Rules<'_>) {
+    let backup = &config.backup;
+    let is_place = !backup.is_on() || Place::parse(&backup.url).is_some();
+    rules.want(
+        is_place,
+        "backup.url",
+        quoted(&backup.url),
+        super::backup::ALLOWED,
+    );
+    rules.want(
+        cfg!(feature = "backup") || !backup.is_on(),
+        "backup.url",
+        quoted(&backup.url),
+        "\"\": this program was built without the feature `backup`",
+    );
+    rules.want(
+        backup.interval >= TimeSpan::from_millis(100),
+        "backup.interval",
+        backup.interval,
+        "at least 100ms",
+    );
+    rules.want(
+        backup.snapshot_interval > backup.interval,
+        "backup.snapshot_interval",
+        backup.snapshot_interval,
+        format!("more than backup.interval, {}", backup.interval),
+    );
+    rules.want(
+        backup.retention >= backup.snapshot_interval,
+        "backup.retention",
+        backup.retention,
+        format!(
+            "at least backup.snapshot_interval, {}",
+            backup.snapshot_interval
+        ),
     );
 }
 

@@ -1,6 +1,7 @@
 //! The name under which newer versions replace older ones: `kind:pubkey:d`.
 
 use super::{Event, KindClass, PublicKey};
+use std::fmt;
 
 /// An address of a replaceable (empty `d`) or addressable event, as `a` tags write it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,5 +47,11 @@ impl Address {
             pubkey: super::canonical::pubkey_from_hex(pubkey)?,
             d,
         })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.kind, self.pubkey.to_hex(), self.d)
     }
 }

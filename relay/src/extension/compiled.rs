@@ -1,7 +1,8 @@
 //! The list of extensions that a program is compiled with, and an extension with its type erased.
 
+use super::backup::{BackupBlob, BackupFile};
 use super::error::ExtensionError;
-use super::failure::TaskError;
+use super::failure::{BackupError, TaskError};
 use super::hook::Registration;
 use super::host::Host;
 use super::registrar::Registrar;
@@ -13,6 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// An instance to be, or what went wrong with it.
@@ -40,6 +42,7 @@ type Building = BoxFuture<'static, Result<Arc<dyn Instance>, String>>;
 pub struct Compiled {
     name: &'static str,
     version: &'static str,
+    not_backed_up: &'static [&'static [u8]],
     needs: fn(&mut Needs),
     check: fn(Table) -> Result<(), String>,
     build: fn(Table, Host) -> Result<Building, String>,
@@ -53,6 +56,7 @@ impl Compiled {
         Compiled {
             name: E::NAME,
             version: E::VERSION,
+            not_backed_up: E::NOT_BACKED_UP,
             needs: E::services,
             check: |table| read::<E>(table).map(drop),
             build: build::<E>,
@@ -69,6 +73,14 @@ impl Compiled {
     /// What its author says; may be empty.
     pub const fn version(&self) -> &'static str {
         self.version
+    }
+
+    /// Whether the row with this key, of its own key space, goes into backups.
+    pub(super) fn backs_up(&self, key: &[u8]) -> bool {
+        !self
+            .not_backed_up
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
     }
 
     /// JSON Schema of its whole table, the core's keys included, without references.
@@ -163,6 +175,12 @@ pub(super) trait Instance: Send + Sync {
     fn reload(&self, own: Table) -> Result<Reload, String>;
     fn shutdown(&self) -> BoxFuture<'static, ()>;
     fn health(&self) -> Health;
+    fn back_up(&self, into: PathBuf) -> BoxFuture<'static, Result<Vec<BackupFile>, BackupError>>;
+    fn back_up_blobs(
+        &self,
+        after: Option<[u8; 32]>,
+        max: usize,
+    ) -> BoxFuture<'static, Result<Vec<BackupBlob>, BackupError>>;
     /// Whether anybody beside this holds the author's type: a hook, a route, a task, a service.
     fn is_used(&self) -> bool;
 }
@@ -192,6 +210,20 @@ impl<E: Extension> Instance for Erased<E> {
 
     fn health(&self) -> Health {
         self.0.health()
+    }
+
+    fn back_up(&self, into: PathBuf) -> BoxFuture<'static, Result<Vec<BackupFile>, BackupError>> {
+        let extension = self.0.clone();
+        async move { extension.back_up(&into).await }.boxed()
+    }
+
+    fn back_up_blobs(
+        &self,
+        after: Option<[u8; 32]>,
+        max: usize,
+    ) -> BoxFuture<'static, Result<Vec<BackupBlob>, BackupError>> {
+        let extension = self.0.clone();
+        async move { extension.back_up_blobs(after, max).await }.boxed()
     }
 
     fn is_used(&self) -> bool {

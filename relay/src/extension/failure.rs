@@ -1,4 +1,4 @@
-//! The three ways in which an extension says that it could not do something.
+//! The ways in which an extension says that it could not do something.
 //!
 //! They take any error with `?` and any text with `.into()`; therefore they are no `std::error::Error` themselves.
 
@@ -39,4 +39,10 @@ failure! {
 failure! {
     /// A task ended before its time; the text goes to the log, and the task is started again.
     TaskError
+}
+
+failure! {
+    /// The files of an extension could not be copied for a backup. It counts as a fault of the extension; the text goes to
+    /// the log and to operators.
+    BackupError
 }

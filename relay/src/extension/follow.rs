@@ -8,9 +8,7 @@ use super::hook::{Call, Fault, Following, Hook, StartAt};
 use super::loops::{self, Depths};
 use super::relay_side::Core;
 use super::task::StopToken;
-#[cfg(feature = "testing")]
-use crate::store::Store;
-use crate::store::{Change, StoreError, Write};
+use crate::store::{Change, Store, StoreError, Write};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -214,13 +212,12 @@ impl Follower {
     }
 
     async fn load(&self) -> Result<u64, String> {
-        let (space, key) = (space(&self.hook), key(self.place));
+        let (space, key) = cursor_row(self.hook.owner.name, self.place);
         let starts_now = starts_now(&self.hook);
         let loaded = self.core.ask(move |store| {
-            Ok(match store.kv_get(&space, &key)? {
-                Some(cursor) => (decode(&cursor)?, true),
-                None if starts_now => (store.last_row()?, false),
-                None => (0, true),
+            Ok(match saved(store, &space, &key, starts_now)? {
+                Some(cursor) => (cursor, true),
+                None => (store.last_row()?, false),
             })
         });
         let (cursor, is_saved) = loaded.await.map_err(|error| error.to_string())?;
@@ -232,22 +229,46 @@ impl Follower {
     }
 
     async fn save(&self, cursor: u64) -> Result<(), StoreError> {
+        let (extension, key) = cursor_row(self.hook.owner.name, self.place);
+        let value = Some(encode(cursor));
         let write = Write::Kv {
-            extension: space(&self.hook),
-            key: key(self.place),
-            value: Some(cursor.to_be_bytes().to_vec()),
+            extension,
+            key,
+            value,
         };
         self.core.submit(vec![write]).await.map(drop)
     }
 }
 
+/// The last row that a `stored` hook has dealt with, as far as it is saved; `None` where it has yet to begin with what comes
+/// next.
+pub(super) fn saved_cursor(
+    hook: &Hook,
+    place: usize,
+    store: &dyn Store,
+) -> Result<Option<u64>, StoreError> {
+    let (space, key) = cursor_row(hook.owner.name, place);
+    saved(store, &space, &key, starts_now(hook))
+}
+
+fn saved(
+    store: &dyn Store,
+    space: &str,
+    key: &[u8],
+    starts_now: bool,
+) -> Result<Option<u64>, StoreError> {
+    Ok(match store.kv_get(space, key)? {
+        Some(cursor) => Some(decode(&cursor)?),
+        None if starts_now => None,
+        None => Some(0),
+    })
+}
+
 /// Whether a `stored` hook has not come yet to a change that it wants, as far as its cursor says.
 #[cfg(feature = "testing")]
 pub(super) fn is_behind(hook: &Hook, place: usize, store: &dyn Store) -> Result<bool, StoreError> {
-    let mut cursor = match store.kv_get(&space(hook), &key(place))? {
-        Some(cursor) => decode(&cursor)?,
-        None if starts_now(hook) => return Ok(true),
-        None => 0,
+    let Some(mut cursor) = saved_cursor(hook, place, store)? else {
+        return Ok(true);
     };
     loop {
         let page = store.changes(cursor, PAGE_CHANGES)?;
@@ -289,12 +310,17 @@ fn gather(hook: &Hook) -> Duration {
     }
 }
 
-fn space(hook: &Hook) -> String {
-    format!("{}@stored", hook.owner.name)
+/// Key space and key of the row with a cursor.
+pub(super) fn cursor_row(extension: &str, place: usize) -> (String, Vec<u8>) {
+    (
+        format!("{extension}@stored"),
+        place.to_string().into_bytes(),
+    )
 }
 
-fn key(place: usize) -> Vec<u8> {
-    place.to_string().into_bytes()
+/// The value of such a row.
+pub(super) fn encode(cursor: u64) -> Vec<u8> {
+    cursor.to_be_bytes().to_vec()
 }
 
 fn decode(cursor: &[u8]) -> Result<u64, StoreError> {

@@ -14,6 +14,7 @@ macro_rules! pages {
 pages! {
     admit = "admit.md",
     admit_async = "admit-async.md",
+    backup = "backup.md",
     command = "command.md",
     commit = "commit.md",
     deliver = "deliver.md",

@@ -1,7 +1,9 @@
 //! What the rest of the relay knows of its extensions.
 
 use super::Health;
+use super::backup::{BackedUp, BackupBlob};
 use super::compiled::Compiled;
+use super::failure::BackupError;
 #[cfg(feature = "testing")]
 use super::follow;
 use super::hook::{Call, Hook, Phase};
@@ -14,8 +16,10 @@ use crate::store::{Store, StoreError};
 #[cfg(feature = "testing")]
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The relay's hold on its extensions. Cheap to clone; the owner is the [`super::ExtensionHost`].
@@ -89,6 +93,46 @@ impl HostHandle {
     pub fn explain(&self) -> Vec<ExplainedHook> {
         let hooks = self.hooks.load();
         hooks.ordered().iter().map(|hook| explain(hook)).collect()
+    }
+
+    /// Has each extension that is on copy its files into a directory of its own below `into`, one after another, each within
+    /// the limit. `into` is there, and holds none of their names yet; whoever asks empties it again.
+    ///
+    /// What the copies tell is committed in the store when this returns, but for what an extension itself is ahead with: the
+    /// rows that belong to them are read afterwards.
+    pub async fn back_up(&self, into: &Path, limit: Duration) -> Vec<BackedUp> {
+        let mut all = Vec::new();
+        for member in self.members() {
+            let (owner, instance) = (&*member.owner, &member.instance);
+            let files = member
+                .backups
+                .files(owner, instance, &member.hooks, into, limit);
+            all.push(BackedUp {
+                extension: owner.name,
+                outcome: files.await,
+            });
+        }
+        all
+    }
+
+    /// A page of an extension's blobs: at most `max`, by hash, from after `after` on, within the limit. A short page is not
+    /// the last one; an empty one is. Empty as well where the extension is off.
+    pub async fn back_up_blobs(
+        &self,
+        extension: &str,
+        after: Option<[u8; 32]>,
+        max: usize,
+        limit: Duration,
+    ) -> Result<Vec<BackupBlob>, BackupError> {
+        let members = self.members();
+        let Some(member) = members.iter().find(|it| it.owner.name == extension) else {
+            return Ok(Vec::new());
+        };
+        let page = (after, max);
+        let blobs = member
+            .backups
+            .blobs(&member.owner, &member.instance, page, limit);
+        blobs.await
     }
 
     /// Faults of an extension since it was built, by what was at fault.

@@ -405,6 +405,11 @@ impl Host {
         self.inner.core.pow().bits(kind)
     }
 
+    /// What the core does in the extension's name goes there.
+    pub(super) fn core(&self) -> &dyn Core {
+        &*self.inner.core
+    }
+
     /// `[network]` as it is in force.
     pub(super) fn network(&self) -> Network {
         self.inner.core.network()

@@ -5,10 +5,10 @@ pub use super::http::{
     Nip98Stream, Page, PageOf, ServiceToken, ServiceTokens,
 };
 pub use super::{
-    Access, AccessNews, AccessRequest, Admit, AdmitRequest, Audience, BuildError, Commit, CommitTx,
-    Examination, Extension, Findings, Health, HookError, Host, Kinds, Narrow, Needs, Phase, Pubkey,
-    Pubkeys, Registrar, Reload, Removal, ServiceRef, SessionNote, StartAt, StopToken, TaskError,
-    Verb, Viewer,
+    Access, AccessNews, AccessRequest, Admit, AdmitRequest, Audience, BackupBlob, BackupError,
+    BackupFile, BuildError, Commit, CommitTx, Examination, Extension, Findings, Health, HookError,
+    Host, Kinds, Narrow, Needs, Phase, Pubkey, Pubkeys, Registrar, Reload, Removal, ServiceRef,
+    SessionNote, StartAt, StopToken, TaskError, Verb, Viewer,
 };
 pub use crate::event::{Event, EventId, PublicKey};
 pub use crate::filter::Filter;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it is built without being seen, and seen only once its hooks are published; it takes its threads with it.
 
+use super::backup::Backups;
 use super::breaker::{Breaker, BreakerSettings};
 use super::checkup::Checkup;
 use super::compiled::{Compiled, Instance};
@@ -39,6 +40,7 @@ pub(super) struct Member {
     pub(super) owner: Arc<Owner>,
     pub(super) hooks: Vec<Arc<Hook>>,
     pub(super) restarts: AtomicU64,
+    pub(super) backups: Backups,
     checkup: Checkup,
 }
 
@@ -100,6 +102,7 @@ impl Running {
             hooks: hooks.collect(),
             owner,
             restarts: AtomicU64::new(0),
+            backups: Backups::default(),
             checkup: Checkup::default(),
         };
         Ok(Running {
@@ -203,12 +206,19 @@ impl Member {
             return Health::Degraded(format!("at fault and skipped for a while: {skipped}"));
         }
         match self.checkup.ask(&self.owner, &self.instance) {
-            Health::Ok if self.is_stuck() => Health::Degraded(
-                "`stored` failed and is tried again with the same page; the log says why"
-                    .to_owned(),
-            ),
+            Health::Ok => self.trouble().map_or(Health::Ok, Health::Degraded),
             health => health,
         }
+    }
+
+    /// What the core knows, and an instance that is well does not.
+    fn trouble(&self) -> Option<String> {
+        if self.is_stuck() {
+            let stuck = "`stored` failed and is tried again with the same page; the log says why";
+            return Some(stuck.to_owned());
+        }
+        let problem = self.backups.problem()?;
+        Some(format!("its files are not in the last backup: {problem}"))
     }
 
     fn is_stuck(&self) -> bool {

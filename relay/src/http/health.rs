@@ -27,7 +27,9 @@ pub(super) async fn health(relay: web::Data<Arc<Relay>>) -> HttpResponse {
         Ok(stats) if stats.full => "full",
         Ok(_) => "ok",
     };
-    let healthy = all_up && store == "ok";
+    let backup = relay.backup.get().map(|backup| backup.health());
+    let is_superseded = relay.backup.get().is_some_and(|it| it.is_superseded());
+    let healthy = all_up && store == "ok" && !is_superseded;
     let status = if healthy {
         StatusCode::OK
     } else {
@@ -38,6 +40,7 @@ pub(super) async fn health(relay: web::Data<Arc<Relay>>) -> HttpResponse {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": relay.started.elapsed().as_secs(),
         "store": store,
+        "backup": backup,
         "extensions": extensions,
     }))
 }
@@ -48,6 +51,10 @@ pub(super) async fn ready(relay: web::Data<Arc<Relay>>) -> HttpResponse {
     }
     if relay.writer.is_dead() {
         return error(StatusCode::SERVICE_UNAVAILABLE, "the relay cannot store");
+    }
+    if relay.backup.get().is_some_and(|it| it.is_superseded()) {
+        let words = "another instance has taken over";
+        return error(StatusCode::SERVICE_UNAVAILABLE, words);
     }
     if relay.store.stats().is_err() {
         return error(

@@ -8,9 +8,9 @@
 //! the disk. What retention removes is decided elsewhere.
 
 use super::{
-    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, FoundPage, KvRow, LentPage,
-    Outcome, Page, Position, PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch,
-    Write,
+    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, EntriesOf, Entry, EntryPage,
+    EntryPlace, FoundPage, KvRow, LentPage, Outcome, Page, Position, PositionPage, PutBack, Scan,
+    Store, StoreError, StoreStats, Vanishing, Watch, Write,
 };
 use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 mod apply;
+mod backup;
 mod ballast;
 mod batch;
 mod changes;
@@ -47,6 +48,7 @@ mod newest;
 mod opening;
 mod overlay;
 mod plan;
+mod putting_back;
 mod record;
 mod records;
 mod removals;
@@ -293,7 +295,7 @@ impl Store for LmdbStore {
     fn changes(&self, after: u64, max: usize) -> Result<Changes, StoreError> {
         self.read(|mapped| match mapped.newest.changes(after, max) {
             Some(changes) => Ok(changes),
-            None => changes::changes(&mapped.env, &mapped.tables, after, max),
+            None => changes::changes(&mapped.env.begin_ro_txn()?, &mapped.tables, after, max),
         })
     }
 
@@ -315,6 +317,24 @@ impl Store for LmdbStore {
             let txn = mapped.env.begin_ro_txn()?;
             kv::scan(&txn, &mapped.tables, extension, prefix, after, max)
         })
+    }
+
+    fn changes_with(
+        &self,
+        after: u64,
+        max: usize,
+        of: &[EntriesOf],
+    ) -> Result<(Changes, Vec<Entry>), StoreError> {
+        self.read(|mapped| backup::changes_with(mapped, after, max, of))
+    }
+
+    fn entries(&self, after: Option<&EntryPlace>, max: usize) -> Result<EntryPage, StoreError> {
+        self.read(|mapped| backup::entries(mapped, after, max))
+    }
+
+    fn put_back(&self, batch: &[PutBack]) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.read(|mapped| putting_back::put_back(mapped, batch))
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

@@ -4,13 +4,15 @@
 //! other stores, so that a mistake in one of them shows as a difference. Nothing survives the process. What a write does
 //! stands in `rules`, who has vanished in `vanishing`, what a scan gives here.
 
+mod backup;
 mod rules;
 mod vanishing;
 
 use super::{
-    Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, Found, FoundPage,
-    KvRow, KvWrites, MAX_KEY_BYTES, Order, Outcome, Page, Position, PositionPage, Scan, Store,
-    StoreError, StoreStats, Stored, Vanishing, Watch, Write,
+    Budget, Change, Changes, CheckReport, CommitPolicy, CompactReport, CountPage, EntriesOf, Entry,
+    EntryPage, EntryPlace, Found, FoundPage, KvRow, KvWrites, MAX_KEY_BYTES, Order, Outcome, Page,
+    Position, PositionPage, PutBack, Scan, Store, StoreError, StoreStats, Stored, Vanishing, Watch,
+    Write,
 };
 use crate::event::{Address, EventId, PublicKey};
 use crate::kinds::Kinds;
@@ -108,11 +110,7 @@ impl Store for MemoryStore {
                 *outcome = Outcome::StoredThenRemoved;
             }
         }
-        while state.removals.len() > self.removal_log_entries {
-            if let Some((row, _)) = state.removals.pop_first() {
-                state.removals_cut_at = row;
-            }
-        }
+        state.cut_removals(self.removal_log_entries);
         Ok(outcomes)
     }
 
@@ -259,35 +257,7 @@ impl Store for MemoryStore {
     }
 
     fn changes(&self, after: u64, max: usize) -> Result<Changes, StoreError> {
-        let state = self.read();
-        let mut by_row: BTreeMap<u64, Change> = state
-            .removals
-            .range(after.saturating_add(1)..)
-            .map(|(row, removed)| (*row, removed.clone()))
-            .collect();
-        for stored in state.events.values().filter(|stored| stored.row > after) {
-            by_row.insert(stored.row, Change::Stored(stored.clone()));
-        }
-        let next = match by_row.keys().nth(max) {
-            Some(_) => by_row
-                .keys()
-                .take(max)
-                .next_back()
-                .copied()
-                .unwrap_or(after),
-            None => state.last_row.max(after),
-        };
-        let gap = (after < state.removals_cut_at).then_some(Change::Gap {
-            from: after + 1,
-            to: state.removals_cut_at,
-        });
-        Ok(Changes {
-            changes: gap
-                .into_iter()
-                .chain(by_row.into_values().take(max))
-                .collect(),
-            next,
-        })
+        Ok(self.read().changes(after, max))
     }
 
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -312,6 +282,30 @@ impl Store for MemoryStore {
             .map(|((_, key), value)| (key.clone(), value.clone()))
             .take(max)
             .collect())
+    }
+
+    fn changes_with(
+        &self,
+        after: u64,
+        max: usize,
+        of: &[EntriesOf],
+    ) -> Result<(Changes, Vec<Entry>), StoreError> {
+        let state = self.read();
+        let entries = of.iter().flat_map(|of| state.entries_of(of)).collect();
+        Ok((state.changes(after, max), entries))
+    }
+
+    fn entries(&self, after: Option<&EntryPlace>, max: usize) -> Result<EntryPage, StoreError> {
+        Ok(self.read().entry_page(after, max))
+    }
+
+    fn put_back(&self, batch: &[PutBack]) -> Result<(), StoreError> {
+        let mut state = self.write();
+        for put in batch {
+            state.put_back(put);
+        }
+        state.cut_removals(self.removal_log_entries);
+        Ok(())
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {
@@ -343,6 +337,15 @@ impl Store for MemoryStore {
 }
 
 impl State {
+    /// Forgets the oldest removals beyond so many.
+    fn cut_removals(&mut self, entries: usize) {
+        while self.removals.len() > entries {
+            if let Some((row, _)) = self.removals.pop_first() {
+                self.removals_cut_at = row;
+            }
+        }
+    }
+
     /// Everything a scan asks for after its resume position, in its order.
     fn matching(&self, scan: &Scan<'_>) -> Vec<Stored> {
         let mut matching: Vec<Stored> = self
@@ -360,6 +363,38 @@ impl State {
             .collect();
         matching.sort_unstable_by(|a, b| compare(scan.order, &position_of(a), &position_of(b)));
         matching
+    }
+
+    /// See [`Store::changes`].
+    fn changes(&self, after: u64, max: usize) -> Changes {
+        let mut by_row: BTreeMap<u64, Change> = self
+            .removals
+            .range(after.saturating_add(1)..)
+            .map(|(row, removed)| (*row, removed.clone()))
+            .collect();
+        for stored in self.events.values().filter(|stored| stored.row > after) {
+            by_row.insert(stored.row, Change::Stored(stored.clone()));
+        }
+        let next = match by_row.keys().nth(max) {
+            Some(_) => by_row
+                .keys()
+                .take(max)
+                .next_back()
+                .copied()
+                .unwrap_or(after),
+            None => self.last_row.max(after),
+        };
+        let gap = (after < self.removals_cut_at).then_some(Change::Gap {
+            from: after + 1,
+            to: self.removals_cut_at,
+        });
+        Changes {
+            changes: gap
+                .into_iter()
+                .chain(by_row.into_values().take(max))
+                .collect(),
+            next,
+        }
     }
 
     fn kv_get(&self, extension: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

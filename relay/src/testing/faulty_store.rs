@@ -4,8 +4,9 @@ use super::Faults;
 use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
 use crate::store::{
-    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, FoundPage, KvRow, Outcome, Page,
-    Position, PositionPage, Scan, Store, StoreError, StoreStats, Vanishing, Watch, Write,
+    Changes, CheckReport, CommitPolicy, CompactReport, CountPage, EntriesOf, Entry, EntryPage,
+    EntryPlace, FoundPage, KvRow, Outcome, Page, Position, PositionPage, PutBack, Scan, Store,
+    StoreError, StoreStats, Vanishing, Watch, Write,
 };
 use std::sync::Arc;
 
@@ -146,6 +147,26 @@ impl Store for FaultyStore {
     ) -> Result<Vec<KvRow>, StoreError> {
         self.faults.before_read()?;
         self.store.kv_scan(extension, prefix, after, max)
+    }
+
+    fn changes_with(
+        &self,
+        after: u64,
+        max: usize,
+        of: &[EntriesOf],
+    ) -> Result<(Changes, Vec<Entry>), StoreError> {
+        self.faults.before_read()?;
+        self.store.changes_with(after, max, of)
+    }
+
+    fn entries(&self, after: Option<&EntryPlace>, max: usize) -> Result<EntryPage, StoreError> {
+        self.faults.before_read()?;
+        self.store.entries(after, max)
+    }
+
+    fn put_back(&self, batch: &[PutBack]) -> Result<(), StoreError> {
+        self.faults.before_commit(&[])?;
+        self.store.put_back(batch)
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

@@ -64,8 +64,10 @@ pub(super) struct Ground {
     pub(super) faults: Faults,
     pub(super) clock: Arc<FakeClock>,
     keys: Keys,
-    /// The relay's data directory stands in it. Removed when the relay is gone.
+    /// The relay's data directory. Removed when the relay is gone.
     directory: TempDir,
+    /// Those that were lost; an LMDB store is still in the first.
+    lost: Vec<TempDir>,
 }
 
 impl Setup {
@@ -143,12 +145,25 @@ impl Setup {
             clock: Arc::new(FakeClock::at_s(self.starts_at_s.unwrap_or(START_S))),
             keys: Keys::generate(),
             directory,
+            lost: Vec::new(),
         };
         Ok((ground, self.config))
     }
 }
 
 impl Ground {
+    /// The relay's data directory.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Has the relay begin with an empty data directory, beside the store that it has.
+    pub(super) fn lose_directory(&mut self) {
+        let directory = TempDir::with_prefix("trellis-test-").expect("a temporary directory");
+        self.lost
+            .push(std::mem::replace(&mut self.directory, directory));
+    }
+
     /// A whole configuration from what a test says.
     pub(super) fn config(&self, toml: &str) -> Result<Config, ConfigError> {
         let loaded = config::load_text(Path::new("the test's TOML"), toml, &Environment::new())?;
@@ -184,6 +199,7 @@ impl Ground {
             extensions: self.compiled,
             clock: self.clock.clone(),
             keys: self.keys.clone(),
+            backup: None,
         };
         RelayThread::start(parts, self.faults.clone(), before).await
     }

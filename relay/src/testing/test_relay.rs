@@ -3,11 +3,12 @@
 use super::client::Target;
 use super::relay_thread::RelayThread;
 use super::setup::Ground;
-use super::{Author, Client, Faults, HttpCall, Setup, SetupError, Value};
+use super::{Author, Backup, Client, Faults, HttpCall, Setup, SetupError, Value, backup};
 use crate::clock::FakeClock;
 use crate::config::Config;
-use crate::extension::{ExplainedHook, Extension, ExtensionStatus, HostHandle};
+use crate::extension::{ExplainedHook, Extension, ExtensionStatus, HostHandle, is_backed_up};
 use crate::server::StartError;
+use crate::store::KvRow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite;
@@ -242,6 +243,35 @@ impl TestRelay {
             ..
         } = self;
         thread.kill().await;
+        Self::again(ground, text).await
+    }
+
+    /// What a backup takes of the extensions' files at the moment, while the relay goes on.
+    pub async fn back_up(&self) -> Backup {
+        Backup::of(self).await
+    }
+
+    /// The rows of an extension that a backup takes, by key.
+    pub fn backed_up_rows(&self, extension: &str) -> Vec<KvRow> {
+        let compiled = self.ground.compiled;
+        let rows = backup::all_rows(&*self.ground.store, extension).into_iter();
+        rows.filter(|(key, _)| is_backed_up(compiled, extension, key))
+            .collect()
+    }
+
+    /// Kills the relay and starts what a restore leaves of it: the events and rows that it had, but for rows which no backup
+    /// takes, and a new data directory with the files of this backup. Same clock and key, another port. A file outside of
+    /// the data directory is put back where it is gone.
+    pub async fn kill_and_restore(self, backup: &Backup) -> Self {
+        let TestRelay {
+            thread,
+            text,
+            mut ground,
+            ..
+        } = self;
+        thread.kill().await;
+        ground.lose_directory();
+        backup.put_back(ground.directory(), ground.compiled, &*ground.store);
         Self::again(ground, text).await
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod backup;
 mod capabilities;
 mod changes;
 mod chat;

@@ -5,6 +5,7 @@ mod draft;
 mod subject;
 
 mod addressing;
+mod backup;
 mod changes;
 mod compact;
 mod crash;

@@ -109,6 +109,10 @@ impl BlobStore for Filesystem {
         blocking("list", move || list_files(&root, after, max)).await
     }
 
+    fn file_of(&self, hash: &BlobHash) -> Option<PathBuf> {
+        Some(self.path_of(hash))
+    }
+
     async fn room(&self) -> Option<Room> {
         let folder = self.folder.clone();
         let room = blocking("room", move || {

@@ -7,12 +7,12 @@
 //! kept for `roster_policy_ttl_days`), or that was founded otherwise than by an event, nothing can be computed.
 
 mod difference;
-mod events;
 
 use super::in_full;
 use super::words::Words;
 use crate::MlsGateway;
 use crate::roster::{self, Authority, Roster, RosterChange, RosterRefusal};
+use crate::roster_events;
 use crate::rules;
 use crate::storage::{PutRoster, VersionedRoster};
 use crate::watch;
@@ -25,7 +25,7 @@ pub(super) async fn run(me: &MlsGateway, mut words: Words) -> Result<String, Str
     let is_to_apply = words.switch("--apply");
     let named = words.rest()?;
     let group_ids = match named.is_empty() {
-        true => events::group_ids(&me.host).await,
+        true => roster_events::group_ids(&me.host).await,
         false => Ok(named),
     };
     let group_ids = group_ids.map_err(|error| in_full(&error))?;
@@ -166,7 +166,7 @@ fn authority(me: &MlsGateway) -> Authority<'_> {
 
 /// What the stored events of a group come to.
 async fn compute(me: &MlsGateway, group_id: &str) -> Result<Computed, String> {
-    let stored = events::of_group(&me.host, group_id).await;
+    let stored = roster_events::of_group(&me.host, group_id).await;
     let mut changes = Vec::new();
     let mut refused = Vec::new();
     for event in stored.map_err(|error| in_full(&error))? {

@@ -8,6 +8,7 @@
 //! to be worth, and what comes often, messages seen and archived, comes in batches.
 
 mod archive;
+mod backup;
 mod examination;
 mod groups;
 mod letters;
@@ -33,7 +34,7 @@ use sqlx::{ConnectOptions, Executor, Sqlite, Transaction};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf, absolute};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 use trellis_relay::config::Secret;
@@ -45,6 +46,8 @@ pub(crate) struct SqliteStorage {
     /// One connection, for which writers queue.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// For connections that are neither's.
+    options: SqliteConnectOptions,
 }
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -88,7 +91,8 @@ impl SqliteStorage {
         let readers = pool().max_connections(max_connections.max(1));
         Ok(SqliteStorage {
             writer,
-            readers: readers.connect_lazy_with(options),
+            readers: readers.connect_lazy_with(options.clone()),
+            options,
         })
     }
 
@@ -352,6 +356,26 @@ impl Storage for SqliteStorage {
     async fn prune(&self, now_s: u64, archived_before_s: u64, max: usize) -> Result<Pruned> {
         let work = prune::prune(&self.writer, now_s, archived_before_s, max);
         self.run("prune", work).await
+    }
+
+    async fn back_up(&self, to: &Path) -> Result<Option<PathBuf>> {
+        let file = self.options.get_filename();
+        if !file.is_file() {
+            // In memory.
+            return Ok(None);
+        }
+        let place =
+            absolute(file).map_err(|error| StorageError::Connect(error.kind().to_string()))?;
+        watch::database("back_up", backup::copy(&self.options, to)).await?;
+        Ok(Some(place))
+    }
+
+    async fn is_copy(&self) -> Result<bool> {
+        self.run("is_copy", backup::is_copy(&self.readers)).await
+    }
+
+    async fn end_copy(&self) -> Result<()> {
+        self.run("end_copy", backup::end_copy(&self.writer)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -59,10 +59,6 @@ pub(super) fn apply(
     for (key, row) in &overlay.deleted_ids {
         staged[Table::DeletedId as usize].stage(key, Some(&keys::five(*row)));
     }
-    for (key, (until, row)) in &overlay.deleted_addresses {
-        let value = [keys::five(*until), keys::five(*row)];
-        staged[Table::DeletedAddress as usize].stage(key, Some(value.as_flattened()));
-    }
     for (pubkey, until) in &overlay.vanished {
         staged[Table::Vanished as usize].stage(pubkey, Some(&keys::five(*until)));
     }
@@ -74,12 +70,33 @@ pub(super) fn apply(
     for ((table, _), staged) in Table::ALL.into_iter().zip(staged) {
         staged.write(txn, tables, table)?;
     }
+    keep_addresses_away(txn, tables, overlay)?;
     remove_records(txn, tables, overlay)?;
     append_records(txn, tables, overlay)?;
     removals::append(txn, tables, &overlay.removals, removal_log_entries)?;
     kv::write(txn, tables, &overlay.kv)?;
     if overlay.last_row > meta::last_row(txn, tables)? {
         meta::put_last_row(txn, tables, overlay.last_row)?;
+    }
+    Ok(())
+}
+
+/// Few, and as long as their authors like: not among what is staged.
+fn keep_addresses_away(
+    txn: &mut RwTransaction<'_>,
+    tables: &Tables,
+    overlay: &Overlay,
+) -> Result<()> {
+    if overlay.deleted_addresses.is_empty() {
+        return Ok(());
+    }
+    let mut pen = Pen::new(txn, tables.of(Table::DeletedAddress))?;
+    for (key, tombstone) in &overlay.deleted_addresses {
+        let mut value = Vec::new();
+        value.extend_from_slice(&keys::five(tombstone.until));
+        value.extend_from_slice(&keys::five(tombstone.row));
+        value.extend_from_slice(tombstone.address.to_string().as_bytes());
+        pen.put(key, &value)?;
     }
     Ok(())
 }

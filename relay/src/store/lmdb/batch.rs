@@ -1,7 +1,7 @@
 //! Decides a batch, write by write: plan, guards, hooks, overlay.
 
 use super::fault::Result;
-use super::overlay::Overlay;
+use super::overlay::{AddressTombstone, Overlay};
 use super::plan::{Decision, Plan, Planner};
 use super::record;
 use super::room::Admission;
@@ -110,11 +110,14 @@ fn store(
     }
     let tombstones = plan.deletes_ids.into_iter().map(|key| (key, row));
     planner.overlay.deleted_ids.extend(tombstones);
-    for address in plan.deletes_addresses {
-        let until = planner.deleted_until(&address)?.unwrap_or(0);
-        let until = until.max(event.created_at());
-        let tombstones = &mut planner.overlay.deleted_addresses;
-        tombstones.insert(address, (until, row));
+    for (key, address) in plan.deletes_addresses {
+        let until = planner.deleted_until(&key)?.unwrap_or(0);
+        let tombstone = AddressTombstone {
+            until: until.max(event.created_at()),
+            row,
+            address,
+        };
+        planner.overlay.deleted_addresses.insert(key, tombstone);
     }
     if plan.vanishes {
         // An earlier request with a later time would have refused this one.

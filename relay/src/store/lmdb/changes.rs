@@ -8,19 +8,18 @@ use super::records::{self, Records};
 use super::removals;
 use super::tables::{Table, Tables};
 use crate::store::{Change, Changes, Stored};
-use lmdb::Environment;
+use lmdb::Transaction;
 use std::sync::Arc;
 
 /// See [`crate::store::Store::changes`]. The rows of events and those of removals are never the same.
-pub(super) fn changes(
-    env: &Environment,
+pub(super) fn changes<T: Transaction>(
+    txn: &T,
     tables: &Tables,
     after: u64,
     max: usize,
 ) -> Result<Changes> {
-    let txn = env.begin_ro_txn()?;
-    let cut_at = meta::removals_cut_at(&txn, tables)?;
-    let last_row = meta::last_row(&txn, tables)?;
+    let cut_at = meta::removals_cut_at(txn, tables)?;
+    let last_row = meta::last_row(txn, tables)?;
     let mut changes = Vec::new();
     if after < cut_at {
         changes.push(Change::Gap {
@@ -32,8 +31,8 @@ pub(super) fn changes(
         let next = after;
         return Ok(Changes { changes, next });
     }
-    let mut records = Records::new(&txn, tables)?;
-    let mut removed = Walk::new(&txn, tables.of(Table::Removed))?;
+    let mut records = Records::new(txn, tables)?;
+    let mut removed = Walk::new(txn, tables.of(Table::Removed))?;
     let mut next_stored = records.row_from(after + 1)?;
     let mut next_removed = removed.at_or_after(&keys::five(after + 1))?;
     let mut next = after;

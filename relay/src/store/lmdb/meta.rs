@@ -4,6 +4,7 @@ use super::fault::{Fault, Result};
 use super::tables::{Table, Tables};
 use crate::store::StoreError;
 use lmdb::{Environment, RwTransaction, Transaction, WriteFlags};
+use std::collections::HashMap;
 use std::fmt;
 
 /// The layout of keys and records, and what must be known to keep its promises. Raise it with any change to them, and add
@@ -142,6 +143,24 @@ pub(super) fn make_extension_number(
     let key = [EXTENSION_PREFIX, name.as_bytes()].concat();
     put(txn, tables, &key, &number.to_be_bytes())?;
     Ok(number)
+}
+
+/// Names of extensions that have written something, by the numbers that stand for them in keys.
+pub(super) fn extension_names<T: Transaction>(
+    txn: &T,
+    tables: &Tables,
+) -> Result<HashMap<u16, String>> {
+    let mut walk = super::cursor::Walk::new(txn, tables.of(Table::Meta))?;
+    let mut names = HashMap::new();
+    let mut found = walk.at_or_after(EXTENSION_PREFIX)?;
+    while let Some((key, number)) = found
+        && let Some(name) = key.strip_prefix(EXTENSION_PREFIX)
+    {
+        let number = u16::from_be_bytes(number.try_into().map_err(|_| damaged())?);
+        names.insert(number, String::from_utf8_lossy(name).into_owned());
+        found = walk.next()?;
+    }
+    Ok(names)
 }
 
 fn extension_count<T: Transaction>(txn: &T, tables: &Tables) -> Result<usize> {

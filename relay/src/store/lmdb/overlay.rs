@@ -6,7 +6,7 @@
 use super::fault::Result;
 use super::keys;
 use super::records;
-use crate::event::{Event, EventId, PublicKey};
+use crate::event::{Address, Event, EventId, PublicKey};
 use crate::store::{Cause, Change, KvWrites};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ pub(super) struct Overlay {
     pub(super) by_address: HashMap<[u8; 16], Option<u64>>,
     /// Tombstones by event and author, to the row of the deletion.
     pub(super) deleted_ids: HashMap<[u8; 64], u64>,
-    /// Tombstones by address, to the last deleted second and the row of the deletion.
-    pub(super) deleted_addresses: HashMap<[u8; 16], (u64, u64)>,
+    /// Tombstones by address.
+    pub(super) deleted_addresses: HashMap<[u8; 16], AddressTombstone>,
     /// NIP-62: events of these authors are not taken up to this second.
     pub(super) vanished: HashMap<[u8; 32], u64>,
     /// NIP-62: events of these authors are hidden up to this second; `None` where that ends.
@@ -43,6 +43,15 @@ pub(super) struct Overlay {
 pub(super) struct Added {
     pub(super) event: Arc<Event>,
     pub(super) record: Vec<u8>,
+}
+
+/// What keeps versions of an address away.
+pub(super) struct AddressTombstone {
+    /// The last second that is deleted.
+    pub(super) until: u64,
+    /// Of the deletion.
+    pub(super) row: u64,
+    pub(super) address: Address,
 }
 
 /// A line of the log of removals.

@@ -40,7 +40,7 @@ pub(super) struct Plan {
     pub(super) removes: Vec<Resident>,
     pub(super) cause: Option<Cause>,
     pub(super) deletes_ids: Vec<[u8; 64]>,
-    pub(super) deletes_addresses: Vec<[u8; 16]>,
+    pub(super) deletes_addresses: Vec<([u8; 16], Address)>,
     /// NIP-62: its author's events go.
     pub(super) vanishes: bool,
 }
@@ -223,7 +223,7 @@ impl Planner<'_> {
                     _ => !is_full,
                 };
                 if is_kept_away {
-                    plan.deletes_addresses.push(key);
+                    plan.deletes_addresses.push((key, address));
                 }
             }
         }
@@ -327,8 +327,8 @@ impl Planner<'_> {
 
     /// Versions of an address up to this second are deleted.
     pub(super) fn deleted_until(&self, address: &[u8; 16]) -> Result<Option<u64>> {
-        if let Some((until, _)) = self.overlay.deleted_addresses.get(address) {
-            return Ok(Some(*until));
+        if let Some(tombstone) = self.overlay.deleted_addresses.get(address) {
+            return Ok(Some(tombstone.until));
         }
         let value = self.tables.get(self.txn, Table::DeletedAddress, address)?;
         Ok(value.and_then(keys::read_five))

@@ -26,7 +26,7 @@ pub(super) enum Table {
     Address,
     /// id32 . pk32 -> row5 of the deletion
     DeletedId,
-    /// siphash16(kind, pubkey, d) -> until5 . row5 of the deletion
+    /// siphash16(kind, pubkey, d) -> until5 . row5 of the deletion . `kind:pubkey:d`, which earlier versions left out
     DeletedAddress,
     /// pk32 -> ts5, for NIP-62: events up to then are not taken any more
     Vanished,

@@ -101,7 +101,13 @@ fn e4_the_newest_changes_in_memory_are_those_of_the_tables() {
                 .flat_map(|after| [1, 3, usize::MAX].map(|max| (after, max)))
             {
                 let (newest, told) = within(&store, |mapped| {
-                    let told = changes(&mapped.env, &mapped.tables, after, max).unwrap();
+                    let told = changes(
+                        &mapped.env.begin_ro_txn().unwrap(),
+                        &mapped.tables,
+                        after,
+                        max,
+                    )
+                    .unwrap();
                     (mapped.newest.changes(after, max), told)
                 });
                 if let Some(newest) = newest {

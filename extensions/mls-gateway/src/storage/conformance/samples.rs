@@ -33,7 +33,7 @@ pub(super) fn seen(group_id: &str, epoch: Option<u64>, created_at_s: u64) -> See
 }
 
 /// A roster with an event of that number.
-pub(super) fn roster(members: &[(u64, Role)], seq: u64) -> Roster {
+pub(in crate::storage) fn roster(members: &[(u64, Role)], seq: u64) -> Roster {
     let members = members.iter();
     Roster {
         members: members

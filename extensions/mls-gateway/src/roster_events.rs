@@ -9,7 +9,7 @@ use trellis_relay::store::StoreError;
 const PAGE_EVENTS: usize = 5_000;
 
 /// The groups that roster events name, sorted.
-pub(super) async fn group_ids(host: &Host) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn group_ids(host: &Host) -> Result<Vec<String>, StoreError> {
     let mut ids = BTreeSet::new();
     let all = Filter {
         kinds: Some(vec![ROSTER]),
@@ -23,7 +23,7 @@ pub(super) async fn group_ids(host: &Host) -> Result<Vec<String>, StoreError> {
 }
 
 /// The roster events of one group, newest first.
-pub(super) async fn of_group(host: &Host, group_id: &str) -> Result<Vec<Arc<Event>>, StoreError> {
+pub(crate) async fn of_group(host: &Host, group_id: &str) -> Result<Vec<Arc<Event>>, StoreError> {
     let mut events = Vec::new();
     let of_group = Filter {
         kinds: Some(vec![ROSTER]),

@@ -1,0 +1,305 @@
+//! Brings segments and snapshots to their place, one after the other.
+//!
+//! Invariant: a segment that was cut is kept until it is there; nothing later goes before it. What is there by the same
+//! number and is not ours was written by somebody else, and nothing is written after that.
+
+use super::keeps::Keeps;
+use super::manifest::{BlobList, Ended, FORMAT, FileList, SegmentManifest, sha256, to_json};
+use super::noted::Noted;
+use super::opening::{Opened, Opening};
+use super::segment::{Cut, CutResult, Source};
+use super::snapshot::Snapshot;
+use super::{BackupError, names};
+use crate::clock::Clock;
+use crate::config::Backup;
+use crate::store::Store;
+use std::sync::Arc;
+
+/// Writes one lineage.
+pub(super) struct Shipper {
+    pub(super) opened: Opened,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) noted: Arc<Noted>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keeps: Keeps,
+    /// A segment that is cut and not there yet.
+    waiting: Option<Waiting>,
+    snapshot: Option<Snapshot>,
+}
+
+struct Waiting {
+    manifest: SegmentManifest,
+    bytes: Vec<u8>,
+}
+
+/// What a look at the store brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shipped {
+    pub(super) segments: u64,
+    pub(super) bytes: u64,
+}
+
+impl Shipper {
+    pub(super) fn new(
+        opened: Opened,
+        store: Arc<dyn Store>,
+        noted: Arc<Noted>,
+        clock: Arc<dyn Clock>,
+        keeps: Keeps,
+    ) -> Self {
+        Shipper {
+            opened,
+            store,
+            noted,
+            clock,
+            keeps,
+            waiting: None,
+            snapshot: None,
+        }
+    }
+
+    /// Whether this process is still the one that writes.
+    pub(super) fn is_head(&self) -> Result<bool, BackupError> {
+        let head = self.opened.target.head()?;
+        Ok(head.is_some_and(|head| head.writer == self.opened.writer))
+    }
+
+    /// Brings everything that is committed to its place. An `Err` may be tried again.
+    pub(super) fn ship(&mut self) -> Result<Shipped, BackupError> {
+        let mut shipped = Shipped::default();
+        loop {
+            if let Some(waiting) = &self.waiting {
+                let bytes = waiting.manifest.bytes;
+                self.send()?;
+                shipped.segments += 1;
+                shipped.bytes += bytes;
+            }
+            match self
+                .source()
+                .cut(self.opened.row, self.opened.all_entries)?
+            {
+                CutResult::Nothing => return Ok(shipped),
+                CutResult::Gap => return Err(BackupError::Gap),
+                CutResult::Cut(cut) => {
+                    let is_last = cut.is_consistent;
+                    self.keep(cut);
+                    if is_last {
+                        let bytes = self.waiting.as_ref().map_or(0, |it| it.manifest.bytes);
+                        self.send()?;
+                        shipped.segments += 1;
+                        shipped.bytes += bytes;
+                        return Ok(shipped);
+                    }
+                }
+            }
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            store: &*self.store,
+            noted: &self.noted,
+            clock: &*self.clock,
+            keeps: &self.keeps,
+        }
+    }
+
+    /// From here on it is what comes next.
+    fn keep(&mut self, cut: Cut) {
+        let part = cut.packed.part();
+        let tally = cut.packed.tally;
+        let manifest = SegmentManifest {
+            format: FORMAT,
+            sequence: self.opened.sequence + 1,
+            after_row: cut.after_row,
+            last_row: cut.last_row,
+            at_ms: cut.at_ms,
+            is_consistent: cut.is_consistent,
+            all_entries: cut.all_entries,
+            events: tally.events,
+            removals: tally.removals,
+            entries: tally.entries,
+            bytes: part.bytes,
+            raw_bytes: part.raw_bytes,
+            sha256: part.sha256,
+            previous: self.opened.previous.clone(),
+        };
+        if cut.is_consistent {
+            self.opened.all_entries = false;
+        }
+        self.opened.row = cut.last_row;
+        let bytes = cut.packed.bytes;
+        self.waiting = Some(Waiting { manifest, bytes });
+    }
+
+    /// Writes what waits: first the segment, then its manifest.
+    fn send(&mut self) -> Result<(), BackupError> {
+        let Some(Waiting { manifest, bytes }) = &self.waiting else {
+            return Ok(());
+        };
+        let (target, lineage) = (&self.opened.target, &self.opened.lineage);
+        let sequence = manifest.sequence;
+        let json = to_json(manifest);
+        let object = names::segment(lineage, sequence);
+        let manifest_name = names::segment_manifest(lineage, sequence);
+        let was_new = target.put_new(&object, bytes.clone())?;
+        if !was_new {
+            // By an earlier try, or before a crash: without a manifest it does not count.
+            match target.get(&manifest_name)? {
+                Some(found) if found == json => {}
+                Some(_) => return Err(self.not_alone()),
+                None => target.put(&object, bytes.clone())?,
+            }
+        }
+        if !target.put_new(&manifest_name, json.clone())?
+            && target
+                .get(&manifest_name)?
+                .is_none_or(|found| found != json)
+        {
+            return Err(self.not_alone());
+        }
+        self.opened.sequence = sequence;
+        self.opened.previous = Some(sha256(&json));
+        self.waiting = None;
+        Ok(())
+    }
+
+    fn not_alone(&self) -> BackupError {
+        BackupError::NotAlone {
+            lineage: self.opened.lineage.clone(),
+        }
+    }
+
+    /// Whether a snapshot is under way.
+    pub(super) fn is_copying(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Whether everything of the snapshot that is under way was read.
+    pub(super) fn is_copied(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(Snapshot::is_at_end)
+    }
+
+    /// Begins a snapshot, unless one is under way. Everything must have been shipped.
+    pub(super) fn begin_snapshot(&mut self) {
+        if self.snapshot.is_none() {
+            let Opened { sequence, row, .. } = self.opened;
+            self.snapshot = Some(Snapshot::begin(sequence, row, self.clock.now_ms()));
+        }
+    }
+
+    /// Reads a page of the snapshot, and uploads a part that is full. After an error the snapshot begins anew.
+    pub(super) fn copy_some(&mut self) -> Result<u64, BackupError> {
+        let Some(mut snapshot) = self.snapshot.take() else {
+            return Ok(0);
+        };
+        let ready = snapshot.step(&*self.store, &self.keeps)?;
+        let mut bytes = 0;
+        if let Some(part) = ready {
+            let Opened {
+                target, lineage, ..
+            } = &self.opened;
+            let name = names::snapshot_part(lineage, snapshot.after_sequence(), part.number);
+            bytes = part.packed.bytes.len() as u64;
+            target.put(&name, part.packed.bytes)?;
+        }
+        self.snapshot = Some(snapshot);
+        Ok(bytes)
+    }
+
+    /// Ends a snapshot of which everything was read: with the segments up to now it is whole.
+    pub(super) fn end_snapshot(&mut self) -> Result<Shipped, BackupError> {
+        let shipped = self.ship()?;
+        let Some(snapshot) = self.snapshot.take() else {
+            return Ok(shipped);
+        };
+        let Opened {
+            target,
+            lineage,
+            sequence,
+            ..
+        } = &self.opened;
+        let at_ms = self.clock.now_ms();
+        let manifest = snapshot.manifest(*sequence, at_ms);
+        if manifest.nameless > 0 {
+            tracing::warn!(
+                tombstones = manifest.nameless,
+                "of some deleted addresses an earlier version kept no name: they are not in the backup"
+            );
+        }
+        let name = names::snapshot_manifest(lineage, snapshot.after_sequence());
+        target.put(&name, to_json(&manifest))?;
+        self.opened.snapshot_at_ms = Some(at_ms);
+        Ok(shipped)
+    }
+
+    /// Lists files that were copied before: with a segment that has everything up to now.
+    pub(super) fn list_files(&mut self, mut list: FileList) -> Result<Shipped, BackupError> {
+        let shipped = self.ship()?;
+        list.sequence = self.opened.sequence;
+        list.at_ms = self.clock.now_ms();
+        let Opened {
+            target, lineage, ..
+        } = &self.opened;
+        let name = names::file_list(lineage, list.sequence, &list.extension);
+        target.put(&name, to_json(&list))?;
+        Ok(shipped)
+    }
+
+    /// Lists blobs that are in their place.
+    pub(super) fn list_blobs(&mut self, mut list: BlobList) -> Result<Shipped, BackupError> {
+        let shipped = self.ship()?;
+        list.sequence = self.opened.sequence;
+        let Opened {
+            target, lineage, ..
+        } = &self.opened;
+        let name = names::blob_list(lineage, list.sequence);
+        target.put(&name, to_json(&list))?;
+        Ok(shipped)
+    }
+
+    /// Says that nothing more comes.
+    pub(super) fn end(&self) -> Result<(), BackupError> {
+        let Opened {
+            target,
+            lineage,
+            sequence,
+            ..
+        } = &self.opened;
+        let ended = Ended {
+            format: FORMAT,
+            at_ms: self.clock.now_ms(),
+            sequence: *sequence,
+        };
+        Ok(target.put(&names::ended(lineage), to_json(&ended))?)
+    }
+
+    /// Begins a new history, because the old one has a gap; `note` writes the name of the lineage into the store.
+    pub(super) fn begin_anew(
+        self,
+        config: &Backup,
+        note: &dyn Fn(&str) -> Result<(), BackupError>,
+    ) -> Result<Self, (Self, BackupError)> {
+        let row = match self.store.last_row() {
+            Ok(row) => row,
+            Err(error) => return Err((self, error.into())),
+        };
+        let opening = Opening {
+            config,
+            clock: &*self.clock,
+            takes_over: false,
+        };
+        match super::target::Target::open(&config.url)
+            .map_err(BackupError::from)
+            .and_then(|target| opening.begin_in(target, row, note))
+        {
+            Ok(opened) => Ok(Shipper {
+                opened,
+                waiting: None,
+                snapshot: None,
+                ..self
+            }),
+            Err(error) => Err((self, error)),
+        }
+    }
+}
