@@ -39,10 +39,17 @@ async fn d3_a_start_on_a_disk_that_does_not_last_is_refused_with_what_is_lost_an
 }
 
 #[tokio::test]
-async fn d3_whoever_says_that_the_store_may_be_lost_may_start_without_a_lasting_disk() {
+async fn d3_whoever_says_that_the_store_may_be_lost_or_has_a_backup_may_start_without_a_lasting_disk()
+ {
+    #[cfg(feature = "backup")]
+    let folder = tempfile::tempdir().expect("a folder");
+    #[cfg(feature = "backup")]
+    let place = format!("file://{}/copies", folder.path().display());
     for setup in [
         on_cloud_run().config("[data]\nallow_ephemeral = true"),
         on_cloud_run().env("TRELLIS_DATA__ALLOW_EPHEMERAL", "true"),
+        #[cfg(feature = "backup")]
+        on_cloud_run().env("TRELLIS_BACKUP__URL", &place),
     ] {
         let relay = setup.start().await;
         let mut client = Client::connect(&relay).await;

@@ -113,7 +113,7 @@ impl Doctor {
         found.all.extend(of_extensions.all.iter().cloned());
         let certificates = certificate::of_endpoints(&patient, &of_extensions.endpoints);
         found.all.extend(certificates.await.all);
-        backup::look(config, &mut found);
+        backup::look(config, &mut found).await;
         let launch = match self.launch {
             true => launch::look(&patient, &found, &seen, &of_extensions.endpoints).await,
             false => Findings::default(),

@@ -1,8 +1,8 @@
 //! What clients see from outside: names, certificates, this relay and no other, WebSockets.
 
-use crate::ground::{Authority, Good, doctor, free_port, proxy, setup, web};
+use crate::ground::{Authority, Good, doctor, proxy, setup, web};
 use std::fs;
-use trellis_test_support::{Relay, Setup};
+use trellis_test_support::{Relay, Setup, free_port};
 
 const CERTIFICATE: &str = "certificate of the relay";
 const RELAY: &str = "relay at the public address";

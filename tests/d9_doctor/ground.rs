@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use trellis_test_support::{Front, Output, Setup, Value, trellis};
+use trellis_test_support::{Front, Output, Setup, Value, free_port, trellis};
 
 /// What suits every machine on which tests run: their disks may be memory, and may not take many files.
 const EVERYWHERE: &str = "[data]\nallow_ephemeral = true\nmap_size = '64MiB'\n";
@@ -25,12 +25,6 @@ pub(crate) fn setup(network: &str, rest: &str) -> Setup {
         .config(&format!(
             "[network]\nmax_connections = 100\n{network}\n{EVERYWHERE}{rest}"
         ))
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
-    listener.local_addr().expect("an address").port()
 }
 
 /// What the doctor has said.

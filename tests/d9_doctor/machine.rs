@@ -1,9 +1,9 @@
 //! The machine that the relay runs on: configuration, disk, clock, limits, store.
 
-use crate::ground::{Told, doctor, free_port, setup, web};
+use crate::ground::{Told, doctor, setup, web};
 use std::fs;
 use std::process::Command;
-use trellis_test_support::{Author, Client, Setup, command, now};
+use trellis_test_support::{Author, Client, Setup, command, free_port, now, wait};
 
 /// Runs the doctor from a shell that does something first.
 async fn doctor_after(
@@ -53,6 +53,36 @@ async fn d9_a_machine_on_which_nothing_was_started_is_well_and_stays_as_it_was()
         .map(|it| it.file_name())
         .collect();
     assert_eq!(names, ["config.toml"], "nothing is left behind");
+}
+
+#[cfg(feature = "backup")]
+#[tokio::test]
+async fn d9_the_place_of_the_backup_is_written_and_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("copies");
+    let of = |path: &std::path::Path| format!("[backup]\nurl = 'file://{}'\n", path.display());
+    doctor(&setup("", &of(&place)), &[])
+        .await
+        .assert_well()
+        .assert(
+            "backup",
+            "ok",
+            &["takes and gives back", "nothing is in it yet"],
+        );
+    let left: Vec<_> = fs::read_dir(&place).expect("a folder").flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    let relay = setup("", &of(&place)).start().await;
+    wait::until_true("a snapshot", || place.join("head.json").exists()).await;
+    relay.stop().await;
+    let with_copies = doctor(&setup("", &of(&place)), &[]).await;
+    with_copies.assert("backup", "ok", &["has copies"]);
+
+    let file = folder.path().join("file");
+    fs::write(&file, "in the way").expect("a file");
+    let failing = doctor(&setup("", &of(&file)), &[]).await;
+    failing
+        .assert_ill()
+        .assert("backup", "fail", &["file://", "credentials"]);
 }
 
 #[tokio::test]

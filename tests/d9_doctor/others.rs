@@ -1,8 +1,8 @@
 //! What extensions need of others: databases, LiveKit, object stores, programs.
 
-use crate::ground::{doctor, free_port, setup};
+use crate::ground::{doctor, setup};
 use std::process::{Child, Command, Stdio};
-use trellis_test_support::{Author, wait};
+use trellis_test_support::{Author, free_port, wait};
 
 const KEY: &str = "test_key";
 const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";

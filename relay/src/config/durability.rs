@@ -44,6 +44,6 @@ impl Loaded {
 }
 
 /// Whether the store outlives the files of this instance.
-fn survives(_config: &Config) -> bool {
-    false
+fn survives(config: &Config) -> bool {
+    config.backup.is_on()
 }
