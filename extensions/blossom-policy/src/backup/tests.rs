@@ -57,8 +57,8 @@ async fn d4_what_was_banned_or_removed_by_order_does_not_come_back_with_older_bl
     let holdings = &ground.holdings;
     for hash in [banned, removed, again] {
         holdings.remove(hash).await.unwrap().unwrap();
-        let book = holdings.index().add_decision(&decision("remove", &hash));
-        book.await.unwrap();
+        let decision = decision("remove", &hash);
+        holdings.index().add_decision(&decision).await.unwrap();
     }
     ban(holdings, &banned).await;
     holdings.release(given_up, key(1)).await.unwrap();

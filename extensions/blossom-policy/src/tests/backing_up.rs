@@ -4,12 +4,12 @@ use super::ground::*;
 use crate::BlossomPolicy;
 use crate::blob::BlobHash;
 use crate::storage::upstream::double::{Double, Manner};
+use futures_util::future::{join, join_all};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use trellis_relay::testing::{Author, Backup, TestRelay, json};
 
 fn index(backup: &Backup) -> PathBuf {
@@ -40,37 +40,30 @@ fn blobs(backup: &Backup) -> BTreeSet<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn d4_an_index_that_is_copied_while_blobs_come_in_is_of_one_moment() {
     let rates = "rates = { uploads_per_minute = 1000000, uploads_per_minute_and_ip = 1000000 }";
-    let relay = Arc::new(relay(rates).await);
-    let is_over = Arc::new(AtomicBool::new(false));
-    let uploading = (0..3).map(|uploader| {
-        let (relay, is_over) = (relay.clone(), is_over.clone());
-        tokio::spawn(async move {
-            let mut number = 0;
-            while !is_over.load(Relaxed) && number < 200 {
-                store(
-                    &relay,
-                    &Author::new(uploader + 1),
-                    uploader * 1_000 + number,
-                )
-                .await;
-                number += 1;
-            }
-            number
-        })
+    let relay = relay(rates).await;
+    let is_over = Cell::new(false);
+    let uploading = (0..3).map(async |uploader| {
+        let mut number = 0;
+        while !is_over.get() {
+            let author = Author::new(uploader + 1);
+            store(&relay, &author, uploader * 1_000 + number).await;
+            number += 1;
+        }
+        number
     });
-    let uploading: Vec<_> = uploading.collect();
-    let mut backups = Vec::new();
-    for _ in 0..6 {
-        backups.push(relay.back_up().await);
-    }
-    is_over.store(true, Relaxed);
-    let mut uploaded = 0;
-    for uploader in uploading {
-        uploaded += uploader.await.unwrap();
-    }
+    let backing_up = async {
+        let mut backups = Vec::new();
+        for _ in 0..6 {
+            backups.push(relay.back_up().await);
+        }
+        is_over.set(true);
+        backups
+    };
+    let (uploaded, backups) = join(join_all(uploading), backing_up).await;
+    let uploaded: u64 = uploaded.into_iter().sum();
     let mut before = BTreeSet::new();
     for backup in &backups {
         let copy = index(backup);

@@ -12,18 +12,20 @@ async fn d4_a_restored_relay_has_its_log_and_what_follows_from_it() {
     }
     ground.direct(2, "hqz", "v1.0.2").await;
     ground.until_status("hqz", "v1.0.2", "quorum").await;
+    let quorum = "/networks/hqz/quorum";
     let report = ground.ack(100, 1, "hqz", "v1.0.2").sign();
     ground.client(100).await.store(&report).await;
     let fleet = "/networks/hqz/fleet";
     ground.until_items(fleet, |it| it.len() == 1).await;
     let before = ground.items("/audit").await;
+    let follows = ground.items(quorum).await;
     let backup = ground.relay.back_up().await;
     assert_eq!(backup.places().len(), 0, "all of it is in rows");
 
     let relay = ground.relay.kill_and_restore(&backup).await;
     let ground = Ground { relay };
-    ground.until_status("hqz", "v1.0.2", "quorum").await;
     ground.until_items(fleet, |it| it.len() == 1).await;
+    ground.until_items(quorum, |it| it == follows).await;
     assert_eq!(ground.items("/audit").await, before);
     // The next entry is bound to the last one.
     ground.pass(1);
