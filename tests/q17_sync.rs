@@ -155,3 +155,108 @@ async fn q17_sync_and_history_lead_to_the_same_state() {
         );
     }
 }
+
+/// The events of one section of a relay's export, and the numbers of their entries.
+async fn exported(relay: &Relay, section: &str) -> Vec<(u64, Value)> {
+    let path = format!("/api/v1/qube/audit/export?section={section}&limit=1000");
+    let body = http::get(relay, &path, &[]).await.json();
+    assert!(body["next"].is_null(), "one page");
+    let items = body["items"].as_array().cloned().unwrap_or_default();
+    let of = |item: &Value| {
+        let event = item["event"].as_str().expect("a text");
+        let event: Value = serde_json::from_str(event).expect("an event");
+        (item["seq"].as_u64().expect("a number"), event["id"].clone())
+    };
+    items.iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn q17_a_reload_beside_a_visit_to_a_peer_takes_each_entry_once() {
+    const DIRECTIVES: u64 = 500;
+    let developers = [Author::new(), Author::new(), Author::new()];
+    let alice = &developers[0];
+    let often = |table: String| {
+        let more = "directives_per_hour = 1000000\npeer_interval";
+        table.replacen("peer_interval", more, 1)
+    };
+    let a = trellis!()
+        .config(&often(table(&developers, &[])))
+        .start()
+        .await;
+    let mut client = Client::connect(&a).await;
+    client.login(alice).await;
+    let begun = now() - 2 * DIRECTIVES;
+    for number in 0..DIRECTIVES {
+        let version = format!("v1.0.{number}");
+        let directive = directive(alice, "hqz", &version, begun + number);
+        client.store(&directive).await;
+    }
+    let replaced = exported(&a, "log").await;
+    assert_eq!(replaced.len() as u64, DIRECTIVES - 1);
+
+    let b = trellis!().config(&table(&developers, &[])).start().await;
+    let peered = table(&developers, &[a.http_url()]);
+    // Each reload ends the visit that is under way, wherever it is, and begins another.
+    let mut reloads = 0;
+    let mut reload = async || {
+        reloads += 1;
+        let name = format!("reload {reloads}");
+        let interval = format!("peer_interval = '{reloads}s'");
+        let peered = peered.replacen("peer_interval = '1s'", &interval, 1);
+        b.write_config(&format!("information.name = '{name}'\n{peered}"));
+        b.hang_up();
+        wait::until("the reload", async || {
+            (http::relay_information(&b).await["name"] == name).then_some(())
+        })
+        .await;
+    };
+    for _ in 0..5 {
+        reload().await;
+    }
+    wait::until("all that was replaced", async || {
+        reload().await;
+        (exported(&b, "adopted").await.len() >= replaced.len()).then_some(())
+    })
+    .await;
+    reload().await;
+    let adopted = exported(&b, "adopted").await;
+    let ids = |entries: &[(u64, Value)]| {
+        let ids = entries.iter().map(|(_, id)| id.to_string());
+        ids.collect::<std::collections::BTreeSet<String>>()
+    };
+    let (adopted_ids, replaced_ids) = (ids(&adopted), ids(&replaced));
+    assert_eq!(adopted.len(), adopted_ids.len(), "each once");
+    let missing = replaced_ids.difference(&adopted_ids).count();
+    let besides = adopted_ids.difference(&replaced_ids).count();
+    assert_eq!((missing, besides), (0, 0));
+    let numbers = adopted.iter().map(|(seq, _)| *seq);
+    assert!(numbers.eq(1..DIRECTIVES), "without gaps");
+    let config = b.setup().config_file().display().to_string();
+    let audit = b.setup().run(&["qube-audit", "-c", &config]).await;
+    audit.assert_success();
+}
+
+#[tokio::test]
+async fn q15_what_is_refused_as_it_is_stored_is_counted() {
+    let developers = [Author::new(), Author::new(), Author::new()];
+    let a = trellis!().config(&table(&developers, &[])).start().await;
+    let tofu = "node_identity = 'tofu'\npeer_interval";
+    let tofu = table(&developers, &[]).replacen("peer_interval", tofu, 1);
+    let b = trellis!().config(&tofu).start().await;
+    let mut client = Client::connect(&a).await;
+    for seconds_ago in [20, 10] {
+        let node = Author::new();
+        let report = report(
+            &node,
+            "one-name",
+            &developers[0],
+            "v1.0.0",
+            now() - seconds_ago,
+        );
+        client.store(&report).await;
+    }
+    sync(&b, &a).await;
+    let page = http::get(&b, "/metrics", &[]).await.body;
+    let counted = r#"qube_coordination_refused_commits_total{kind="ack",result="restricted"} 1"#;
+    assert!(page.contains(counted), "{page}");
+}

@@ -67,6 +67,7 @@ pub(super) struct Page {
     /// A name or an address, without brackets.
     host: String,
     port: u16,
+    /// With the query.
     path: String,
 }
 
@@ -85,14 +86,18 @@ impl Page {
             return Err(wrong("only http is spoken"));
         }
         let host = url.host_str().ok_or_else(|| wrong("there is no host"))?;
-        let path = match url.path() {
-            "/" if !text.ends_with('/') => PAGE,
-            path => path,
+        let written = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let mut path = match written.split(['?', '#']).next() {
+            Some(place) if !place.contains('/') => PAGE.to_owned(),
+            _ => url.path().to_owned(),
         };
+        if let Some(query) = url.query() {
+            path = format!("{path}?{query}");
+        }
         Ok(Page {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port_or_known_default().unwrap_or(80),
-            path: path.to_owned(),
+            path,
         })
     }
 
@@ -210,13 +215,19 @@ mod tests {
     }
 
     #[test]
-    fn d1_an_address_may_have_a_path_and_must_be_http() {
+    fn d1_an_address_may_have_a_path_and_a_query_and_must_be_http() {
         let page = |text: &str| Page::named(text).map(|page| page.to_string());
         for (text, wanted) in [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/health"),
             ("http://livekit:7880/", "http://livekit:7880/"),
             ("http://relay/ready", "http://relay:80/ready"),
             ("http://[::1]:8080/livez", "http://[::1]:8080/livez"),
+            (
+                "http://relay/ready?verbose=1",
+                "http://relay:80/ready?verbose=1",
+            ),
+            ("http://relay?a=/b", "http://relay:80/health?a=/b"),
+            ("http://relay/?a#c", "http://relay:80/?a"),
         ] {
             assert_eq!(page(text).ok().as_deref(), Some(wanted), "{text}");
         }

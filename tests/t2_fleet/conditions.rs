@@ -136,6 +136,42 @@ async fn a8_health_and_metrics_tell_how_the_node_is() {
     wait::until_true("the loss of the relay to be told", is_alone).await;
 }
 
+#[tokio::test]
+async fn a8_damaged_files_of_one_network_stop_that_network_alone() {
+    let ground = Ground::new(1, &["mainnet", NET]).await;
+    let mut node = ground.fleet(1, &["mainnet", NET]).await.remove(0);
+    node.end();
+    let damaged = node.file("data", "networks/mainnet/history.json");
+    fs::create_dir_all(damaged.parent().expect("a folder")).expect("a folder");
+    fs::write(&damaged, "{").expect("written");
+    node.restart();
+    node.until_logged("this network stops").await;
+    let hash = ground.offer("1.1.0");
+    for network in [NET, "mainnet"] {
+        let votes = ground.upgrade(0..3, network, ("1.1.0", &hash), &[]);
+        ground.publish(&votes).await;
+        if network == NET {
+            let relay = &ground.relays[0];
+            ground.reports(relay, (NET, "1.1.0"), &["node-0"]).await;
+        }
+    }
+    let health = node.page("/health");
+    assert!(health.starts_with("HTTP/1.1 503"), "{health}");
+    assert!(health.contains("history.json"), "{health}");
+    let stopped = r#"trellis_qube_agent_network_stopped{network="mainnet"} 1"#;
+    assert!(node.page("/metrics").contains(stopped));
+    let status = node.ask(&["status"]);
+    assert!(
+        status.contains("stopped: ") && status.contains("history.json"),
+        "{status}"
+    );
+    assert_eq!(node.commands("mainnet"), 0);
+
+    fs::remove_file(&damaged).expect("moved away");
+    wait::until_true("the network goes on", || node.running("mainnet") == "1.1.0").await;
+    assert!(node.page("/health").starts_with("HTTP/1.1 200"));
+}
+
 #[test]
 fn a8_the_unit_for_systemd_is_one_that_systemd_takes() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

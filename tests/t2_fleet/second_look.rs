@@ -67,6 +67,54 @@ async fn a3_what_is_called_off_while_its_file_comes_is_not_done() {
 }
 
 #[tokio::test]
+async fn a2_what_was_begun_is_not_done_when_it_was_called_off_while_the_agent_was_away() {
+    let ground = Ground::new(1, &[NET]).await;
+    let cable = Cable::to(ground.relays[0].address()).await;
+    let mut plan = Plan::of(&ground, "node-0", &[NET]);
+    plan.relays = vec![cable.ws_url()];
+    // The file is there and has not taken its place.
+    plan.crash = Some("after:3".to_owned());
+    let mut node = Node::start(plan);
+    let bad = ground.offer("1.1.0");
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &bad), &[]);
+    ground.publish(&votes).await;
+    node.until_ended().await;
+    let good = ground.offer("1.2.0");
+    let votes = ground.upgrade(0..3, NET, ("1.2.0", &good), &[]);
+    ground.publish(&votes).await;
+    cable.cut();
+    node.restart();
+    node.until_logged("going on after an interruption").await;
+    node.until_logged("no relay has told what is signed").await;
+    assert_eq!(node.commands(NET), 0);
+    cable.mend();
+    let relay = &ground.relays[0];
+    ground.reports(relay, (NET, "1.2.0"), &["node-0"]).await;
+    assert_eq!(node.commands(NET), 1, "only what is signed now");
+    ground.reports(relay, (NET, "1.1.0"), &[]).await;
+}
+
+#[tokio::test]
+async fn a7_a_rollout_that_was_interrupted_looks_how_the_others_fared() {
+    let ground = Ground::new(1, &[NET]).await;
+    let mut plan = Plan::of(&ground, "node-0", &[NET]);
+    plan.crash = Some("after:3".to_owned());
+    let mut node = Node::start(plan);
+    let hash = ground.offer("1.1.0");
+    let all = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", "100"]]);
+    ground.publish(&all).await;
+    node.until_ended().await;
+    let other = Node::start(Plan::of(&ground, "node-1", &[NET]));
+    std::fs::write(other.file(NET, "ill-1.1.0"), "").expect("written");
+    let relay = &ground.relays[0];
+    let reports = ground.reports(relay, (NET, "1.1.0"), &["node-1"]).await;
+    assert_eq!(reports[0].status, "failure");
+    node.restart();
+    node.until_logged("waits: Success").await;
+    assert_eq!((node.running(NET).as_str(), node.commands(NET)), (FIRST, 0));
+}
+
+#[tokio::test]
 async fn a8_a_dry_run_leaves_what_was_begun_as_it_is() {
     let ground = Ground::new(1, &[NET]).await;
     let mut plan = Plan::of(&ground, "node-0", &[NET]);

@@ -7,6 +7,7 @@
 mod reboot;
 mod upgrade;
 
+use crate::blocking::blocking;
 use crate::clock::Clock;
 use crate::config::{Network, Probe};
 use crate::download::{DownloadError, Downloader};
@@ -195,18 +196,16 @@ impl Run<'_> {
     async fn replace(&mut self, change: &Change<'_>) -> Result<(), Halt> {
         let placement = &change.placement;
         let hash = self.fetched(change).await?;
-        let kept: Option<Digest> = self.step(Step::Keep, || {
-            disk("cannot keep the old file", placement.keep())
-        })?;
-        let swapped = self.step(Step::Swap, || {
-            disk("cannot put the file in its place", placement.swap(&hash))
-        });
+        let files = placement.clone();
+        let keep = self.step(Step::Keep, "cannot keep the old file", move || files.keep());
+        let kept: Option<Digest> = keep.await?;
+        let files = placement.clone();
+        let swap = move || files.swap(&hash);
+        let swapped = self.step(Step::Swap, "cannot put the file in its place", swap);
+        let swapped = swapped.await;
         if let Err(Halt::Failed(error)) = &swapped {
             // It may have its place all the same: what failed may have come after that.
-            let restored = self.step(Step::Restore, || {
-                disk("cannot restore the old file", placement.restore(kept))
-            });
-            return match restored {
+            return match self.restore(placement, kept).await {
                 Ok(()) => Err(Halt::Failed(error.clone())),
                 Err(Halt::Failed(worse)) => Err(Halt::Failed(format!("{error}; {worse}"))),
                 Err(halt) => Err(halt),
@@ -218,9 +217,7 @@ impl Run<'_> {
             return tried;
         };
         tracing::warn!(task = self.task.name(), error, "rolling back");
-        let back = match self.step(Step::Restore, || {
-            disk("cannot restore the old file", placement.restore(kept))
-        }) {
+        let back = match self.restore(placement, kept).await {
             Ok(()) => {
                 self.take_effect(change, Step::RestartBack, Step::ProbeBack)
                     .await
@@ -234,6 +231,13 @@ impl Run<'_> {
             ))),
             Err(halt) => Err(halt),
         }
+    }
+
+    async fn restore(&mut self, placement: &Placement, kept: Option<Digest>) -> Result<(), Halt> {
+        let files = placement.clone();
+        let restore = move || files.restore(kept);
+        self.step(Step::Restore, "cannot restore the old file", restore)
+            .await
     }
 
     /// Has the node take what is in its place now, and looks whether it is well.
@@ -272,15 +276,19 @@ impl Run<'_> {
         }
     }
 
-    /// Does a step that takes no waiting, unless the journal has it.
-    fn step<T: Serialize + DeserializeOwned>(
+    /// Does a step with the files, unless the journal has it. In words what could not be done.
+    async fn step<T: Serialize + DeserializeOwned + Send + 'static>(
         &mut self,
         step: Step,
-        body: impl FnOnce() -> Result<T, Halt>,
+        words: &str,
+        body: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, Halt> {
         match self.begin(step)? {
             Some(result) => Ok(result),
-            None => self.end(step, body()),
+            None => {
+                let done = blocking(body).await;
+                self.end(step, disk(words, done))
+            }
         }
     }
 
@@ -323,13 +331,11 @@ impl Run<'_> {
         let staged = change.placement.staged();
         let source = &change.urls;
         if let Some(early) = source.early.filter(|early| early.exists()) {
-            let copied = std::fs::File::open(early).and_then(|mut from| {
-                let mut to = crate::durable::create_new(&staged)?;
-                io::copy(&mut from, &mut to)?;
-                to.sync_all()
-            });
-            disk("cannot stage the genesis", copied)?;
-            let hash = disk("cannot read the genesis", crate::download::hash_of(&staged))?;
+            let (from, to) = (early.to_owned(), staged.clone());
+            let hash = disk(
+                "cannot stage the genesis",
+                blocking(move || stage(&from, &to)).await,
+            )?;
             match hash.filter(|hash| source.expected.is_none_or(|expected| expected == *hash)) {
                 Some(hash) => return Ok(hash),
                 None => disk("cannot remove the copy", crate::durable::remove(early))?,
@@ -408,6 +414,15 @@ impl Run<'_> {
             Some(Err(problem)) => Err(Halt::Failed(problem)),
         }
     }
+}
+
+/// Copies a file, and gives the hash of the copy.
+fn stage(from: &Path, to: &Path) -> io::Result<Option<Digest>> {
+    let mut from = std::fs::File::open(from)?;
+    let mut copy = crate::durable::create_new(to)?;
+    io::copy(&mut from, &mut copy)?;
+    copy.sync_all()?;
+    crate::download::hash_of(to)
 }
 
 /// A fault of the disk where the node's files are is the action's, not the agent's.

@@ -1,4 +1,4 @@
-//! What time it is, for everything in the agent: injected, so that a test can set it.
+//! What time it is, for everything in the agent: asked of the machine in this one place, and handed to who needs it.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

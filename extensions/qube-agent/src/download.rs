@@ -3,6 +3,7 @@
 //! Invariants: over TLS only, unless the operator allows otherwise, and so is every redirect; the file is private and
 //! without an executable bit, and it is removed again when its hash is not the one that was asked for.
 
+use crate::blocking::blocking;
 use crate::config;
 use crate::durable;
 use reqwest::redirect::{Attempt, Policy};
@@ -12,6 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest as _, Sha256};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,8 +189,12 @@ impl Downloader {
             hash.update(&piece);
             file.write_all(&piece).map_err(disk)?;
         }
-        file.sync_all().map_err(disk)?;
-        durable::sync_folder_of(to).map_err(disk)?;
+        let path = to.to_owned();
+        let sync = move || {
+            file.sync_all()?;
+            durable::sync_folder_of(&path)
+        };
+        blocking(sync).await.map_err(disk)?;
         Ok(Digest::from_bytes(hash.finalize().into()))
     }
 
@@ -209,18 +215,10 @@ impl Downloader {
 
 /// The hash of a file; none where there is no file.
 pub(crate) fn hash_of(path: &Path) -> io::Result<Option<Digest>> {
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        match io::Read::read(&mut file, &mut piece)? {
-            0 => return Ok(Some(Digest::from_bytes(hash.finalize().into()))),
-            read => hash.update(&piece[..read]),
-        }
+    match File::open(path) {
+        Ok(file) => Digest::of_reader(file).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -17,7 +17,8 @@ use url::Url;
 const FORMAT: u32 = 1;
 /// How long a report is offered to a relay that does not answer. Seconds.
 const OFFERED_FOR_S: u64 = 7 * 86_400;
-/// Finished entries that are kept. An action older than all of these would be refused as a downgrade anyway.
+/// Finished entries that are kept. What is older than all of these counts as never done: an upgrade is a downgrade then, and
+/// refused where the operator allows none.
 const KEPT: usize = 2_000;
 
 /// All that ended.
@@ -60,6 +61,14 @@ pub(crate) struct Entry {
     /// Relays that are done with it, and what they said.
     #[serde(default)]
     pub(crate) delivered: BTreeMap<Url, String>,
+}
+
+impl Entry {
+    /// Those of these relays that still need the report: others may have had it that are no longer asked.
+    pub(crate) fn missing<'a>(&'a self, relays: &'a [Url]) -> impl Iterator<Item = &'a Url> {
+        let needs = |url: &&Url| self.report.is_some() && !self.delivered.contains_key(*url);
+        relays.iter().filter(needs)
+    }
 }
 
 /// How an action ended.
@@ -223,12 +232,9 @@ impl History {
         relays: &[Url],
     ) -> Vec<(ActionKey, nostr::event::Event, Vec<Url>)> {
         let of = |(key, entry): (&ActionKey, &Entry)| {
-            let report = entry.report.clone()?;
-            let missing = relays
-                .iter()
-                .filter(|url| !entry.delivered.contains_key(url));
-            let missing: Vec<Url> = missing.cloned().collect();
-            (!missing.is_empty()).then_some((*key, report, missing))
+            let missing: Vec<Url> = entry.missing(relays).cloned().collect();
+            let report = entry.report.clone().filter(|_| !missing.is_empty())?;
+            Some((*key, report, missing))
         };
         self.entries().filter_map(of).collect()
     }
@@ -374,6 +380,18 @@ mod tests {
         let genesis = "https://a.example/g.json";
         assert!(history.was_imported(&directive("v1.2.3", Some(genesis))));
         assert!(!history.was_imported(&directive("1.2.3", Some("https://b.example/"))));
+    }
+
+    #[test]
+    fn a8_a_relay_that_is_no_longer_asked_delivers_for_no_other() {
+        let [gone, asked] =
+            ["wss://a.example", "wss://b.example"].map(|url| url.parse::<Url>().expect("a URL"));
+        let mut entry = entry(Outcome::Success, 5);
+        entry.delivered.insert(gone, "accepted".to_owned());
+        let relays = [asked.clone()];
+        assert_eq!(entry.missing(&relays).collect::<Vec<_>>(), [&asked]);
+        entry.report = None;
+        assert_eq!(entry.missing(&relays).count(), 0, "given up");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod action;
 mod agent;
 mod arguments;
+mod blocking;
 mod clock;
 mod config;
 mod delivery;
@@ -27,6 +28,7 @@ mod secret;
 mod status;
 mod stop;
 mod task;
+mod upkeep;
 mod votes;
 mod watch;
 
@@ -75,19 +77,14 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Status { config, json } => {
             let config = Config::load(&config)?;
-            let status = status::Status::read(&config)?;
+            let status = status::Status::read(&config);
             match json {
                 true => say(&serde_json::to_string_pretty(&status)?)?,
                 false => say(status.table().trim_end())?,
             }
         }
         Command::Migrate { from, to } => {
-            let migrated = migrate::migrate(&from, &to)?;
-            let (file, done) = (migrated.config.display(), migrated.done);
-            say(&format!(
-                "{file} is made, and {done} actions of the Go client are known as done. Stop the Go client, fill in the \
-                 tables in comments, set dry_run = false, and try `qube-agent check -c {file}`."
-            ))?;
+            say(&migrate::migrate(&from, &to)?.what_is_left_to_do())?;
         }
         Command::RunOnce {
             journal,

@@ -25,11 +25,58 @@ struct Old {
 
 /// What was made.
 pub(crate) struct Migrated {
+    /// Where.
+    folder: PathBuf,
     /// The configuration.
     pub(crate) config: PathBuf,
     /// How many actions the Go client had done.
     pub(crate) done: usize,
 }
+
+impl Migrated {
+    /// For the one who called it.
+    pub(crate) fn what_is_left_to_do(&self) -> String {
+        let (file, done) = (self.config.display(), self.done);
+        format!(
+            "{file} is made, and {done} actions of the Go client are known as done. Stop the Go client, fill in the tables \
+             in comments, set dry_run = false, and try `qube-agent check -c {file}`.\n\n\
+             To run it by the shipped unit (qube-agent.service, whose head has the user), as root:\n\n{}",
+            self.moves()
+        )
+    }
+
+    /// Commands that put all of it where the shipped unit reads and writes.
+    fn moves(&self) -> String {
+        let quoted = |name: &str| {
+            let path = self.folder.join(name).display().to_string();
+            format!("'{}'", path.replace('\'', "'\\''"))
+        };
+        let mut text = String::new();
+        if self.folder != Path::new(UNIT_CONFIG) {
+            let (config, key) = (quoted("agent.toml"), quoted("key"));
+            let _written = writeln!(
+                text,
+                "install -d {UNIT_CONFIG}\nmv {config} {UNIT_CONFIG}/agent.toml\nmv {key} {UNIT_CONFIG}/key"
+            );
+        }
+        let data = quoted("data");
+        let _written = write!(
+            text,
+            "install -d -m 0700 {UNIT_STATE}\n\
+             mv {data} {UNIT_STATE}/data\n\
+             chown -R qube-agent: {UNIT_STATE} {UNIT_CONFIG}/key\n\
+             chmod 0700 {UNIT_STATE}/data\n\
+             chmod 0644 {UNIT_CONFIG}/agent.toml\n\
+             sed -i -e 's|^data_dir = .*|data_dir = \"{UNIT_STATE}/data\"|' \
+             -e 's|^key_file = .*|key_file = \"{UNIT_CONFIG}/key\"|' {UNIT_CONFIG}/agent.toml"
+        );
+        text
+    }
+}
+
+/// Where the shipped unit has its configuration and what it keeps.
+const UNIT_CONFIG: &str = "/etc/qube-agent";
+const UNIT_STATE: &str = "/var/lib/qube-agent";
 
 /// Reads one folder and fills the other.
 pub(crate) fn migrate(from: &Path, to: &Path) -> anyhow::Result<Migrated> {
@@ -57,6 +104,7 @@ pub(crate) fn migrate(from: &Path, to: &Path) -> anyhow::Result<Migrated> {
     durable::replace(&key, format!("{nsec}\n").as_bytes())?;
     durable::replace(&config, new_config(&old, &data, &key).as_bytes())?;
     Ok(Migrated {
+        folder: to,
         config,
         done: count,
     })
@@ -222,6 +270,46 @@ entries:
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a2_how_it_comes_to_the_shipped_unit_is_told_as_commands() {
+        let (from, keys) = old();
+        let root = tempfile::tempdir().expect("a folder");
+        let to = root.path().join("it's here");
+        fs::create_dir(&to).expect("a folder");
+        let told = migrate(from.path(), &to).expect("migrated");
+        let told = told.what_is_left_to_do();
+        let (_, commands) = told.rsplit_once("\n\n").expect("commands");
+        // Into a folder of the test, by its own user.
+        let under = |place: &str| format!("{}{place}", root.path().display());
+        let commands: Vec<String> = commands
+            .lines()
+            .filter(|line| !line.starts_with("chown "))
+            .map(|line| line.replace(UNIT_CONFIG, &under("/etc")))
+            .map(|line| line.replace(UNIT_STATE, &under("/state")))
+            .collect();
+        let done = std::process::Command::new("sh")
+            .args(["-e", "-c", &commands.join("\n")])
+            .status();
+        assert!(done.expect("a shell").success(), "{commands:?}");
+        let config = Config::load(&root.path().join("etc/agent.toml")).expect("a configuration");
+        assert_eq!(config.data_dir, root.path().join("state/data"));
+        assert!(
+            config
+                .folder_of(&config.networks[0].id)
+                .join("history.json")
+                .exists()
+        );
+        let key = secret::load(&config.key_file).expect("a key");
+        assert_eq!(key.public_key(), keys.public_key());
+        assert_eq!(fs::read_dir(&to).expect("the folder").count(), 0);
+        let in_place = Migrated {
+            folder: PathBuf::from(UNIT_CONFIG),
+            config: PathBuf::new(),
+            done: 0,
+        };
+        assert!(!in_place.moves().contains("agent.toml /etc"), "it is there");
     }
 
     #[test]

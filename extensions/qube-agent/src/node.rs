@@ -166,8 +166,7 @@ impl Node {
     /// Decides and does what was decided. False when the agent is to stop.
     async fn consider(&mut self) -> io::Result<bool> {
         self.wake = None;
-        let all = self.around.relays.urls().count();
-        if self.caught_up.len() < all && self.started.elapsed() < CATCH_UP_WITHIN {
+        if self.is_behind() && self.started.elapsed() < CATCH_UP_WITHIN {
             return Ok(true);
         }
         let now_s = self.around.clock.now_s();
@@ -175,11 +174,8 @@ impl Node {
             return Ok(true);
         };
         self.around.watch.state(&self.network.id, &state);
-        if self.caught_up.is_empty() {
-            // What was kept may have been called off while this agent was away.
-            self.tell(
-                "no relay has told what is signed; nothing is begun before one does".to_owned(),
-            );
+        if self.is_behind() {
+            self.tell_that_nothing_is_told();
             return Ok(true);
         }
         if self.ask_for_reports(&state, now_s).await {
@@ -239,6 +235,19 @@ impl Node {
                 Ok(true)
             }
         }
+    }
+
+    /// Whether it is not known what is signed: what was kept may have been called off while this agent was away. Known is what
+    /// all relays have told, or some after the others had their time.
+    fn is_behind(&self) -> bool {
+        let told = self.caught_up.len();
+        let all = self.around.relays.urls().count();
+        told == 0 || told < all && self.started.elapsed() < CATCH_UP_WITHIN
+    }
+
+    fn tell_that_nothing_is_told(&mut self) {
+        let words = "no relay has told what is signed; nothing is begun before one does";
+        self.tell(words.to_owned());
     }
 
     /// Since when this action's quorum is seen.

@@ -1,6 +1,7 @@
 //! `/health` and `/metrics`, for the operator's monitoring.
 
 use crate::delivery::Shared;
+use crate::upkeep::Histories;
 use crate::watch::{Standing, Watch};
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -18,13 +19,13 @@ use url::Url;
 pub(crate) struct Pages {
     pub(crate) watch: Watch,
     pub(crate) relays: Relays,
-    pub(crate) histories: BTreeMap<NetworkId, Shared>,
+    pub(crate) histories: Histories,
     pub(crate) dry_run: bool,
 }
 
 #[derive(Serialize)]
 struct Health {
-    /// `ok` with a relay, `disconnected` without any.
+    /// `ok` with a relay, `disconnected` without any, `stopped` where a network is.
     status: &'static str,
     version: &'static str,
     dry_run: bool,
@@ -64,8 +65,8 @@ impl Pages {
         let relays: BTreeMap<Url, bool> = self.relays.connected().into_iter().collect();
         let connected = relays.values().filter(|connected| **connected).count();
         self.watch.relays(relays.len(), connected);
-        for (network, history) in &self.histories {
-            self.watch.undelivered(network, self.waiting(history));
+        for (network, history) in self.histories.all() {
+            self.watch.undelivered(&network, self.waiting(&history));
         }
         relays
     }
@@ -78,22 +79,29 @@ impl Pages {
     fn health(&self) -> Health {
         let relays = self.refresh();
         let is_connected = relays.values().any(|connected| *connected);
-        let mut standings = self.watch.standings();
-        let of = |(network, history): (&NetworkId, &Shared)| {
-            let version = history.lock().version().map(ToString::to_string);
+        let histories = self.histories.all();
+        let standings = self.watch.standings();
+        let is_stopped = standings.values().any(|it| it.stopped.is_some());
+        let of = |(network, standing): (NetworkId, Standing)| {
+            let history = histories.get(&network);
+            let version = history.and_then(|it| it.lock().version().map(ToString::to_string));
             let health = NetworkHealth {
-                standing: standings.remove(network).unwrap_or_default(),
+                standing,
                 version,
-                undelivered_reports: self.waiting(history),
+                undelivered_reports: history.map_or(0, |it| self.waiting(it)),
             };
-            (network.clone(), health)
+            (network, health)
         };
         Health {
-            status: if is_connected { "ok" } else { "disconnected" },
+            status: match (is_connected, is_stopped) {
+                (_, true) => "stopped",
+                (false, _) => "disconnected",
+                (true, _) => "ok",
+            },
             version: env!("CARGO_PKG_VERSION"),
             dry_run: self.dry_run,
             relays,
-            networks: self.histories.iter().map(of).collect(),
+            networks: standings.into_iter().map(of).collect(),
         }
     }
 }

@@ -113,10 +113,7 @@ impl Process {
 
     /// Kills it and all of its group.
     pub(crate) fn kill(self) {
-        if let Some(group) = Pid::from_raw(self.id) {
-            // Already gone is as good.
-            let _gone = kill_process_group(group, Signal::KILL);
-        }
+        kill_group(self.id);
     }
 }
 
@@ -247,15 +244,20 @@ fn wait(mut child: Child, within: Duration) -> io::Result<End> {
             return Ok(End::of(status));
         }
         if started.elapsed() >= within {
-            let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-            if let Some(group) = group {
-                // Already gone is as good.
-                let _gone = kill_process_group(group, Signal::KILL);
+            if let Ok(id) = i32::try_from(child.id()) {
+                kill_group(id);
             }
             child.wait()?;
             return Ok(End::TooLong);
         }
         std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn kill_group(leader: i32) {
+    if let Some(group) = Pid::from_raw(leader) {
+        // Already gone is as good.
+        let _gone = kill_process_group(group, Signal::KILL);
     }
 }
 

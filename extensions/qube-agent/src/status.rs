@@ -1,13 +1,12 @@
 //! `qube-agent status`: what the agent keeps, read from its files, whether it runs or not.
 
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::history::History;
 use crate::journal::{Line, Mark, read_lines};
 use crate::lock::Lock;
 use crate::task::Task;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io;
 
 /// What is shown.
 #[derive(Serialize)]
@@ -22,6 +21,8 @@ struct NetworkStatus {
     node_id: String,
     version: Option<String>,
     unfinished: Option<String>,
+    /// What is wrong with its files, for which the agent does nothing for it.
+    problem: Option<String>,
     history: Vec<Ended>,
 }
 
@@ -38,38 +39,15 @@ struct Ended {
 
 impl Status {
     /// Of what is on the disk now; changes nothing.
-    pub(crate) fn read(config: &Config) -> io::Result<Status> {
-        let running = Lock::is_taken(&config.data_dir);
-        let mut networks = Vec::new();
-        for network in &config.networks {
-            let folder = config.folder_of(&network.id);
-            let history = History::open(&folder)?;
-            let mut ended: Vec<Ended> = history
-                .entries()
-                .map(|(key, entry)| Ended {
-                    action: entry.directive.action.kind().to_string(),
-                    version: entry.directive.version.to_string(),
-                    key: key.to_string(),
-                    outcome: entry.outcome.word(),
-                    error: entry.outcome.error().map(str::to_owned),
-                    action_at: entry.action_at,
-                    undelivered_to: match entry.report {
-                        Some(_) => config.relays.len().saturating_sub(entry.delivered.len()),
-                        None => 0,
-                    },
-                })
-                .collect();
-            ended.sort_by_key(|ended| std::cmp::Reverse(ended.action_at));
-            let configured = network.current_version.as_ref();
-            networks.push(NetworkStatus {
-                network: network.id.to_string(),
-                node_id: network.node_id.to_string(),
-                version: history.version().or(configured).map(ToString::to_string),
-                unfinished: unfinished(&read_lines(&folder)?),
-                history: ended,
-            });
+    pub(crate) fn read(config: &Config) -> Status {
+        Status {
+            running: Lock::is_taken(&config.data_dir),
+            networks: config
+                .networks
+                .iter()
+                .map(|network| NetworkStatus::read(config, network))
+                .collect(),
         }
-        Ok(Status { running, networks })
     }
 
     /// For people.
@@ -84,6 +62,9 @@ impl Status {
                 "\n{}: node {}, version {version}",
                 network.network, network.node_id
             );
+            if let Some(problem) = &network.problem {
+                let _written = writeln!(text, "  stopped: {problem}");
+            }
             if let Some(step) = &network.unfinished {
                 let _written = writeln!(text, "  unfinished: {step}");
             }
@@ -105,6 +86,43 @@ impl Status {
             }
         }
         text
+    }
+}
+
+impl NetworkStatus {
+    fn read(config: &Config, network: &Network) -> NetworkStatus {
+        let folder = config.folder_of(&network.id);
+        let (history, lines) = (History::open(&folder), read_lines(&folder));
+        let problem = [history.as_ref().err(), lines.as_ref().err()];
+        let problem = problem
+            .into_iter()
+            .flatten()
+            .next()
+            .map(ToString::to_string);
+        let history = history.ok();
+        let entries = history.iter().flat_map(History::entries);
+        let mut ended: Vec<Ended> = entries
+            .map(|(key, entry)| Ended {
+                action: entry.directive.action.kind().to_string(),
+                version: entry.directive.version.to_string(),
+                key: key.to_string(),
+                outcome: entry.outcome.word(),
+                error: entry.outcome.error().map(str::to_owned),
+                action_at: entry.action_at,
+                undelivered_to: entry.missing(&config.relays).count(),
+            })
+            .collect();
+        ended.sort_by_key(|ended| std::cmp::Reverse(ended.action_at));
+        let version = history.as_ref().and_then(History::version);
+        let version = version.or(network.current_version.as_ref());
+        NetworkStatus {
+            network: network.id.to_string(),
+            node_id: network.node_id.to_string(),
+            version: version.map(ToString::to_string),
+            unfinished: lines.ok().as_deref().and_then(unfinished),
+            problem,
+            history: ended,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ const VOTES: &str = "trellis_qube_agent_votes";
 const QUORUM: &str = "trellis_qube_agent_quorum";
 const CONFLICTS: &str = "trellis_qube_agent_conflicts";
 const UNDELIVERED: &str = "trellis_qube_agent_undelivered_reports";
+const STOPPED: &str = "trellis_qube_agent_network_stopped";
 const RELAYS: &str = "trellis_qube_agent_relays";
 const CONNECTED: &str = "trellis_qube_agent_relays_connected";
 
@@ -35,7 +36,7 @@ const COUNTERS: [(&str, &str); 2] = [
     ),
 ];
 /// What is measured, with its help.
-const GAUGES: [(&str, &str); 8] = [
+const GAUGES: [(&str, &str); 9] = [
     (RUNNING, "1 while an action is carried out, by network"),
     (ENDED_AT, "When the last action ended, by network"),
     (
@@ -50,6 +51,10 @@ const GAUGES: [(&str, &str); 8] = [
     (
         UNDELIVERED,
         "Reports that a relay has not taken yet, by network",
+    ),
+    (
+        STOPPED,
+        "1 while a network's files cannot be read or written, by network",
     ),
     (RELAYS, "Relays of the configuration"),
     (CONNECTED, "Relays that are connected"),
@@ -74,6 +79,9 @@ pub(crate) struct Standing {
     pub(crate) last: Option<String>,
     /// Versions for which votes name different hashes.
     pub(crate) conflicts: usize,
+    /// Why nothing is done for it: what is wrong with its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped: Option<String>,
 }
 
 impl Watch {
@@ -156,6 +164,14 @@ impl Watch {
         let mut networks = self.lock();
         let standing = networks.entry(network.clone()).or_default();
         standing.last = Some(format!("{kind}: {outcome}"));
+    }
+
+    /// A network's files cannot be read or written, why; or they can.
+    pub(crate) fn stopped(&self, network: &NetworkId, why: Option<&str>) {
+        let is_stopped = f64::from(u8::from(why.is_some()));
+        self.gauge(STOPPED, network).set(is_stopped);
+        let mut networks = self.lock();
+        networks.entry(network.clone()).or_default().stopped = why.map(str::to_owned);
     }
 
     /// Reports wait.

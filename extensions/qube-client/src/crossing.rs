@@ -15,7 +15,7 @@ pub(crate) fn outwards(event: &nostr::event::Event) -> Result<nostr_sdk::Event, 
     nostr_sdk::Event::from_json(json).map_err(|error| error.to_string())
 }
 
-/// A filter of NIP-01 as JSON; what is not one asks for nothing.
+/// A filter of NIP-01 as JSON; why, where it is none.
 pub(crate) fn filter(json: &serde_json::Value) -> Result<nostr_sdk::Filter, String> {
     nostr_sdk::Filter::from_json(json.to_string()).map_err(|error| error.to_string())
 }

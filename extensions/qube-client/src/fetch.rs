@@ -47,8 +47,8 @@ impl Relays {
         fetched
     }
 
-    /// The same, but hands over each event as it comes, verified, in no order, and once for each relay that has it;
-    /// [`Fetched::events`] stays empty.
+    /// The same, but hands over each event as it comes, verified, in no order, at least once for each relay that has
+    /// it: pages overlap. [`Fetched::events`] stays empty.
     pub async fn fetch_each(
         &self,
         filter: &serde_json::Value,

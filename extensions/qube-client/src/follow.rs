@@ -6,12 +6,9 @@
 
 use crate::crossing;
 use crate::relays::{Line, Relays};
-use futures_util::Stream;
 use nostr_sdk::pool::{RelayNotification, RelayStatus};
 use nostr_sdk::{ClientMessage, Filter, RelayMessage, SubscriptionId};
 use std::borrow::Cow;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -24,7 +21,7 @@ const WAITING_EVENTS: usize = 1024;
 /// How often all is asked for anew although nothing was seen to be wrong.
 const RENEWAL: Duration = Duration::from_secs(300);
 /// How long to leave a relay alone that closed the subscription.
-const AFTER_CLOSED: Duration = Duration::from_secs(15);
+pub(crate) const AFTER_CLOSED: Duration = Duration::from_secs(15);
 /// How often a connection that is awaited is looked at.
 const AWAITING: Duration = Duration::from_secs(30);
 
@@ -85,14 +82,6 @@ impl Subscription {
     }
 }
 
-impl Stream for Subscription {
-    type Item = Received;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Received>> {
-        self.receiver.poll_recv(context)
-    }
-}
-
 /// One relay's part of a subscription.
 struct Follower {
     line: Line,
@@ -149,9 +138,9 @@ impl Follower {
             sleep(Duration::from_secs(1)).await;
             return Over::Again;
         }
-        let renewal = Instant::now() + RENEWAL;
+        let mut again = Instant::now() + RENEWAL;
         loop {
-            let notification = match timeout_at(renewal, notifications.recv()).await {
+            let notification = match timeout_at(again, notifications.recv()).await {
                 Err(_) | Ok(Err(RecvError::Lagged(_))) => return Over::Again,
                 Ok(Err(RecvError::Closed)) => return Over::Done,
                 Ok(Ok(notification)) => notification,
@@ -176,8 +165,16 @@ impl Follower {
                         Received::CaughtUp { relay }
                     }
                     RelayMessage::Closed {
-                        subscription_id, ..
-                    } if *subscription_id == self.id => return Over::Refused,
+                        subscription_id,
+                        message,
+                    } if *subscription_id == self.id => {
+                        if !message.starts_with("auth-required:") {
+                            return Over::Refused;
+                        }
+                        // Who is known soon is told what is refused to a stranger; the answer to the challenge is on its way.
+                        again = again.min(Instant::now() + AFTER_CLOSED);
+                        continue;
+                    }
                     _ => continue,
                 },
                 RelayNotification::Authenticated => return Over::Again,

@@ -60,15 +60,6 @@ impl Default for Retry {
 }
 
 impl Relays {
-    /// Sends the event to all relays at once and waits for each one's answer, in the order of [`Relays::urls`].
-    pub async fn publish(&self, event: &nostr::event::Event) -> Vec<(Url, Delivery)> {
-        let all = self.relays.iter().map(async |line| {
-            let delivery = offer(line, event).await;
-            (line.url.clone(), delivery)
-        });
-        join_all(all).await
-    }
-
     /// Sends the event to one of the relays.
     pub async fn publish_to(&self, url: &Url, event: &nostr::event::Event) -> Delivery {
         match self.relays.iter().find(|line| line.url == *url) {
@@ -77,7 +68,8 @@ impl Relays {
         }
     }
 
-    /// Offers the event to each relay until it has an answer that is final, or `retry.within` is over.
+    /// Offers the event to all relays at once, to each until it has an answer that is final or `retry.within` is over; in the order
+    /// of [`Relays::urls`].
     pub async fn publish_until_ok(
         &self,
         event: &nostr::event::Event,

@@ -158,6 +158,31 @@ async fn a1_authentication_is_answered_as_the_keys_owner() {
 }
 
 #[tokio::test]
+async fn a1_what_is_refused_to_a_stranger_is_asked_for_as_soon_as_the_relay_knows_who_asks() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let relay = TestRelay::setup()
+        .config("[auth]\nrequired = true")
+        .starts_at_s(now.expect("a time").as_secs())
+        .start()
+        .await;
+    let ann = Author::new(1);
+    relay
+        .connect_as(&ann)
+        .await
+        .store(&ann.note("stored"))
+        .await;
+    // Subscribed before there is a connection: the question is there before the answer to the challenge.
+    let relays = Relays::connect(&[url(&relay.url())], Some(ann.keys()))
+        .await
+        .expect("a client");
+    let mut subscription = relays.subscribe(&json!({"kinds": [1]})).expect("a filter");
+    let heard = next_content(&mut subscription);
+    // Less than a relay is left alone that refuses for another reason.
+    let heard = tokio::time::timeout(crate::follow::AFTER_CLOSED / 2, heard).await;
+    assert_eq!(heard.as_deref(), Ok("stored"));
+}
+
+#[tokio::test]
 async fn a1_wrong_addresses_are_refused_with_a_reason() {
     let none = Relays::connect(&[], None).await.err();
     assert!(matches!(none, Some(ConnectError::NoRelays)), "{none:?}");

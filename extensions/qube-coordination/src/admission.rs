@@ -2,7 +2,7 @@
 //! that name such a developer.
 //!
 //! Invariant: a report needs no authentication, since the widely used client publishes it without; a directive always does.
-//! What comes by sync or import is looked at by [`refusal_of_any`], in the transaction: it needs no session, and its deadline
+//! What comes by sync or import is looked at by [`read_any`], in the transaction: it needs no session, and its deadline
 //! may be over. How long an event may be is bounded in both, since logs keep it for good and peers hand it over.
 
 use crate::QubeCoordination;
@@ -14,7 +14,7 @@ use trellis_qube_protocol::{
 };
 use trellis_relay::extension::prelude::*;
 
-/// Bytes of a network's name that is repeated to whoever sent it.
+/// Characters of a network's name that is repeated to whoever sent it.
 const SHOWN_CHARS: usize = 64;
 
 /// Registers the hooks.
@@ -35,9 +35,9 @@ fn told(kind: u16, refusal: Option<Refused>) -> Admit {
 }
 
 /// Why something does not come in, and under which label it is counted.
-struct Refused {
-    label: &'static str,
-    reason: Reason,
+pub(crate) struct Refused {
+    pub(crate) label: &'static str,
+    pub(crate) reason: Reason,
 }
 
 impl Refused {
@@ -48,9 +48,16 @@ impl Refused {
         }
     }
 
-    fn restricted(text: impl Into<String>) -> Self {
+    pub(crate) fn restricted(text: impl Into<String>) -> Self {
         Refused {
             label: "restricted",
+            reason: Reason::restricted(text.into()),
+        }
+    }
+
+    pub(crate) fn too_many(text: impl Into<String>) -> Self {
+        Refused {
+            label: "too_many",
             reason: Reason::restricted(text.into()),
         }
     }
@@ -64,6 +71,18 @@ impl Refused {
                 shortened(id.as_str()),
                 known.join(", ")
             )),
+        }
+    }
+}
+
+impl From<IdentityRefusal> for Refused {
+    fn from(refusal: IdentityRefusal) -> Self {
+        Refused {
+            label: match refusal {
+                IdentityRefusal::TooManyNodes | IdentityRefusal::TooManyOfKey => "too_many",
+                _ => "restricted",
+            },
+            reason: Reason::restricted(refusal.to_string()),
         }
     }
 }
@@ -172,13 +191,7 @@ impl QubeCoordination {
             ));
         }
         let refusal = self.holdings.may_report(&ack).err()?;
-        Some(Refused {
-            label: match refusal {
-                IdentityRefusal::TooManyNodes | IdentityRefusal::TooManyOfKey => "too_many",
-                _ => "restricted",
-            },
-            reason: Reason::restricted(refusal.to_string()),
-        })
+        Some(refusal.into())
     }
 
     fn refusal_of_report(&self, ack: &Ack) -> Option<Refused> {
@@ -195,28 +208,40 @@ impl QubeCoordination {
     }
 }
 
-/// What is wrong with an event wherever it comes from: its length and form, its network, who directs that, and a time that is
-/// not yet: what is dated ahead would keep its address from all that its author signs until then.
-pub(crate) fn refusal_of_any(me: &QubeCoordination, event: &Event, now_s: u64) -> Option<Reason> {
+/// What an event of either kind says.
+pub(crate) enum Said {
+    /// A directive.
+    Signal(Signal),
+    /// A report.
+    Ack(Ack),
+}
+
+/// What an event says, where it is right wherever it comes from: its length and form, its network, who directs that, and a time
+/// that is not ahead: what is dated ahead would keep its address from all that its author signs until then.
+pub(crate) fn read_any(me: &QubeCoordination, event: &Event, now_s: u64) -> Result<Said, Refused> {
     if event.created_at() > now_s.saturating_add(MAX_AHEAD_S) {
-        return Some(Reason::invalid(format!(
+        return Err(Refused::invalid(format!(
             "`created_at` is more than {MAX_AHEAD_S} s ahead of this relay's clock"
         )));
     }
     if let Some(refused) = refusal_of_length(event) {
-        return Some(refused.reason);
+        return Err(refused);
     }
-    let refused = match event.kind() {
-        KIND_SIGNAL => match fields::signal(event) {
-            Ok(signal) => me.refusal_of_developer(&signal),
-            Err(error) => Some(Refused::invalid(error.to_string())),
-        },
-        _ => match fields::ack(event) {
-            Ok(ack) => me.refusal_of_report(&ack),
-            Err(error) => Some(Refused::invalid(error.to_string())),
-        },
+    let (said, refusal) = match event.kind() {
+        KIND_SIGNAL => {
+            let signal = fields::signal(event);
+            let signal = signal.map_err(|error| Refused::invalid(error.to_string()))?;
+            let refusal = me.refusal_of_developer(&signal);
+            (Said::Signal(signal), refusal)
+        }
+        _ => {
+            let ack = fields::ack(event);
+            let ack = ack.map_err(|error| Refused::invalid(error.to_string()))?;
+            let refusal = me.refusal_of_report(&ack);
+            (Said::Ack(ack), refusal)
+        }
     };
-    refused.map(|it| it.reason)
+    refusal.map_or(Ok(said), Err)
 }
 
 /// Why an event is too long. Counted as it is written: what tags hold that nobody reads counts as well.

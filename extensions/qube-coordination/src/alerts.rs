@@ -171,8 +171,9 @@ impl Alerts {
     async fn look(&self, host: &Host, holdings: &Holdings) -> Result<(), StoreError> {
         let now_s = host.clock().now_s();
         let ttl_s = self.settings.proposal_ttl_s;
-        let mut now = conditions::of_state(&holdings.state(), now_s, ttl_s);
-        now.extend(self.noted().alerts(now_s));
+        let of_state = conditions::of_state(&holdings.state(), now_s, ttl_s);
+        let noted = self.noted().alerts(now_s);
+        let mut now = books::by_id(of_state.into_iter().chain(noted));
         let news = {
             let mut books = self.books();
             books.hold(&mut now, now_s);

@@ -4,6 +4,7 @@
 //! Invariant: what is stored fits the bounds, in whatever order it is read again. Who is listed has a place that nobody else
 //! can take. Places are given up when the operator removes the reports that took them.
 
+use crate::admission::Refused;
 use crate::fields;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_qube_protocol::{
@@ -25,39 +26,23 @@ const PAGE: usize = 10_000;
 const LISTED: u8 = 0;
 const STRANGER: u8 = 1;
 
-/// Why a report gets no place.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unplaced {
-    /// By its name or key.
-    #[error(transparent)]
-    Identity(#[from] IdentityRefusal),
-    /// By its time.
-    #[error("too many reports say that they were signed in this second: sign another")]
-    FullSecond,
-}
-
 /// Takes a place for a report, if it needs a new one. Its form and its network have been looked at.
 pub(crate) fn claim(
     networks: &BTreeMap<NetworkId, Network>,
-    event: &Event,
+    ack: &Ack,
     tx: &mut CommitTx<'_>,
-) -> Result<Result<(), Unplaced>, CommitError> {
-    let Ok(ack) = fields::ack(event) else {
-        return Ok(Ok(()));
-    };
+) -> Result<Result<(), Refused>, CommitError> {
     let Some(network) = networks.get(&ack.report.network) else {
         return Ok(Ok(()));
     };
     let second = second_key(ack.created_at);
     let signed = number(tx.get(&second)?);
     if signed >= OF_A_SECOND_MAX {
-        return Ok(Err(Unplaced::FullSecond));
+        let text = "too many reports say that they were signed in this second: sign another";
+        return Ok(Err(Refused::too_many(text)));
     }
     tx.put(&second, (signed + 1).to_be_bytes())?;
-    match place(network, &ack, tx)? {
-        Ok(()) => Ok(Ok(())),
-        Err(refusal) => Ok(Err(refusal.into())),
-    }
+    Ok(place(network, ack, tx)?.map_err(Refused::from))
 }
 
 fn place(

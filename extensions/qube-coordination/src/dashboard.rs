@@ -195,8 +195,12 @@ fn notice(view: &mut FleetView, me: &QubeCoordination, network: Option<&str>) {
 /// What is told of an alert to everybody. Where another server is, and what came of asking it, is its operators' affair: webhooks,
 /// log and health tell.
 fn summary(me: &QubeCoordination, alert: &Alert) -> String {
-    if alert.kind != Kind::PeerDown {
-        return alert.summary.clone();
+    match alert.kind {
+        Kind::PeerDown => {}
+        Kind::DatabaseDown => {
+            return "the database of the mirror does not answer as it should".to_owned();
+        }
+        _ => return alert.summary.clone(),
     }
     let mut peers = me.settings.peers.iter();
     match peers.position(|peer| peer.as_str() == alert.subject) {

@@ -128,16 +128,11 @@ impl Extension for QubeCoordination {
     async fn start(self: Arc<Self>, stop: StopToken) -> Result<(), TaskError> {
         // What was committed before the hooks of this instance were in force, and after `build` had read everything.
         self.holdings.load(&self.host).await?;
-        let mirroring = async {
-            mirror::run(&self, &stop).await;
-            // Without a mirror it ends at once, and the others go on.
-            stop.stopped().await;
-        };
         tokio::select! {
             () = keep_time(&self) => Ok(()),
             result = peers::visit_forever(&self) => result,
             result = self.alerts.run(&self, &stop) => result,
-            () = mirroring => Ok(()),
+            () = mirror::run(&self, &stop) => Ok(()),
             () = stop.stopped() => Ok(()),
         }
     }

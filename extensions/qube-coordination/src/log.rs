@@ -5,9 +5,11 @@
 //! twice.
 
 use crate::QubeCoordination;
-use crate::admission;
+use crate::admission::{self, Refused, Said};
 use crate::claims;
 use crate::fields;
+use crate::watch;
+use tokio::sync::{Mutex, MutexGuard};
 use trellis_qube_protocol::chain::{self, Entry, EntryKind};
 use trellis_qube_protocol::{Digest, EventId, KIND_ACK, KIND_SIGNAL};
 use trellis_relay::extension::prelude::*;
@@ -101,47 +103,68 @@ impl Chain {
     }
 }
 
-/// Appends events to the log of what was adopted. Instances of one process take turns, since an old one may still be at it
-/// when its successor begins.
-pub(crate) async fn adopt(host: &Host, events: &[String]) -> Result<(), StoreError> {
-    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    let _turn = TURN.lock().await;
-    // Whatever was handed to the writer before this row is durable when the row is, also by somebody who was cut off.
-    host.kv_put(b"adopted_fence", Some(Vec::new())).await?;
-    let mut head = Chain::Adopted.head(host).await?;
-    for event in events {
-        let at_s = host.clock().now_s();
-        let entry = chain::append_after(head, at_s, EntryKind::Adopted, event.clone());
-        let key = Chain::Adopted.key(entry.seq);
-        host.kv_put(&key, Some(written(&entry))).await?;
-        head = Some((entry.seq, entry.hash));
-        let row = head.map(head_row);
-        host.kv_put(Chain::Adopted.head_key(), row).await?;
+/// The turn of who appends to the log of what was adopted. Instances of one process take turns, since an old one may still be at
+/// it when its successor begins: what is not there yet is to be found out within the turn.
+pub(crate) struct Turn {
+    _guard: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    /// Whatever was appended before is durable and can be read.
+    pub(crate) async fn to_adopt(host: &Host) -> Result<Turn, StoreError> {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let _guard = TURN.lock().await;
+        // Whatever was handed to the writer before this row is durable when the row is, also by somebody who was cut off.
+        host.kv_put(b"adopted_fence", Some(Vec::new())).await?;
+        Ok(Turn { _guard })
     }
-    Ok(())
+
+    /// Appends events to the log of what was adopted.
+    pub(crate) async fn adopt(self, host: &Host, events: &[String]) -> Result<(), StoreError> {
+        let mut head = Chain::Adopted.head(host).await?;
+        for event in events {
+            let at_s = host.clock().now_s();
+            let entry = chain::append_after(head, at_s, EntryKind::Adopted, event.clone());
+            let key = Chain::Adopted.key(entry.seq);
+            host.kv_put(&key, Some(written(&entry))).await?;
+            head = Some((entry.seq, entry.hash));
+            let row = head.map(head_row);
+            host.kv_put(Chain::Adopted.head_key(), row).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Registers the hook.
 pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
     hooks.commit([KIND_SIGNAL, KIND_ACK], |me, event, tx| {
-        // What was synced or imported has passed no admission.
-        if let Some(refusal) = admission::refusal_of_any(me, event, tx.now_s()) {
-            return Ok(refusal.into());
+        let refused = keep(me, event, tx)?.err();
+        if let Some(refused) = &refused {
+            watch::refused_at_commit(event.kind(), refused.label);
         }
-        if event.kind() == KIND_ACK {
-            let claimed = claims::claim(&me.networks, event, tx)?;
-            let refusal = claimed.err().map(|why| Reason::restricted(why.to_string()));
-            return Ok(refusal.into());
-        }
-        if tx.get(&removed_key(&fields::id(event)))?.is_some() {
-            let text = "the operator of this relay has removed this directive";
-            return Ok(Reason::restricted(text).into());
-        }
-        append_replaced(tx)?;
-        let standing = standing_key_of(event.pubkey());
-        tx.put(&standing, event.json().to_vec())?;
-        Ok(Commit::Accept)
+        Ok(refused.map(|it| it.reason).into())
     });
+}
+
+fn keep(
+    me: &QubeCoordination,
+    event: &Event,
+    tx: &mut CommitTx<'_>,
+) -> Result<Result<(), Refused>, HookError> {
+    // What was synced or imported has passed no admission.
+    match admission::read_any(me, event, tx.now_s()) {
+        Err(refused) => return Ok(Err(refused)),
+        Ok(Said::Ack(ack)) => return Ok(claims::claim(&me.networks, &ack, tx)?),
+        Ok(Said::Signal(_)) => {}
+    }
+    if tx.get(&removed_key(&fields::id(event)))?.is_some() {
+        let text = "the operator of this relay has removed this directive";
+        return Ok(Err(Refused::restricted(text)));
+    }
+    append_replaced(tx)?;
+    let standing = standing_key_of(event.pubkey());
+    tx.put(&standing, event.json().to_vec())?;
+    Ok(Ok(()))
 }
 
 fn append_replaced(tx: &mut CommitTx<'_>) -> Result<(), HookError> {

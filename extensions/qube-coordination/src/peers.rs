@@ -33,8 +33,6 @@ pub(crate) struct PeerStatus {
     pub(crate) url: Url,
     /// When it was last asked to the end, and what came of it. Unix seconds.
     pub(crate) asked_at_s: Option<u64>,
-    /// Since when it has been as it is. Unix seconds.
-    pub(crate) since_s: Option<u64>,
     /// What was wrong; `None` where all was well, or where it was not asked yet.
     pub(crate) problem: Option<String>,
 }
@@ -44,7 +42,6 @@ impl Peers {
         let status = |url: &Url| PeerStatus {
             url: url.clone(),
             asked_at_s: None,
-            since_s: None,
             problem: None,
         };
         Peers {
@@ -83,7 +80,6 @@ impl Peers {
         };
         let is_other = peer.problem.is_some() != problem.is_some() || peer.asked_at_s.is_none();
         if is_other {
-            peer.since_s = Some(now_s);
             match &problem {
                 Some(problem) => tracing::warn!(peer = %url, problem, "a peer cannot be used"),
                 None => tracing::info!(peer = %url, "a peer answers"),

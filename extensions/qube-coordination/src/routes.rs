@@ -77,6 +77,10 @@ fn unknown() -> ApiError {
     ApiError::not_found("there is no such network here; GET /networks lists those there are")
 }
 
+fn bad_cursor() -> ApiError {
+    ApiError::bad_request("cursor must be the `next` of a page before; leave it out to begin anew")
+}
+
 /// The part of a list that a page asks for, and the cursor of the next. A cursor names the last item and its number: where
 /// that item is gone, the list goes on at the number.
 fn slice<T: Clone, const D: usize, const M: usize>(
@@ -91,11 +95,7 @@ fn slice<T: Clone, const D: usize, const M: usize>(
     {
         None => 0,
         Some((number, last)) => {
-            let number: usize = number.parse().map_err(|_| {
-                ApiError::bad_request(
-                    "cursor must be the `next` of a page before; leave it out to begin anew",
-                )
-            })?;
+            let number: usize = number.parse().map_err(|_| bad_cursor())?;
             let found = all.iter().position(|item| name(item) == last);
             found.map_or(number, |at| at + 1).min(all.len())
         }

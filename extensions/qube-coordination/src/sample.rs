@@ -28,7 +28,7 @@ pub(crate) fn config(table: &str, further: &str) -> String {
     )
 }
 
-/// A wish for an upgrade, signed so many seconds ago.
+/// A wish for an upgrade, signed at this moment. Unix seconds.
 pub(crate) fn upgrade(author: &Author, version: &str, hash: &str, at: u64) -> Event {
     signal(author, version, hash, at)
         .tag(["action", "upgrade"])

@@ -21,6 +21,7 @@ pub(crate) const TABLE: &[Described] = &[
     Described::new(Kind::Counter, PEER_ENTRIES, &["result"], "Entries of peers' history that were looked at: `adopted`, `known`, `refused`."),
     Described::new(Kind::Gauge, PEERS_UP, &[], "Peers that answered well when they were last asked."),
     Described::new(Kind::Histogram, QUORUM, &["network"], "Time from the first vote for an action to its quorum."),
+    Described::new(Kind::Counter, REFUSED, &["kind", "result"], "Directives and reports (`signal`, `ack`) that were refused in the transaction that would have stored them, by why: `invalid`, `restricted`, `too_many`, `unknown_network`. From clients they are among those `accepted` before, from sync and import nowhere else."),
     Described::new(Kind::Gauge, SILENT, &["network"], "Nodes that have been overdue for longer than `silent_after`."),
     Described::new(Kind::Counter, UNAUTHORISED, &[], "Directives of keys that direct no such network here."),
     Described::new(Kind::Gauge, VOTES, &["network"], "Votes that stand."),
@@ -36,6 +37,7 @@ const OVERDUE: &str = "qube_coordination_overdue_nodes";
 const PEER_ENTRIES: &str = "qube_coordination_peer_entries_total";
 const PEERS_UP: &str = "qube_coordination_peers_up";
 const QUORUM: &str = "qube_coordination_quorum_seconds";
+const REFUSED: &str = "qube_coordination_refused_commits_total";
 const SILENT: &str = "qube_coordination_silent_nodes";
 const UNAUTHORISED: &str = "qube_coordination_unauthorised_total";
 const VOTES: &str = "qube_coordination_votes";
@@ -53,11 +55,19 @@ const STATUSES: [ActionStatus; 7] = [
 
 /// What became of a directive or report.
 pub(crate) fn judged(kind: u16, result: &'static str) {
-    let kind = match kind {
+    counter!(JUDGED, "kind" => name_of(kind), "result" => result).increment(1);
+}
+
+/// A directive or report was refused as it was to be stored.
+pub(crate) fn refused_at_commit(kind: u16, result: &'static str) {
+    counter!(REFUSED, "kind" => name_of(kind), "result" => result).increment(1);
+}
+
+fn name_of(kind: u16) -> &'static str {
+    match kind {
         KIND_SIGNAL => "signal",
         _ => "ack",
-    };
-    counter!(JUDGED, "kind" => kind, "result" => result).increment(1);
+    }
 }
 
 /// Somebody directed what they may not.

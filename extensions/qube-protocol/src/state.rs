@@ -179,6 +179,14 @@ pub struct NodeState {
     pub silent: bool,
 }
 
+impl NodeState {
+    /// Whether its newest report is one of failure.
+    pub fn has_failed(&self) -> bool {
+        let last = self.last_ack.as_ref();
+        last.is_some_and(|ack| ack.status == StatusKind::Failure)
+    }
+}
+
 /// A node's newest report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastAck {

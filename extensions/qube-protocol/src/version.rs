@@ -20,11 +20,6 @@ pub struct BadVersion {
 }
 
 impl Version {
-    /// The version as `semver` has it.
-    pub fn semver(&self) -> &semver::Version {
-        &self.0
-    }
-
     /// Whether it comes before the other; what follows `+` does not count.
     pub fn precedes(&self, other: &Self) -> bool {
         self.0.cmp_precedence(&other.0).is_lt()

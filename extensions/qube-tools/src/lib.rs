@@ -4,7 +4,6 @@
 //! `trellis_qube_protocol`, as relays and agents do. No secret key or passphrase is printed or logged.
 //! `docs/extensions/qube-tools.md` explains the commands.
 
-mod base64;
 mod bech32;
 mod commands;
 mod keyfile;

@@ -29,9 +29,7 @@ pub(crate) async fn connect(settings: &Settings, keys: Option<&Keys>) -> anyhow:
 /// The networks that are asked for, as the relays tell of them.
 pub(crate) async fn networks(settings: &Settings) -> anyhow::Result<Vec<NetworkState>> {
     let wanted = settings.wanted()?;
-    let relays = connect(settings, None).await?;
-    let ledger = ledger(settings, &relays).await?;
-    relays.shut_down().await;
+    let ledger = ledger_now(settings).await?;
     let states = wanted
         .iter()
         .filter_map(|network| state(&ledger, &network.id));
@@ -54,6 +52,14 @@ pub(crate) fn filters(settings: &Settings) -> [Value; 2] {
         json!({"kinds": [KIND_SIGNAL], "authors": authors, "#d": [ADDRESS]}),
         json!({"kinds": [KIND_ACK], "#a": addresses}),
     ]
+}
+
+/// All that relays and routes have now, for who asks once.
+pub(crate) async fn ledger_now(settings: &Settings) -> anyhow::Result<Ledger> {
+    let relays = connect(settings, None).await?;
+    let ledger = ledger(settings, &relays).await?;
+    relays.shut_down().await;
+    Ok(ledger)
 }
 
 /// All that relays and routes have; at least one relay has to answer.

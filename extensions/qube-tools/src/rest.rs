@@ -3,8 +3,10 @@
 //! Answers are bounded, and what they say is checked by who asked. Over TLS, but for this machine itself.
 
 use crate::settings::{Settings, misuse};
-use crate::{base64, keyfile, span};
+use crate::{keyfile, span};
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nostr::event::{EventBuilder, FinalizeEvent as _, Kind, Tag};
 use nostr::key::Keys;
 use reqwest::redirect::Policy;
@@ -88,9 +90,23 @@ impl Routes {
         })
     }
 
-    /// All pages of these sections.
+    /// All of these sections.
     pub(crate) async fn export(&self, sections: &[&str]) -> anyhow::Result<Vec<Exported>> {
         let mut all = Vec::new();
+        let keep = |item| {
+            all.push(item);
+            Ok(())
+        };
+        self.export_each(sections, keep).await?;
+        Ok(all)
+    }
+
+    /// The same, handed over page by page: as much as fits into an answer is held at a time.
+    pub(crate) async fn export_each(
+        &self,
+        sections: &[&str],
+        mut take: impl FnMut(Exported) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         for section in sections {
             let mut cursor: Option<String> = None;
             for number in 1.. {
@@ -106,7 +122,7 @@ impl Routes {
                 }
                 let page: Pages = serde_json::from_slice(&self.get(url).await?)
                     .context("the answer is not a page of an export")?;
-                all.extend(page.items);
+                page.items.into_iter().try_for_each(&mut take)?;
                 match page.next {
                     None => break,
                     Some(next) if cursor.as_ref() == Some(&next) => {
@@ -119,7 +135,7 @@ impl Routes {
                 }
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     async fn get(&self, url: Url) -> anyhow::Result<Vec<u8>> {
@@ -177,7 +193,7 @@ pub(crate) async fn upload(
         .collect::<Result<Vec<_>, _>>()?;
     let builder = EventBuilder::new(Kind::from(24_242_u16), "Upload a genesis").tags(tags);
     let event = builder.finalize(keys).context("signing")?;
-    let authorization = format!("Nostr {}", base64::encode(&serde_json::to_vec(&event)?));
+    let authorization = format!("Nostr {}", STANDARD.encode(serde_json::to_vec(&event)?));
     let url = server.join("/upload")?;
     let request = client(patience)?
         .put(url)

@@ -58,6 +58,12 @@ pub(crate) struct Preview {
 }
 
 impl Preview {
+    /// Whether votes for its version name different hashes.
+    pub(crate) fn is_in_conflict(&self) -> bool {
+        let version = &self.directive.version;
+        self.conflicts.iter().any(|it| it.version == *version)
+    }
+
     /// Refuses a deadline that was told from now on where others have voted for the same reboot with one of theirs.
     pub(crate) fn check_deadline(&self, given: Moment) -> anyhow::Result<()> {
         match (given, self.other_deadlines.first_key_value()) {

@@ -2,24 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::bech32;
 use crate::span::{Moment, ago, moment, seconds};
 use crate::table::{Table, harmless};
-use crate::{base64, bech32};
-
-#[test]
-fn t1_base64_is_that_of_everybody() {
-    let cases = [
-        ("", ""),
-        ("f", "Zg=="),
-        ("fo", "Zm8="),
-        ("foo", "Zm9v"),
-        ("foobar", "Zm9vYmFy"),
-    ];
-    for (plain, encoded) in cases {
-        assert_eq!(base64::encode(plain.as_bytes()), encoded);
-    }
-    assert_eq!(base64::encode(&[255, 254, 253, 252]), "//79/A==");
-}
 
 #[test]
 fn t1_addresses_are_checked_to_the_last_letter() {

@@ -1,7 +1,8 @@
 //! What a node does: begins an action or goes on with it, and writes down how it ended.
 
-use super::{Late, Node, Surroundings};
+use super::{CATCH_UP_WITHIN, Late, Node, Surroundings, next_of, until};
 use crate::action::{self, Halt, Tools};
+use crate::blocking::blocking;
 use crate::config::Network;
 use crate::download;
 use crate::history::{Entry, Outcome};
@@ -12,7 +13,7 @@ use crate::task::Task;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use trellis_qube_protocol::ActionKind;
 use trellis_qube_protocol::decision::{Decision, decide};
 
@@ -75,15 +76,16 @@ impl Node {
                 Err(Halt::Stopped) => return Ok(self.interrupted(task)),
                 Err(Halt::Disk(error)) => return Err(error),
             }
-            if !self.is_still_agreed(task).await? {
-                if self.around.stop.is_asked() {
-                    return Ok(self.interrupted(task));
+            match self.look_again(task).await? {
+                Look::Agreed => {}
+                Look::Interrupted => return Ok(self.interrupted(task)),
+                Look::CalledOff => {
+                    let (network, name) = (&self.network.id, task.name());
+                    tracing::info!(%network, task = name, "called off while its file came; nothing was done");
+                    action::forget_fetched(&self.network, task);
+                    drop(running);
+                    return self.journal.finish().map(|()| true);
                 }
-                let (network, name) = (&self.network.id, task.name());
-                tracing::info!(%network, task = name, "called off while its file came; nothing was done");
-                action::forget_fetched(&self.network, task);
-                drop(running);
-                return self.journal.finish().map(|()| true);
             }
         }
         let tools = tools_of(&self.network, &self.folder, &self.around);
@@ -111,30 +113,66 @@ impl Node {
         false
     }
 
-    /// Whether the votes still say what was decided, after what was signed while the file came. Not where the agent is to
-    /// stop meanwhile.
-    async fn is_still_agreed(&mut self, task: &Task) -> io::Result<bool> {
-        self.hear_waiting()?;
-        let now_s = self.around.clock.now_s();
-        let Some(state) = self.ledger.network(&self.network.id, now_s) else {
-            return Ok(false);
+    /// Whether the votes still say what was decided, after what was signed while the file came, or while the agent was away.
+    async fn look_again(&mut self, task: &Task) -> io::Result<Look> {
+        if !self.catch_up().await? {
+            return Ok(Look::Interrupted);
+        }
+        let (state, now_s) = loop {
+            self.hear_waiting()?;
+            let now_s = self.around.clock.now_s();
+            let Some(state) = self.ledger.network(&self.network.id, now_s) else {
+                return Ok(Look::CalledOff);
+            };
+            // How others fared, which an agent that was started anew knows as little as what is signed.
+            if !self.ask_for_reports(&state, now_s).await {
+                break (state, now_s);
+            }
+            tokio::select! {
+                () = self.around.stop.asked() => return Ok(Look::Interrupted),
+                () = until(self.ask_again) => {}
+            }
         };
         let stop = self.around.stop.clone();
         let known = tokio::select! {
-            () = stop.asked() => return Ok(false),
+            () = stop.asked() => return Ok(Look::Interrupted),
             known = self.facts(&state) => known,
         };
-        Ok(
-            match decide(&state, &known.as_facts(&self.network), now_s) {
-                Decision::Act {
-                    action,
-                    genesis_hash,
-                } => action.key == task.key && genesis_hash == task.genesis_hash,
-                // Its program is not what was left here.
-                Decision::Confirm { action } => action.key == task.key,
-                _ => false,
-            },
-        )
+        let is_it = match decide(&state, &known.as_facts(&self.network), now_s) {
+            Decision::Act {
+                action,
+                genesis_hash,
+            } => action.key == task.key && genesis_hash == task.genesis_hash,
+            // Its program is not what was left here.
+            Decision::Confirm { action } => action.key == task.key,
+            _ => false,
+        };
+        Ok(match is_it {
+            true => Look::Agreed,
+            false => Look::CalledOff,
+        })
+    }
+
+    /// Hears what is signed until all relays have told it, or one has and the others had their time. False where the agent is
+    /// to stop before.
+    async fn catch_up(&mut self) -> io::Result<bool> {
+        let others_by = self.started + CATCH_UP_WITHIN;
+        while self.is_behind() {
+            let is_late = Instant::now() >= others_by;
+            if is_late {
+                self.tell_that_nothing_is_told();
+            }
+            let stop = self.around.stop.clone();
+            tokio::select! {
+                () = stop.asked() => return Ok(false),
+                received = next_of(&mut self.signals) => match received {
+                    Some(received) => self.hear(received)?,
+                    None => return Ok(false),
+                },
+                () = sleep_until(others_by), if !is_late => {}
+            }
+        }
+        Ok(true)
     }
 
     /// Reports once more on an action that is done here already and that the fleet came back to; does it where the file is
@@ -155,10 +193,11 @@ impl Node {
             ActionKind::Upgrade => upgrade.map(|upgrade| &upgrade.binary),
             ActionKind::Reboot => None,
         };
-        if let Some(binary) = binary
-            && download::hash_of(binary).ok().flatten() != Some(task.directive.hash)
-        {
-            return self.act(task).await;
+        if let Some(binary) = binary.cloned() {
+            let hash = blocking(move || download::hash_of(&binary)).await;
+            if hash.ok().flatten() != Some(task.directive.hash) {
+                return self.act(task).await;
+            }
         }
         self.settling = None;
         self.record(&task, Outcome::Success)?;
@@ -236,6 +275,16 @@ impl Node {
             ));
         }
     }
+}
+
+/// What the votes say of an action that was begun.
+enum Look {
+    /// It is still to be done.
+    Agreed,
+    /// It is not to be done any more.
+    CalledOff,
+    /// The agent is to stop.
+    Interrupted,
 }
 
 /// What carrying out takes, of a node's parts.

@@ -17,6 +17,14 @@ const SCAN_ROWS: usize = 1_000;
 /// What reports raise is over when it has not held for so long. Seconds.
 pub(super) const REST_S: u64 = 600;
 
+/// Alerts by id, which is a hash and computed once a look.
+pub(super) type ById = BTreeMap<String, Alert>;
+
+/// These alerts by id.
+pub(super) fn by_id(alerts: impl IntoIterator<Item = Alert>) -> ById {
+    alerts.into_iter().map(|it| (it.id(), it)).collect()
+}
+
 /// An alert that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Open {
@@ -81,29 +89,27 @@ impl Books {
     }
 
     /// Adds open alerts that held until a moment ago, where a node's next report may raise them again.
-    pub(super) fn hold(&mut self, now: &mut Vec<Alert>, now_s: u64) {
-        let ids: BTreeSet<String> = now.iter().map(Alert::id).collect();
+    pub(super) fn hold(&mut self, now: &mut ById, now_s: u64) {
         let open = &self.open;
         self.resting
-            .retain(|id, _| open.contains_key(id) && !ids.contains(id));
+            .retain(|id, _| open.contains_key(id) && !now.contains_key(id));
         for (id, open) in &self.open {
-            if ids.contains(id) || !open.alert.kind.is_of_reports() {
+            if now.contains_key(id) || !open.alert.kind.is_of_reports() {
                 continue;
             }
             let since_s = *self.resting.entry(id.clone()).or_insert(now_s);
             if now_s < since_s.saturating_add(REST_S) {
-                now.push(open.alert.clone());
+                now.insert(id.clone(), open.alert.clone());
             }
         }
     }
 
     /// What begins and what ends if these are all alerts that hold; ends come first.
-    pub(super) fn compare(&self, now: &[Alert], now_s: u64) -> Vec<News> {
-        let hold: BTreeMap<String, &Alert> = now.iter().map(|it| (it.id(), it)).collect();
-        let ended = self.open.iter().filter(|(id, _)| !hold.contains_key(*id));
+    pub(super) fn compare(&self, now: &ById, now_s: u64) -> Vec<News> {
+        let ended = self.open.iter().filter(|(id, _)| !now.contains_key(*id));
         let ended = ended.map(|(id, open)| (id, Turn::Resolved, &open.alert, open.since));
-        let begun = hold.iter().filter(|(id, _)| !self.open.contains_key(*id));
-        let begun = begun.map(|(id, alert)| (id, Turn::Firing, *alert, now_s));
+        let begun = now.iter().filter(|(id, _)| !self.open.contains_key(*id));
+        let begun = begun.map(|(id, alert)| (id, Turn::Firing, alert, now_s));
         let all = ended.chain(begun).zip(self.next_seq..);
         all.map(|((id, status, alert, since), seq)| News {
             seq,
@@ -117,9 +123,9 @@ impl Books {
     }
 
     /// Puts what alerts that go on say now in the place of what they said at their beginning.
-    pub(super) fn reword(&mut self, now: &[Alert]) {
-        for alert in now {
-            if let Some(open) = self.open.get_mut(&alert.id()) {
+    pub(super) fn reword(&mut self, now: &ById) {
+        for (id, alert) in now {
+            if let Some(open) = self.open.get_mut(id) {
                 open.alert.summary.clone_from(&alert.summary);
             }
         }

@@ -22,16 +22,18 @@ const NAMED_MAX: usize = 5;
 
 /// What holds now, by kind; a proposal has `proposal_ttl_s` to find a quorum.
 pub(super) fn of_state(state: &FleetState, now_s: u64, proposal_ttl_s: u64) -> Vec<Alert> {
-    let horizon_s = proposal_ttl_s + PAST_S;
+    let horizon_s = proposal_ttl_s.saturating_add(PAST_S);
     let mut alerts = Vec::new();
     for network in &state.networks {
         let actions = network.actions.iter();
-        for action in actions.filter(|action| last_moment(action) + horizon_s > now_s) {
+        let matters = |it: &&ActionState| last_moment(it).saturating_add(horizon_s) > now_s;
+        for action in actions.filter(matters) {
             alerts.extend(failed(network, action));
             alerts.extend(missed(network, action));
         }
         let actions = network.actions.iter();
-        let lately = |action: &&ActionState| end(action, proposal_ttl_s) + WITHOUT_QUORUM_S > now_s;
+        let lately =
+            |it: &&ActionState| end(it, proposal_ttl_s).saturating_add(WITHOUT_QUORUM_S) > now_s;
         alerts.extend(actions.filter(lately).filter_map(|it| expired(network, it)));
         alerts.extend(network.conflicts.iter().map(|it| conflict(network, it)));
         alerts.extend(silent(network));
@@ -46,12 +48,13 @@ fn last_moment(action: &ActionState) -> u64 {
     agreed.max(due)
 }
 
-/// When a proposal had its time.
+/// When a proposal had its time: at its deadline, or where nobody has voted for it any more for so long.
 fn end(action: &ActionState, proposal_ttl_s: u64) -> u64 {
     let last = action.votes.iter().map(|vote| vote.created_at).max();
     let last = last.unwrap_or(0).max(action.first_at);
     let due = action.directive.action.required_by();
-    due.unwrap_or(last + proposal_ttl_s)
+    let forgotten = last.saturating_add(proposal_ttl_s);
+    due.map_or(forgotten, |due| due.min(forgotten))
 }
 
 fn alert(kind: Kind, network: &NetworkState, subject: String, summary: String) -> Alert {

@@ -4,6 +4,7 @@
 
 use super::{NodeIdentity, Settings};
 use std::collections::{BTreeMap, BTreeSet};
+use trellis_qube_protocol::{NetworkId, NodeId};
 use trellis_relay::extension::prelude::*;
 
 /// Most developers of one network.
@@ -54,12 +55,8 @@ pub(super) fn check(settings: &Settings) -> Result<(), String> {
 impl NetworkTable {
     fn check(&self, settings: &Settings) -> Result<(), String> {
         let id = &self.id;
-        let is_plain =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-        if !(1..=64).contains(&id.len()) || !id.bytes().all(is_plain) {
-            return Err(format!(
-                "networks.id: found {id:?}, wanted 1 to 64 of a-z, 0-9, \"_\", \".\" and \"-\""
-            ));
+        if let Err(error) = id.parse::<NetworkId>() {
+            return Err(format!("networks.id: found {id:?}; {error}"));
         }
         let developers = self.developers.len();
         if !(1..=MOST_DEVELOPERS).contains(&developers) {
@@ -94,10 +91,9 @@ impl NetworkTable {
         let mut seen = BTreeMap::new();
         for node in &self.nodes {
             let name = &node.node_id;
-            let is_visible = |char: char| !char.is_control() && !char.is_whitespace();
-            if !(1..=128).contains(&name.chars().count()) || !name.chars().all(is_visible) {
+            if let Err(error) = name.parse::<NodeId>() {
                 return Err(format!(
-                    "networks.nodes.node_id of {id:?}: found {name:?}, wanted 1 to 128 visible characters"
+                    "networks.nodes.node_id of {id:?}: found {name:?}; {error}"
                 ));
             }
             if is_registry && node.pubkey.is_none() {

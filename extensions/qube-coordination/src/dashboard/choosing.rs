@@ -4,7 +4,7 @@
 
 use super::view::{
     ActionView, Chosen, DeveloperView, FleetView, NetworkView, NodeView, PageOfNodes, ReportView,
-    Show, State, Tally, VoteView,
+    Show, Tally, VoteView,
 };
 use crate::titles::title;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,13 +90,8 @@ enum Trouble {
     Nothing,
 }
 
-fn has_failed(node: &NodeState) -> bool {
-    let last = node.last_ack.as_ref();
-    last.is_some_and(|ack| ack.status == StatusKind::Failure)
-}
-
 fn trouble(node: &NodeState) -> Trouble {
-    match (has_failed(node), node.overdue_for.is_some(), node.silent) {
+    match (node.has_failed(), node.overdue_for.is_some(), node.silent) {
         (true, ..) => Trouble::Failed,
         (_, true, _) => Trouble::Overdue,
         (.., true) => Trouble::Silent,
@@ -112,7 +107,7 @@ fn nodes<'a>(network: &'a NetworkState, search: &str, show: Show) -> Vec<&'a Nod
                 Show::All => true,
                 Show::Attention => trouble(node) != Trouble::Nothing,
                 Show::Overdue => node.overdue_for.is_some(),
-                Show::Failed => has_failed(node),
+                Show::Failed => node.has_failed(),
                 Show::Silent => node.silent,
             }
     };
@@ -174,7 +169,7 @@ fn tally(network: &NetworkState) -> Tally {
         nodes: network.nodes.len(),
         fine: count(|node| trouble(node) == Trouble::Nothing),
         overdue: count(|node| node.overdue_for.is_some()),
-        failed: count(has_failed),
+        failed: count(NodeState::has_failed),
         silent: count(|node| node.silent),
     }
 }
@@ -206,7 +201,7 @@ fn action(network: &NetworkState, action: &ActionState) -> ActionView {
     ActionView {
         key: action.key.to_string(),
         title: title(directive),
-        state: state(action.status),
+        status: action.status,
         hash: directive.hash.to_string(),
         genesis_url: directive.action.genesis_url().map(ToString::to_string),
         required_by_s: directive.action.required_by(),
@@ -229,18 +224,6 @@ fn words_of(options: &Options) -> Vec<String> {
     let conditions = options.conditions.iter().map(ToString::to_string);
     let words = rollout.into_iter().chain(min_version).chain(conditions);
     words.collect()
-}
-
-fn state(status: ActionStatus) -> State {
-    match status {
-        ActionStatus::Proposed => State::Proposed,
-        ActionStatus::Quorum => State::Quorum,
-        ActionStatus::Completed => State::Completed,
-        ActionStatus::PartiallyFailed => State::PartiallyFailed,
-        ActionStatus::MissedDeadline => State::MissedDeadline,
-        ActionStatus::Superseded => State::Superseded,
-        ActionStatus::Expired => State::Expired,
-    }
 }
 
 fn node(node: &NodeState, titles: &BTreeMap<&ActionKey, String>) -> NodeView {

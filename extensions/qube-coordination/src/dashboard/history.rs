@@ -2,7 +2,7 @@
 
 use super::moment::Moment;
 use super::text::{Count, Query, short, text};
-use super::view::{ActionView, FleetView, NetworkView};
+use super::view::{ActionView, FleetView, NetworkView, badge};
 use std::fmt::Write as _;
 
 /// The table, open where the page is about this network alone.
@@ -37,7 +37,7 @@ pub(super) fn history(out: &mut String, view: &FleetView, network: &NetworkView)
 }
 
 fn row(out: &mut String, view: &FleetView, network: &NetworkView, action: &ActionView) {
-    let (tone, state) = action.state.badge();
+    let (tone, state) = badge(action.status);
     let votes = action.votes.iter().filter(|vote| **vote).count();
     let since = Moment {
         at_s: action.quorum_at_s.unwrap_or(action.first_at_s),

@@ -2,9 +2,10 @@
 
 use super::moment::Moment;
 use super::text::{Count, Query, short, text};
-use super::view::{ActionView, FleetView, NetworkView, State};
+use super::view::{ActionView, FleetView, NetworkView, badge};
 use super::{history, nodes};
 use std::fmt::{self, Write as _};
+use trellis_qube_protocol::ActionStatus;
 
 /// The card of a network.
 pub(super) fn network(out: &mut String, view: &FleetView, network: &NetworkView) {
@@ -49,7 +50,7 @@ pub(super) fn network(out: &mut String, view: &FleetView, network: &NetworkView)
 }
 
 fn action(out: &mut String, view: &FleetView, network: &NetworkView, action: &ActionView) {
-    let (tone, state) = action.state.badge();
+    let (tone, state) = badge(action.status);
     let moment = |at_s| Moment {
         at_s,
         now_s: view.now_s,
@@ -80,7 +81,7 @@ fn action(out: &mut String, view: &FleetView, network: &NetworkView, action: &Ac
     }
     out.push_str("</p><div class=\"meters\">");
     quorum(out, network, action);
-    if action.state != State::Proposed {
+    if action.status != ActionStatus::Proposed {
         reports(out, action);
     }
     out.push_str("</div></section>");

@@ -200,6 +200,21 @@ async fn q13_where_a_peer_is_and_what_came_of_asking_it_is_not_on_the_page() {
     }
 }
 
+#[tokio::test]
+async fn q13_what_is_wrong_with_the_mirror_is_not_on_the_page() {
+    let table = "mirror.url = 'postgres://10.9.8.7:1/inner?connect_timeout=1'";
+    let relay = setup(table, "").start().await;
+    until("the alert is on the page", async || {
+        relay.get("/qube").await.text().contains("Database down")
+    })
+    .await;
+    let page = relay.get("/qube").await.text();
+    assert!(page.contains("the database of the mirror does not answer as it should"));
+    for inner in ["10.9.8.7", "inner", "database: "] {
+        assert!(!page.contains(inner), "{inner}");
+    }
+}
+
 /// Listens for changes; what is said up to the first, or why not.
 async fn listen(relay: &TestRelay) -> (TcpStream, String) {
     let mut socket = TcpStream::connect(relay.address()).await.unwrap();

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing here is markup yet. Times are in seconds since 1970.
 
+use trellis_qube_protocol::ActionStatus;
+
 /// The whole page.
 pub(super) struct FleetView {
     /// The relay's key, as hex.
@@ -131,7 +133,7 @@ pub(super) struct ActionView {
     pub(super) key: String,
     /// `Upgrade to v1.2.3`
     pub(super) title: String,
-    pub(super) state: State,
+    pub(super) status: ActionStatus,
     pub(super) hash: String,
     pub(super) genesis_url: Option<String>,
     pub(super) required_by_s: Option<u64>,
@@ -148,30 +150,16 @@ pub(super) struct ActionView {
     pub(super) expected: usize,
 }
 
-/// How an action stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Proposed,
-    Quorum,
-    Completed,
-    PartiallyFailed,
-    MissedDeadline,
-    Superseded,
-    Expired,
-}
-
-impl State {
-    /// The class of its badge, and its words.
-    pub(super) fn badge(self) -> (&'static str, &'static str) {
-        match self {
-            State::Proposed => ("calm", "Proposed"),
-            State::Quorum => ("busy", "In progress"),
-            State::Completed => ("good", "Completed"),
-            State::PartiallyFailed => ("bad", "Partly failed"),
-            State::MissedDeadline => ("bad", "Deadline missed"),
-            State::Superseded => ("past", "Superseded"),
-            State::Expired => ("warn", "Expired"),
-        }
+/// The class of an action's badge, and its words.
+pub(super) fn badge(status: ActionStatus) -> (&'static str, &'static str) {
+    match status {
+        ActionStatus::Proposed => ("calm", "Proposed"),
+        ActionStatus::Quorum => ("busy", "In progress"),
+        ActionStatus::Completed => ("good", "Completed"),
+        ActionStatus::PartiallyFailed => ("bad", "Partly failed"),
+        ActionStatus::MissedDeadline => ("bad", "Deadline missed"),
+        ActionStatus::Superseded => ("past", "Superseded"),
+        ActionStatus::Expired => ("warn", "Expired"),
     }
 }
 

@@ -15,8 +15,9 @@ use trellis_relay::extension::prelude::*;
 
 /// Entries and events of one statement.
 const BATCH: usize = 500;
-/// Events of one query of the store.
+/// Events of one query of the store, as a rule, and at most: it gives no more.
 const QUERY_EVENTS: usize = 2_000;
+const QUERY_EVENTS_MAX: usize = 10_000;
 
 /// Directives and reports that the relay has.
 pub(super) async fn copy_events(mirror: &Mirror, events: &[&Event]) -> Result<(), MirrorError> {
@@ -72,38 +73,61 @@ pub(super) async fn fill(me: &QubeCoordination, mirror: &Mirror) -> Result<(), M
 }
 
 async fn copy_stored(me: &QubeCoordination, mirror: &Mirror) -> Result<(), MirrorError> {
-    let (mut until, mut limit) = (None, QUERY_EVENTS);
-    loop {
+    let mut next = Some(Question::FIRST);
+    while let Some(question) = next {
         let mut filter = Filter {
             kinds: Some(vec![KIND_ACK, KIND_SIGNAL]),
-            until,
-            limit: Some(limit),
+            until: question.until,
+            limit: Some(question.limit),
             ..Filter::default()
         };
         filter.normalize();
         let events = me.host.query(filter).await?;
         let all: Vec<&Event> = events.iter().map(|event| &**event).collect();
         copy_events(mirror, &all).await?;
-        let (Some(first), Some(last)) = (all.first(), all.last()) else {
-            return Ok(());
-        };
-        if all.len() < limit {
-            return Ok(());
+        let times: Vec<u64> = all.iter().map(|event| event.created_at()).collect();
+        next = question.after(&times);
+    }
+    Ok(())
+}
+
+/// What is asked of the store, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Question {
+    /// Signed in this second or before. Unix seconds.
+    until: Option<u64>,
+    limit: usize,
+}
+
+impl Question {
+    const FIRST: Question = Question {
+        until: None,
+        limit: QUERY_EVENTS,
+    };
+
+    /// What to ask after these times were the answer; nothing where that was all. The second in which an answer ends is asked for
+    /// again; one that fills an answer by itself, for a larger one.
+    fn after(self, times: &[u64]) -> Option<Question> {
+        let (first_s, last_s) = (*times.first()?, *times.last()?);
+        if times.len() < self.limit {
+            return None;
         }
-        // The second in which a page ends is asked for again; one that fills a page by itself, with a larger page.
-        let (first_s, last_s) = (first.created_at(), last.created_at());
-        limit = if first_s == last_s {
-            2 * limit
-        } else {
-            QUERY_EVENTS
-        };
-        until = Some(last_s);
-        if limit > 5 * QUERY_EVENTS {
-            // More of one second than a query gives.
-            (until, limit) = (last_s.checked_sub(1), QUERY_EVENTS);
-            if until.is_none() {
-                return Ok(());
-            }
+        if first_s != last_s {
+            return Some(Question {
+                until: Some(last_s),
+                ..Question::FIRST
+            });
+        }
+        match self.limit < QUERY_EVENTS_MAX {
+            true => Some(Question {
+                until: Some(last_s),
+                limit: QUERY_EVENTS_MAX.min(2 * self.limit),
+            }),
+            // There may be more of this second than a query gives.
+            false => Some(Question {
+                until: Some(last_s.checked_sub(1)?),
+                ..Question::FIRST
+            }),
         }
     }
 }
@@ -167,4 +191,40 @@ fn signal_of(entry: &Entry) -> Option<SignalRow> {
         json: entry.event.clone(),
         removed_as: Some(REPLACED),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many events of a store with so many of each second are copied, when all of it is asked for.
+    fn copied(seconds: &[(u64, usize)]) -> usize {
+        let of_second = |&(second, count): &(u64, usize)| (0..count).map(move |at| (second, at));
+        let stored: Vec<(u64, usize)> = seconds.iter().flat_map(of_second).collect();
+        let mut copied = std::collections::BTreeSet::new();
+        let mut next = Some(Question::FIRST);
+        while let Some(Question { until, limit }) = next {
+            let older = |it: &&(u64, usize)| until.is_none_or(|until| it.0 <= until);
+            let answer = stored.iter().filter(older).take(limit);
+            let answer: Vec<(u64, usize)> = answer.copied().collect();
+            let times: Vec<u64> = answer.iter().map(|(second, _)| *second).collect();
+            copied.extend(answer);
+            next = Question { until, limit }.after(&times);
+        }
+        copied.len()
+    }
+
+    #[test]
+    fn q16_a_second_is_copied_whole_up_to_what_a_query_gives() {
+        // Of one second 9,000 reports are taken, and directives besides.
+        for full in [1, 1_999, 2_000, 4_001, 8_000, 8_001, 9_000, 10_000] {
+            let all = [(30, 7), (20, full), (10, 2_500), (0, 3)];
+            assert_eq!(copied(&all), 7 + full + 2_500 + 3, "{full}");
+        }
+        assert_eq!(
+            copied(&[(20, 12_000), (10, 5)]),
+            10_005,
+            "more than a query gives"
+        );
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::rows::{AckRow, LogRow, SignalRow, number, plain};
 use sqlx::postgres::PgPool;
-use trellis_qube_protocol::chain::EntryKind;
 
 /// The directive that a report belongs to: its developer's newest on the same by the time of the action.
 macro_rules! signal_of {
@@ -129,21 +128,13 @@ pub(super) async fn log(pool: &PgPool, relay: &str, rows: &[LogRow<'_>]) -> sqlx
     .bind(texts(|row| row.chain.to_owned()))
     .bind(numbers(|row| row.entry.seq))
     .bind(numbers(|row| row.entry.at_s))
-    .bind(texts(|row| kind_name(row.entry.kind).to_owned()))
+    .bind(texts(|row| row.entry.kind.as_str().to_owned()))
     .bind(texts(|row| plain(&row.entry.event)))
     .bind(texts(|row| row.entry.previous.to_string()))
     .bind(texts(|row| row.entry.hash.to_string()))
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
-}
-
-/// As the table has it.
-fn kind_name(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Replaced => "replaced",
-        EntryKind::Adopted => "adopted",
-    }
 }
 
 /// Marks what the relay has removed.

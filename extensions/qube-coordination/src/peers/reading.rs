@@ -5,15 +5,15 @@
 
 use super::asking::{self, Answer};
 use crate::QubeCoordination;
-use crate::admission;
+use crate::admission::{self, Said};
 use crate::fields;
-use crate::log::{self, Chain, Head};
+use crate::log::{self, Chain, Head, Turn};
 use crate::watch;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use trellis_qube_protocol::chain::{self, BrokenAt, Entry};
-use trellis_qube_protocol::{Digest, KIND_SIGNAL, MAX_EVENT_BYTES, Signal};
+use trellis_qube_protocol::{Digest, MAX_EVENT_BYTES, Signal};
 use trellis_relay::extension::prelude::*;
 use trellis_relay::extension::{OutboundError, Restored};
 use trellis_relay::store::StoreError;
@@ -136,22 +136,26 @@ async fn read_signals(me: &QubeCoordination, peer: &Url) -> Result<usize, Proble
         let read = sound(me, &events).await;
         forged += read.forged;
         let turn = me.peers.taking.lock().await;
-        let new: Vec<Arc<Event>> = unknown(me, read.new);
-        let outcomes = me.host.restore(new.clone()).await?;
-        let stored = new.iter().zip(&outcomes);
-        let stored = stored.filter(|(_, outcome)| **outcome == Restored::Stored);
-        learn(
-            me,
-            stored.filter_map(|(event, _)| fields::signal(event).ok()),
-        );
-        // What cannot take its place among the directives that stand here has been replaced, as far as this relay knows.
-        let older = new
+        let new = unknown(me, read.new);
+        let events = new.iter().map(|found| found.event.clone());
+        let outcomes = me.host.restore(events.collect()).await?;
+        let (mut stored, mut older) = (Vec::new(), Vec::new());
+        for (found, outcome) in new.into_iter().zip(outcomes) {
+            match outcome {
+                Restored::Stored => stored.push(found.signal),
+                // What cannot take its place among the directives that stand here has been replaced, as far as this relay knows.
+                Restored::Known | Restored::Deleted => older.push(found),
+                _ => {}
+            }
+        }
+        // Another instance may have stored some of them a moment ago: they stand.
+        let standing = standing(me, &older).await?;
+        let (known, older): (Vec<Found>, Vec<Found>) = older
             .into_iter()
-            .zip(outcomes)
-            .filter_map(|(event, outcome)| {
-                matches!(outcome, Restored::Known | Restored::Deleted).then_some(event)
-            });
-        adopt(me, older.collect()).await?;
+            .partition(|found| standing.contains(found.event.id()));
+        stored.extend(known.into_iter().map(|found| found.signal));
+        learn(me, stored);
+        adopt(me, older).await?;
         drop(turn);
         cursor = answer.next;
         if cursor.is_none() {
@@ -161,9 +165,15 @@ async fn read_signals(me: &QubeCoordination, peer: &Url) -> Result<usize, Proble
     Ok(forged)
 }
 
-/// Events of a page that are good, and those that are not.
+/// A directive that is genuine and may come in.
+struct Found {
+    event: Arc<Event>,
+    signal: Signal,
+}
+
+/// Directives of a page that are good, and those that are not.
 struct Read {
-    new: Vec<Arc<Event>>,
+    new: Vec<Found>,
     forged: usize,
 }
 
@@ -184,15 +194,18 @@ async fn sound(me: &QubeCoordination, texts: &[String]) -> Read {
             continue;
         }
         let now_s = me.host.clock().now_s();
-        if event.kind() != KIND_SIGNAL
-            || admission::refusal_of_any(me, &event, now_s).is_some()
-            || is_unwanted(me, &event)
-        {
-            refused += 1;
-            continue;
-        }
+        let signal = match admission::read_any(me, &event, now_s) {
+            Ok(Said::Signal(signal)) if !is_unwanted(me, &event) => signal,
+            _ => {
+                refused += 1;
+                continue;
+            }
+        };
         match event.verify() {
-            Ok(()) => new.push(Arc::new(event)),
+            Ok(()) => new.push(Found {
+                event: Arc::new(event),
+                signal,
+            }),
             Err(_) => forged += 1,
         }
         // A signature takes some 50 microseconds, and others are on this thread.
@@ -210,38 +223,53 @@ fn is_unwanted(me: &QubeCoordination, event: &Event) -> bool {
 }
 
 /// Those that are still not known, each once: the same may stand there twice, and another peer may have had it.
-fn unknown(me: &QubeCoordination, mut events: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
+fn unknown(me: &QubeCoordination, mut found: Vec<Found>) -> Vec<Found> {
     let mut seen = HashSet::new();
-    events.retain(|event| {
-        let id = fields::id(event);
-        !me.holdings.knows(&id) && seen.insert(id)
-    });
-    events
+    found.retain(|it| !me.holdings.knows(&it.signal.id) && seen.insert(it.signal.id));
+    found
 }
 
-fn learn(me: &QubeCoordination, signals: impl IntoIterator<Item = Signal>) {
+fn learn(me: &QubeCoordination, signals: Vec<Signal>) {
     let before = me.holdings.state();
-    if me.holdings.learn(signals.into_iter().collect(), Vec::new()) {
+    if me.holdings.learn(signals, Vec::new()) {
         watch::followed(&before, &me.holdings.state());
     }
 }
 
-/// Appends to the log of what was adopted; whoever calls it has the turn.
-async fn adopt(me: &QubeCoordination, events: Vec<Arc<Event>>) -> Result<(), Problem> {
-    let (mut signals, mut texts) = (Vec::new(), Vec::new());
-    for event in unknown(me, events) {
-        if let Ok(signal) = fields::signal(&event) {
-            signals.push(signal);
-            texts.push(String::from_utf8_lossy(event.json()).into_owned());
-        }
+/// Appends to the log of what was adopted; whoever calls it has the turn among this instance's visits.
+async fn adopt(me: &QubeCoordination, found: Vec<Found>) -> Result<(), Problem> {
+    if found.is_empty() {
+        return Ok(());
     }
+    let turn = Turn::to_adopt(&me.host).await?;
+    // Another instance may have adopted some of them since they were looked at, and been cut off.
+    me.holdings.load_adopted(&me.host).await?;
+    let new = unknown(me, found).into_iter();
+    let text = |event: &Event| String::from_utf8_lossy(event.json()).into_owned();
+    let (texts, signals): (Vec<String>, Vec<Signal>) =
+        new.map(|it| (text(&it.event), it.signal)).unzip();
     if texts.is_empty() {
         return Ok(());
     }
-    log::adopt(&me.host, &texts).await?;
+    turn.adopt(&me.host, &texts).await?;
     watch::peer_entries("adopted", texts.len());
     learn(me, signals);
     Ok(())
+}
+
+/// Those of these that the store has, by id.
+async fn standing(me: &QubeCoordination, found: &[Found]) -> Result<HashSet<EventId>, StoreError> {
+    if found.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut filter = Filter {
+        ids: Some(found.iter().map(|it| *it.event.id()).collect()),
+        limit: Some(found.len()),
+        ..Filter::default()
+    };
+    filter.normalize();
+    let stored = me.host.query(filter).await?;
+    Ok(stored.iter().map(|event| *event.id()).collect())
 }
 
 /// Where it stands how far a peer's log was read.

@@ -1,13 +1,13 @@
 //! `/audit`: the entries of both logs, as what they are about.
 
 use super::csv::{Row, cell};
-use super::export::{Section, bad_cursor, cursor};
-use super::{Listing, Reader};
+use super::export::{Section, cursor};
+use super::{Listing, Reader, bad_cursor};
 use crate::QubeCoordination;
 use crate::fields;
 use crate::log::Chain;
 use actix_web::web::Query;
-use trellis_qube_protocol::chain::{Entry, EntryKind};
+use trellis_qube_protocol::chain::Entry;
 use trellis_relay::extension::http::Api;
 use trellis_relay::extension::prelude::*;
 
@@ -108,10 +108,7 @@ impl AuditEntry {
             chain: chain.name().to_owned(),
             seq: entry.seq,
             at_s: entry.at_s,
-            kind: match entry.kind {
-                EntryKind::Replaced => "replaced".to_owned(),
-                EntryKind::Adopted => "adopted".to_owned(),
-            },
+            kind: entry.kind.as_str().to_owned(),
             id: event.as_ref().map(|it| fields::id(it).to_string()),
             developer: event.as_ref().map(|it| fields::author(it).to_string()),
             created_at: event.as_ref().map(Event::created_at),

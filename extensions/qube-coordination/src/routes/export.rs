@@ -3,9 +3,9 @@
 //!
 //! Invariant: an event is given as the text that was stored, to the byte; entries are given with their hashes.
 
-use super::Reader;
 use super::acks::{Place, stored};
 use super::csv::{self, Row, cell};
+use super::{Reader, bad_cursor};
 use crate::QubeCoordination;
 use crate::log::Chain;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -13,7 +13,7 @@ use actix_web::web::Query;
 use actix_web::{HttpResponse, Responder};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use trellis_qube_protocol::chain::{Entry, EntryKind};
+use trellis_qube_protocol::chain::Entry;
 use trellis_qube_protocol::{Digest, KIND_SIGNAL};
 use trellis_relay::extension::http::Api;
 use trellis_relay::extension::prelude::*;
@@ -269,10 +269,6 @@ fn parse(cursor: &str) -> Result<(Section, String), ApiError> {
     Ok((*section, place.to_owned()))
 }
 
-pub(super) fn bad_cursor() -> ApiError {
-    ApiError::bad_request("cursor must be the `next` of a page before; leave it out to begin anew")
-}
-
 const fn name(section: Section) -> &'static str {
     match section {
         Section::Log => "log",
@@ -288,10 +284,7 @@ impl Exported {
             section,
             seq: Some(entry.seq),
             at_s: Some(entry.at_s),
-            kind: Some(match entry.kind {
-                EntryKind::Replaced => "replaced".to_owned(),
-                EntryKind::Adopted => "adopted".to_owned(),
-            }),
+            kind: Some(entry.kind.as_str().to_owned()),
             event: entry.event,
             previous: Some(entry.previous.to_string()),
             hash: Some(entry.hash.to_string()),

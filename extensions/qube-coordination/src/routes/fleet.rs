@@ -85,15 +85,11 @@ fn place(node: &NodeState) -> String {
 
 impl Show {
     fn shows(self, node: &NodeState) -> bool {
-        let failed = || {
-            let last = node.last_ack.as_ref();
-            last.is_some_and(|ack| ack.status == trellis_qube_protocol::StatusKind::Failure)
-        };
         match self {
             Show::All => true,
             Show::Overdue => node.overdue_for.is_some(),
             Show::Silent => node.silent,
-            Show::Failed => failed(),
+            Show::Failed => node.has_failed(),
         }
     }
 }

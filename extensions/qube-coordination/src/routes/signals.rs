@@ -58,10 +58,7 @@ async fn standing(
     page: Page<100, 1_000>,
 ) -> Result<Listing<Directive>, ApiError> {
     let id = find(&me, &network)?.id;
-    let mut all = directives(&me, &id);
-    all.retain(|it| it.stands);
-    let (items, next) = super::slice(&all, &page, |it| it.id.clone())?;
-    Ok(reader.list(items, next))
+    list(&me, reader, &id, &page, |it| it.stands)
 }
 
 async fn history(
@@ -71,13 +68,25 @@ async fn history(
     page: Page<100, 1_000>,
 ) -> Result<Listing<Directive>, ApiError> {
     let id = find(&me, &network)?.id;
-    let all = directives(&me, &id);
-    let (items, next) = super::slice(&all, &page, |it| it.id.clone())?;
-    Ok(reader.list(items, next))
+    list(&me, reader, &id, &page, |_| true)
 }
 
-/// All of a network, newest first.
-fn directives(me: &QubeCoordination, network: &NetworkId) -> Vec<Directive> {
+/// A directive, and what has become of it.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    signal: &'a Signal,
+    stands: bool,
+    followed_at: Option<u64>,
+}
+
+/// A page of those of a network that are meant, newest first.
+fn list(
+    me: &QubeCoordination,
+    reader: Reader,
+    network: &NetworkId,
+    page: &Page<100, 1_000>,
+    is_meant: impl Fn(&Told<'_>) -> bool,
+) -> Result<Listing<Directive>, ApiError> {
     let now_s = me.host.clock().now_s();
     let ledger = me.holdings.ledger();
     let standing: BTreeSet<EventId> = me
@@ -89,17 +98,20 @@ fn directives(me: &QubeCoordination, network: &NetworkId) -> Vec<Directive> {
         .map(|signal| signal.id)
         .collect();
     let mut newer: BTreeMap<Pubkey, u64> = BTreeMap::new();
-    let signals = ledger.signals(network).into_iter();
-    signals
-        .map(|signal| {
-            let followed_at = newer.insert(signal.developer, signal.created_at);
-            Directive::of(signal, standing.contains(&signal.id), followed_at)
-        })
-        .collect()
+    let told = |signal| Told {
+        signal,
+        stands: standing.contains(&signal.id),
+        followed_at: newer.insert(signal.developer, signal.created_at),
+    };
+    let mut all: Vec<Told<'_>> = ledger.signals(network).into_iter().map(told).collect();
+    all.retain(is_meant);
+    let (told, next) = super::slice(&all, page, |it| it.signal.id.to_string())?;
+    Ok(reader.list(told.iter().map(Directive::of).collect(), next))
 }
 
 impl Directive {
-    fn of(signal: &Signal, stands: bool, followed_at: Option<u64>) -> Self {
+    fn of(told: &Told<'_>) -> Self {
+        let signal = told.signal;
         let directive = &signal.directive;
         Directive {
             id: signal.id.to_string(),
@@ -113,8 +125,8 @@ impl Directive {
             genesis_url: directive.action.genesis_url().map(ToString::to_string),
             required_by: directive.action.required_by(),
             content: signal.content.clone(),
-            stands,
-            followed_at,
+            stands: told.stands,
+            followed_at: told.followed_at,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `trellis qube acks`
 
 use crate::out::{json, line, print};
-use crate::reading::{connect, ledger, state};
+use crate::reading::{ledger_now, state};
 use crate::settings::{Common, misuse};
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -21,9 +21,7 @@ impl Acks {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
         let network = settings.network()?;
-        let relays = connect(&settings, None).await?;
-        let ledger = ledger(&settings, &relays).await?;
-        relays.shut_down().await;
+        let ledger = ledger_now(&settings).await?;
         let now_s = now_s();
         let state = state(&ledger, &network.id).ok_or_else(|| misuse("no such network"))?;
         let action = match &self.key {

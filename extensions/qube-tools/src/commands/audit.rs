@@ -1,16 +1,18 @@
 //! `trellis qube audit`
 
 use crate::out::{json, print, progress};
-use crate::reading::{connect, filters, ledger};
+use crate::reading::{connect, filters, ledger_now};
 use crate::rest::{Exported, Routes};
 use crate::settings::{Common, Settings};
 use crate::table::{Table, harmless};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 use trellis_qube_protocol::{ActionKind, KIND_SIGNAL, Pubkey, Signal, Version};
 
 #[derive(Debug, Subcommand)]
@@ -61,9 +63,7 @@ impl Query {
     async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
         let network = settings.network()?;
-        let relays = connect(&settings, None).await?;
-        let ledger = ledger(&settings, &relays).await?;
-        relays.shut_down().await;
+        let ledger = ledger_now(&settings).await?;
         let mut signals = ledger.signals(&network.id);
         signals.retain(|signal| self.wants(signal));
         if settings.json {
@@ -100,7 +100,12 @@ impl Query {
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
-        let items = match settings.apis.first() {
+        let (mut out, mut count) = (Out::open(self.out.as_deref())?, 0_usize);
+        let mut write = |item: Exported| {
+            count += 1;
+            out.line(&serde_json::to_string(&item)?)
+        };
+        match settings.apis.first() {
             Some(api) => {
                 if settings.apis.len() > 1 {
                     progress(format_args!(
@@ -108,47 +113,89 @@ impl Export {
                     ));
                 }
                 let sections = ["log", "adopted", "signals", "acks"];
-                Routes::new(api, &settings)?.export(&sections).await?
+                let routes = Routes::new(api, &settings)?;
+                routes.export_each(&sections, write).await?;
             }
             None => {
                 progress(
                     "only what stands on the relays: --api URL adds the log of what was replaced",
                 );
-                standing(&settings).await?
-            }
-        };
-        let mut text = String::new();
-        for item in &items {
-            text.push_str(&serde_json::to_string(item)?);
-            text.push('\n');
-        }
-        match &self.out {
-            None => print(text)?,
-            Some(file) => {
-                write(file, &text).with_context(|| format!("writing {}", file.display()))?;
+                standing(&settings)
+                    .await?
+                    .into_iter()
+                    .try_for_each(&mut write)?;
             }
         }
-        progress(format_args!("{} events", items.len()));
+        out.finish()?;
+        progress(format_args!("{count} events"));
         Ok(())
     }
 }
 
-/// Writes a file beside and gives it its name when it is whole. What is no file, as a pipe, is written to as it is.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    if file.exists() && !file.is_file() {
-        return fs::write(file, text);
+/// Where an export goes.
+enum Out {
+    /// Standard output, or what is no file, as a pipe.
+    Stream(BufWriter<Box<dyn Write>>),
+    /// Written beside, and given its name when it is whole.
+    File {
+        beside: BufWriter<NamedTempFile>,
+        file: PathBuf,
+    },
+}
+
+impl Out {
+    fn open(file: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(file) = file else {
+            return Ok(Self::stream(io::stdout()));
+        };
+        let writing = || format!("writing {}", file.display());
+        if file.exists() && !file.is_file() {
+            let open = File::options().write(true).open(file);
+            return Ok(Self::stream(open.with_context(writing)?));
+        }
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let beside = tempfile::Builder::new()
+            .prefix(".export-")
+            // As any new file: less what the umask takes away.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder.unwrap_or(Path::new(".")));
+        Ok(Self::File {
+            beside: BufWriter::new(beside.with_context(writing)?),
+            file: file.to_owned(),
+        })
     }
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let beside = file.with_file_name(format!(".{name}.part"));
-    let written = File::create(&beside).and_then(|mut open| {
-        open.write_all(text.as_bytes())?;
-        open.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&beside, file));
-    if placed.is_err() {
-        let _not_there = fs::remove_file(&beside);
+
+    fn stream(to: impl Write + 'static) -> Self {
+        Self::Stream(BufWriter::new(Box::new(to)))
     }
-    placed
+
+    fn line(&mut self, text: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Stream(stream) => Ok(writeln!(stream, "{text}")?),
+            Self::File { beside, file } => {
+                writeln!(beside, "{text}").with_context(|| format!("writing {}", file.display()))
+            }
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Stream(mut stream) => Ok(stream.flush()?),
+            Self::File { beside, file } => {
+                let whole = || -> io::Result<()> {
+                    let whole = beside
+                        .into_inner()
+                        .map_err(io::IntoInnerError::into_error)?;
+                    whole.as_file().sync_all()?;
+                    whole.persist(&file)?;
+                    Ok(())
+                };
+                whole().with_context(|| format!("writing {}", file.display()))
+            }
+        }
+    }
 }
 
 async fn standing(settings: &Settings) -> anyhow::Result<Vec<Exported>> {

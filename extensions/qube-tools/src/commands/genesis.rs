@@ -8,7 +8,7 @@ use crate::settings::misuse;
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use trellis_qube_protocol::Digest;
 
 #[derive(Debug, Subcommand)]
@@ -42,10 +42,7 @@ impl GenesisCommand {
 
 impl Hash {
     fn run(self) -> anyhow::Result<()> {
-        let bytes = std::fs::read(&self.file)
-            .with_context(|| format!("reading {}", self.file.display()))?;
-        let pillars = check(&bytes)
-            .map_err(|problem| misuse(format!("{}: {problem}", self.file.display())))?;
+        let (bytes, pillars) = read(&self.file)?;
         let hash = Digest::of(&bytes);
         match self.json {
             true => json(
@@ -54,6 +51,14 @@ impl Hash {
             false => line(hash),
         }
     }
+}
+
+/// A genesis that adds up, and how many pillars it has.
+fn read(file: &Path) -> anyhow::Result<(Vec<u8>, usize)> {
+    let name = file.display();
+    let bytes = std::fs::read(file).with_context(|| format!("reading {name}"))?;
+    let pillars = check(&bytes).map_err(|problem| misuse(format!("{name}: {problem}")))?;
+    Ok((bytes, pillars))
 }
 
 /// Whether go-zenon would take this genesis, as far as its own checks of supplies and stakes go; how many pillars it has.

@@ -1,7 +1,7 @@
 //! `trellis qube history`
 
 use crate::out::{json, print, progress};
-use crate::reading::{connect, ledger, state};
+use crate::reading::{ledger_now, state};
 use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -19,9 +19,7 @@ impl History {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
         let network = settings.network()?;
-        let relays = connect(&settings, None).await?;
-        let ledger = ledger(&settings, &relays).await?;
-        relays.shut_down().await;
+        let ledger = ledger_now(&settings).await?;
         if settings.apis.is_empty() {
             progress("only what stands on the relays: --api URL adds what was replaced");
         }

@@ -174,13 +174,7 @@ impl Launch {
         if !settings.json {
             show(&signed.preview)?;
         }
-        let version = &directive.version;
-        if signed
-            .preview
-            .conflicts
-            .iter()
-            .any(|conflict| conflict.version == *version)
-        {
+        if signed.preview.is_in_conflict() {
             return Err(misuse(
                 "votes for this version name different hashes: agree on one first",
             ));

@@ -8,6 +8,7 @@ use crate::span::{Moment, moment, now_s};
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde::Serialize;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use trellis_qube_protocol::{
     Action, ActionKey, Condition, Digest, Directive, NetworkId, Options, Rollout, Version,
@@ -140,16 +141,10 @@ async fn issue(
     if !settings.json {
         show(&signed.preview)?;
     }
-    let version = &directive.version;
-    let conflicting = signed
-        .preview
-        .conflicts
-        .iter()
-        .any(|conflict| conflict.version == *version);
     let delivered = if how.dry_run {
         progress("dry run: nothing was published");
         Vec::new()
-    } else if conflicting && !how.despite_conflict {
+    } else if signed.preview.is_in_conflict() && !how.despite_conflict {
         return Err(misuse(
             "votes for this version name different hashes: agree on one, or say --despite-conflict",
         ));
@@ -216,17 +211,8 @@ impl What {
 }
 
 fn hash_of(file: &Path) -> anyhow::Result<Digest> {
-    use sha2::{Digest as _, Sha256};
-    let mut open =
-        std::fs::File::open(file).with_context(|| format!("reading {}", file.display()))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match std::io::Read::read(&mut open, &mut buffer)? {
-            0 => return Ok(Digest::from_bytes(hasher.finalize().into())),
-            bytes => hasher.update(&buffer[..bytes]),
-        }
-    }
+    let hash = File::open(file).and_then(Digest::of_reader);
+    hash.with_context(|| format!("reading {}", file.display()))
 }
 
 fn rollout(text: &str) -> Result<Rollout, String> {

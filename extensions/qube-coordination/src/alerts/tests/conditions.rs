@@ -1,7 +1,7 @@
 //! What raises an alert, and that each is told once.
 
 use crate::alerts::alert::{Kind, News, Turn};
-use crate::alerts::books::{Books, REST_S};
+use crate::alerts::books::{Books, REST_S, by_id};
 use crate::alerts::conditions::{SILENT_MAX, WITHOUT_QUORUM_S, of_state};
 use crate::alerts::noted::{Noted, QUIET_S};
 use crate::fields;
@@ -97,6 +97,28 @@ fn q14_a_deadline_without_quorum_and_one_that_is_missed() {
 }
 
 #[test]
+fn q14_a_proposal_that_was_forgotten_long_before_its_deadline_is_over_a_week_later() {
+    let deadline_s = NOW_S + 300 * 86_400;
+    let one = [reboot(&developer(0), "v2.0.0", deadline_s, NOW_S)];
+    let kinds = |now_s| {
+        let found = found(&state(&one, &[], now_s), now_s);
+        found.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    let forgotten_s = NOW_S + TTL_S;
+    assert_eq!(kinds(forgotten_s), []);
+    assert_eq!(kinds(forgotten_s + 1), [Kind::NoQuorum]);
+    assert_eq!(kinds(forgotten_s + WITHOUT_QUORUM_S), []);
+}
+
+#[test]
+fn q14_a_deadline_at_the_end_of_time_is_compared_without_overflow() {
+    let one = [reboot(&developer(0), "v2.0.0", u64::MAX, NOW_S)];
+    let state = state(&one, &[], NOW_S + 1);
+    assert_eq!(found(&state, NOW_S + 1), []);
+    assert_eq!(of_state(&state, NOW_S + 1, u64::MAX), []);
+}
+
+#[test]
 fn q14_two_hashes_of_a_version_are_a_conflict() {
     let signals = [
         upgrade(&developer(0), "v1.4.0", "ab", NOW_S),
@@ -139,7 +161,7 @@ fn q14_a_beginning_and_an_end_are_told_once_each() {
         &[report("node-1", "v1.4.0", Some("no room"), NOW_S + 5)],
         NOW_S + 10,
     );
-    let alerts = of_state(&state, NOW_S + 10, TTL_S);
+    let alerts = by_id(of_state(&state, NOW_S + 10, TTL_S));
     let mut books = Books::default();
     let turns = |news: &[News]| {
         news.iter()
@@ -153,11 +175,11 @@ fn q14_a_beginning_and_an_end_are_told_once_each() {
     assert_eq!(turns(&begun), [(0, Turn::Firing)]);
     take(&mut books, begun);
     assert_eq!(books.compare(&alerts, NOW_S), []);
-    let ended = books.compare(&[], NOW_S + 60);
+    let ended = books.compare(&by_id([]), NOW_S + 60);
     assert_eq!(turns(&ended), [(1, Turn::Resolved)]);
     assert_eq!((ended[0].since, ended[0].at), (NOW_S, NOW_S + 60));
     take(&mut books, ended);
-    assert_eq!(books.compare(&[], NOW_S), []);
+    assert_eq!(books.compare(&by_id([]), NOW_S), []);
     assert_eq!(books.log.len(), 2);
 }
 
@@ -171,7 +193,7 @@ fn q14_a_node_that_reports_this_and_that_in_turns_is_told_of_now_and_then() {
     let mut books = Books::default();
     let mut turns = 0;
     let mut look = |failed: bool, now_s: u64| {
-        let mut alerts = at(failed, now_s);
+        let mut alerts = by_id(at(failed, now_s));
         books.hold(&mut alerts, now_s);
         let news = books.compare(&alerts, now_s);
         turns += news.len();

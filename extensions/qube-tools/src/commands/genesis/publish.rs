@@ -1,6 +1,6 @@
 //! `trellis qube genesis publish`
 
-use super::check;
+use super::read;
 use crate::out::{json, line, progress};
 use crate::rest;
 use crate::settings::{Common, misuse};
@@ -30,9 +30,7 @@ pub(crate) struct Publish {
 impl Publish {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
-        let bytes = std::fs::read(&self.file)
-            .with_context(|| format!("reading {}", self.file.display()))?;
-        check(&bytes).map_err(|problem| misuse(format!("{}: {problem}", self.file.display())))?;
+        let (bytes, _) = read(&self.file)?;
         let hash = Digest::of(&bytes);
         let url = match self.to.contains("://") {
             true => {
