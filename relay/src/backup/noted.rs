@@ -26,6 +26,8 @@ pub struct Noted {
 #[derive(Debug, Default)]
 struct Notes {
     rows: HashSet<(String, Vec<u8>)>,
+    /// How many rows were added to key spaces that only grow.
+    appended: HashMap<String, u64>,
     deletions: HashMap<EventId, Arc<Event>>,
     vanishing: HashSet<PublicKey>,
     bytes: usize,
@@ -74,10 +76,16 @@ impl Noted {
         let notes = std::mem::take(&mut *self.lock());
         let rows = notes.rows.into_iter();
         let rows = rows.map(|(extension, key)| EntriesOf::Row { extension, key });
+        let appended = notes.appended.into_iter();
+        let appended = appended.map(|(space, rows)| EntriesOf::LastRows { space, rows });
         let deletions = notes.deletions.into_values().map(EntriesOf::Deletion);
         let vanishing = notes.vanishing.into_iter().map(EntriesOf::Vanishing);
         Taken {
-            of: rows.chain(deletions).chain(vanishing).collect(),
+            of: rows
+                .chain(appended)
+                .chain(deletions)
+                .chain(vanishing)
+                .collect(),
             all: notes.is_overfull,
         }
     }
@@ -89,7 +97,8 @@ impl Noted {
 
     fn note_writes(&self, batch: &[Write]) {
         let notable = |write: &Write| match write {
-            Write::Kv { .. } | Write::Vanish(_) | Write::EndVanishing(_) => true,
+            Write::Kv { .. } | Write::Append { .. } => true,
+            Write::Vanish(_) | Write::EndVanishing(_) => true,
             Write::Put(event) => event.kind() == DELETION,
             Write::Remove(..) => false,
         };
@@ -102,6 +111,7 @@ impl Noted {
                 Write::Kv { extension, key, .. } => {
                     notes.row((extension.clone(), key.clone()), self.bytes_max);
                 }
+                Write::Append { space, .. } => notes.appended(space, self.bytes_max),
                 Write::Put(event) if event.kind() == DELETION => {
                     notes.deletion(event, self.bytes_max);
                 }
@@ -134,6 +144,15 @@ impl Notes {
         let bytes = row.0.len() + row.1.len();
         if !self.is_overfull && self.rows.insert(row) {
             self.weigh(bytes, bytes_max);
+        }
+    }
+
+    /// Its number is known to the commit alone. Noted before and after it, a row is counted twice: a few older ones are
+    /// looked at as well then.
+    fn appended(&mut self, space: &str, bytes_max: usize) {
+        if !self.is_overfull {
+            *self.appended.entry(space.to_owned()).or_default() += 1;
+            self.weigh(0, bytes_max);
         }
     }
 
@@ -240,6 +259,21 @@ mod tests {
         let taken = noted.take();
         assert_eq!((taken.of.len(), taken.all), (2, false));
         assert!(noted.take().of.is_empty());
+    }
+
+    #[test]
+    fn d4_rows_that_are_added_are_counted() {
+        let noted = Noted::new(1 << 20);
+        let append = Write::Append {
+            space: "grows".to_owned(),
+            entry: b"entry".to_vec(),
+        };
+        noted.note_writes(&[append.clone(), append]);
+        let taken = noted.take();
+        let [EntriesOf::LastRows { space, rows }] = &taken.of[..] else {
+            panic!("{taken:?}");
+        };
+        assert_eq!((&space[..], *rows), ("grows", 2));
     }
 
     #[test]

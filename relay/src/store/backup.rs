@@ -71,6 +71,13 @@ pub enum EntriesOf {
         /// Its key.
         key: Vec<u8>,
     },
+    /// The last rows of a key space that only grows: see [`super::chain`].
+    LastRows {
+        /// The key space.
+        space: String,
+        /// How many, if there are so many.
+        rows: u64,
+    },
     /// The tombstones that a deletion (NIP-09) has left, whether it is still stored or not.
     Deletion(Arc<Event>),
     /// What is known of the vanishing of an author (NIP-62).

@@ -5,11 +5,13 @@ use crate::subject::{NOW, Subject, for_every_store};
 use trellis_relay::event::Address;
 use trellis_relay::store::{
     Cause, Change, EntriesOf, Entry, NoPolicy, Outcome, PutBack, Store, Stored, Vanishing, Write,
+    chain,
 };
 
 for_every_store!(
     d4_entries_come_page_by_page_and_each_once,
     d4_entries_that_are_asked_for_stand_as_the_changes_do,
+    d4_the_last_rows_of_a_key_space_that_grows_are_told,
     d4_what_is_put_back_is_as_it_was,
     d4_a_version_that_is_put_back_before_the_older_one_goes_stays,
     d4_entries_are_forgotten_before_others_take_their_place,
@@ -136,6 +138,35 @@ fn d4_entries_that_are_asked_for_stand_as_the_changes_do(subject: &Subject) {
         entries
     };
     assert_eq!(sorted(told), sorted(expected));
+}
+
+fn d4_the_last_rows_of_a_key_space_that_grows_are_told(subject: &Subject) {
+    let append = |entry: &str| Write::Append {
+        space: "grows".to_owned(),
+        entry: entry.as_bytes().to_vec(),
+    };
+    let batch = ["one", "two", "three"].map(append);
+    subject.store.commit(&batch, &NoPolicy, NOW).unwrap();
+    fill(subject);
+    let last = |space: &str, rows| {
+        let of = [EntriesOf::LastRows {
+            space: space.to_owned(),
+            rows,
+        }];
+        let (_, told) = subject.store.changes_with(0, 1, &of).unwrap();
+        let keys = told.into_iter().map(|entry| match entry {
+            Entry::Row {
+                extension,
+                key,
+                value: Some(_),
+            } if extension == space => chain::number(&key).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(last("grows", 2), [3, 2]);
+    assert_eq!(last("grows", 9), [3, 2, 1]);
+    assert!(last("no such", 9).is_empty());
 }
 
 fn put_back_of(changes: &[Change]) -> Vec<PutBack> {

@@ -11,7 +11,7 @@ use super::records::Records;
 use super::tables::Table;
 use super::vanishing;
 use crate::event::{Address, Event, EventId, PublicKey, lowercase_hex};
-use crate::store::{Changes, EntriesOf, Entry, EntryPage, EntryPlace, Vanishing};
+use crate::store::{Changes, EntriesOf, Entry, EntryPage, EntryPlace, Vanishing, chain};
 use lmdb::RoTransaction;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub(super) fn changes_with(
                 extension: extension.clone(),
                 key: key.clone(),
             }),
+            EntriesOf::LastRows { space, rows } => {
+                last_rows(store, &txn, space, *rows, &mut entries)?;
+            }
             EntriesOf::Deletion(deletion) => {
                 tombstones_of(store, &txn, deletion, &mut entries)?;
             }
@@ -51,6 +54,28 @@ pub(super) fn changes_with(
         }
     }
     Ok((changes, entries))
+}
+
+fn last_rows(
+    store: &Mapped,
+    txn: &RoTransaction<'_>,
+    space: &str,
+    rows: u64,
+    entries: &mut Vec<Entry>,
+) -> Result<()> {
+    let mut beyond = chain::BEYOND.to_vec();
+    for _ in 0..rows {
+        let Some((key, value)) = kv::last(txn, &store.tables, space, &beyond)? else {
+            break;
+        };
+        beyond.clone_from(&key);
+        entries.push(Entry::Row {
+            extension: space.to_owned(),
+            key,
+            value: Some(value),
+        });
+    }
+    Ok(())
 }
 
 fn tombstones_of(

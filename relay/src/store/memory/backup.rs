@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::event::{Address, EventId, lowercase_hex};
-use crate::store::{Change, EntriesOf, Entry, EntryPage, EntryPlace, PutBack};
+use crate::store::{Change, EntriesOf, Entry, EntryPage, EntryPlace, PutBack, chain};
 
 impl State {
     /// See [`crate::store::Store::changes_with`].
@@ -16,6 +16,17 @@ impl State {
                     key,
                     value,
                 }]
+            }
+            EntriesOf::LastRows { space, rows } => {
+                let first = (space.clone(), Vec::new());
+                let beyond = (space.clone(), chain::BEYOND.to_vec());
+                let rows = self.kv.range(first..beyond).rev().take(*rows as usize);
+                rows.map(|((extension, key), value)| Entry::Row {
+                    extension: extension.clone(),
+                    key: key.clone(),
+                    value: Some(value.clone()),
+                })
+                .collect()
             }
             EntriesOf::Deletion(deletion) => {
                 let by = *deletion.pubkey();
