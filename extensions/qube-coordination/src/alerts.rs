@@ -32,6 +32,9 @@ use webhook::Messenger;
 
 /// The time alone changes some things; they are looked at so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// After a start peers, sync and nodes have so long to bring what the relay has missed, before what is not there raises an
+/// alert that would have held at the start already. Seconds.
+pub(crate) const CATCH_UP_S: u64 = 300;
 /// Alerts that are over and shown.
 const PAST_MAX: usize = 20;
 
@@ -133,9 +136,10 @@ impl Alerts {
         let mut changes = me.holdings.changes();
         let (mut attempts, mut peers) = (me.attempts.changes(), me.peers.changes());
         let mut attempts_seen = 0;
+        let started_s = me.host.clock().now_s();
         while !stop.is_stopped() {
             attempts_seen = self.note_all(me, attempts_seen);
-            self.look(&me.host, &me.holdings).await?;
+            self.look(&me.host, &me.holdings, started_s).await?;
             tokio::select! {
                 () = stop.stopped() => {}
                 () = tokio::time::sleep(LOOK) => {}
@@ -168,14 +172,26 @@ impl Alerts {
     }
 
     /// Compares what holds with what was told, and makes the difference durable.
-    async fn look(&self, host: &Host, holdings: &Holdings) -> Result<(), StoreError> {
+    async fn look(
+        &self,
+        host: &Host,
+        holdings: &Holdings,
+        started_s: u64,
+    ) -> Result<(), StoreError> {
         let now_s = host.clock().now_s();
         let ttl_s = self.settings.proposal_ttl_s;
         let of_state = conditions::of_state(&holdings.state(), now_s, ttl_s);
         let noted = self.noted().alerts(now_s);
         let mut now = books::by_id(of_state.into_iter().chain(noted));
         let news = {
+            let at_the_start = || {
+                let state = holdings.state_at(started_s);
+                books::by_id(conditions::of_state(&state, started_s, ttl_s))
+            };
             let mut books = self.books();
+            if now_s < started_s.saturating_add(CATCH_UP_S) {
+                books.put_off(&mut now, at_the_start);
+            }
             books.hold(&mut now, now_s);
             books.reword(&now);
             books.compare(&now, now_s)

@@ -1,7 +1,7 @@
 //! `[extensions.qube_coordination]`: the table as it is written, and how it becomes [`Settings`].
 //!
-//! Invariant: [`Settings`] are right: what is missing or out of bounds stops the start with its key, what was found and what
-//! is wanted. Nothing here knows events.
+//! Invariant: [`Settings`] are right: what is missing or out of bounds is refused while the table is read, by a start, a reload
+//! and `config check` alike, with its key, what was found and what is wanted. Nothing here knows events.
 
 mod alerts;
 mod bounds;
@@ -17,15 +17,48 @@ pub(crate) use networks::NetworkTable;
 pub(crate) use settings::Settings;
 
 use bounds::within;
+use schemars::{Schema, SchemaGenerator};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use trellis_qube_protocol::{Network, NetworkId};
 use trellis_relay::config::{Secret, TimeSpan};
 use trellis_relay::extension::prelude::*;
 use url::Url;
 
-/// `[extensions.qube_coordination]`. `networks` must not be empty; every other key may be absent.
+/// `[extensions.qube_coordination]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Config {
+    pub(crate) settings: Arc<Settings>,
+    /// As the protocol has them.
+    pub(crate) networks: BTreeMap<NetworkId, Network>,
+}
+
+impl JsonSchema for Config {
+    fn schema_name() -> Cow<'static, str> {
+        Written::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
+}
+
+impl TryFrom<Written> for Config {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let settings = written.settle()?;
+        let networks = crate::networks::of(&settings)?;
+        Ok(Config { settings, networks })
+    }
+}
+
+/// The table as it stands in the file. `networks` must not be empty; every other key may be absent.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Written {
     /// Where the HTTP routes are. Default: "/api/v1/qube".
     pub(crate) api_prefix: Option<String>,
     /// Services that may call the routes, by name, each with a token of at least 32 characters. Empty: anybody may, as
@@ -110,9 +143,9 @@ pub(crate) enum NodeIdentity {
     Registry,
 }
 
-impl Config {
+impl Written {
     /// The settings that the table asks for; what is wrong is told with the key, what was found and what is allowed.
-    pub(crate) fn settle(&self) -> Result<Arc<Settings>, String> {
+    fn settle(&self) -> Result<Arc<Settings>, String> {
         let day_s = 86_400;
         if !(1..=64).contains(&self.networks.len()) {
             return Err(format!(

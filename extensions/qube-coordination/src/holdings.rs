@@ -168,6 +168,11 @@ impl Holdings {
         self.revision.send_modify(|revision| *revision += 1);
     }
 
+    /// The fleet as what is known now has it for another moment. Unix seconds.
+    pub(crate) fn state_at(&self, at_s: u64) -> Arc<FleetState> {
+        self.compute(at_s)
+    }
+
     fn compute(&self, now_s: u64) -> Arc<FleetState> {
         let _turn = self.turn();
         Arc::new(self.ledger().state(now_s))

@@ -79,8 +79,8 @@ impl Extension for QubeCoordination {
     async fn build(config: Config, host: Host) -> Result<Self, BuildError> {
         trellis_relay::metrics::describe(watch::TABLE);
         trellis_relay::metrics::describe(metering::TABLE);
-        let settings = config.settle()?;
-        let networks = networks::of(&settings)?;
+        let Config { settings, networks } = config;
+        networks::warn(&networks);
         let (known, clock) = (networks.values().cloned().collect(), host.clock().clone());
         let holdings = Holdings::new(known, networks::scope(&settings), clock.clone());
         holdings.load(&host).await?;

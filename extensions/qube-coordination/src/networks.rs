@@ -15,6 +15,19 @@ pub(crate) fn of(settings: &Settings) -> Result<BTreeMap<NetworkId, Network>, St
         .collect()
 }
 
+/// Tells of quorums of no more than half, with which two actions can be agreed on at the same time.
+pub(crate) fn warn(networks: &BTreeMap<NetworkId, Network>) {
+    for network in networks.values() {
+        let (quorum, developers) = (network.quorum, network.developers.len());
+        if 2 * quorum <= developers {
+            tracing::warn!(
+                network = %network.id, quorum, developers,
+                "a quorum of no more than half lets two actions be agreed on at the same time"
+            );
+        }
+    }
+}
+
 /// What withdraws a vote.
 pub(crate) fn scope(settings: &Settings) -> VoteScope {
     match settings.vote_scope {

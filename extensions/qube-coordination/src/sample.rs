@@ -44,7 +44,8 @@ pub(crate) fn reboot(author: &Author, version: &str, required_by: u64, at: u64) 
         .sign()
 }
 
-fn signal(author: &Author, version: &str, hash: &str, at: u64) -> Draft {
+/// A wish for something.
+pub(crate) fn signal(author: &Author, version: &str, hash: &str, at: u64) -> Draft {
     author
         .draft(33_321)
         .at(at)

@@ -14,7 +14,7 @@ pub(crate) const TABLE: &[Described] = &[
     Described::new(Kind::Histogram, ACK_LAG, &[], "Time between a node's signature of a report and its arrival in memory."),
     Described::new(Kind::Counter, ACKS, &["network", "status"], "Reports of nodes that were stored, by how the action went: `success`, `failure`."),
     Described::new(Kind::Gauge, ACTIONS, &["network", "status"], "Actions by how far they are: `proposed`, `quorum`, `completed`, `partially_failed`, `missed_deadline`, `superseded`, `expired`."),
-    Described::new(Kind::Gauge, CONFLICTS, &["network"], "Versions for which votes that stand name different hashes."),
+    Described::new(Kind::Gauge, CONFLICTS, &["network"], "Versions and reboots for which votes that stand name different hashes of the program or the genesis."),
     Described::new(Kind::Counter, JUDGED, &["kind", "result"], "Directives and reports (`signal`, `ack`) that clients sent, by what became of them: `accepted`, `auth_required`, `invalid`, `rate_limited`, `restricted`, `too_many`, `unknown_network`."),
     Described::new(Kind::Gauge, NODES, &["network"], "Nodes that are kept track of."),
     Described::new(Kind::Gauge, OVERDUE, &["network"], "Nodes that should have reported on the current action by now."),

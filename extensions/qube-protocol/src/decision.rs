@@ -7,7 +7,8 @@ mod counting;
 
 use crate::agreement::agreement;
 use crate::{
-    ActionKey, ActionKind, ActionState, Condition, Digest, NetworkState, NodeId, Options, Version,
+    ActionKey, ActionKind, ActionState, Condition, Conflict, Digest, NetworkState, NodeId, Options,
+    Version,
 };
 use counting::Obstacle;
 use std::collections::BTreeMap;
@@ -170,7 +171,9 @@ pub fn decide(network: &NetworkState, facts: &Facts<'_>, now_s: u64) -> Decision
 pub fn agreed(network: &NetworkState) -> Option<&ActionState> {
     let stands = |action: &&ActionState| {
         let options: Vec<&Options> = action.votes.iter().map(|vote| &vote.options).collect();
-        action.quorum_at.is_some() && agreement(&options, network.quorum).is_some()
+        action.quorum_at.is_some()
+            && !action.called_off
+            && agreement(&options, network.quorum).is_some()
     };
     let agreed = network.actions.iter().filter(stands);
     agreed.max_by_key(|action| (action.quorum_at, action.key))
@@ -202,11 +205,9 @@ fn is_to_confirm(action: &ActionState, facts: &Facts<'_>, now_s: u64) -> bool {
 /// What speaks against an action, whatever its votes say.
 fn objection(network: &NetworkState, action: &ActionState, facts: &Facts<'_>) -> Option<String> {
     let version = &action.directive.version;
-    if network
-        .conflicts
-        .iter()
-        .any(|conflict| conflict.version == *version)
-    {
+    // Of genesis files a quorum chooses one: who names another holds nobody back.
+    let is_about = |conflict: &Conflict| conflict.reboot.is_none() && conflict.version == *version;
+    if network.conflicts.iter().any(is_about) {
         return Some(format!("votes for version {version} name different hashes"));
     }
     let running = facts.version.filter(|running| version.precedes(running))?;

@@ -43,7 +43,7 @@ pub struct NetworkState {
     pub actions: Vec<ActionState>,
     /// By name, then by key.
     pub nodes: Vec<NodeState>,
-    /// Versions for which votes name different hashes.
+    /// Versions for which votes name different hashes, and reboots for which they name different genesis hashes.
     pub conflicts: Vec<Conflict>,
     /// The action that reached its quorum last.
     pub current: Option<ActionKey>,
@@ -82,6 +82,9 @@ pub struct ActionState {
     pub quorum_at: Option<u64>,
     /// Whether it had reached one before, and another action since: then it is to be done again.
     pub again: bool,
+    /// Whether its votes were taken back before it was due, so that no node is to do it.
+    #[serde(default)]
+    pub called_off: bool,
     /// What the genesis has to hash to, where the votes that agree say so.
     pub genesis_hash: Option<Digest>,
     /// The nodes' newest reports on it.
@@ -122,7 +125,7 @@ pub enum ActionStatus {
     PartiallyFailed,
     /// Its deadline is over and a node has not reported.
     MissedDeadline,
-    /// Another took its place.
+    /// Another took its place, or its votes were taken back before it was due.
     Superseded,
     /// Too few agreed in time.
     Expired,
@@ -204,13 +207,17 @@ pub struct LastAck {
     pub error: Option<String>,
 }
 
-/// Votes that stand for one version, with different hashes (rule Q10).
+/// Votes that stand for one version with different hashes of its program, or for one reboot with different hashes of its
+/// genesis (rule Q10).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// On which network.
     pub network: NetworkId,
     /// Which version.
     pub version: Version,
+    /// Which reboot, where the hashes are those of its genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<ActionKey>,
     /// Who votes for which hash.
     pub hashes: BTreeMap<Digest, Vec<Pubkey>>,
 }

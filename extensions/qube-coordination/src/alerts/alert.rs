@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     NoQuorum,
     /// Enough agreed, and at the deadline not all nodes were done.
     MissedDeadline,
-    /// One version is signed with more than one hash.
+    /// One version is signed with more than one hash, or one reboot with more than one genesis hash.
     Conflict,
     /// Somebody signed who may not.
     Unauthorised,
@@ -65,6 +65,14 @@ impl Kind {
     /// Whether nodes begin and end it by what they report.
     pub(crate) fn is_of_reports(self) -> bool {
         matches!(self, Kind::FailedAction | Kind::MissedDeadline)
+    }
+
+    /// Whether it is that something is not there: a vote or a report.
+    pub(crate) fn is_of_absence(self) -> bool {
+        matches!(
+            self,
+            Kind::NoQuorum | Kind::MissedDeadline | Kind::SilentNode
+        )
     }
 
     /// As it is serialized.

@@ -104,6 +104,16 @@ impl Books {
         }
     }
 
+    /// Takes out what would begin because something is not there, and was not there already at the start: it may be on its way.
+    pub(super) fn put_off(&self, now: &mut ById, at_the_start: impl FnOnce() -> ById) {
+        let waits =
+            |id: &String, it: &Alert| it.kind.is_of_absence() && !self.open.contains_key(id);
+        if now.iter().any(|(id, it)| waits(id, it)) {
+            let before = at_the_start();
+            now.retain(|id, it| !waits(id, it) || !before.contains_key(id));
+        }
+    }
+
     /// What begins and what ends if these are all alerts that hold; ends come first.
     pub(super) fn compare(&self, now: &ById, now_s: u64) -> Vec<News> {
         let ended = self.open.iter().filter(|(id, _)| !now.contains_key(*id));

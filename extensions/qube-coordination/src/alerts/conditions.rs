@@ -72,7 +72,8 @@ fn failed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
         action.status,
         ActionStatus::Superseded | ActionStatus::Expired
     );
-    if failures == 0 || is_over {
+    // What strangers report on a mere proposal says nothing: no node was to do it.
+    if failures == 0 || is_over || action.quorum_at.is_none() {
         return None;
     }
     let has_failed = |node: &&NodeState| {
@@ -117,10 +118,12 @@ fn missed(network: &NetworkState, action: &ActionState) -> Option<Alert> {
 
 fn conflict(network: &NetworkState, conflict: &Conflict) -> Alert {
     let version = &conflict.version;
-    let mut summary = format!(
-        "v{version} is signed with {} hashes:",
-        conflict.hashes.len()
-    );
+    let (subject, what, hashes) = match conflict.reboot {
+        Some(key) => (key.to_string(), "The reboot to ", "genesis hashes"),
+        None => (version.to_string(), "", "hashes"),
+    };
+    let count = conflict.hashes.len();
+    let mut summary = format!("{what}v{version} is signed with {count} {hashes}:");
     for (place, (hash, developers)) in conflict.hashes.iter().enumerate() {
         let comma = if place > 0 { "," } else { "" };
         let hash: String = hash.to_string().chars().take(8).collect();
@@ -130,7 +133,7 @@ fn conflict(network: &NetworkState, conflict: &Conflict) -> Alert {
             .collect();
         let _ = write!(summary, "{comma} {hash} by {}", developers.join(" and "));
     }
-    alert(Kind::Conflict, network, version.to_string(), summary)
+    alert(Kind::Conflict, network, subject, summary)
 }
 
 fn silent(network: &NetworkState) -> Vec<Alert> {

@@ -8,8 +8,8 @@ const B: &str = "4f355bdcb7cc0af728ef3cceb9615d90684bb5b2ca5f859ab0f0b704075871a
 const C: &str = "7fa56f5d6962ab1e3cd424e758c3002b8665f7b0d8dcee9fe9e288d7751ac194";
 
 fn settle(text: &str) -> Result<Arc<Settings>, String> {
-    let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-    config.settle()
+    let config: Config = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    Ok(config.settings)
 }
 
 fn with_network(keys: &str) -> String {
@@ -40,6 +40,28 @@ fn q1_a_quorum_that_cannot_be_reached_stops_the_start() {
             "networks.quorum of \"hqz\": found {quorum}, wanted 1 to 2, since it has 2 developers"
         );
         assert_eq!(wrong, wanted);
+    }
+}
+
+/// What `config check` asks.
+#[test]
+fn q1_a_table_that_stops_the_start_is_found_before_it() {
+    let extension = trellis_relay::extension::Compiled::of::<crate::QubeCoordination>();
+    let check = |text: &str| extension.check(text.parse().expect("a table"));
+    assert_eq!(check(&with_network("")), Ok(()));
+    let webhook = "alerts.webhooks = [{ url = 'https://a.example.com', secret = 'short' }]";
+    for (table, wanted) in [
+        (String::new(), "networks: found 0"),
+        (
+            with_network("").replace("quorum = 2", "quorum = 3"),
+            "networks.quorum of \"hqz\": found 3, wanted 1 to 2",
+        ),
+        (with_network("peers = ['ws://a.example']"), "peers: found"),
+        (with_network(webhook), "alerts.webhooks.secret of number 1"),
+        (with_network("mirror.url = 'mysql://a/b'"), "mirror.url: "),
+    ] {
+        let found = check(&table).expect_err(&table);
+        assert!(found.contains(wanted), "{table}\n{found}");
     }
 }
 
@@ -158,7 +180,7 @@ fn q1_the_shipped_table_shows_every_key_with_its_default() {
     table.remove("peer_token");
     let read = |table: toml::Table| -> String {
         let config: Config = table.try_into().expect("a readable table");
-        let mut settings = (*config.settle().expect("a right table")).clone();
+        let mut settings = (*config.settings).clone();
         let alerts = std::mem::take(&mut settings.alerts);
         let alerts = (alerts.give_up_after(), alerts.keep(), alerts.webhooks.len());
         format!("{settings:?} {alerts:?}")

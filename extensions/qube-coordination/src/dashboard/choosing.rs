@@ -202,6 +202,7 @@ fn action(network: &NetworkState, action: &ActionState) -> ActionView {
         key: action.key.to_string(),
         title: title(directive),
         status: action.status,
+        called_off: action.called_off,
         hash: directive.hash.to_string(),
         genesis_url: directive.action.genesis_url().map(ToString::to_string),
         required_by_s: directive.action.required_by(),

@@ -37,7 +37,7 @@ pub(super) fn history(out: &mut String, view: &FleetView, network: &NetworkView)
 }
 
 fn row(out: &mut String, view: &FleetView, network: &NetworkView, action: &ActionView) {
-    let (tone, state) = badge(action.status);
+    let (tone, state) = badge(action.status, action.called_off);
     let votes = action.votes.iter().filter(|vote| **vote).count();
     let since = Moment {
         at_s: action.quorum_at_s.unwrap_or(action.first_at_s),

@@ -50,7 +50,7 @@ pub(super) fn network(out: &mut String, view: &FleetView, network: &NetworkView)
 }
 
 fn action(out: &mut String, view: &FleetView, network: &NetworkView, action: &ActionView) {
-    let (tone, state) = badge(action.status);
+    let (tone, state) = badge(action.status, action.called_off);
     let moment = |at_s| Moment {
         at_s,
         now_s: view.now_s,

@@ -134,6 +134,8 @@ pub(super) struct ActionView {
     /// `Upgrade to v1.2.3`
     pub(super) title: String,
     pub(super) status: ActionStatus,
+    /// Its votes were taken back before it was due.
+    pub(super) called_off: bool,
     pub(super) hash: String,
     pub(super) genesis_url: Option<String>,
     pub(super) required_by_s: Option<u64>,
@@ -151,13 +153,14 @@ pub(super) struct ActionView {
 }
 
 /// The class of an action's badge, and its words.
-pub(super) fn badge(status: ActionStatus) -> (&'static str, &'static str) {
+pub(super) fn badge(status: ActionStatus, called_off: bool) -> (&'static str, &'static str) {
     match status {
         ActionStatus::Proposed => ("calm", "Proposed"),
         ActionStatus::Quorum => ("busy", "In progress"),
         ActionStatus::Completed => ("good", "Completed"),
         ActionStatus::PartiallyFailed => ("bad", "Partly failed"),
         ActionStatus::MissedDeadline => ("bad", "Deadline missed"),
+        ActionStatus::Superseded if called_off => ("past", "Called off"),
         ActionStatus::Superseded => ("past", "Superseded"),
         ActionStatus::Expired => ("warn", "Expired"),
     }

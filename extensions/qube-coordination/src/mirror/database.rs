@@ -7,7 +7,7 @@ use super::address;
 use super::failure::Failure;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, Row};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -120,13 +120,16 @@ async fn asked(host: PgConnectOptions) -> Result<(), Failure> {
 
 /// A host that writes, and whether it has no schema yet.
 async fn connect(host: PgConnectOptions) -> Result<(PgPool, bool), Failure> {
+    let host = host.disable_statement_logging();
+    // A pool tries again and again, and then tells of its own time alone: one connection has the cause.
+    host.connect().await?.close().await?;
     let connecting = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECTING)
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(SESSION).await.map(drop) })
         })
-        .connect_with(host.disable_statement_logging());
+        .connect_with(host);
     let pool = connecting.await?;
     let asked = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', \
                  to_regnamespace('qube') IS NULL";

@@ -71,6 +71,7 @@ fn meaning(code: &str) -> &'static str {
         "25006" => " (it only reads)",
         "28000" | "28P01" => " (user or password refused)",
         "3D000" => " (no such database)",
+        "3F000" | "42P01" => " (its tables are gone)",
         "42501" => " (not allowed)",
         "53100" => " (disk full)",
         "53300" => " (too many connections)",

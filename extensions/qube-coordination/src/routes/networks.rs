@@ -25,7 +25,7 @@ struct Network {
     silent: usize,
     /// Proposals that wait for votes.
     proposed: usize,
-    /// Versions for which votes name different hashes.
+    /// Versions for which votes name different hashes, and reboots for which they name different genesis hashes.
     conflicts: Vec<Conflict>,
     /// The action that reached its quorum last: its key.
     current: Option<String>,
@@ -35,11 +35,14 @@ struct Network {
     current_status: Option<String>,
 }
 
-/// A version with two hashes.
+/// A version with two hashes, or a reboot with two genesis hashes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Conflict {
     /// Which version.
     version: String,
+    /// The key of the reboot, where the hashes are those of its genesis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reboot: Option<String>,
     /// Who votes for which hash.
     hashes: std::collections::BTreeMap<String, Vec<String>>,
 }
@@ -95,6 +98,7 @@ impl Network {
                 .iter()
                 .map(|conflict| Conflict {
                     version: conflict.version.to_string(),
+                    reboot: conflict.reboot.map(|key| key.to_string()),
                     hashes: conflict
                         .hashes
                         .iter()

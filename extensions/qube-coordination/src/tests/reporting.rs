@@ -5,7 +5,7 @@ use trellis_relay::testing::{json, until};
 
 #[tokio::test]
 async fn q8_a_vote_elsewhere_withdraws_a_vote_only_where_the_operator_wants_it() {
-    for (scope, status, votes) in [("network", "quorum", 2), ("address", "quorum", 1)] {
+    for (scope, status, votes) in [("network", "quorum", 2), ("address", "superseded", 1)] {
         let ground = Ground::start(&format!("vote_scope = '{scope}'")).await;
         ground.direct(1, "hqz", "v1.0.0").await;
         ground.direct(2, "hqz", "v1.0.0").await;

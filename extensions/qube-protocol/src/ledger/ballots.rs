@@ -4,7 +4,7 @@
 //! follows is computed from the whole set, so the order of arrival is nowhere.
 
 use crate::agreement::{Reach, agreement, reach};
-use crate::{ActionKey, Digest, EventId, Options, Pubkey, Signal};
+use crate::{ActionKey, Digest, EventId, Network, Options, Pubkey, Signal};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Ballots {
     }
 
     /// How the votes stand at `now_s`, and what led there.
-    pub(super) fn count(&self, quorum: usize, now_s: u64) -> Count {
+    pub(super) fn count(&self, network: &Network, now_s: u64) -> Count {
         let mut ballots: BTreeMap<u64, BTreeMap<Pubkey, &Ballot>> = BTreeMap::new();
         let mut until_s = None;
         for (developer, theirs) in &self.by_developer {
@@ -86,7 +86,7 @@ impl Ballots {
             current: None,
         };
         for (at_s, cast) in ballots {
-            count.cast(at_s, cast, quorum);
+            count.cast(at_s, cast, network);
         }
         count
     }
@@ -122,6 +122,8 @@ pub(super) struct Votes {
     pub(super) again: bool,
     /// Whether the votes agree now.
     stands: bool,
+    /// Whether they ceased to agree before it was due, and have not agreed in time since.
+    pub(super) called_off: bool,
     /// What they agree or agreed on last.
     pub(super) genesis_hash: Option<Digest>,
     /// How far they let or last let the fleet go.
@@ -150,7 +152,7 @@ impl Count {
     }
 
     /// All that is cast in one second takes effect together.
-    fn cast(&mut self, at_s: u64, cast: BTreeMap<Pubkey, &Ballot>, quorum: usize) {
+    fn cast(&mut self, at_s: u64, cast: BTreeMap<Pubkey, &Ballot>, network: &Network) {
         self.from_s = at_s;
         let mut touched = BTreeSet::new();
         for (developer, ballot) in cast {
@@ -165,7 +167,7 @@ impl Count {
             touched.extend(before.map(|(_, key)| key));
         }
         for key in touched {
-            self.judge(at_s, key, quorum);
+            self.judge(at_s, key, network);
         }
     }
 
@@ -177,6 +179,7 @@ impl Count {
             quorum_at: None,
             again: false,
             stands: false,
+            called_off: false,
             genesis_hash: None,
             reach: None,
         });
@@ -189,26 +192,46 @@ impl Count {
     }
 
     /// Whether the votes for an action agree, now that some changed.
-    fn judge(&mut self, at_s: u64, key: ActionKey, quorum: usize) {
+    fn judge(&mut self, at_s: u64, key: ActionKey, network: &Network) {
+        let quorum = network.quorum;
         let signals: Vec<Arc<Signal>> = self.votes(&key).map(Arc::clone).collect();
         let options: Vec<&Options> = signals.iter().map(|vote| &vote.directive.options).collect();
+        let is_current = self.current == Some(key);
         let Some(votes) = self.actions.get_mut(&key) else {
             return;
         };
         let Some(agreed) = agreement(&options, quorum) else {
+            votes.called_off |= votes.stands && is_current && votes.is_before_due(at_s, network);
             votes.stands = false;
             return;
         };
         let required_by = votes.first.directive.action.required_by();
         let late = required_by.is_some_and(|required_by| at_s > required_by);
-        if !votes.stands && !late && self.current != Some(key) {
-            votes.again = votes.quorum_at.is_some();
+        let is_new = !is_current || votes.called_off;
+        if !votes.stands && !late && is_new {
+            votes.again |= votes.quorum_at.is_some() && !is_current;
             votes.quorum_at = Some(at_s);
+            votes.called_off = false;
             self.current = Some(key);
         }
         votes.stands = true;
         votes.genesis_hash = agreed.genesis_hash;
         votes.reach = Some(reach(&options, quorum));
+    }
+}
+
+impl Votes {
+    /// Whether a node that does what was agreed on need not have done it by then: a reboot until its deadline, an upgrade until
+    /// reports on it are due. Unix seconds.
+    fn is_before_due(&self, at_s: u64, network: &Network) -> bool {
+        if let Some(required_by) = self.first.directive.action.required_by() {
+            return at_s < required_by;
+        }
+        let (Some(quorum_at), Some(reach)) = (self.quorum_at, self.reach) else {
+            return false;
+        };
+        let begins_s = quorum_at.max(reach.not_before_s);
+        reach.depends_on_nodes || at_s <= begins_s.saturating_add(network.ack_within_s)
     }
 }
 

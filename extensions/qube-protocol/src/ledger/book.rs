@@ -111,7 +111,7 @@ impl Book {
         match counted.as_ref().filter(|count| count.holds_at(now_s)) {
             Some(count) => Arc::clone(count),
             None => {
-                let count = Arc::new(self.ballots.count(self.network.quorum, now_s));
+                let count = Arc::new(self.ballots.count(&self.network, now_s));
                 Arc::clone(counted.insert(count))
             }
         }

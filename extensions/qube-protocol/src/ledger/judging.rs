@@ -111,6 +111,7 @@ impl<'a> Judging<'a> {
             first_at: votes.first.created_at,
             quorum_at: votes.quorum_at,
             again: votes.again,
+            called_off: votes.called_off,
             genesis_hash: votes.genesis_hash,
             acks: reported.tally,
             expected: reported.expected,
@@ -130,7 +131,7 @@ impl<'a> Judging<'a> {
         if *expected > 0 && tally.success == *expected {
             return ActionStatus::Completed;
         }
-        if self.count.current != Some(*key) {
+        if self.count.current != Some(*key) || votes.called_off {
             return ActionStatus::Superseded;
         }
         if let Some(required_by) = votes.first.directive.action.required_by() {
@@ -217,7 +218,7 @@ impl<'a> Judging<'a> {
         let key = self.count.current?;
         let votes = self.count.actions.get(&key)?;
         let (quorum_at, reach) = (votes.quorum_at?, votes.reach?);
-        if reach.depends_on_nodes {
+        if reach.depends_on_nodes || votes.called_off {
             return None;
         }
         let required_by = votes.first.directive.action.required_by().unwrap_or(0);
@@ -287,22 +288,29 @@ impl<'a> Judging<'a> {
         }
     }
 
+    /// Versions with several programs, then reboots with several genesis files.
     fn conflicts(&self) -> Vec<Conflict> {
-        let mut by_version: BTreeMap<&Version, BTreeMap<Digest, Vec<Pubkey>>> = BTreeMap::new();
+        type Hashes = BTreeMap<Digest, Vec<Pubkey>>;
+        let mut by_subject: BTreeMap<(Option<ActionKey>, &Version), Hashes> = BTreeMap::new();
         for signal in self.count.standing() {
-            let hashes = by_version.entry(&signal.directive.version).or_default();
-            hashes
-                .entry(signal.directive.hash)
-                .or_default()
-                .push(signal.developer);
+            let directive = &signal.directive;
+            let mut vote = |subject, hash| {
+                let hashes = by_subject.entry((subject, &directive.version)).or_default();
+                hashes.entry(hash).or_default().push(signal.developer);
+            };
+            vote(None, directive.hash);
+            if let Some(genesis_hash) = directive.options.genesis_hash {
+                vote(Some(directive.key()), genesis_hash);
+            }
         }
-        let conflicting = by_version
+        let conflicting = by_subject
             .into_iter()
             .filter(|(_, hashes)| hashes.len() > 1);
         conflicting
-            .map(|(version, hashes)| Conflict {
+            .map(|((reboot, version), hashes)| Conflict {
                 network: self.network.id.clone(),
                 version: version.clone(),
+                reboot,
                 hashes,
             })
             .collect()

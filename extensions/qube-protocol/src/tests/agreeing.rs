@@ -195,3 +195,28 @@ fn q2_strangers_and_unknown_networks_change_nothing() {
         "known"
     );
 }
+
+#[test]
+fn q10_votes_for_one_reboot_with_different_genesis_hashes_are_a_conflict() {
+    let plain = reboot("1.0.0", 900);
+    let (one, two) = (tagged(&plain, "one"), tagged(&plain, "two"));
+    let mut ledger = ledger();
+    vote(&mut ledger, 10, &[0], &one);
+    vote(&mut ledger, 20, &[1], &plain);
+    assert_eq!(state(&ledger, 99).conflicts, []);
+    vote(&mut ledger, 30, &[2], &two);
+    let conflicts = state(&ledger, 99).conflicts;
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert_eq!(conflicts[0].reboot, Some(plain.key()));
+    let hash = |directive: &Directive| directive.options.genesis_hash.unwrap();
+    let expected = [
+        (hash(&one), vec![developer(0)]),
+        (hash(&two), vec![developer(2)]),
+    ];
+    assert_eq!(
+        conflicts[0].hashes,
+        std::collections::BTreeMap::from(expected)
+    );
+    vote(&mut ledger, 40, &[2], &one);
+    assert_eq!(state(&ledger, 99).conflicts, []);
+}

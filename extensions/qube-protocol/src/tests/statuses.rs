@@ -114,6 +114,86 @@ fn q9_status_missed_deadline_when_reports_are_missing() {
 }
 
 #[test]
+fn q9_a_reboot_whose_votes_are_taken_back_before_its_deadline_is_called_off() {
+    let (mut ledger, _) = two_nodes();
+    let directive = reboot("1.2.0", 1_000);
+    vote(&mut ledger, 200, &[0, 1, 2], &directive);
+    // One of three is enough: the rest is no quorum.
+    vote(&mut ledger, 999, &[0], &upgrade("9.0.0"));
+    assert!(
+        !state(&ledger, 998)
+            .action(&directive.key())
+            .unwrap()
+            .called_off
+    );
+    for now_s in [999, 1_101, 9_999] {
+        let now = state(&ledger, now_s);
+        let action = now.action(&directive.key()).unwrap();
+        assert_eq!(action.status, ActionStatus::Superseded, "{now_s}");
+        assert!(action.called_off && action.overdue.is_empty());
+        let owes = |node: &&crate::NodeState| node.silent || node.overdue_for.is_some();
+        assert_eq!(now.nodes.iter().find(owes), None);
+        assert!(crate::decision::agreed(&now).is_none());
+    }
+    // Once its deadline is over, nobody can bring it back.
+    vote(&mut ledger, 1_001, &[3], &directive);
+    assert!(crate::decision::agreed(&state(&ledger, 1_002)).is_none());
+    assert_eq!(status(&ledger, &directive, 1_002), ActionStatus::Superseded);
+}
+
+#[test]
+fn q9_a_reboot_that_was_called_off_and_agreed_on_again_in_time_is_due() {
+    let (mut ledger, _) = two_nodes();
+    let directive = reboot("1.2.0", 1_000);
+    vote(&mut ledger, 200, &[0, 1, 2], &directive);
+    vote(&mut ledger, 300, &[0], &upgrade("9.0.0"));
+    vote(&mut ledger, 400, &[3], &directive);
+    let now = state(&ledger, 500);
+    let action = now.current_action().unwrap();
+    assert_eq!(
+        (action.status, action.quorum_at),
+        (ActionStatus::Quorum, Some(400))
+    );
+    assert_eq!(crate::decision::agreed(&now), Some(action));
+    assert_eq!(
+        status(&ledger, &directive, 1_101),
+        ActionStatus::MissedDeadline
+    );
+}
+
+#[test]
+fn q9_votes_that_are_taken_back_after_it_was_due_change_nothing() {
+    let (mut ledger, _) = two_nodes();
+    let directive = reboot("1.2.0", 1_000);
+    vote(&mut ledger, 200, &[0, 1, 2], &directive);
+    vote(&mut ledger, 1_000, &[0, 1, 2], &upgrade("9.0.0"));
+    assert!(
+        !state(&ledger, 1_001)
+            .action(&directive.key())
+            .unwrap()
+            .called_off
+    );
+
+    let (mut ledger, directive) = two_nodes();
+    vote(&mut ledger, 203, &[0], &upgrade("9.0.0"));
+    let now = state(&ledger, 210);
+    let action = now.action(&directive.key()).unwrap();
+    assert_eq!(action.status, ActionStatus::Quorum);
+    assert_eq!(action.overdue.len(), 2);
+}
+
+#[test]
+fn q9_an_upgrade_is_called_off_until_reports_on_it_are_due_but_not_when_completed() {
+    let (mut ledger, directive) = two_nodes();
+    ledger.insert_ack(ack(0, 1, 110, &directive, success()));
+    vote(&mut ledger, 150, &[0], &upgrade("9.0.0"));
+    assert_eq!(status(&ledger, &directive, 9_999), ActionStatus::Superseded);
+    assert!(state(&ledger, 9_999).nodes.iter().all(|node| !node.silent));
+    ledger.insert_ack(ack(1, 1, 120, &directive, success()));
+    assert_eq!(status(&ledger, &directive, 9_999), ActionStatus::Completed);
+}
+
+#[test]
 fn q9_what_was_done_before_does_not_complete_what_is_done_again() {
     let (mut ledger, directive) = two_nodes();
     let back = upgrade("1.0.0");

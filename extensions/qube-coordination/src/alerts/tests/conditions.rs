@@ -5,7 +5,7 @@ use crate::alerts::books::{Books, REST_S, by_id};
 use crate::alerts::conditions::{SILENT_MAX, WITHOUT_QUORUM_S, of_state};
 use crate::alerts::noted::{Noted, QUIET_S};
 use crate::fields;
-use crate::sample::{developer, reboot, report, upgrade};
+use crate::sample::{developer, reboot, report, signal, upgrade};
 use std::sync::Arc;
 use trellis_qube_protocol::{FleetState, Ledger, Network, Pubkey, VoteScope};
 use trellis_relay::event::Event;
@@ -134,6 +134,43 @@ fn q14_two_hashes_of_a_version_are_a_conflict() {
             .starts_with("v1.4.0 is signed with 2 hashes: abababab by "),
         "{found:?}"
     );
+}
+
+#[test]
+fn q14_two_genesis_hashes_of_a_reboot_are_a_conflict_before_its_deadline() {
+    let tagged = |number, hash: &str| {
+        signal(&developer(number), "v2.0.0", "ab", NOW_S)
+            .tag(["action", "reboot"])
+            .tag(["genesis_url", "https://genesis.example.com/1.json"])
+            .tag(["required_by", &(NOW_S + 3_600).to_string()])
+            .tag(["genesis_hash", &hash.repeat(32)])
+            .sign()
+    };
+    let state = state(&[tagged(0, "12"), tagged(1, "34")], &[], NOW_S + 1);
+    let found = found(&state, NOW_S + 1);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, Kind::Conflict);
+    let said = "The reboot to v2.0.0 is signed with 2 genesis hashes: 12121212 by ";
+    assert!(found[0].1.starts_with(said), "{found:?}");
+}
+
+#[test]
+fn q14_a_reboot_that_is_called_off_in_time_raises_nothing() {
+    let deadline_s = NOW_S + 3_600;
+    let mut signals = agreed("v1.0.0");
+    signals.extend((0..2).map(|it| reboot(&developer(it), "v2.0.0", deadline_s, NOW_S + 20)));
+    signals.push(upgrade(&developer(1), "v1.0.0", "ab", NOW_S + 3_000));
+    let nodes = [report("node-1", "v1.0.0", None, NOW_S + 10)];
+    for now_s in [deadline_s + 1, deadline_s + 1_801, deadline_s + 3 * 86_400] {
+        assert_eq!(found(&state(&signals, &nodes, now_s), now_s), []);
+    }
+}
+
+#[test]
+fn q14_a_failure_that_is_reported_on_a_mere_proposal_raises_nothing() {
+    let one = [upgrade(&developer(0), "v1.4.0", "ab", NOW_S)];
+    let failed = [report("stranger", "v1.4.0", Some("no"), NOW_S + 5)];
+    assert_eq!(found(&state(&one, &failed, NOW_S + 9), NOW_S + 9), []);
 }
 
 #[test]

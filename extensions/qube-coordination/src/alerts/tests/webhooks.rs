@@ -1,5 +1,6 @@
 //! What a server gets: signed, in order, once, though it fails at first and the relay is killed.
 
+use crate::alerts::CATCH_UP_S;
 use crate::alerts::signature::sign;
 use crate::sample::{developer, publish, report, send, setup, upgrade};
 use std::io::Write as _;
@@ -233,4 +234,27 @@ async fn q14_a_receiver_checks_the_signature_as_the_documentation_says() {
         .unwrap();
     let done = python.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stdout), "checked\n");
+}
+
+#[tokio::test]
+async fn q14_what_was_missed_before_the_start_raises_nothing_until_others_had_time_to_tell() {
+    let relay = setup("proposal_ttl = '1m'", "").start().await;
+    let old = upgrade(&developer(2), "v1.3.0", "ab", START_S - 90);
+    publish(&relay, &[(2, old)]).await;
+    conflict(&relay).await;
+    until("the conflict is told", async || {
+        shows(&relay, "is signed with 2 hashes").await
+    })
+    .await;
+    let missing = "found 1 of the 2 votes that it needed";
+    assert!(
+        !shows(&relay, missing).await,
+        "its votes may be on their way"
+    );
+    let catch_up = std::time::Duration::from_secs(CATCH_UP_S);
+    relay.clock().advance(catch_up);
+    until("it is told", async || shows(&relay, missing).await).await;
+    // What is open goes on across a start.
+    let relay = relay.restart().await;
+    until("it is open still", async || shows(&relay, missing).await).await;
 }
