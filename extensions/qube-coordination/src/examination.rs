@@ -2,26 +2,12 @@
 
 use crate::config::Config;
 use crate::mirror;
-use crate::networks;
 use trellis_relay::extension::prelude::*;
 
 pub(crate) async fn examine(config: Config) -> Findings {
     let mut found = Findings::default();
-    let settled = config.settle().and_then(|settings| {
-        let networks = networks::of(&settings)?.len();
-        Ok((settings, networks))
-    });
-    let (settings, networks) = match settled {
-        Ok(settled) => settled,
-        Err(problem) => {
-            found.fail(
-                "configuration",
-                problem,
-                "mend [extensions.qube_coordination]",
-            );
-            return found;
-        }
-    };
+    let settings = &config.settings;
+    let networks = config.networks.len();
     found.ok(
         "networks",
         format!("{networks}, with {} peers", settings.peers.len()),
