@@ -45,7 +45,7 @@ impl Target {
         self.read(&names::ended(lineage))
     }
 
-    /// The lineage and those that it goes on from, the newest first. Lineages that were named and never begun, because
+    /// The lineage and those that it goes on from, the newest first, as far back as they are there. Lineages that were named and never begun, because
     /// their relay ended before it had restored anything, are left out.
     pub(super) fn history(&self, lineage: &str) -> Result<Vec<Link>, BackupError> {
         let mut links = Vec::new();
@@ -56,9 +56,12 @@ impl Target {
                 return Err(BackupError::damaged(&names::lineage(&lineage), problem));
             }
             let name = names::lineage(&lineage);
-            let note: Lineage = self
-                .read(&name)?
-                .ok_or_else(|| BackupError::damaged(&name, "it is missing".to_owned()))?;
+            let note: Lineage = match self.read(&name)? {
+                Some(note) => note,
+                // Nothing after it needs it any more, so it was pruned.
+                None if !links.is_empty() => break,
+                None => return Err(BackupError::damaged(&name, "it is missing".to_owned())),
+            };
             let parent = note.parent.clone();
             let was_begun = parent.as_ref().is_none_or(|it| it.sequence.is_some());
             next = parent.map(|parent| match was_begun {

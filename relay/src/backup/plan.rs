@@ -77,11 +77,14 @@ pub(super) fn find(
         }
         // The number up to which this lineage counts.
         let limit = sequences.last().copied().or(link.up_to);
-        let fits = |snapshot: &&SnapshotManifest| match limit {
-            Some(limit) => snapshot.consistent_at <= limit,
-            // It stands alone.
+        let is_within =
+            |snapshot: &SnapshotManifest| limit.is_none_or(|limit| snapshot.consistent_at <= limit);
+        let fits = |snapshot: &&SnapshotManifest| match &point {
+            Some(_) => is_within(snapshot),
+            // No segment is old enough, so it has to stand alone.
             None => {
-                snapshot.consistent_at == snapshot.after_sequence
+                is_within(snapshot)
+                    && snapshot.consistent_at == snapshot.after_sequence
                     && until_ms.is_none_or(|until_ms| snapshot.at_ms <= until_ms)
             }
         };

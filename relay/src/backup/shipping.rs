@@ -58,10 +58,14 @@ impl Shipper {
         }
     }
 
-    /// Whether this process is still the one that writes.
+    /// Whether this process is still the one that writes. Where nobody is named, nobody has taken over: the place itself
+    /// is not there, a disk that was unmounted, for instance.
     pub(super) fn is_head(&self) -> Result<bool, BackupError> {
         let head = self.opened.target.head()?;
-        Ok(head.is_some_and(|head| head.writer == self.opened.writer))
+        let head = head.ok_or_else(|| {
+            BackupError::damaged(names::HEAD, "it is not there any more".to_owned())
+        })?;
+        Ok(head.writer == self.opened.writer)
     }
 
     /// Brings everything that is committed to its place. An `Err` may be tried again.

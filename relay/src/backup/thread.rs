@@ -507,7 +507,9 @@ impl Work {
             failures = self.failures,
             "the backup cannot go on; trying again"
         );
-        self.status.fail(words);
+        // Where it goes, and as whom, is nobody else's affair.
+        self.status
+            .fail("it failed, and is tried again; the log says why".to_owned());
         metrics::counter!("trellis_backup_failures_total").increment(1);
         if let Some(shipper) = &self.shipper {
             let row = shipper.opened.row;
