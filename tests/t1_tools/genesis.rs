@@ -88,7 +88,7 @@ async fn t1_genesis_refuses_wrong_addresses_and_numbers_of_pillars() {
     let home = TempDir::new().expect("a folder");
     new(&home, "five-validators", 4, &[])
         .await
-        .assert_failure(&["4 pillars", "has 5 to 5"]);
+        .assert_failure(&["found 4 of --pillar", "has 5"]);
     new(&home, "sidechain", 2, &[])
         .await
         .assert_failure(&["--treasury"]);

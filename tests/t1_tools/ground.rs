@@ -81,6 +81,26 @@ impl Ground {
         Running::spawn(self.command(arguments))
     }
 
+    /// The developer of this number has signed an upgrade of HASH with a clock that is so far ahead.
+    pub(crate) async fn upgrade_ahead(&self, number: usize, version: &str, ahead_s: u64) {
+        let developer = &self.developers[number];
+        let draft = developer.draft(33_321).content("ahead");
+        let tags = [
+            ["d", "hyperqube"],
+            ["version", version],
+            ["hash", HASH],
+            ["network", NETWORK],
+            ["action", "upgrade"],
+        ];
+        let draft = tags.iter().fold(draft, |draft, tag| draft.tag(tag));
+        let event = draft.at(now() + ahead_s).sign();
+        for relay in &self.relays {
+            let mut client = Client::connect(relay).await;
+            client.login(developer).await;
+            client.store(&event).await;
+        }
+    }
+
     /// What it prints with `--json`.
     pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
@@ -98,7 +118,7 @@ impl Ground {
         .await
     }
 
-    /// A node's report, on the first relay.
+    /// A node's report on an upgrade, on the first relay.
     pub(crate) async fn report(
         &self,
         node: &Author,
@@ -106,8 +126,20 @@ impl Ground {
         version: &str,
         error: Option<&str>,
     ) {
+        self.report_on("upgrade", node, node_id, version, error)
+            .await;
+    }
+
+    pub(crate) async fn report_on(
+        &self,
+        action: &str,
+        node: &Author,
+        node_id: &str,
+        version: &str,
+        error: Option<&str>,
+    ) {
         let developer = self.developers[0].pubkey();
-        // Directives that are signed within one second are dated one after another, a little ahead.
+        // Within one second nothing comes before anything else.
         let at = (now() + 30).to_string();
         let address = format!("33321:{developer}:hyperqube");
         let status = if error.is_none() {
@@ -121,7 +153,7 @@ impl Ground {
             ["p", &developer],
             ["version", version],
             ["network", NETWORK],
-            ["action", "upgrade"],
+            ["action", action],
             ["status", status],
             ["node_id", node_id],
             ["action_at", &at],

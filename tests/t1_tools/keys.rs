@@ -117,6 +117,12 @@ async fn t1_onboard_writes_what_the_agent_of_a_node_takes() {
     let ground = Ground::new().await;
     let folder = ground.path("node").display().to_string();
     let data = ground.path("data").display().to_string();
+    let [bin, chain] = ["bin", "chain"].map(|name| {
+        let folder = ground.path(name);
+        fs::create_dir(&folder).expect("a folder");
+        folder.display().to_string()
+    });
+    let (binary, genesis) = (format!("{bin}/node"), format!("{chain}/genesis.json"));
     let shown = ground
         .json(&[
             "onboard",
@@ -129,13 +135,13 @@ async fn t1_onboard_writes_what_the_agent_of_a_node_takes() {
             "--url-template",
             "https://example.com/{version}/{os}-{arch}",
             "--binary",
-            "/opt/node/node",
+            &binary,
             "--restart",
-            "systemctl restart node",
+            "sh restart node",
             "--genesis-path",
-            "/opt/chain/genesis.json",
+            &genesis,
             "--reboot",
-            "/opt/reboot --now",
+            "/bin/sh --now",
             "--probe-url",
             "http://127.0.0.1:1/health",
         ])
@@ -151,17 +157,23 @@ async fn t1_onboard_writes_what_the_agent_of_a_node_takes() {
     for line in [
         "User=qube-agent",
         "ProtectSystem=strict",
-        &format!("ReadWritePaths=-/opt/chain -/opt/node -{data}"),
+        &format!("ReadWritePaths=-{bin} -{chain} -{data}"),
     ] {
         assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
     }
     #[cfg(feature = "qube_agent")]
     {
-        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_qube-agent"));
-        check
-            .args(["check", "-c"])
-            .arg(ground.path("node/agent.toml"));
-        run(check, "").await.assert_success();
+        let check = || {
+            let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_qube-agent"));
+            check
+                .args(["check", "-c"])
+                .arg(ground.path("node/agent.toml"));
+            check
+        };
+        run(check(), "").await.assert_success();
+        fs::create_dir(&binary).expect("a folder in the program's place");
+        let wrong = run(check(), "").await;
+        wrong.assert_failure(&["upgrade.binary", "is no file"]);
     }
     let again = ground
         .tool(&["onboard", "--node-id", "node-1", "--to", &folder])
@@ -183,5 +195,25 @@ async fn t1_onboard_writes_what_the_agent_of_a_node_takes() {
         ])
         .await;
     unseen.assert_failure(&["/root/.znn", "ProtectHome"]);
+    for (template, binary, words) in [
+        ("https://example.com/{version}", "rel", "from / on"),
+        ("http://example.com/{version}", "/opt/node/node", "https://"),
+        ("https://example.com/{platform}", "/opt/node/node", "{arch}"),
+    ] {
+        let refused = ground
+            .tool(&[
+                "onboard",
+                "--node-id",
+                "node-1",
+                "--to",
+                &other,
+                "--url-template",
+                template,
+                "--binary",
+                binary,
+            ])
+            .await;
+        refused.assert_failure(&[words]);
+    }
     assert!(!ground.path("other").exists(), "nothing is half written");
 }

@@ -212,3 +212,70 @@ async fn t1_a_relay_that_cannot_tell_all_of_one_second_is_named() {
     let problem = format!("it has more events of the second {at}");
     assert!(fleet.stderr.contains(&problem), "{}", fleet.text());
 }
+
+#[tokio::test]
+async fn t1_a_relay_that_cannot_be_reached_is_named_once_and_not_waited_for() {
+    let mut ground = Ground::new().await;
+    ground.upgrade(0, "v1.0.0", HASH).await.assert_success();
+    let gone = ground.relays.remove(1);
+    let url = gone.ws_url();
+    let _setup = gone.kill();
+    let asked = ground.tool(&["quorum", "--timeout", "1h"]);
+    // Much less than the time that relays are given.
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(300), asked).await;
+    let asked = asked.expect("an answer");
+    let asked = asked.assert_success();
+    assert_eq!(
+        asked.stderr.matches(url.as_str()).count(),
+        1,
+        "{}",
+        asked.text()
+    );
+    assert!(
+        asked.stderr.contains("cannot be reached"),
+        "{}",
+        asked.text()
+    );
+    assert!(asked.stdout.contains("v1.0.0"), "{}", asked.text());
+    let unknown = ground.tool(&["quorum", "zz"]).await;
+    unknown.assert_failure(&["begins the key of no action"]);
+}
+
+#[tokio::test]
+async fn t1_a_relay_that_wants_to_know_who_asks_is_told_of_as_such() {
+    let ground = Ground::with("[auth]\nrequired = true").await;
+    let asked = ground.tool(&["quorum"]).await;
+    let asked = asked.assert_success();
+    for words in ["auth-required", "does not log in"] {
+        assert!(asked.stderr.contains(words), "{}", asked.text());
+    }
+}
+
+#[tokio::test]
+async fn t1_an_empty_file_proves_nothing_and_each_relays_log_is_a_chain() {
+    let ground = Ground::new().await;
+    for version in ["v1.0.0", "v1.1.0"] {
+        ground.upgrade(0, version, HASH).await.assert_success();
+    }
+    let mut files = Vec::new();
+    for (number, relay) in ground.relays.iter().enumerate() {
+        let file = ground
+            .path(&format!("export-{number}"))
+            .display()
+            .to_string();
+        let api = format!("{}/api/v1/qube", relay.http_url());
+        ground
+            .tool(&["audit", "export", "--api", &api, "--out", &file])
+            .await
+            .assert_success();
+        files.push(file);
+    }
+    let both = ground.json(&["verify", &files[0], &files[1]]).await;
+    assert_eq!(both["sound"], true, "{both}");
+    assert_eq!(both["files"].as_array().map(Vec::len), Some(2));
+    let empty = ground.path("empty").display().to_string();
+    fs::write(&empty, "").expect("written");
+    let nothing = ground.tool(&["verify", &empty]).await;
+    nothing.assert_failure(&["proves nothing"]);
+    assert_eq!(nothing.code, Some(1));
+}

@@ -162,6 +162,10 @@ async fn t1_rollback_signs_what_was_agreed_on_before() {
         }
     }
     let key = ground.path("key-0").display().to_string();
+    let unknown = ground.tool(&["rollback", "--key", &key, "--dry-run"]).await;
+    unknown.assert_failure(&["(upgrade v1.0.0, 0 done, 0 failed)"]);
+    let node = Author::new();
+    ground.report(&node, "node-1", "v1.0.0", None).await;
     let dry = ground.tool(&["rollback", "--key", &key, "--dry-run"]).await;
     assert!(
         dry.assert_success()
@@ -248,7 +252,7 @@ async fn t1_rollback_wants_a_key_that_names_one_action_that_was_agreed_on() {
         (proposal, "begins the key of no action"),
     ] {
         let refused = ground.tool(&["rollback", begin, "--key", &key]).await;
-        refused.assert_failure(&[words, "(upgrade v1.0.0)", "(upgrade v1.1.0)"]);
+        refused.assert_failure(&[words, "(upgrade v1.0.0, ", "(upgrade v1.1.0, "]);
         assert_eq!(refused.code, Some(2));
     }
 }
@@ -303,6 +307,10 @@ async fn t1_the_way_back_of_a_reboot_is_one_for_all_developers() {
                 .assert_success();
         }
     }
+    let node = Author::new();
+    ground
+        .report_on("reboot", &node, "node-1", "v1.0.0", None)
+        .await;
     let keys = [0, 1].map(|number| ground.path(&format!("key-{number}")).display().to_string());
     let first = ground.tool(&["rollback", "--key", &keys[0]]).await;
     let said = first.assert_success().stdout.clone();
@@ -328,4 +336,217 @@ async fn t1_the_way_back_of_a_reboot_is_one_for_all_developers() {
     let third = ground.path("key-2").display().to_string();
     let third = ground.tool(&["rollback", "--key", &third]).await;
     third.assert_failure(&["is a way back itself"]);
+}
+
+#[tokio::test]
+async fn t1_a_way_back_leads_to_what_nodes_have_done() {
+    let ground = Ground::new().await;
+    let nodes: Vec<Author> = (0..3).map(|_| Author::new()).collect();
+    for (version, hash) in [("v1.0.0", HASH), ("v1.1.0", OTHER_HASH), ("v1.2.0", HASH)] {
+        for developer in 0..2 {
+            ground
+                .upgrade(developer, version, hash)
+                .await
+                .assert_success();
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            let error = (version == "v1.1.0" && number > 0).then_some("refused here");
+            if version != "v1.2.0" {
+                let name = format!("node-{number}");
+                ground.report(node, &name, version, error).await;
+            }
+        }
+    }
+    // Agreed on, by votes that only count later, and done nowhere.
+    let keys = [0, 1].map(|number| ground.path(&format!("key-{number}")).display().to_string());
+    for (version, key) in [("v1.3.0", &keys[0]), ("v1.3.0", &keys[1])] {
+        let conditions = ["--condition", "height:900", "--rollout", "10"];
+        let words = [
+            "signal", "upgrade", "--to", version, "--hash", OTHER_HASH, "--key", key,
+        ];
+        let words: Vec<&str> = words.into_iter().chain(conditions).collect();
+        ground.tool(&words).await.assert_success();
+    }
+    let shown = ground.tool(&["quorum"]).await;
+    for words in ["condition: height 900 (", "rollout: 10 % of the nodes"] {
+        assert!(shown.stdout.contains(words), "{}", shown.text());
+    }
+    let key = shown.stdout.lines().find(|line| line.contains("v1.3.0"));
+    let key = key
+        .and_then(|line| line.split(' ').next())
+        .expect("a key")
+        .to_owned();
+    for developer in 0..2 {
+        ground
+            .upgrade(developer, "v1.4.0", HASH)
+            .await
+            .assert_success();
+    }
+    let dry = ground
+        .tool(&["rollback", "--key", &keys[0], "--dry-run"])
+        .await;
+    let dry = dry.assert_success();
+    assert!(
+        dry.stdout.contains("upgrade of net to v1.0.0"),
+        "{}",
+        dry.text()
+    );
+    let named = ground
+        .tool(&["rollback", &key, "--key", &keys[0], "--dry-run"])
+        .await;
+    let named = named.assert_success();
+    assert!(
+        named.stderr.contains("not carried over"),
+        "{}",
+        named.text()
+    );
+    assert!(named.stderr.contains("height 900"), "{}", named.text());
+}
+
+#[tokio::test]
+async fn t1_a_way_back_that_makes_a_conflict_is_asked_for() {
+    let ground = Ground::new().await;
+    for (version, hash) in [("v1.0.0", HASH), ("v1.1.0", OTHER_HASH)] {
+        for developer in 0..2 {
+            ground
+                .upgrade(developer, version, hash)
+                .await
+                .assert_success();
+        }
+    }
+    ground
+        .upgrade(2, "v1.0.0", OTHER_HASH)
+        .await
+        .assert_success();
+    let own = ground.path("key-0").display().to_string();
+    let refused = ground.tool(&["rollback", "zz", "--key", &own]).await;
+    let back = refused.stderr.split(" (upgrade v1.0.0, ").next();
+    let back = back
+        .and_then(|text| text.rsplit(' ').next())
+        .expect("a key")
+        .to_owned();
+    let refused = ground.tool(&["rollback", &back, "--key", &own]).await;
+    refused.assert_failure(&["different hashes", "--despite-conflict"]);
+    let signed = ground
+        .tool(&["rollback", &back, "--key", &own, "--despite-conflict"])
+        .await;
+    let signed = signed.assert_success();
+    assert!(
+        signed.stdout.contains("1 of 2 with this one: proposed"),
+        "{}",
+        signed.text()
+    );
+}
+
+#[tokio::test]
+async fn t1_votes_for_different_geneses_are_a_conflict() {
+    let ground = Ground::new().await;
+    let at = (now() + 1_800).to_string();
+    let sign = async |number: usize, more: &[&str]| {
+        let key = ground.path(&format!("key-{number}")).display().to_string();
+        let words = [
+            "signal",
+            "reboot",
+            "--to",
+            "v1.0.0",
+            "--hash",
+            HASH,
+            "--key",
+            &key,
+            "--genesis-url",
+            "https://example.com/g",
+            "--required-by",
+            &at,
+        ];
+        let words: Vec<&str> = words.iter().chain(more).copied().collect();
+        ground.tool(&words).await
+    };
+    let unbound = sign(0, &["--dry-run"]).await;
+    let unbound = unbound.assert_success();
+    assert!(
+        unbound.stdout.contains("--genesis-hash or --genesis"),
+        "{}",
+        unbound.text()
+    );
+    sign(0, &["--genesis-hash", HASH]).await.assert_success();
+    let other = ["--genesis-hash", OTHER_HASH];
+    let refused = sign(1, &other).await;
+    refused.assert_failure(&["different genesis hashes", "--despite-conflict"]);
+    let all: Vec<&str> = other.into_iter().chain(["--despite-conflict"]).collect();
+    sign(1, &all).await.assert_success();
+    let quorum = ground.tool(&["quorum"]).await;
+    assert!(
+        quorum.stdout.contains("different geneses"),
+        "{}",
+        quorum.text()
+    );
+    let health = ground.tool(&["health"]).await;
+    assert_eq!(health.code, Some(1), "{}", health.text());
+    assert!(
+        health.stdout.contains("several genesis hashes"),
+        "{}",
+        health.text()
+    );
+}
+
+#[tokio::test]
+async fn t1_what_is_dated_ahead_is_told_and_does_not_count_yet() {
+    let ground = Ground::new().await;
+    ground.upgrade_ahead(0, "v1.0.0", 800).await;
+    let signed = ground.upgrade(1, "v1.0.0", HASH).await;
+    let signed = signed.assert_success();
+    assert!(
+        signed.stdout.contains("1 of 2 with this one: proposed"),
+        "{}",
+        signed.text()
+    );
+    assert!(
+        signed.stdout.contains("13 min ahead, counts from"),
+        "{}",
+        signed.text()
+    );
+    let quorum = ground.tool(&["quorum"]).await;
+    let quorum = quorum.assert_success();
+    assert!(quorum.stdout.contains("1 of 2"), "{}", quorum.text());
+    assert!(quorum.stdout.contains("ahead: "), "{}", quorum.text());
+
+    // Whose own clock was ahead comes after that, and is told so; what would then be too late is not published.
+    let own = ground.upgrade(0, "v1.1.0", HASH).await;
+    let own = own.assert_success();
+    assert!(
+        own.stdout.contains("your last directive is dated ahead"),
+        "{}",
+        own.text()
+    );
+    let late = reboot(&ground, 0, "v2.0.0", "+10m").await;
+    late.assert_failure(&["nothing was published"]);
+    let key = ground.path("key-0").display().to_string();
+    let launch = ground
+        .tool(&["launch", "--to", "v1.2.0", "--hash", HASH, "--key", &key])
+        .await;
+    launch.assert_failure(&["would count from"]);
+}
+
+#[tokio::test]
+async fn t1_a_condition_that_no_node_can_meet_is_refused() {
+    let ground = Ground::new().await;
+    let key = ground.path("key-0").display().to_string();
+    for condition in ["between:1000:2000", "between:9000000000:8000000000"] {
+        let refused = ground
+            .tool(&[
+                "signal",
+                "upgrade",
+                "--to",
+                "v1.0.0",
+                "--hash",
+                HASH,
+                "--key",
+                &key,
+                "--condition",
+                condition,
+            ])
+            .await;
+        refused.assert_failure(&["cannot be met"]);
+        assert_eq!(refused.code, Some(2));
+    }
 }

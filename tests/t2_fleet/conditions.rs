@@ -46,7 +46,10 @@ async fn a9_a_height_and_another_action_are_waited_for() {
     ground
         .publish(&ground.upgrade(0..3, NET, ("1.1.0", &hash), condition))
         .await;
-    node.until_logged("waits: Condition(Height(42))").await;
+    let words = "upgrade 1.1.0 waits: this node's chain has to have the height 42";
+    node.until_logged(words).await;
+    assert!(node.ask(&["status"]).contains(words));
+    assert!(node.page("/health").contains("the height 42"));
     assert_eq!(node.commands(NET), 0);
     fs::write(height.path(), "42\n").expect("written");
     wait::until_true("the upgrade", || node.running(NET) == "1.1.0").await;
@@ -59,7 +62,8 @@ async fn a9_a_height_and_another_action_are_waited_for() {
     ground
         .publish(&ground.upgrade(0..3, NET, ("1.2.0", &hash), condition))
         .await;
-    node.until_logged("waits: Condition(After").await;
+    node.until_logged("waits: this node has to have done the action")
+        .await;
     let condition: &[&[&str]] = &[&["condition", "after", &done]];
     ground
         .publish(&ground.upgrade(0..3, NET, ("1.2.0", &hash), condition))

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) crash: Option<String>,
     /// More for the top of the configuration.
     pub(crate) top: String,
+    /// For how long a download is tried.
+    pub(crate) fetch_within: String,
     /// More for the networks' tables.
     pub(crate) more: String,
     /// More for what an upgrade is.
@@ -42,6 +44,7 @@ impl Plan {
             template: ground.files.url("/node/{version}"),
             crash: None,
             top: String::new(),
+            fetch_within: "2s".to_owned(),
             more: String::new(),
             upgrade: String::new(),
         }
@@ -221,8 +224,8 @@ fn config(plan: &Plan, home: &Path) -> String {
     let home_text = home.display();
     let mut text = format!(
         "data_dir = \"{home_text}/data\"\nkey_file = \"{home_text}/key\"\nrelays = {:?}\nlisten = \"127.0.0.1:0\"\n\
-         check_every = \"100ms\"\nsettle = \"0s\"\n{}\n[download]\nallow_http = true\nwithin = \"2s\"\n",
-        plan.relays, plan.top
+         check_every = \"100ms\"\nsettle = \"0s\"\n{}\n[download]\nallow_http = true\nwithin = \"{}\"\n",
+        plan.relays, plan.top, plan.fetch_within
     );
     for network in &plan.networks {
         let folder = home.join(network);

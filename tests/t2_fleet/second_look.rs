@@ -67,6 +67,25 @@ async fn a3_what_is_called_off_while_its_file_comes_is_not_done() {
 }
 
 #[tokio::test]
+async fn a4_a_file_that_does_not_come_is_not_tried_for_once_something_else_is_agreed_on() {
+    let ground = Ground::new(1, &[NET]).await;
+    let mut plan = Plan::of(&ground, "node-0", &[NET]);
+    plan.fetch_within = "24h".to_owned();
+    let node = Node::start(plan);
+    let missing = "ab".repeat(32);
+    let votes = ground.upgrade(0..3, NET, ("1.1.0", &missing), &[]);
+    ground.publish(&votes).await;
+    node.until_logged("fetching again soon").await;
+    let good = ground.offer("1.2.0");
+    let votes = ground.upgrade(0..3, NET, ("1.2.0", &good), &[]);
+    ground.publish(&votes).await;
+    let relay = &ground.relays[0];
+    ground.reports(relay, (NET, "1.2.0"), &["node-0"]).await;
+    assert_eq!(node.running(NET), "1.2.0");
+    ground.reports(relay, (NET, "1.1.0"), &[]).await;
+}
+
+#[tokio::test]
 async fn a2_what_was_begun_is_not_done_when_it_was_called_off_while_the_agent_was_away() {
     let ground = Ground::new(1, &[NET]).await;
     let cable = Cable::to(ground.relays[0].address()).await;
@@ -110,7 +129,7 @@ async fn a7_a_rollout_that_was_interrupted_looks_how_the_others_fared() {
     let reports = ground.reports(relay, (NET, "1.1.0"), &["node-1"]).await;
     assert_eq!(reports[0].status, "failure");
     node.restart();
-    node.until_logged("waits: Success").await;
+    node.until_logged("nodes before it have succeeded").await;
     assert_eq!((node.running(NET).as_str(), node.commands(NET)), (FIRST, 0));
 }
 

@@ -297,7 +297,7 @@ async fn a7_a_rollout_stops_where_those_before_failed() {
     let rest = ground.upgrade(0..3, NET, ("1.1.0", &hash), &[&["rollout", "100"]]);
     ground.publish(&rest).await;
     for node in nodes.iter().filter(|node| !first.contains(&node.id())) {
-        node.until_logged("waits: Success").await;
+        node.until_logged("nodes before it have succeeded").await;
         assert_eq!(node.commands(NET), 0);
     }
 }

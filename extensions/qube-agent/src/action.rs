@@ -23,12 +23,13 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use trellis_qube_protocol::{Action, Digest};
 use url::Url;
 
 /// How long after a failed fetch it is tried again, at first and at most.
-const FETCH_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+pub(crate) const FETCH_AGAIN: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How long one try may take in any case.
 const ONE_FETCH: Duration = Duration::from_secs(60);
@@ -42,8 +43,8 @@ pub(crate) struct Tools<'a> {
     /// The network's folder.
     pub(crate) folder: &'a Path,
     pub(crate) downloader: &'a Downloader,
-    /// For how long a fetch is tried.
-    pub(crate) fetch_within: Duration,
+    /// Until when a fetch that has failed is tried again.
+    pub(crate) fetch_until: Instant,
     pub(crate) clock: &'a Clock,
     pub(crate) stop: &'a Stop,
 }
@@ -55,6 +56,8 @@ pub(crate) enum Halt {
     Failed(String),
     /// Nobody knows whether it has; nothing more is done. Why, for the report.
     Unknown(String),
+    /// The file did not come this time; another try may go better. Why, for the log.
+    Again(String),
     /// The agent was asked to stop; it goes on after the next start.
     Stopped,
     /// The agent cannot keep its own books.
@@ -93,7 +96,7 @@ struct Source<'a> {
     early: Option<&'a Path>,
 }
 
-/// Fetches what a task takes and does nothing else of it. Why it failed is in the journal as well.
+/// Tries once to fetch what a task takes, and does nothing else of it. Why it failed for good is in the journal as well.
 pub(crate) async fn fetch(
     tools: &Tools<'_>,
     task: &Task,
@@ -326,7 +329,8 @@ impl Run<'_> {
         outcome
     }
 
-    /// Stages the new file: the early copy, or the file from its source, tried again while that may help.
+    /// Stages the new file: the early copy, or the file from its source. It is for the node to try again while that may help: it
+    /// hears between two tries whether the file is still wanted.
     async fn fetch(&self, change: &Change<'_>) -> Result<Digest, Halt> {
         let staged = change.placement.staged();
         let source = &change.urls;
@@ -341,33 +345,25 @@ impl Run<'_> {
                 None => disk("cannot remove the copy", crate::durable::remove(early))?,
             }
         }
-        let deadline = Instant::now() + self.tools.fetch_within;
-        let (mut wait, longest) = FETCH_AGAIN;
-        loop {
-            let fetch = self.tools.downloader.fetch(
-                &source.url,
-                &staged,
-                change.max_bytes,
-                source.expected.as_ref(),
-            );
-            let until = deadline.max(Instant::now() + ONE_FETCH);
-            let error = tokio::select! {
-                () = self.tools.stop.asked() => return Err(Halt::Stopped),
-                fetched = timeout_at(until, fetch) => match fetched {
-                    Ok(Ok(hash)) => return Ok(hash),
-                    Ok(Err(error)) => error,
-                    Err(_) => return Err(Halt::Failed("the file did not come in time".to_owned())),
-                },
-            };
-            if !error.is_passing() || Instant::now() + wait > deadline {
-                return Err(Halt::Failed(error.to_string()));
-            }
-            tracing::info!(task = self.task.name(), %error, "fetching again soon");
-            tokio::select! {
-                () = self.tools.stop.asked() => return Err(Halt::Stopped),
-                () = sleep(wait) => {}
-            }
-            wait = (wait * 2).min(longest);
+        let deadline = self.tools.fetch_until;
+        let fetch = self.tools.downloader.fetch(
+            &source.url,
+            &staged,
+            change.max_bytes,
+            source.expected.as_ref(),
+        );
+        let until = deadline.max(Instant::now() + ONE_FETCH);
+        let error = tokio::select! {
+            () = self.tools.stop.asked() => return Err(Halt::Stopped),
+            fetched = timeout_at(until, fetch) => match fetched {
+                Ok(Ok(hash)) => return Ok(hash),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(Halt::Failed("the file did not come in time".to_owned())),
+            },
+        };
+        match error.is_passing() && Instant::now() < deadline {
+            true => Err(Halt::Again(error.to_string())),
+            false => Err(Halt::Failed(error.to_string())),
         }
     }
 

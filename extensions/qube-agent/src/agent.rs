@@ -19,7 +19,8 @@ use trellis_qube_client::Relays;
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
-    make_private_folder(&config).context("data_dir")?;
+    make_private_folder(&config)
+        .with_context(|| format!("data_dir {}", config.data_dir.display()))?;
     let _lock = Lock::take(&config.data_dir)?;
     let keys = secret::load(&config.key_file)?;
     let downloader = Downloader::new(&config.download)?;
@@ -48,7 +49,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let server = match config.listen {
         Some(address) => {
-            let (bound, handle) = pages.serve(address).context("listen")?;
+            let (bound, handle) = pages
+                .serve(address)
+                .with_context(|| format!("listen {address}"))?;
             tracing::info!("health and metrics on http://{bound}");
             Some(handle)
         }

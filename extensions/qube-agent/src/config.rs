@@ -6,6 +6,7 @@
 mod amounts;
 mod check;
 mod error;
+mod reality;
 
 pub(crate) use amounts::{Bytes, Span};
 pub(crate) use error::ConfigError;
@@ -165,7 +166,8 @@ impl Config {
         Ok(config)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    /// What a text that is to be that file would be.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let config: Config = toml::from_str(text).map_err(|source| ConfigError::Toml {
             file: path.to_owned(),
             source: Box::new(source),
@@ -177,6 +179,11 @@ impl Config {
                 problem,
             }),
         }
+    }
+
+    /// What the configuration names and this machine does not have, as far as this user sees.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        reality::missing(self)
     }
 
     /// Where a network's state is kept.

@@ -7,6 +7,7 @@
 mod action;
 mod agent;
 mod arguments;
+mod awaited;
 mod blocking;
 mod clock;
 mod config;
@@ -73,6 +74,8 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             let config = Config::load(&config)?;
             secret::load(&config.key_file)?;
             download::Downloader::new(&config.download)?;
+            let missing = config.missing();
+            anyhow::ensure!(missing.is_empty(), "{}", missing.join("\n            "));
             say("good")?;
         }
         Command::Status { config, json } => {
@@ -80,7 +83,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             let status = status::Status::read(&config);
             match json {
                 true => say(&serde_json::to_string_pretty(&status)?)?,
-                false => say(status.table().trim_end())?,
+                false => say(status.table(clock::Clock::system().now_s()).trim_end())?,
             }
         }
         Command::Migrate { from, to } => {
@@ -104,7 +107,11 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
 const THREADS: usize = 4;
 
 fn say(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
+    match writeln!(io::stdout(), "{text}") {
+        // Who reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 fn log_to_stderr() {

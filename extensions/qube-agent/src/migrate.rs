@@ -3,6 +3,7 @@
 //! Invariants: the Go client's files are read and never changed; nothing that is there already is overwritten. What only
 //! the node's owner knows (where the program is, how it is restarted) stands in the new file as comments.
 
+use crate::config::Config;
 use crate::durable;
 use crate::history::History;
 use crate::secret;
@@ -96,13 +97,16 @@ pub(crate) fn migrate(from: &Path, to: &Path) -> anyhow::Result<Migrated> {
             path.display()
         );
     }
+    let text = new_config(&old, &data, &key);
+    Config::parse(&config, &text)
+        .context("this would not be a configuration; nothing was changed")?;
     let folder = data.join("networks").join(old.network.as_str());
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let count = done.len();
     History::open(&folder)?.import(done)?;
     let nsec = keys.secret_key().to_bech32().context("the key")?;
     durable::replace(&key, format!("{nsec}\n").as_bytes())?;
-    durable::replace(&config, new_config(&old, &data, &key).as_bytes())?;
+    durable::replace(&config, text.as_bytes())?;
     Ok(Migrated {
         folder: to,
         config,
@@ -218,7 +222,6 @@ const TO_FILL_IN: &str = r#"
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -310,6 +313,19 @@ entries:
             done: 0,
         };
         assert!(!in_place.moves().contains("agent.toml /etc"), "it is there");
+    }
+
+    #[test]
+    fn a2_what_would_be_no_configuration_is_not_made() {
+        let (from, _) = old();
+        let to = tempfile::tempdir().expect("a folder");
+        let wrong = CONFIG.replace("quorum: 2", "quorum: 5");
+        fs::write(from.path().join("config.yaml"), wrong).expect("written");
+        let refused = migrate(from.path(), to.path()).err();
+        let refused = refused.map(|error| format!("{error:#}"));
+        assert!(refused.is_some_and(|text| text.contains("allowed: 1 to 2")));
+        let left = fs::read_dir(to.path()).expect("the folder").count();
+        assert_eq!(left, 0, "nothing was changed");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod doing;
 mod facts;
 mod hearing;
 
+use crate::awaited;
 use crate::clock::Clock;
 use crate::config::{Config, Network};
 use crate::delivery::Shared;
@@ -78,6 +79,8 @@ pub(crate) struct Node {
     unreadable: BTreeSet<nostr::event::EventId>,
     /// What was said in the log, so that it is said once.
     told: Option<String>,
+    /// What is told to be awaited; nothing was told yet where there is none.
+    awaited: Option<Option<String>>,
 }
 
 impl Node {
@@ -119,6 +122,7 @@ impl Node {
             wake: None,
             unreadable: BTreeSet::new(),
             told: None,
+            awaited: None,
         })
     }
 
@@ -186,7 +190,11 @@ impl Node {
             () = stop.asked() => return Ok(true),
             known = self.facts(&state) => known,
         };
-        match decide(&state, &known.as_facts(&self.network), now_s) {
+        let decision = decide(&state, &known.as_facts(&self.network), now_s);
+        if !matches!(decision, Decision::Wait { .. }) {
+            self.await_openly(None)?;
+        }
+        match decision {
             Decision::Nothing => {
                 self.settling = None;
                 Ok(true)
@@ -201,7 +209,10 @@ impl Node {
                     let left_s = until_s.saturating_sub(now_s).min(MAX_SLEEP_S);
                     Instant::now() + Duration::from_secs(left_s)
                 });
-                self.tell(format!("{} waits: {reason:?}", action.directive.version));
+                let (kind, version) = (action.directive.action.kind(), &action.directive.version);
+                let waits = format!("{kind} {version} waits: {}", awaited::words(&reason));
+                self.await_openly(Some(&waits))?;
+                self.tell(waits);
                 // Without a hash the file may still change at its address, and all nodes are to have the same.
                 if let (WaitReason::Deadline(_), Some(task)) =
                     (&reason, Task::of(&action, action.genesis_hash, now_s))
@@ -267,6 +278,16 @@ impl Node {
             self.wake = Some(ripe);
         }
         is_settled
+    }
+
+    /// Has `/health` and `status` tell what is awaited.
+    fn await_openly(&mut self, words: Option<&str>) -> io::Result<()> {
+        if self.awaited.as_ref().map(Option::as_deref) != Some(words) {
+            awaited::keep(&self.folder, words)?;
+            self.around.watch.waits(&self.network.id, words);
+            self.awaited = Some(words.map(str::to_owned));
+        }
+        Ok(())
     }
 
     /// Says something in the log, unless it was the last that was said.

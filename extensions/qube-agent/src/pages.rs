@@ -2,7 +2,7 @@
 
 use crate::delivery::Shared;
 use crate::upkeep::Histories;
-use crate::watch::{Standing, Watch};
+use crate::watch::{Answer, Standing, Watch};
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -25,11 +25,16 @@ pub(crate) struct Pages {
 
 #[derive(Serialize)]
 struct Health {
-    /// `ok` with a relay, `disconnected` without any, `stopped` where a network is.
+    /// `ok` with a relay that has told what is signed, `unanswered` where none that is connected has, `disconnected` without any,
+    /// `stopped` where a network is.
     status: &'static str,
     version: &'static str,
     dry_run: bool,
+    /// Whether each is connected.
     relays: BTreeMap<Url, bool>,
+    /// Relays that are connected and have not told what is signed, with what they say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    silent: BTreeMap<Url, String>,
     networks: BTreeMap<NetworkId, NetworkHealth>,
 }
 
@@ -79,6 +84,8 @@ impl Pages {
     fn health(&self) -> Health {
         let relays = self.refresh();
         let is_connected = relays.values().any(|connected| *connected);
+        let silent = silent(&relays, &self.watch.all_answers());
+        let connected = relays.values().filter(|connected| **connected).count();
         let histories = self.histories.all();
         let standings = self.watch.standings();
         let is_stopped = standings.values().any(|it| it.stopped.is_some());
@@ -96,14 +103,30 @@ impl Pages {
             status: match (is_connected, is_stopped) {
                 (_, true) => "stopped",
                 (false, _) => "disconnected",
+                (true, _) if silent.len() == connected => "unanswered",
                 (true, _) => "ok",
             },
             version: env!("CARGO_PKG_VERSION"),
             dry_run: self.dry_run,
             relays,
+            silent,
             networks: standings.into_iter().map(of).collect(),
         }
     }
+}
+
+/// The relays that are connected and have not told what is signed, with what they say.
+fn silent(relays: &BTreeMap<Url, bool>, answers: &BTreeMap<Url, Answer>) -> BTreeMap<Url, String> {
+    let connected = relays.iter().filter(|(_, connected)| **connected);
+    let silent = connected.filter_map(|(relay, _)| {
+        let says = match answers.get(relay) {
+            Some(Answer::Told) => return None,
+            Some(Answer::Refused(message)) => message.clone(),
+            None => "no answer yet".to_owned(),
+        };
+        Some((relay.clone(), says))
+    });
+    silent.collect()
 }
 
 async fn health(pages: web::Data<Pages>) -> HttpResponse {
@@ -120,4 +143,28 @@ async fn metrics(pages: web::Data<Pages>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(pages.watch.page())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a1_a_relay_that_is_connected_and_tells_nothing_is_named() {
+        let [told, refuses, mute, gone] = ["told", "refuses", "mute", "gone"]
+            .map(|name| Url::parse(&format!("wss://{name}.example")).expect("a URL"));
+        let relays = [
+            (&told, true),
+            (&refuses, true),
+            (&mute, true),
+            (&gone, false),
+        ];
+        let relays = relays.map(|(url, connected)| (url.clone(), connected));
+        let refused = Answer::Refused("auth-required: who are you".to_owned());
+        let answers = BTreeMap::from([(told, Answer::Told), (refuses.clone(), refused)]);
+        let silent = silent(&BTreeMap::from(relays), &answers);
+        assert_eq!(silent[&refuses], "auth-required: who are you");
+        assert_eq!(silent[&mute], "no answer yet");
+        assert_eq!(silent.len(), 2);
+    }
 }

@@ -1,5 +1,6 @@
 //! `qube-agent status`: what the agent keeps, read from its files, whether it runs or not.
 
+use crate::awaited;
 use crate::config::{Config, Network};
 use crate::history::History;
 use crate::journal::{Line, Mark, read_lines};
@@ -21,6 +22,8 @@ struct NetworkStatus {
     node_id: String,
     version: Option<String>,
     unfinished: Option<String>,
+    /// What the newest action with a quorum waits for, by the agent's last look.
+    waits: Option<String>,
     /// What is wrong with its files, for which the agent does nothing for it.
     problem: Option<String>,
     history: Vec<Ended>,
@@ -51,7 +54,7 @@ impl Status {
     }
 
     /// For people.
-    pub(crate) fn table(&self) -> String {
+    pub(crate) fn table(&self, now_s: u64) -> String {
         let mut text = String::new();
         let running = if self.running { "runs" } else { "does not run" };
         let _written = writeln!(text, "The agent {running}.");
@@ -68,12 +71,15 @@ impl Status {
             if let Some(step) = &network.unfinished {
                 let _written = writeln!(text, "  unfinished: {step}");
             }
+            if let Some(waits) = &network.waits {
+                let _written = writeln!(text, "  {waits}");
+            }
             for ended in &network.history {
                 let error = ended.error.as_deref().unwrap_or_default();
                 let _written = writeln!(
                     text,
                     "  {:<12} {:<8} {:<16} {:<8} {}{error}",
-                    ended.action_at,
+                    ago(ended.action_at, now_s),
                     ended.action,
                     ended.version,
                     ended.outcome,
@@ -120,9 +126,20 @@ impl NetworkStatus {
             node_id: network.node_id.to_string(),
             version: version.map(ToString::to_string),
             unfinished: lines.ok().as_deref().and_then(unfinished),
+            waits: awaited::read(&folder),
             problem,
             history: ended,
         }
+    }
+}
+
+/// How long ago, in one unit.
+fn ago(at_s: u64, now_s: u64) -> String {
+    match now_s.saturating_sub(at_s) {
+        seconds @ 0..120 => format!("{seconds}s ago"),
+        seconds @ 120..7_200 => format!("{}m ago", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{}h ago", seconds / 3_600),
+        seconds => format!("{}d ago", seconds / 86_400),
     }
 }
 

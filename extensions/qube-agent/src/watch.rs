@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trellis_qube_protocol::{ActionKind, NetworkId, NetworkState};
+use url::Url;
 
 const METADATA: Metadata<'static> = Metadata::new("qube_agent", Level::INFO, None);
 
@@ -66,6 +67,16 @@ pub(crate) struct Watch {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     networks: Arc<Mutex<BTreeMap<NetworkId, Standing>>>,
+    answers: Arc<Mutex<BTreeMap<Url, Answer>>>,
+}
+
+/// What a relay answers to the question for what is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// All it has.
+    Told,
+    /// Nothing, for this reason.
+    Refused(String),
 }
 
 /// How a network stands, for `/health`.
@@ -75,6 +86,9 @@ pub(crate) struct Standing {
     pub(crate) current: Option<String>,
     /// Whether an action is carried out now.
     pub(crate) running: bool,
+    /// What the newest action with a quorum waits for on this node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<String>,
     /// How the last action of this process ended.
     pub(crate) last: Option<String>,
     /// Versions for which votes name different hashes.
@@ -98,6 +112,7 @@ impl Watch {
             handle: recorder.handle(),
             recorder: Arc::new(recorder),
             networks: Arc::default(),
+            answers: Arc::default(),
         }
     }
 
@@ -132,6 +147,27 @@ impl Watch {
         let standing = networks.entry(network.clone()).or_default();
         standing.current = current;
         standing.conflicts = state.conflicts.len();
+    }
+
+    /// What is awaited, or nothing.
+    pub(crate) fn waits(&self, network: &NetworkId, words: Option<&str>) {
+        let mut networks = self.lock();
+        networks.entry(network.clone()).or_default().waits = words.map(str::to_owned);
+    }
+
+    /// A relay has told what it has; or why it does not; or is gone.
+    pub(crate) fn answers(&self, relay: Url, answer: Option<Answer>) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Some(answer) => answers.insert(relay, answer),
+            None => answers.remove(&relay),
+        };
+    }
+
+    /// What each relay answers that has answered anything.
+    pub(crate) fn all_answers(&self) -> BTreeMap<Url, Answer> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.clone()
     }
 
     /// An action begins; it runs until what is returned is dropped.

@@ -9,13 +9,16 @@ use nostr_sdk::pool::{RelayNotification, RelayStatus};
 use nostr_sdk::{ClientMessage, Filter, RelayMessage, SubscriptionId, Timestamp};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 /// Pages asked of one relay at most.
 const PAGES: usize = 1000;
+/// How often a connection that is awaited is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Relays give at least so many events at a time.
 const SMALLEST_PAGE: usize = 100;
 
@@ -113,8 +116,7 @@ async fn ask(
     until: Instant,
     take: &(impl Fn(nostr::event::Event) + Sync),
 ) -> Result<(), String> {
-    let patience = until.saturating_duration_since(Instant::now());
-    line.relay.wait_for_connection(patience).await;
+    reach(line, until).await?;
     let mut filter = filter.clone();
     let mut known: Option<(u64, BTreeSet<nostr_sdk::EventId>)> = None;
     let mut largest = 0;
@@ -157,6 +159,23 @@ async fn ask(
     Err(format!("there was no end after {PAGES} pages"))
 }
 
+/// Waits for the connection, and no longer than until an attempt has failed: who is refused now is tried again in the background.
+async fn reach(line: &Line, until: Instant) -> Result<(), String> {
+    let reached = loop {
+        match line.relay.status() {
+            RelayStatus::Connected => break Ok(()),
+            RelayStatus::Disconnected if line.relay.stats().attempts() > 0 => {
+                break Err("it cannot be reached");
+            }
+            RelayStatus::Terminated | RelayStatus::Banned => break Err("the connection ended"),
+            _ if Instant::now() >= until => break Err("no connection in time"),
+            _ => sleep(LOOK_EVERY).await,
+        }
+    };
+    line.given_up.store(reached.is_err(), Ordering::Relaxed);
+    reached.map_err(str::to_owned)
+}
+
 fn more_in(second: u64) -> String {
     format!(
         "it has more events of the second {second} than it gives at a time; those and older ones are missing"
@@ -178,10 +197,11 @@ async fn page(
         .send_msg(request())
         .map_err(|error| error.to_string())?;
     let mut page = Page::default();
+    let mut refused: Option<String> = None;
     loop {
         let heard = timeout_at(until, notifications.recv())
             .await
-            .map_err(|_| "no answer in time".to_owned())?
+            .map_err(|_| refused.clone().unwrap_or("no answer in time".to_owned()))?
             .map_err(|error| error.to_string())?;
         match heard {
             RelayNotification::Message { message } => match message {
@@ -201,8 +221,14 @@ async fn page(
                 RelayMessage::Closed {
                     subscription_id,
                     message,
-                } if *subscription_id == id && !message.starts_with("auth-required:") => {
-                    return Err(message.into_owned());
+                } if *subscription_id == id => {
+                    if !message.starts_with("auth-required:") {
+                        return Err(message.into_owned());
+                    }
+                    if !line.logs_in {
+                        return Err(format!("{message}; this command does not log in"));
+                    }
+                    refused = Some(message.into_owned());
                 }
                 _ => {}
             },

@@ -40,6 +40,13 @@ pub enum Received {
         /// The relay.
         relay: Url,
     },
+    /// This relay does not tell what it has, for now; it is asked again.
+    Refused {
+        /// The relay.
+        relay: Url,
+        /// What it said.
+        message: String,
+    },
     /// The connection to this relay ended; it is made again.
     Lost {
         /// The relay.
@@ -146,6 +153,7 @@ impl Follower {
                 Ok(Ok(notification)) => notification,
             };
             let relay = self.line.url.clone();
+            let mut is_over = false;
             let heard = match notification {
                 RelayNotification::Message { message } => match message {
                     RelayMessage::Event {
@@ -168,12 +176,13 @@ impl Follower {
                         subscription_id,
                         message,
                     } if *subscription_id == self.id => {
-                        if !message.starts_with("auth-required:") {
-                            return Over::Refused;
-                        }
+                        is_over = !message.starts_with("auth-required:");
                         // Who is known soon is told what is refused to a stranger; the answer to the challenge is on its way.
                         again = again.min(Instant::now() + AFTER_CLOSED);
-                        continue;
+                        Received::Refused {
+                            relay,
+                            message: message.into_owned(),
+                        }
                     }
                     _ => continue,
                 },
@@ -186,6 +195,9 @@ impl Follower {
             };
             if self.sender.send(heard).await.is_err() {
                 return Over::Done;
+            }
+            if is_over {
+                return Over::Refused;
             }
         }
     }

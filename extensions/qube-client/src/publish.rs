@@ -6,6 +6,7 @@
 use crate::crossing;
 use crate::relays::{Line, Relays};
 use futures_util::future::join_all;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -69,7 +70,7 @@ impl Relays {
     }
 
     /// Offers the event to all relays at once, to each until it has an answer that is final or `retry.within` is over; in the order
-    /// of [`Relays::urls`].
+    /// of [`Relays::urls`]. A relay that a question was given up for, and that is still away, is tried once.
     pub async fn publish_until_ok(
         &self,
         event: &nostr::event::Event,
@@ -80,7 +81,8 @@ impl Relays {
             let mut wait = retry.first;
             loop {
                 let delivery = offer(line, event).await;
-                if delivery.is_final() || Instant::now() + wait > end {
+                let is_away = line.given_up.load(Ordering::Relaxed) && !line.relay.is_connected();
+                if delivery.is_final() || is_away || Instant::now() + wait > end {
                     return (line.url.clone(), delivery);
                 }
                 sleep(wait).await;

@@ -3,6 +3,8 @@
 //! Nothing here waits for a relay: a relay that cannot be reached now is tried again in the background.
 
 use nostr_sdk::{Client, Keys, Relay, RelayOptions};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use url::Url;
 
@@ -23,6 +25,10 @@ pub struct Relays {
 pub(crate) struct Line {
     pub(crate) url: Url,
     pub(crate) relay: Relay,
+    /// Whether it is told who asks, where it wants to know.
+    pub(crate) logs_in: bool,
+    /// Whether the last question was given up for want of a connection.
+    pub(crate) given_up: Arc<AtomicBool>,
 }
 
 /// Why there is no client.
@@ -81,12 +87,23 @@ impl Relays {
             relays.push(Line {
                 url: url.clone(),
                 relay: relay.map_err(|error| wrong(&error))?,
+                logs_in: keys.is_some(),
+                given_up: Arc::default(),
             });
         }
         for line in &relays {
             line.relay.connect();
         }
         Ok(Relays { client, relays })
+    }
+
+    /// The same connections without those to these addresses.
+    pub fn without(&self, urls: &[Url]) -> Relays {
+        let left = self.relays.iter().filter(|line| !urls.contains(&line.url));
+        Relays {
+            client: self.client.clone(),
+            relays: left.cloned().collect(),
+        }
     }
 
     /// The addresses, in the order in which they were given.

@@ -190,3 +190,38 @@ async fn a1_wrong_addresses_are_refused_with_a_reason() {
     let wrong = wrong.err().map(|error| error.to_string());
     assert!(wrong.is_some_and(|text| text.contains("wss://")));
 }
+
+#[tokio::test]
+async fn a1_who_refuses_the_connection_is_not_waited_for() {
+    let long = Duration::from_secs(86_400);
+    let relays = Relays::connect(&[nobody()], None).await.expect("a client");
+    let filter = json!({"kinds": [1]});
+    let asked = relays.fetch(&filter, long);
+    let fetched = tokio::time::timeout(Duration::from_secs(300), asked).await;
+    let fetched = fetched.expect("an answer long before");
+    assert_eq!(fetched.failed[0].1, "it cannot be reached");
+    let retry = Retry {
+        within: long,
+        ..Retry::default()
+    };
+    let note = signed(&Author::new(1), "hello");
+    let offered = relays.publish_until_ok(&note, retry);
+    let offered = tokio::time::timeout(Duration::from_secs(300), offered).await;
+    assert!(!offered.expect("an answer long before")[0].1.is_final());
+    let left = relays.without(&[fetched.failed[0].0.clone()]);
+    assert_eq!(left.urls().count(), 0);
+}
+
+#[tokio::test]
+async fn a1_a_relay_that_wants_to_know_who_asks_is_told_of() {
+    let setup = TestRelay::setup().config("[auth]\nrequired = true");
+    let relay = setup.start().await;
+    let relays = connect(&[url(&relay.url())], None).await;
+    let fetched = relays.fetch(&json!({"kinds": [1]}), PATIENCE).await;
+    let problem = &fetched.failed[0].1;
+    assert!(problem.contains("does not log in"), "{problem}");
+    let mut subscription = relays.subscribe(&json!({"kinds": [1]})).expect("a filter");
+    let heard = tokio::time::timeout(PATIENCE, subscription.next()).await;
+    let heard = heard.expect("in time");
+    assert!(matches!(heard, Some(Received::Refused { .. })), "{heard:?}");
+}

@@ -8,13 +8,15 @@ use crate::table::harmless;
 use anyhow::bail;
 use nostr::event::Event;
 use nostr::key::Keys;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_qube_client::Relays;
 use trellis_qube_protocol::{
-    ADDRESS, Ack, Fields, KIND_ACK, KIND_SIGNAL, Ledger, MAX_AHEAD_S, NetworkId, NetworkState,
-    Pubkey, Signal, verified,
+    ADDRESS, Ack, ActionKey, ActionKind, Fields, KIND_ACK, KIND_SIGNAL, Ledger, NetworkId,
+    NetworkState, Pubkey, Signal, Version, verified,
 };
+use url::Url;
 
 /// Begins to connect to the relays; with keys, AUTH is answered.
 pub(crate) async fn connect(settings: &Settings, keys: Option<&Keys>) -> anyhow::Result<Relays> {
@@ -65,6 +67,8 @@ pub(crate) async fn ledger_now(settings: &Settings) -> anyhow::Result<Ledger> {
 /// All that relays and routes have; at least one relay has to answer.
 pub(crate) async fn ledger(settings: &Settings, relays: &Relays) -> anyhow::Result<Ledger> {
     let mut ledger = Ledger::new(settings.networks.clone(), settings.scope);
+    // Who does not tell the one does not cost the time for the other as well.
+    let mut relays = relays.clone();
     for filter in filters(settings) {
         // Anybody may sign reports: what counts is kept, and nothing else.
         let keep = |event: Event| {
@@ -77,6 +81,8 @@ pub(crate) async fn ledger(settings: &Settings, relays: &Relays) -> anyhow::Resu
         if fetched.answered.is_empty() {
             bail!("no relay answered");
         }
+        let failed: Vec<Url> = fetched.failed.into_iter().map(|(url, _)| url).collect();
+        relays = relays.without(&failed);
     }
     for event in retained(settings).await {
         take(&mut ledger, &event);
@@ -110,14 +116,56 @@ pub(crate) fn take(ledger: &mut Ledger, event: &Event) -> bool {
     }
 }
 
-/// A network now. The clocks of those who sign may be a little ahead of this one: what they have signed counts already.
+/// A network now, as nodes and relays see it: what is dated ahead counts when its time has come.
 pub(crate) fn state(ledger: &Ledger, id: &NetworkId) -> Option<NetworkState> {
-    let now_s = now_s();
-    let ahead = |created_at: &u64| *created_at <= now_s.saturating_add(MAX_AHEAD_S);
-    let signed = ledger
-        .signals(id)
-        .into_iter()
-        .map(|signal| signal.created_at)
-        .find(ahead);
-    ledger.network(id, now_s.max(signed.unwrap_or(0)))
+    ledger.network(id, now_s())
+}
+
+/// A directive that is dated ahead.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Ahead {
+    pub(crate) developer: Pubkey,
+    pub(crate) key: ActionKey,
+    pub(crate) action: ActionKind,
+    pub(crate) version: Version,
+    /// From when on it counts. Unix seconds.
+    pub(crate) counts_from: u64,
+}
+
+impl Ahead {
+    /// For people.
+    pub(crate) fn words(&self, now_s: u64) -> String {
+        let (developer, key) = (self.developer.to_string(), self.key.short());
+        let (kind, version) = (self.action, self.version.tagged());
+        format!(
+            "{}'s vote for {key} ({kind} {version}) is {}",
+            &developer[..8],
+            dated_ahead(self.counts_from, now_s)
+        )
+    }
+}
+
+/// What is signed for a network and dated ahead, newest first.
+pub(crate) fn ahead(ledger: &Ledger, id: &NetworkId, now_s: u64) -> Vec<Ahead> {
+    let signals = ledger.signals(id).into_iter();
+    let ahead = signals.filter(|signal| signal.created_at > now_s);
+    ahead
+        .map(|signal| Ahead {
+            developer: signal.developer,
+            key: signal.key(),
+            action: signal.directive.action.kind(),
+            version: signal.directive.version.clone(),
+            counts_from: signal.created_at,
+        })
+        .collect()
+}
+
+/// The same words wherever a date ahead is told.
+pub(crate) fn dated_ahead(at_s: u64, now_s: u64) -> String {
+    let ahead_s = at_s.saturating_sub(now_s);
+    let ahead = match ahead_s {
+        0..120 => format!("{ahead_s} s"),
+        _ => format!("{} min", ahead_s / 60),
+    };
+    format!("dated {ahead} ahead, counts from {at_s}")
 }

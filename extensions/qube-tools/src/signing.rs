@@ -3,9 +3,9 @@
 use crate::keyfile;
 use crate::out::{line, progress};
 use crate::passphrase::Source;
-use crate::reading::take;
+use crate::reading::{Ahead, ahead, dated_ahead, take};
 use crate::settings::{Settings, default_folder, misuse};
-use crate::span::Moment;
+use crate::span::{Moment, now_s};
 use crate::table::harmless;
 use anyhow::{Context as _, bail};
 use nostr::event::{Event, EventBuilder, FinalizeEvent as _, Kind, Tag};
@@ -14,10 +14,11 @@ use nostr::types::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 use trellis_qube_client::{Delivery, Relays, Retry};
 use trellis_qube_protocol::{
-    Action, ActionKey, ActionKind, ActionStatus, Conflict, Directive, Fields, KIND_SIGNAL, Ledger,
-    Network, Pubkey, Signal, tags,
+    Action, ActionKey, ActionKind, ActionStatus, Conflict, Digest, Directive, Fields, KIND_SIGNAL,
+    Ledger, Network, Options, Pubkey, Signal, tags,
 };
 
 /// Whose key signs.
@@ -53,15 +54,48 @@ pub(crate) struct Preview {
     pub(crate) quorum: usize,
     pub(crate) status: ActionStatus,
     pub(crate) conflicts: Vec<Conflict>,
+    /// Genesis hashes that votes for this reboot name, and how many name each, where they are several.
+    pub(crate) genesis_hashes: BTreeMap<Digest, usize>,
+    /// From when on it counts, where that is ahead: it has to come after what this developer has signed. Unix seconds.
+    pub(crate) counts_from: Option<u64>,
+    /// Others' directives that are dated ahead.
+    pub(crate) ahead: Vec<Ahead>,
     /// Deadlines ahead of others who vote for the same reboot, and how many vote for each: other keys, so no agreement.
     pub(crate) other_deadlines: BTreeMap<u64, usize>,
 }
 
 impl Preview {
-    /// Whether votes for its version name different hashes.
-    pub(crate) fn is_in_conflict(&self) -> bool {
+    /// Refuses a vote that makes no agreement but a conflict, unless that is wanted.
+    pub(crate) fn check_conflict(&self, despite_conflict: bool) -> anyhow::Result<()> {
         let version = &self.directive.version;
-        self.conflicts.iter().any(|it| it.version == *version)
+        if despite_conflict {
+            Ok(())
+        } else if self.conflicts.iter().any(|it| it.version == *version) {
+            Err(misuse(
+                "votes for this version name different hashes: agree on one, or say --despite-conflict",
+            ))
+        } else if !self.genesis_hashes.is_empty() {
+            Err(misuse(
+                "votes for this reboot name different genesis hashes: agree on one, or say --despite-conflict",
+            ))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses what comes too late to count.
+    pub(crate) fn check_time(&self) -> anyhow::Result<()> {
+        let required_by = self.directive.action.required_by();
+        match (required_by, self.counts_from) {
+            (Some(at_s), Some(from_s)) if from_s >= at_s => Err(misuse(format!(
+                "your last directive is dated ahead, so this one counts from {from_s} on; the reboot is at {at_s}, which is \
+                 before that: nothing was published"
+            ))),
+            _ if self.status == ActionStatus::Expired => {
+                Err(misuse("it has expired already: nothing was published"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a deadline that was told from now on where others have voted for the same reboot with one of theirs.
@@ -104,7 +138,9 @@ pub(crate) fn sign(
             network.id
         )));
     }
-    let created_at = after_all_seen(ledger, network, &developer, now_s);
+    let created_at = after_all_signed(ledger, network, &developer, now_s);
+    let mut ahead = ahead(ledger, &network.id, now_s);
+    ahead.retain(|it| it.developer != developer);
     let newest = ledger.valid_at(&developer, &network.id, u64::MAX);
     let replaces = newest.map(Signal::key);
     let event = event(directive, keys, created_at)?;
@@ -116,6 +152,23 @@ pub(crate) fn sign(
         .network(&network.id, created_at)
         .context("the network is known")?;
     let action = state.action(&key).context("the vote is known")?;
+    let mut genesis_hashes: BTreeMap<Digest, usize> = BTreeMap::new();
+    for hash in action
+        .votes
+        .iter()
+        .filter_map(|vote| vote.options.genesis_hash)
+    {
+        *genesis_hashes.entry(hash).or_default() += 1;
+    }
+    if genesis_hashes.len() < 2 {
+        genesis_hashes.clear();
+    }
+    // What was agreed on before is a proposal again with the first vote that comes back to it.
+    let status = match action.status {
+        ActionStatus::Expired => ActionStatus::Expired,
+        _ if state.current != Some(key) => ActionStatus::Proposed,
+        status => status,
+    };
     let mut other_deadlines = BTreeMap::new();
     for other in state.actions.iter().filter(|other| other.key != key) {
         let ahead = other
@@ -138,24 +191,29 @@ pub(crate) fn sign(
         replaces: replaces.filter(|replaced| *replaced != key),
         votes: action.votes.iter().map(|vote| vote.developer).collect(),
         quorum: network.quorum,
-        status: action.status,
+        status,
         conflicts: state.conflicts,
+        genesis_hashes,
+        counts_from: Some(created_at).filter(|at_s| at_s.saturating_sub(now_s) > SOON_S),
+        ahead,
         other_deadlines,
     };
     Ok(Signed { event, preview })
 }
 
+/// A directive that is dated so little ahead waits for its time before it is published. Seconds.
+const SOON_S: u64 = 5;
+
 /// When a directive is signed: after what this developer has signed, for all networks share one address, and after what others
-/// have for this one. Within one second nothing comes before anything else.
-fn after_all_seen(ledger: &Ledger, network: &Network, developer: &Pubkey, now_s: u64) -> u64 {
-    const MOST_AHEAD_S: u64 = 60;
+/// have by now for this one: within one second nothing comes before anything else. Clocks that are ahead are not followed.
+fn after_all_signed(ledger: &Ledger, network: &Network, developer: &Pubkey, now_s: u64) -> u64 {
     let votes = ledger
         .networks()
         .filter_map(|known| ledger.valid_at(developer, &known.id, u64::MAX));
     let others = ledger.signals(&network.id).into_iter();
-    let others = others.filter(|signal| signal.created_at <= now_s.saturating_add(MOST_AHEAD_S));
-    let seen = votes.chain(others).map(|signal| signal.created_at).max();
-    seen.map_or(now_s, |seen| now_s.max(seen.saturating_add(1)))
+    let others = others.filter(|signal| signal.created_at <= now_s);
+    let last = votes.chain(others).map(|signal| signal.created_at).max();
+    last.map_or(now_s, |last| now_s.max(last.saturating_add(1)))
 }
 
 fn event(directive: &Directive, keys: &Keys, created_at: u64) -> anyhow::Result<Event> {
@@ -187,22 +245,15 @@ pub(crate) fn show(preview: &Preview) -> anyhow::Result<()> {
     }
     line(format_args!("program     sha256 {}", directive.hash))?;
     let options = &directive.options;
-    if let Some(hash) = options.genesis_hash {
-        line(format_args!("genesis     sha256 {hash}"))?;
+    match (&directive.action, options.genesis_hash) {
+        (_, Some(hash)) => line(format_args!("genesis     sha256 {hash}"))?,
+        (Action::Reboot { .. }, None) => line(
+            "genesis     no hash: nodes take what the URL gives then; --genesis-hash or --genesis FILE binds it",
+        )?,
+        (Action::Upgrade, None) => {}
     }
-    if let Some(rollout) = options.rollout {
-        let (percent, least) = (rollout.percent, rollout.min_success_percent);
-        line(format_args!(
-            "rollout     {percent} % of the nodes, while {least} % succeed"
-        ))?;
-    }
-    if let Some(version) = &options.min_version {
-        line(format_args!(
-            "from        nodes that run at least {version}"
-        ))?;
-    }
-    for condition in &options.conditions {
-        line(format_args!("condition   {condition}"))?;
+    for asked_for in asked_for(options) {
+        line(format_args!("only        {asked_for}"))?;
     }
     line(format_args!("key         {}", preview.key))?;
     line(format_args!("signed by   {}", preview.developer))?;
@@ -212,17 +263,28 @@ pub(crate) fn show(preview: &Preview) -> anyhow::Result<()> {
             replaced.short()
         ))?;
     }
+    let now_s = now_s();
+    if let Some(from_s) = preview.counts_from {
+        line(format_args!(
+            "date        {}: your last directive is dated ahead, and this one has to come after it",
+            dated_ahead(from_s, now_s)
+        ))?;
+    }
     let (votes, quorum) = (preview.votes.len(), preview.quorum);
     line(format_args!(
         "votes       {votes} of {quorum} with this one: {}",
         preview.status
     ))?;
+    for ahead in &preview.ahead {
+        line(format_args!("ahead       {}", ahead.words(now_s)))?;
+    }
     for (at_s, votes) in &preview.other_deadlines {
         line(format_args!(
             "deadline    {votes} others vote for the same at {at_s}: that does not add up with yours"
         ))?;
     }
-    if votes < quorum && directive.action.kind() == ActionKind::Reboot {
+    let is_alone = preview.other_deadlines.is_empty();
+    if votes < quorum && is_alone && directive.action.kind() == ActionKind::Reboot {
         line(format_args!("others      {}", words_for_others(directive)))?;
     }
     for conflict in &preview.conflicts {
@@ -231,7 +293,29 @@ pub(crate) fn show(preview: &Preview) -> anyhow::Result<()> {
             "conflict    votes for {version} name {hashes} different hashes: no node will act on it"
         ))?;
     }
+    for (hash, votes) in &preview.genesis_hashes {
+        line(format_args!(
+            "conflict    {votes} vote for the genesis {hash}: votes with different ones do not add up"
+        ))?;
+    }
     Ok(())
+}
+
+/// What a vote asks for before it counts on a node, each in words.
+pub(crate) fn asked_for(options: &Options) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(rollout) = options.rollout {
+        let (percent, least) = (rollout.percent, rollout.min_success_percent);
+        words.push(format!(
+            "rollout: {percent} % of the nodes, while {least} % succeed"
+        ));
+    }
+    if let Some(version) = &options.min_version {
+        words.push(format!("min_version: nodes that run at least {version}"));
+    }
+    let conditions = options.conditions.iter();
+    words.extend(conditions.map(|condition| format!("condition: {condition}")));
+    words
 }
 
 /// What another developer types to vote for the same reboot: the deadline as a number, for it is part of the key.
@@ -272,6 +356,11 @@ pub(crate) async fn publish(
     relays: &Relays,
     event: &Event,
 ) -> anyhow::Result<Vec<Delivered>> {
+    // Nothing that is published counts later than it seems to, for who looks next.
+    let ahead_s = event.created_at.as_secs().saturating_sub(now_s());
+    if ahead_s <= SOON_S {
+        tokio::time::sleep(Duration::from_secs(ahead_s)).await;
+    }
     let retry = Retry {
         within: settings.patience,
         ..Retry::default()

@@ -66,3 +66,12 @@ pub(crate) fn harmless(text: &str) -> String {
     }
     line
 }
+
+/// A name whose owner may make it long, for a column: its beginning.
+pub(crate) fn shortened(name: &str) -> String {
+    const MOST: usize = 40;
+    match name.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
+    }
+}

@@ -251,7 +251,11 @@ fn span(key: &str, found: Span, min_ms: u64, max_ms: u64) -> Checked {
     let (min, max) = (Duration::from_millis(min_ms), Duration::from_millis(max_ms));
     match (min..=max).contains(&found.0) {
         true => Ok(()),
-        false => Err(problem(key, found, format!("{min:?} to {max:?}"))),
+        false => Err(problem(
+            key,
+            found,
+            format!("{} to {}", Span(min), Span(max)),
+        )),
     }
 }
 
@@ -288,7 +292,7 @@ url = "http://127.0.0.1:1/health"
         assert!(GOOD.contains(from), "{from}");
         let text = GOOD.replacen(from, to, 1);
         let parsed = Config::parse(Path::new("agent.toml"), &text);
-        parsed.expect_err(to).to_string()
+        format!("{:#}", anyhow::Error::from(parsed.expect_err(to)))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// No such file, or none that may be read.
-    #[error("{}: {source}", file.display())]
+    #[error("{}", file.display())]
     Read {
         /// Which.
         file: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) enum ConfigError {
         source: io::Error,
     },
     /// Not TOML, a key that does not exist, or a value of another type; the message has the place.
-    #[error("{}: {source}", file.display())]
+    #[error("{}", file.display())]
     Toml {
         /// Which.
         file: PathBuf,

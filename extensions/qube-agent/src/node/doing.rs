@@ -69,14 +69,9 @@ impl Node {
         }
         let watch = self.around.watch.clone();
         let running = watch.running(&self.network.id);
-        let tools = tools_of(&self.network, &self.folder, &self.around);
+        let fetch_until = Instant::now() + self.around.config.download.within.0;
         if !self.journal.has_begun(Step::Keep) {
-            match action::fetch(&tools, task, &mut self.journal).await {
-                Ok(()) | Err(Halt::Failed(_) | Halt::Unknown(_)) => {}
-                Err(Halt::Stopped) => return Ok(self.interrupted(task)),
-                Err(Halt::Disk(error)) => return Err(error),
-            }
-            match self.look_again(task).await? {
+            match self.fetch(task, fetch_until).await? {
                 Look::Agreed => {}
                 Look::Interrupted => return Ok(self.interrupted(task)),
                 Look::CalledOff => {
@@ -88,12 +83,12 @@ impl Node {
                 }
             }
         }
-        let tools = tools_of(&self.network, &self.folder, &self.around);
+        let tools = tools_of(&self.network, &self.folder, &self.around, fetch_until);
         let outcome = match action::carry_out(&tools, task, &mut self.journal).await {
             Ok(Ok(())) => Outcome::Success,
             Ok(Err(error)) => Outcome::Failure { error },
             Err(Halt::Disk(error)) => return Err(error),
-            Err(Halt::Stopped | Halt::Failed(_) | Halt::Unknown(_)) => {
+            Err(Halt::Stopped | Halt::Failed(_) | Halt::Unknown(_) | Halt::Again(_)) => {
                 return Ok(self.interrupted(task));
             }
         };
@@ -104,6 +99,42 @@ impl Node {
         self.journal.finish()?;
         action::forget_early(&self.folder)?;
         Ok(true)
+    }
+
+    /// Fetches what the task takes, and looks after each try whether the votes still want it.
+    async fn fetch(&mut self, task: &Task, until: Instant) -> io::Result<Look> {
+        let (mut wait, longest) = action::FETCH_AGAIN;
+        loop {
+            // The last try is one that is not followed by another: what is wrong then is the outcome.
+            let until = match Instant::now() + wait > until {
+                true => Instant::now(),
+                false => until,
+            };
+            let tools = tools_of(&self.network, &self.folder, &self.around, until);
+            let fetched = action::fetch(&tools, task, &mut self.journal).await;
+            match fetched {
+                Ok(()) | Err(Halt::Failed(_) | Halt::Unknown(_)) => {
+                    return self.look_again(task).await;
+                }
+                Err(Halt::Stopped) => return Ok(Look::Interrupted),
+                Err(Halt::Disk(error)) => return Err(error),
+                Err(Halt::Again(error)) => {
+                    tracing::info!(task = task.name(), error, "fetching again soon");
+                }
+            }
+            // Where no relay has told anything since the start, the file is wanted as far as is known.
+            if !self.is_behind() {
+                match self.look_again(task).await? {
+                    Look::Agreed => {}
+                    look => return Ok(look),
+                }
+            }
+            tokio::select! {
+                () = self.around.stop.asked() => return Ok(Look::Interrupted),
+                () = sleep(wait) => {}
+            }
+            wait = (wait * 2).min(longest);
+        }
     }
 
     /// Says so; false, as the agent is to stop.
@@ -253,7 +284,8 @@ impl Node {
             self.late = late;
             return;
         }
-        let tools = tools_of(&self.network, &self.folder, &self.around);
+        let until = Instant::now();
+        let tools = tools_of(&self.network, &self.folder, &self.around, until);
         let fetched = tokio::select! {
             () = self.around.stop.asked() => return,
             () = sleep(EARLY_WITHIN) => Err(("it takes too long".to_owned(), true)),
@@ -288,12 +320,17 @@ enum Look {
 }
 
 /// What carrying out takes, of a node's parts.
-fn tools_of<'a>(network: &'a Network, folder: &'a Path, around: &'a Surroundings) -> Tools<'a> {
+fn tools_of<'a>(
+    network: &'a Network,
+    folder: &'a Path,
+    around: &'a Surroundings,
+    fetch_until: Instant,
+) -> Tools<'a> {
     Tools {
         network,
         folder,
         downloader: &around.downloader,
-        fetch_within: around.config.download.within.0,
+        fetch_until,
         clock: &around.clock,
         stop: &around.stop,
     }

@@ -1,6 +1,7 @@
 //! What a node hears: its developers' signals, and other nodes' reports where a decision needs them.
 
 use super::{Node, facts, next_of};
+use crate::watch::Answer;
 use futures_util::FutureExt as _;
 use std::io;
 use std::time::Duration;
@@ -22,10 +23,20 @@ impl Node {
         let event = match received {
             Received::Event { event, .. } => event,
             Received::CaughtUp { relay } => {
+                self.around.watch.answers(relay.clone(), Some(Answer::Told));
                 self.caught_up.insert(relay);
                 return Ok(());
             }
-            Received::Lost { .. } => return Ok(()),
+            Received::Refused { relay, message } => {
+                tracing::warn!(%relay, message, "a relay does not tell what is signed");
+                let answer = Answer::Refused(message);
+                self.around.watch.answers(relay, Some(answer));
+                return Ok(());
+            }
+            Received::Lost { relay } => {
+                self.around.watch.answers(relay, None);
+                return Ok(());
+            }
         };
         if !self.network.developers.contains(&event.pubkey.into()) {
             return Ok(());

@@ -4,7 +4,7 @@ use crate::out::{json, line, print};
 use crate::reading::{ledger_now, state};
 use crate::settings::{Common, misuse};
 use crate::span::{ago, now_s};
-use crate::table::Table;
+use crate::table::{Table, shortened};
 use serde_json::json;
 use trellis_qube_protocol::AckRecord;
 
@@ -31,8 +31,12 @@ impl Acks {
                 .iter()
                 .find(|action| action.key.to_string().starts_with(begin)),
         };
-        let action = action
-            .ok_or_else(|| misuse("there is no such action; `quorum` and `history` list them"))?;
+        let action = action.ok_or_else(|| match &self.key {
+            Some(begin) => misuse(format!(
+                "{begin:?} begins the key of no action; `quorum` and `history` list them"
+            )),
+            None => misuse("nothing was agreed on yet; `quorum` and `history` list proposals"),
+        })?;
         let records = ledger.acks(&network.id, &action.key);
         if settings.json {
             let shown: Vec<_> = records.iter().map(shown).collect();
@@ -54,7 +58,7 @@ impl Acks {
         let mut table = Table::new(&["NODE", "STATUS", "WHEN", "ERROR"]);
         for record in &records {
             table.row([
-                record.node_id.to_string(),
+                shortened(record.node_id.as_str()),
                 record.ack.status.to_string(),
                 ago(record.ack.action_at, now_s),
                 record.ack.error.clone().unwrap_or_default(),

@@ -4,6 +4,7 @@ use crate::out::{json, print, progress};
 use crate::reading::{connect, filters, ledger_now};
 use crate::rest::{Exported, Routes};
 use crate::settings::{Common, Settings};
+use crate::span::{ago, now_s};
 use crate::table::{Table, harmless};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -69,10 +70,11 @@ impl Query {
         if settings.json {
             return json(&signals);
         }
+        let now_s = now_s();
         let mut table = Table::new(&["SIGNED", "DEVELOPER", "ACTION", "VERSION", "KEY", "SIGNAL"]);
         for signal in signals {
             table.row([
-                signal.created_at.to_string(),
+                ago(signal.created_at, now_s),
                 signal.developer.to_string()[..8].to_owned(),
                 signal.directive.action.kind().to_string(),
                 signal.directive.version.tagged(),

@@ -4,7 +4,7 @@ use crate::out::{json, line, print};
 use crate::reading::networks;
 use crate::settings::Common;
 use crate::span::{ago, now_s};
-use crate::table::Table;
+use crate::table::{Table, shortened};
 use serde_json::json;
 use trellis_qube_protocol::{NetworkState, NodeState};
 
@@ -69,7 +69,7 @@ fn show(network: &NetworkState, now_s: u64) -> anyhow::Result<()> {
             (None, ..) => "not heard of".to_owned(),
         };
         table.row([
-            node.node_id.to_string(),
+            shortened(node.node_id.as_str()),
             node.version
                 .as_ref()
                 .map_or("-".to_owned(), |version| version.tagged()),

@@ -7,7 +7,8 @@ use crate::rest;
 use crate::settings::Common;
 use crate::table::harmless;
 use serde::Serialize;
-use trellis_qube_protocol::{ActionStatus, NetworkState};
+use std::collections::BTreeSet;
+use trellis_qube_protocol::{ActionState, ActionStatus, NetworkState};
 use url::Url;
 
 #[derive(Debug, clap::Args)]
@@ -85,6 +86,12 @@ fn of_network(state: &NetworkState) -> Vec<Check> {
         .filter(|node| node.overdue_for.is_some())
         .count()
         - silent;
+    let several = |action: &&ActionState| {
+        let votes = action.votes.iter();
+        let hashes: BTreeSet<_> = votes.filter_map(|vote| vote.options.genesis_hash).collect();
+        hashes.len() > 1
+    };
+    let geneses = state.actions.iter().filter(several).count();
     let action = state.current_action().and_then(|action| {
         let troubled = matches!(
             action.status,
@@ -98,6 +105,10 @@ fn of_network(state: &NetworkState) -> Vec<Check> {
         check(
             &name("votes that conflict"),
             count(state.conflicts.len(), "versions with several hashes"),
+        ),
+        check(
+            &name("votes on a genesis"),
+            count(geneses, "reboots with several genesis hashes"),
         ),
         check(&name("current action"), action),
     ]

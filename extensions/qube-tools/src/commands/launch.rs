@@ -1,6 +1,6 @@
 //! `trellis qube launch`
 
-use super::rollback::{before_current, way_back, words_back};
+use super::rollback::{left_last, left_out, way_back, words_back};
 use super::signal::{Genesis, What};
 use super::watch::Watch;
 use crate::out::{json, line, progress};
@@ -68,6 +68,9 @@ pub(crate) struct Launch {
     /// When it fails, sign the way back to what was agreed on before.
     #[arg(long)]
     rollback: bool,
+    /// Publish although votes for the version, or for the genesis of a reboot, name different hashes.
+    #[arg(long)]
+    despite_conflict: bool,
 }
 
 #[derive(Serialize)]
@@ -174,10 +177,13 @@ impl Launch {
         if !settings.json {
             show(&signed.preview)?;
         }
-        if signed.preview.is_in_conflict() {
-            return Err(misuse(
-                "votes for this version name different hashes: agree on one first",
-            ));
+        signed.preview.check_conflict(self.despite_conflict)?;
+        signed.preview.check_time()?;
+        if let Some(from_s) = signed.preview.counts_from {
+            return Err(misuse(format!(
+                "your last directive is dated ahead, and this one would count from {from_s} on only: launch after that, or sign \
+                 it now with `trellis qube signal`"
+            )));
         }
         if let Some(required_by) = self.required_by {
             signed.preview.check_deadline(required_by)?;
@@ -284,9 +290,12 @@ impl Launch {
             progress("something else was agreed on since: there is nothing to go back from");
             return Ok(None);
         }
-        let Some(before) = before_current(&state) else {
-            progress("nothing to go back to is known");
-            return Ok(None);
+        let before = match left_last(&state) {
+            Ok(before) => before,
+            Err(problem) => {
+                progress(format_args!("no way back is signed: {problem}"));
+                return Ok(None);
+            }
         };
         let deadline = now_s.saturating_add(self.acks_within.as_secs().max(60));
         let mut directive = way_back(before, deadline);
@@ -297,6 +306,13 @@ impl Launch {
             signed = sign(ledger, network, &directive, keys, now_s)?;
         }
         let words = words_back(before, &directive);
+        if let Err(problem) = signed.preview.check_conflict(self.despite_conflict) {
+            progress(format_args!("no way back is signed: {problem}"));
+            return Ok(None);
+        }
+        if let Some(left_out) = left_out(before) {
+            progress(left_out);
+        }
         publish(settings, relays, &signed.event).await?;
         progress(format_args!(
             "signed the way back, {}; the other developers have to as well: {words}",

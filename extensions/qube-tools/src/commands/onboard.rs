@@ -75,6 +75,7 @@ impl Onboard {
                 "no relay: --relay wss://HOST, or `relays` in the configuration",
             ));
         }
+        self.check(&settings)?;
         let [config, key, unit] =
             ["agent.toml", "key", "qube-agent.service"].map(|name| self.to.join(name));
         if let Some(there) = [&config, &unit].into_iter().find(|file| file.exists()) {
@@ -111,6 +112,48 @@ impl Onboard {
         line("[[extensions.qube_coordination.networks.nodes]]")?;
         line(format_args!("node_id = {}", quoted(self.node_id.as_str())))?;
         line(format_args!("pubkey = \"{npub}\""))
+    }
+
+    /// Refuses what the agent would not take.
+    fn check(&self, settings: &Settings) -> anyhow::Result<()> {
+        let relays = settings.relays.iter();
+        for relay in relays.filter(|url| !matches!(url.scheme(), "ws" | "wss") || !url.has_host()) {
+            return Err(misuse(format!(
+                "{relay}: a relay's address begins with wss://"
+            )));
+        }
+        for file in [&self.binary, &self.genesis_path].into_iter().flatten() {
+            if !file.is_absolute() || file.file_name().is_none() {
+                let name = file.display();
+                return Err(misuse(format!(
+                    "{name}: the agent needs the whole path of a file, from / on"
+                )));
+            }
+        }
+        if self.binary.is_some() && self.binary == self.genesis_path {
+            return Err(misuse("the program and the genesis are one file"));
+        }
+        if let Some(template) = &self.url_template {
+            let mut filled = template.clone();
+            for place in ["{version}", "{hash}", "{os}", "{arch}"] {
+                filled = filled.replace(place, "x");
+            }
+            let url = Url::parse(&filled).ok();
+            let is_good = url.is_some_and(|url| url.scheme() == "https" && url.has_host());
+            if !is_good || filled.contains(['{', '}']) {
+                return Err(misuse(format!(
+                    "{template}: the agent takes an address that begins with https://, with any of {{version}}, {{hash}}, {{os}} \
+                     and {{arch}}"
+                )));
+            }
+        }
+        let probe = self.probe_url.as_ref();
+        if let Some(url) = probe.filter(|url| !matches!(url.scheme(), "http" | "https")) {
+            return Err(misuse(format!(
+                "{url}: the agent probes http:// and https://"
+            )));
+        }
+        Ok(())
     }
 
     fn installed(&self, name: &str) -> anyhow::Result<PathBuf> {

@@ -1,12 +1,14 @@
 //! `trellis qube quorum`
 
 use crate::out::{json, line, print};
-use crate::reading::networks;
-use crate::settings::Common;
+use crate::reading::{ahead, ledger_now, state};
+use crate::settings::{Common, misuse};
+use crate::signing::asked_for;
 use crate::span::{ago, now_s};
 use crate::table::Table;
 use serde_json::json;
-use trellis_qube_protocol::{ActionKey, NetworkState};
+use std::collections::BTreeMap;
+use trellis_qube_protocol::{ActionKey, ActionState, Digest, NetworkState, Vote};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Quorum {
@@ -20,8 +22,13 @@ pub(crate) struct Quorum {
 impl Quorum {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let settings = self.common.settle()?;
-        let mut networks = networks(&settings).await?;
+        let wanted = settings.wanted()?;
+        let ledger = ledger_now(&settings).await?;
         let now_s = now_s();
+        let states = wanted
+            .iter()
+            .filter_map(|network| state(&ledger, &network.id));
+        let mut networks: Vec<NetworkState> = states.collect();
         let begins = |key: &ActionKey| match &self.key {
             Some(begin) => key.to_string().starts_with(begin),
             None => true,
@@ -30,6 +37,12 @@ impl Quorum {
             network
                 .actions
                 .retain(|action| begins(&action.key) && !action.votes.is_empty());
+        }
+        let is_found = networks.iter().any(|network| !network.actions.is_empty());
+        if let (Some(begin), false) = (&self.key, is_found) {
+            return Err(misuse(format!(
+                "{begin:?} begins the key of no action that somebody votes for"
+            )));
         }
         if settings.json {
             let shown = networks.iter().map(|network| {
@@ -40,12 +53,16 @@ impl Quorum {
                     "current": network.current,
                     "conflicts": network.conflicts,
                     "actions": network.actions,
+                    "ahead": ahead(&ledger, &network.id, now_s),
                 })
             });
             return json(&shown.collect::<Vec<_>>());
         }
         for network in &networks {
             show(network, now_s)?;
+            for ahead in ahead(&ledger, &network.id, now_s) {
+                line(format_args!("ahead: {}", ahead.words(now_s)))?;
+            }
         }
         Ok(())
     }
@@ -88,6 +105,9 @@ fn show(network: &NetworkState, now_s: u64) -> anyhow::Result<()> {
     } else {
         print(table)?;
     }
+    for action in &network.actions {
+        show_options(action)?;
+    }
     for conflict in &network.conflicts {
         line(format_args!(
             "conflict: votes for {} name different hashes",
@@ -98,6 +118,39 @@ fn show(network: &NetworkState, now_s: u64) -> anyhow::Result<()> {
                 line(format_args!("  {hash}  {developer}"))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// What the votes for an action ask for beside it, with who asks.
+fn show_options(action: &ActionState) -> anyhow::Result<()> {
+    let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut geneses: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+    for Vote {
+        developer, options, ..
+    } in &action.votes
+    {
+        let developer = developer.to_string()[..8].to_owned();
+        for words in asked_for(options) {
+            asked.entry(words).or_default().push(developer.clone());
+        }
+        if let Some(hash) = options.genesis_hash {
+            geneses.entry(hash).or_default().push(developer);
+        }
+    }
+    let key = action.key.short();
+    for (words, developers) in asked {
+        line(format_args!("{key}: {words} ({})", developers.join(" ")))?;
+    }
+    let what = match geneses.len() {
+        0 | 1 => "genesis",
+        _ => "conflict: votes name different geneses:",
+    };
+    for (hash, developers) in geneses {
+        line(format_args!(
+            "{key}: {what} {hash} ({})",
+            developers.join(" ")
+        ))?;
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 use crate::out::{json, line, progress};
 use crate::reading::{connect, ledger, state};
 use crate::settings::{Common, misuse};
-use crate::signing::{KeyArguments, is_same_reboot, publish, show, sign};
+use crate::signing::{KeyArguments, asked_for, is_same_reboot, publish, show, sign};
 use crate::span::{Moment, moment, now_s, span};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use trellis_qube_protocol::{Action, ActionState, Directive, NetworkState, Options};
 
@@ -15,8 +16,8 @@ pub(crate) struct Rollback {
     common: Common,
     #[command(flatten)]
     key: KeyArguments,
-    /// The action to go back to, by the beginning of its key; without it the one of the same kind that was agreed on before
-    /// the current one.
+    /// The action to go back to, by the beginning of its key; without it the newest older one of the same kind that most nodes
+    /// have done.
     #[arg(value_name = "KEY")]
     to: Option<String>,
     /// For a reboot: when all nodes begin anew, in Unix seconds, as the developer who signed first says it; or +30m.
@@ -28,6 +29,9 @@ pub(crate) struct Rollback {
     /// Show what would be signed, and publish nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Publish although votes for the version, or for the genesis of a reboot, name different hashes.
+    #[arg(long)]
+    despite_conflict: bool,
 }
 
 impl Rollback {
@@ -49,7 +53,11 @@ impl Rollback {
         };
         let directive = way_back(before, required_by.at_s(now_s));
         let words = words_back(before, &directive);
+        let left_out = left_out(before);
         let signed = sign(&mut ledger, &network, &directive, &keys, now_s)?;
+        if let Some(left_out) = left_out {
+            progress(left_out);
+        }
         if !settings.json {
             show(&signed.preview)?;
         }
@@ -59,6 +67,8 @@ impl Rollback {
                 Vec::new()
             }
             false => {
+                signed.preview.check_conflict(self.despite_conflict)?;
+                signed.preview.check_time()?;
                 signed.preview.check_deadline(required_by)?;
                 publish(&settings, &relays, &signed.event).await?
             }
@@ -87,12 +97,7 @@ fn named<'a>(state: &'a NetworkState, begin: &str) -> anyhow::Result<&'a ActionS
         .filter(matching)
         .collect();
     let list = |actions: &mut dyn Iterator<Item = &ActionState>| {
-        let of = |action: &ActionState| {
-            let directive = &action.directive;
-            let (kind, version) = (directive.action.kind(), directive.version.tagged());
-            format!("{} ({kind} {version})", action.key.short())
-        };
-        actions.map(of).collect::<Vec<_>>().join(", ")
+        actions.map(candidate).collect::<Vec<_>>().join(", ")
     };
     match found[..] {
         [one] if state.current != Some(one.key) || one.directive.action == Action::Upgrade => {
@@ -113,24 +118,76 @@ fn named<'a>(state: &'a NetworkState, begin: &str) -> anyhow::Result<&'a ActionS
     }
 }
 
-/// What was agreed on before the current action, where that is surely the way back: never something newer.
-fn left_last(state: &NetworkState) -> anyhow::Result<&ActionState> {
-    let before = before_current(state).ok_or_else(|| {
-        misuse("nothing to go back to is known: --api URL adds what was replaced on the relays")
-    })?;
-    match state.current_action() {
-        Some(current) if is_way_back(state, current) => Err(misuse(format!(
+/// An action, and how it went on the nodes.
+fn candidate(action: &ActionState) -> String {
+    let directive = &action.directive;
+    let (kind, version) = (directive.action.kind(), directive.version.tagged());
+    let (done, failed) = (action.acks.success, action.acks.failure);
+    format!(
+        "{} ({kind} {version}, {done} done, {failed} failed)",
+        action.key.short()
+    )
+}
+
+/// The newest older action of the current one's kind that most nodes have done, where that is surely the way back: nothing
+/// newer, and nothing that was only agreed on.
+pub(crate) fn left_last(state: &NetworkState) -> anyhow::Result<&ActionState> {
+    let nothing =
+        || misuse("nothing to go back to is known: --api URL adds what was replaced on the relays");
+    let current = state.current_action().ok_or_else(nothing)?;
+    let kind = current.directive.action.kind();
+    let mut earlier: Vec<&ActionState> = state
+        .actions
+        .iter()
+        .filter(|action| action.key != current.key && action.quorum_at.is_some())
+        .filter(|action| action.directive.action.kind() == kind)
+        .collect();
+    earlier.sort_by_key(|action| std::cmp::Reverse((action.quorum_at, action.key)));
+    if earlier.is_empty() {
+        return Err(nothing());
+    }
+    if is_way_back(state, current) {
+        return Err(misuse(format!(
             "what was agreed on last, {}, is a way back itself: name the action that is meant by its KEY",
             current.key
-        ))),
-        Some(current) if !is_older(before, current) => Err(misuse(format!(
-            "what was agreed on before, {}, is {}, which is not older than {}: name the action that is meant by its KEY",
+        )));
+    }
+    let done = earlier.iter().copied().find(|action| was_done(action));
+    match done {
+        Some(before) if is_older(before, current) => Ok(before),
+        Some(before) => Err(misuse(format!(
+            "what nodes did before, {}, is {}, which is not older than {}: name the action that is meant by its KEY",
             before.key,
             before.directive.version.tagged(),
             current.directive.version.tagged()
         ))),
-        _ => Ok(before),
+        None => {
+            let candidates = earlier.into_iter().map(candidate).collect::<Vec<_>>();
+            Err(misuse(format!(
+                "nothing that was agreed on before is known to be done by most nodes: name the action that is meant by its \
+                 KEY. There are: {}",
+                candidates.join(", ")
+            )))
+        }
     }
+}
+
+/// Whether more than half of the nodes have done it, by their reports.
+fn was_done(action: &ActionState) -> bool {
+    action.acks.success > action.acks.failure && 2 * action.acks.success > action.expected
+}
+
+/// What a way back does not take over from the votes for the action, in words.
+pub(crate) fn left_out(action: &ActionState) -> Option<String> {
+    let mut left_out = BTreeSet::new();
+    let options = action.votes.iter().map(|vote| &vote.options);
+    for options in options.chain([&action.directive.options]) {
+        left_out.extend(asked_for(options));
+    }
+    let left_out = left_out.into_iter().collect::<Vec<_>>().join("; ");
+    (!left_out.is_empty()).then(|| {
+        format!("not carried over from the votes for it: {left_out}. The way back is for all nodes at once")
+    })
 }
 
 /// Whether the fleet has gone back to this one already. A reboot that is repeated has a deadline, and so a key, of its own.
@@ -149,19 +206,6 @@ fn is_older(before: &ActionState, current: &ActionState) -> bool {
         Action::Upgrade => before.version < current.version,
         Action::Reboot { .. } => before.version <= current.version,
     }
-}
-
-/// The action of the current one's kind that reached its quorum before it and did not fail everywhere.
-pub(crate) fn before_current(state: &NetworkState) -> Option<&ActionState> {
-    let current = state.current_action()?;
-    let kind = current.directive.action.kind();
-    let earlier = state.actions.iter().filter(|action| {
-        action.key != current.key
-            && action.directive.action.kind() == kind
-            && action.quorum_at.is_some()
-            && (action.acks.failure == 0 || action.acks.success > 0)
-    });
-    earlier.max_by_key(|action| (action.quorum_at, action.key))
 }
 
 /// What another developer types to sign the same way back.

@@ -4,7 +4,7 @@ use crate::out::{json, line, progress};
 use crate::reading::{connect, ledger};
 use crate::settings::{Common, misuse};
 use crate::signing::{Delivered, KeyArguments, Preview, publish, show, sign};
-use crate::span::{Moment, moment, now_s};
+use crate::span::{Moment, ago, moment, now_s};
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde::Serialize;
@@ -94,7 +94,7 @@ pub(crate) struct How {
     /// Show what would be signed and what it would come to, and publish nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Publish although votes for the version name different hashes.
+    /// Publish although votes for the version, or for the genesis of a reboot, name different hashes.
     #[arg(long)]
     despite_conflict: bool,
 }
@@ -144,11 +144,9 @@ async fn issue(
     let delivered = if how.dry_run {
         progress("dry run: nothing was published");
         Vec::new()
-    } else if signed.preview.is_in_conflict() && !how.despite_conflict {
-        return Err(misuse(
-            "votes for this version name different hashes: agree on one, or say --despite-conflict",
-        ));
     } else {
+        signed.preview.check_conflict(how.despite_conflict)?;
+        signed.preview.check_time()?;
         if let Some(deadline) = deadline {
             signed.preview.check_deadline(deadline)?;
         }
@@ -195,6 +193,9 @@ impl What {
             Some(genesis) => genesis.genesis_hash,
             None => None,
         };
+        for condition in &self.conditions {
+            can_be_met(condition, action.required_by())?;
+        }
         Ok(Directive {
             network,
             action,
@@ -207,6 +208,28 @@ impl What {
                 genesis_hash,
             },
         })
+    }
+}
+
+/// Refuses a condition that no node can meet in time: each would report a failure.
+fn can_be_met(condition: &Condition, required_by: Option<u64>) -> anyhow::Result<()> {
+    let Condition::Between { from, until } = condition else {
+        return Ok(());
+    };
+    let wrong = |why: String| {
+        Err(misuse(format!(
+            "the condition `{condition}` cannot be met: {why}"
+        )))
+    };
+    let now_s = now_s();
+    match required_by {
+        _ if until <= from => wrong("it ends before it begins".to_owned()),
+        _ if *until <= now_s => wrong(format!("it ended {}", ago(*until, now_s))),
+        Some(at_s) if *from > at_s => wrong(format!("the reboot is at {at_s}, before it begins")),
+        Some(at_s) if *until <= at_s => {
+            wrong(format!("the reboot is at {at_s}, after it has ended"))
+        }
+        _ => Ok(()),
     }
 }
 

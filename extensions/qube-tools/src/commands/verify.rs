@@ -3,21 +3,20 @@
 use crate::Unwell;
 use crate::out::{json, line};
 use crate::rest::Exported;
-use crate::settings::{Common, misuse};
+use crate::settings::{Common, Settings, misuse};
 use crate::span::now_s;
 use crate::table::harmless;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use trellis_qube_protocol::MAX_AHEAD_S;
 use trellis_qube_protocol::chain::{self, Entry};
-use trellis_qube_protocol::replay::replay;
+use trellis_qube_protocol::replay::{Replayed, replay};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
     common: Common,
-    /// What `audit export` wrote, or signed events, one JSON object a line.
+    /// What `audit export` wrote of one relay, or signed events, one JSON object a line; several files are verified one by one.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The moment to compute the state of. Unix seconds. Default: now.
@@ -41,91 +40,134 @@ impl Verify {
                 "no networks: a configuration with [[networks]], or --network, --developer and --quorum",
             ));
         }
-        let mut histories = Histories::default();
+        // Each relay has a log of its own: what several wrote does not make one chain.
+        let mut verified = Vec::with_capacity(self.files.len());
         for file in &self.files {
+            let mut histories = Histories::default();
             histories.read(file)?;
-        }
-        let adopted_broken = chain::verify(&histories.adopted)
-            .err()
-            .map(|broken| broken.to_string());
-        let adopted = histories.adopted.iter().map(|entry| entry.event.as_str());
-        let events = adopted.chain(histories.events.iter().map(String::as_str));
-        let at_s = self.at.unwrap_or_else(|| histories.newest_s(now_s()));
-        let replayed = replay(
-            events,
-            &histories.log,
-            settings.networks,
-            settings.scope,
-            at_s,
-        );
-        let sound = replayed.is_sound() && adopted_broken.is_none();
-        if settings.json {
-            json(&json!({
-                "sound": sound,
-                "history": replayed,
-                "adopted_entries": histories.adopted.len(),
-                "adopted_chain_broken": adopted_broken,
-            }))?;
-        } else {
-            let (signals, acks) = (replayed.signals, replayed.acks);
-            let found = match replayed.problems.len() {
-                0 => "each signed by a developer of its network".to_owned(),
-                problems => format!("and {problems} problems, which follow"),
-            };
-            line(format_args!("directives  {signals}, {found}"))?;
-            line(format_args!("reports     {acks}"))?;
-            let broken = |broken: &Option<String>| broken.clone().unwrap_or("whole".to_owned());
-            let (entries, chain) = (replayed.entries, broken(&replayed.chain_broken));
-            line(format_args!("log         {entries} entries, {chain}"))?;
-            let (entries, chain) = (histories.adopted.len(), broken(&adopted_broken));
-            line(format_args!("adopted     {entries} entries, {chain}"))?;
-            for problem in &replayed.problems {
-                line(format_args!(
-                    "{}: {}",
-                    problem.at,
-                    harmless(&problem.problem)
-                ))?;
+            if histories.is_empty() {
+                let name = file.display();
+                return Err(Unwell(format!(
+                    "{name}: there is nothing in it, which proves nothing"
+                ))
+                .into());
             }
-            for network in &replayed.state.networks {
-                for action in &network.actions {
-                    let (kind, version) = (
-                        action.directive.action.kind(),
-                        action.directive.version.tagged(),
-                    );
-                    let (votes, quorum) = (action.ever_voted.len(), network.quorum);
-                    line(format_args!(
-                        "{}  {}  {kind} {version}  {votes} voted, {quorum} needed  {}",
-                        network.id,
-                        action.key.short(),
-                        action.status
-                    ))?;
+            verified.push((file, self.verified(&settings, histories)));
+        }
+        let sound = verified.iter().all(|(_, verified)| verified.is_sound());
+        match (settings.json, &verified[..]) {
+            (true, [(_, one)]) => json(&one.as_json())?,
+            (true, several) => {
+                let of = |(file, verified): &(&PathBuf, Verified)| {
+                    let mut value = verified.as_json();
+                    value["file"] = json!(file);
+                    value
+                };
+                let files: Vec<Value> = several.iter().map(of).collect();
+                json(&json!({"sound": sound, "files": files}))?;
+            }
+            (false, several) => {
+                for (file, verified) in several {
+                    if several.len() > 1 {
+                        line(format_args!("{}:", file.display()))?;
+                    }
+                    verified.show()?;
                 }
             }
-            line(if sound { "sound" } else { "NOT SOUND" })?;
         }
         match sound {
             true => Ok(()),
             false => Err(Unwell("the history is not sound".to_owned()).into()),
         }
     }
+
+    fn verified(&self, settings: &Settings, histories: Histories) -> Verified {
+        let adopted = histories.adopted.iter().map(|entry| entry.event.as_str());
+        let events = adopted.chain(histories.events.iter().map(String::as_str));
+        let replayed = replay(
+            events,
+            &histories.log,
+            settings.networks.clone(),
+            settings.scope,
+            self.at.unwrap_or_else(now_s),
+        );
+        Verified {
+            replayed,
+            adopted: histories.adopted.len(),
+            adopted_broken: chain::verify(&histories.adopted)
+                .err()
+                .map(|broken| broken.to_string()),
+        }
+    }
+}
+
+/// What was found in one file.
+struct Verified {
+    replayed: Replayed,
+    adopted: usize,
+    adopted_broken: Option<String>,
+}
+
+impl Verified {
+    fn is_sound(&self) -> bool {
+        self.replayed.is_sound() && self.adopted_broken.is_none()
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "sound": self.is_sound(),
+            "history": self.replayed,
+            "adopted_entries": self.adopted,
+            "adopted_chain_broken": self.adopted_broken,
+        })
+    }
+
+    fn show(&self) -> anyhow::Result<()> {
+        let replayed = &self.replayed;
+        let (signals, acks) = (replayed.signals, replayed.acks);
+        let found = match replayed.problems.len() {
+            0 => "each signed by a developer of its network".to_owned(),
+            problems => format!("and {problems} problems, which follow"),
+        };
+        line(format_args!("directives  {signals}, {found}"))?;
+        line(format_args!("reports     {acks}"))?;
+        let broken = |broken: &Option<String>| broken.clone().unwrap_or("whole".to_owned());
+        let (entries, chain) = (replayed.entries, broken(&replayed.chain_broken));
+        line(format_args!("log         {entries} entries, {chain}"))?;
+        let (entries, chain) = (self.adopted, broken(&self.adopted_broken));
+        line(format_args!("adopted     {entries} entries, {chain}"))?;
+        for problem in &replayed.problems {
+            line(format_args!(
+                "{}: {}",
+                problem.at,
+                harmless(&problem.problem)
+            ))?;
+        }
+        for network in &replayed.state.networks {
+            for action in &network.actions {
+                let (kind, version) = (
+                    action.directive.action.kind(),
+                    action.directive.version.tagged(),
+                );
+                let (votes, quorum) = (action.ever_voted.len(), network.quorum);
+                line(format_args!(
+                    "{}  {}  {kind} {version}  {votes} voted, {quorum} needed  {}",
+                    network.id,
+                    action.key.short(),
+                    action.status
+                ))?;
+            }
+        }
+        line(match self.is_sound() {
+            true => "sound",
+            false => "NOT SOUND",
+        })
+    }
 }
 
 impl Histories {
-    /// Now, or when the newest event was signed, if the clock of who signed it is a little ahead of this one.
-    fn newest_s(&self, now_s: u64) -> u64 {
-        let logged = self
-            .log
-            .iter()
-            .chain(&self.adopted)
-            .map(|entry| &entry.event);
-        let signed = logged.chain(&self.events).filter_map(|json| {
-            let event: Value = serde_json::from_str(json).ok()?;
-            event.get("created_at")?.as_u64()
-        });
-        let latest_s = now_s.saturating_add(MAX_AHEAD_S);
-        signed
-            .filter(|signed| *signed <= latest_s)
-            .fold(now_s, u64::max)
+    fn is_empty(&self) -> bool {
+        self.log.is_empty() && self.adopted.is_empty() && self.events.is_empty()
     }
 
     fn read(&mut self, file: &Path) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 use crate::out::progress;
 use crate::reading::{filters, state, take};
 use crate::settings::Settings;
+use crate::table::harmless;
 use anyhow::{Context as _, bail};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -68,6 +69,10 @@ impl Watch {
                 Some(Some(Received::Lost { relay })) => {
                     progress(format_args!("{relay}: lost; connecting again"))
                 }
+                Some(Some(Received::Refused { relay, message })) => progress(format_args!(
+                    "{relay}: it does not tell: {}",
+                    harmless(&message)
+                )),
                 Some(Some(Received::CaughtUp { .. })) | None => {}
                 Some(None) => bail!("the connections have ended"),
             }

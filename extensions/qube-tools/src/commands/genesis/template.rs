@@ -94,6 +94,13 @@ impl New {
         let Some(file) = &self.out else {
             return crate::out::print(text);
         };
+        // A genesis that is signed for by its hash is not written over by another.
+        if std::fs::read(file).is_ok_and(|there| there != text.as_bytes()) {
+            return Err(misuse(format!(
+                "{}: is there already, with another content",
+                file.display()
+            )));
+        }
         std::fs::write(file, &text).with_context(|| format!("writing {}", file.display()))?;
         match self.json {
             true => json(&json!({"file": file, "sha256": hash, "chain_id": self.chain_id})),
@@ -110,8 +117,12 @@ impl New {
         };
         if !wanted.contains(&found) {
             let (least, most) = (wanted.start(), wanted.end());
+            let wanted = match least == most {
+                true => least.to_string(),
+                false => format!("{least} to {most}"),
+            };
             return Err(misuse(format!(
-                "{found} pillars: this template has {least} to {most}"
+                "found {found} of --pillar: this template has {wanted}"
             )));
         }
         if self.template == Template::Sidechain && self.treasuries.is_empty() {
