@@ -3,6 +3,8 @@
 //! Invariant: what is wrong with any of them stops the start, with the network that it is about.
 
 use super::{NodeIdentity, Settings};
+use serde::Deserializer;
+use serde::de::Error as _;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_qube_protocol::{NetworkId, NodeId};
 use trellis_relay::extension::prelude::*;
@@ -18,6 +20,7 @@ pub(crate) struct NetworkTable {
     #[schemars(regex(pattern = "^[a-z0-9_.-]{1,64}$"))]
     pub(crate) id: String,
     /// Who may direct it: 1 to 100 keys, as npub or hex.
+    #[serde(deserialize_with = "developers")]
     pub(crate) developers: Pubkeys,
     /// How many of them must agree: 1 to all of them.
     #[schemars(range(min = 1, max = 100))]
@@ -35,6 +38,22 @@ pub(crate) struct NodeTable {
     pub(crate) node_id: String,
     /// The key that reports for it, as npub or hex; needed with `node_identity = "registry"`.
     pub(crate) pubkey: Option<Pubkey>,
+}
+
+/// The keys; what is none is told by its place, and shown where it is meant for everybody: a secret key is not.
+fn developers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pubkeys, D::Error> {
+    let texts = <Vec<String> as serde::Deserialize>::deserialize(deserializer)?;
+    let keys = texts.iter().zip(1..).map(|(text, number)| {
+        let key = text.parse::<Pubkey>();
+        key.map(|pubkey| *pubkey.key()).map_err(|wanted| {
+            let shown = match text.starts_with("npub1") {
+                true => format!(", {:?}", text.chars().take(12).collect::<String>()),
+                false => String::new(),
+            };
+            D::Error::custom(format!("number {number}{shown}: wanted {wanted}"))
+        })
+    });
+    keys.collect()
 }
 
 /// Whether all networks are right, and right together.

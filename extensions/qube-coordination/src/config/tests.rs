@@ -59,6 +59,10 @@ fn q1_a_table_that_stops_the_start_is_found_before_it() {
         (with_network("peers = ['ws://a.example']"), "peers: found"),
         (with_network(webhook), "alerts.webhooks.secret of number 1"),
         (with_network("mirror.url = 'mysql://a/b'"), "mirror.url: "),
+        (
+            with_network("").replace(B, "npub1wrong"),
+            "number 2, \"npub1wrong\": wanted a public key",
+        ),
     ] {
         let found = check(&table).expect_err(&table);
         assert!(found.contains(wanted), "{table}\n{found}");

@@ -270,3 +270,32 @@ async fn q16_a_wrong_address_stops_the_start_and_is_not_shown() {
     );
     assert!(!error.contains("secret"), "{error}");
 }
+
+#[tokio::test]
+async fn q16_why_the_database_cannot_be_reached_is_told() {
+    let Some(scratch) = Scratch::create().await else {
+        return;
+    };
+    let url = scratch.url().to_owned();
+    // Its database goes before the relay comes.
+    scratch.remove().await;
+    let relay = setup(&table(&url), "").start().await;
+    until("the cause is told", async || {
+        let health = relay.status("qube_coordination").health;
+        matches!(health, Some(Health::Degraded(why)) if why.contains("no such database"))
+    })
+    .await;
+    relay.stop().await;
+    let relay = setup(
+        &table("postgresql://me@127.0.0.1:1/qube?sslmode=disable"),
+        "",
+    )
+    .start()
+    .await;
+    until("the cause is told", async || {
+        let health = relay.status("qube_coordination").health;
+        matches!(health, Some(Health::Degraded(why)) if why.contains("connection refused"))
+    })
+    .await;
+    relay.stop().await;
+}
