@@ -95,7 +95,10 @@ async fn l20_a_closed_room_is_gone_until_its_author_opens_it_anew() {
     ground.livekit.until_rooms(&[&attic, &hall]).await;
 
     // Both are in the relay's log, and neither says which room it was.
-    let told = ground.relay.manage(&owner, "listdecisions", json!([])).await;
+    let told = ground
+        .relay
+        .manage(&owner, "listdecisions", json!([]))
+        .await;
     let told = told.unwrap();
     for (at, of, reason) in [(0, "call", "why"), (1, "space", "a flood of noise")] {
         let row = ["by", "action", "subject", "rule", "reason"].map(|it| told[at][it].clone());
