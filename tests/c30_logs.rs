@@ -37,7 +37,7 @@ async fn c30_by_default_the_relay_writes_no_log_files() {
     let home = relay.setup().home().to_owned();
     let (_, _setup) = relay.stop().await;
     assert!(!home.join("logs").exists());
-    assert_eq!(files(&home, "requests"), [PathBuf::new(); 0]);
+    assert!(files(&home, "requests").is_empty());
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn c29_what_the_operator_deletes_is_in_the_log() {
     ];
     let dry = [&delete[..], &["--dry-run"]].concat();
     relay.setup().run(&dry).await.assert_success();
-    assert_eq!(lines(&relay.setup().run(&DECISIONS).await), [json!(0); 0]);
+    assert!(lines(&relay.setup().run(&DECISIONS).await).is_empty());
     relay.setup().run(&delete).await.assert_success();
     let (_, setup) = relay.stop().await;
     setup.run(&delete).await.assert_success();

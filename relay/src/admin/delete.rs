@@ -32,7 +32,8 @@ pub struct DeleteJob {
     pub all: bool,
     /// Only count.
     pub dry_run: bool,
-    /// Why, for the log of decisions; may be empty.
+    /// Why, for the log of decisions; may be empty, and is left out then, as relays of before know no reason.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 

@@ -26,9 +26,9 @@ pub struct Log {
 }
 
 /// The longest that requests are kept.
-pub(super) const REQUESTS_MAX: TimeSpan = TimeSpan::from_secs(86_400);
+pub(in crate::config) const REQUESTS_MAX: TimeSpan = TimeSpan::from_secs(86_400);
 /// The longest that errors are kept.
-pub(super) const ERRORS_MAX: TimeSpan = TimeSpan::from_secs(7 * 86_400);
+pub(in crate::config) const ERRORS_MAX: TimeSpan = TimeSpan::from_secs(7 * 86_400);
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,6 @@ mod addresses;
 mod duties;
 mod log_filter;
 
-use super::log::{ERRORS_MAX, REQUESTS_MAX};
 use super::merge::Tree;
 use super::{Config, KeptPer, Kinds, NOTICE_AHEAD_S, Origin, Phase, Place, Problem, TimeSpan};
 use std::collections::BTreeSet;
@@ -28,7 +27,7 @@ pub(crate) fn problems(config: &Config, tree: &Tree) -> Vec<Problem> {
     lists(config, &mut rules);
     rates(config, &mut rules);
     retention(config, &mut rules);
-    log_files(config, &mut rules);
+    duties::log_files(config, &mut rules);
     copies(config, &mut rules);
     unbuilt(config, &mut rules);
     rules.problems
@@ -215,35 +214,6 @@ fn limits(config: &Config, rules: &mut Rules<'_>) {
         "log.filter",
         quoted(&config.log.filter),
         log_filter::ALLOWED,
-    );
-}
-
-/// Files with the log go in time, whatever an operator would like.
-fn log_files(config: &Config, rules: &mut Rules<'_>) {
-    let log = &config.log;
-    for (key, retention, most) in [
-        ("log.request_retention", log.request_retention, REQUESTS_MAX),
-        ("log.error_retention", log.error_retention, ERRORS_MAX),
-    ] {
-        rules.want(
-            retention >= TimeSpan::from_secs(1) && retention <= most,
-            key,
-            retention,
-            format!("1s to {most}"),
-        );
-    }
-    rules.want(
-        log.max_bytes.bytes() >= 1 << 20,
-        "log.max_bytes",
-        log.max_bytes,
-        "at least 1MiB",
-    );
-    let directory = log.directory.as_ref();
-    rules.want(
-        directory.is_none_or(|directory| !directory.as_os_str().is_empty()),
-        "log.directory",
-        r#""""#,
-        "a directory, or leave the key out for no files",
     );
 }
 

@@ -1,3 +1,5 @@
+//! Shows that decisions are read as they were written, name no addresses, and do not change unnoticed.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

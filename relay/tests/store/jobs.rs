@@ -283,7 +283,7 @@ fn c21_a_deletion_removes_what_the_filter_names(subject: &Subject) {
         filter: json!({"kinds": [7], "since": 100}),
         all: false,
         dry_run: true,
-        reason: String::new(),
+        ..DeleteJob::default()
     };
     let counted = delete(&target, &job, &mut Heard::default()).unwrap();
     assert_eq!((counted.matched, counted.removed), (450, 0));

@@ -1,7 +1,8 @@
-//! What users are promised: the policy and the security contact.
+//! What users are promised: the policy, the security contact, and that logs forget.
 
 use super::{Rules, quoted};
-use crate::config::Config;
+use crate::config::log::{ERRORS_MAX, REQUESTS_MAX};
+use crate::config::{Config, TimeSpan};
 
 pub(super) fn problems(config: &Config, rules: &mut Rules<'_>) {
     for key in config.policy.empty() {
@@ -46,6 +47,35 @@ pub(super) fn problems(config: &Config, rules: &mut Rules<'_>) {
         "security_contact.contact",
         "nobody",
         "an address beside the other keys, or leave the table out",
+    );
+}
+
+/// Files with the log go in time, whatever an operator would like.
+pub(super) fn log_files(config: &Config, rules: &mut Rules<'_>) {
+    let log = &config.log;
+    for (key, retention, most) in [
+        ("log.request_retention", log.request_retention, REQUESTS_MAX),
+        ("log.error_retention", log.error_retention, ERRORS_MAX),
+    ] {
+        rules.want(
+            retention >= TimeSpan::from_secs(1) && retention <= most,
+            key,
+            retention,
+            format!("1s to {most}"),
+        );
+    }
+    rules.want(
+        log.max_bytes.bytes() >= 1 << 20,
+        "log.max_bytes",
+        log.max_bytes,
+        "at least 1MiB",
+    );
+    let directory = log.directory.as_ref();
+    rules.want(
+        directory.is_none_or(|directory| !directory.as_os_str().is_empty()),
+        "log.directory",
+        r#""""#,
+        "a directory, or leave the key out for no files",
     );
 }
 

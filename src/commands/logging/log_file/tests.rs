@@ -1,3 +1,5 @@
+//! Shows that a log forgets in time, by a clock that is told, and harms nobody where it cannot be written.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
