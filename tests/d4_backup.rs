@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::TempDir;
 use trellis_test_support::{
-    Author, Client, Event, Front, Output, Relay, Setup, blob, http, json, trellis, wait,
+    Author, Client, Event, Front, Output, Relay, Reply, Setup, blob, http, json, trellis, wait,
 };
 
 /// Where copies go. Removed after the test.
@@ -311,31 +311,32 @@ async fn d4_who_takes_over_loses_nothing_that_was_answered_ok() {
     until_snapshot(&old).await;
     let author = Author::new();
     let mut publisher = Client::connect(&old).await;
-    let starting = tokio::spawn(place.relay("").start());
-    // Until it is refused, or sent away.
-    let mut answered = Vec::new();
-    let mut last = None;
-    for n in 0..100_000 {
-        let note = author.note(&format!("note {n}"));
-        publisher.send_event(&note).await;
-        let reply = publisher.next().await;
-        match reply {
-            Some(trellis_test_support::Reply::Ok(_, verdict)) if verdict.accepted => {
-                answered.push(note.id.to_hex());
+    let publishing = async {
+        // Until it is refused, or sent away.
+        let mut answered = Vec::new();
+        let mut last = None;
+        for n in 0..100_000 {
+            let note = author.note(&format!("note {n}"));
+            publisher.send_event(&note).await;
+            match publisher.next().await {
+                Some(Reply::Ok(_, verdict)) if verdict.accepted => {
+                    answered.push(note.id.to_hex());
+                }
+                Some(Reply::Ok(_, verdict)) => {
+                    last = Some(verdict);
+                    break;
+                }
+                Some(_) => {}
+                None => break,
             }
-            Some(trellis_test_support::Reply::Ok(_, verdict)) => {
-                last = Some(verdict);
-                break;
-            }
-            Some(_) => {}
-            None => break,
         }
-    }
-    if let Some(verdict) = last {
-        verdict.assert_refused("error:", "taken over");
-        assert_eq!(publisher.closed_by_relay().await, Some(1001));
-    }
-    let new = starting.await.expect("the new relay");
+        if let Some(verdict) = last {
+            verdict.assert_refused("error:", "taken over");
+            assert_eq!(publisher.closed_by_relay().await, Some(1001));
+        }
+        answered
+    };
+    let (new, answered) = tokio::join!(place.relay("").start(), publishing);
     let mut client = Client::connect(&new).await;
     for some in answered.chunks(500) {
         let found = client.query_ids(json!({"ids": some})).await;

@@ -78,7 +78,11 @@ impl Target {
     }
 
     /// The numbers of a lineage's segments after one, in order.
-    pub(super) fn sequences(&self, lineage: &str, after: Option<u64>) -> Result<Vec<u64>, BackupError> {
+    pub(super) fn sequences(
+        &self,
+        lineage: &str,
+        after: Option<u64>,
+    ) -> Result<Vec<u64>, BackupError> {
         let after = after.map(|sequence| names::segment_manifest(lineage, sequence));
         let objects = self.list(&names::segments(lineage), after.as_deref())?;
         let mut sequences: Vec<u64> = objects
