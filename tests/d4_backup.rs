@@ -192,7 +192,8 @@ async fn d4_rows_of_extensions_come_back_and_their_hooks_go_on() {
     client.login(&admin).await;
     let draft = |kind: u16| admin.draft(kind).tag(&["h", "pizza"]);
     client.store(&draft(9007).sign()).await;
-    client.store(&draft(9002).tag(&["closed"]).sign()).await;
+    let edit = draft(9002).tag(&["closed"]).tag(&["restricted"]);
+    client.store(&edit.sign()).await;
     client
         .store(&draft(9000).tag(&["p", &member.pubkey()]).sign())
         .await;
@@ -466,7 +467,7 @@ async fn d4_files_and_blobs_of_extensions_come_back() {
     let table = "[extensions.blossom_policy]";
     let relay = place.relay(table).start().await;
     let author = Author::new();
-    let bytes = b"%PDF-1.4 plain words".repeat(100);
+    let bytes = b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\ntrailer <<>>\n%%EOF\n".to_vec();
     let sha256 = blob::sha256(&bytes);
     let length = bytes.len() as u64;
     let address = relay.address();
@@ -505,20 +506,37 @@ async fn d4_a_bucket_that_speaks_s3_serves_as_well() {
         return;
     };
     let (endpoint, bucket) = url.rsplit_once('/').expect("a bucket");
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    assert_bucket_serves(&format!("s3://{bucket}"), &environment).await;
+}
+
+/// TEST_GCS_URL names a bucket of an emulator, such as `http://127.0.0.1:4443/trellis` of fake-gcs-server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d4_a_bucket_of_google_serves_as_well() {
+    let Ok(url) = std::env::var("TEST_GCS_URL") else {
+        eprintln!("TEST_GCS_URL is not set: Google Cloud Storage is not tested");
+        return;
+    };
+    let (endpoint, bucket) = url.rsplit_once('/').expect("a bucket");
+    let environment = [("STORAGE_EMULATOR_HOST", endpoint)];
+    assert_bucket_serves(&format!("gs://{bucket}"), &environment).await;
+}
+
+async fn assert_bucket_serves(bucket: &str, environment: &[(&str, &str)]) {
+    let prefix = format!("backup-{}", std::process::id());
     let place = Place {
-        url: format!(
-            "s3://{bucket}/{}",
-            trellis_test_support::author::unique(&format!("backup-{}", std::process::id()))
-        ),
+        url: format!("{bucket}/{}", trellis_test_support::author::unique(&prefix)),
         directory: None,
     };
     let relay = || {
-        place
-            .relay("")
-            .env("AWS_ENDPOINT_URL", endpoint)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1")
+        let setup = place.relay("");
+        let with = |setup: Setup, (name, value): &(&str, &str)| setup.env(name, value);
+        environment.iter().fold(setup, with)
     };
     let first = relay().start().await;
     until_snapshot(&first).await;
@@ -526,9 +544,8 @@ async fn d4_a_bucket_that_speaks_s3_serves_as_well() {
     until_backed_up(&first).await;
     let setup = first.kill();
     run(&setup, &["list"]).await.assert_success();
-    run(&setup, &["verify", "--signatures"])
-        .await
-        .assert_success();
+    let verified = run(&setup, &["verify", "--signatures"]).await;
+    verified.assert_success();
     let second = relay().start().await;
     assert_history(&second, &history).await;
     let (status, _) = second.stop().await;
