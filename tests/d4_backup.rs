@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::TempDir;
 use trellis_test_support::{
-    Author, Client, Event, Front, Output, Relay, Setup, blob, http, json, trellis, wait,
+    Author, Client, Event, Front, Output, Relay, Reply, Setup, blob, http, json, trellis, wait,
 };
 
 /// Where copies go. Removed after the test.
@@ -192,7 +192,8 @@ async fn d4_rows_of_extensions_come_back_and_their_hooks_go_on() {
     client.login(&admin).await;
     let draft = |kind: u16| admin.draft(kind).tag(&["h", "pizza"]);
     client.store(&draft(9007).sign()).await;
-    client.store(&draft(9002).tag(&["closed"]).sign()).await;
+    let edit = draft(9002).tag(&["closed"]).tag(&["restricted"]);
+    client.store(&edit.sign()).await;
     client
         .store(&draft(9000).tag(&["p", &member.pubkey()]).sign())
         .await;
@@ -311,31 +312,32 @@ async fn d4_who_takes_over_loses_nothing_that_was_answered_ok() {
     until_snapshot(&old).await;
     let author = Author::new();
     let mut publisher = Client::connect(&old).await;
-    let starting = tokio::spawn(place.relay("").start());
-    // Until it is refused, or sent away.
-    let mut answered = Vec::new();
-    let mut last = None;
-    for n in 0..100_000 {
-        let note = author.note(&format!("note {n}"));
-        publisher.send_event(&note).await;
-        let reply = publisher.next().await;
-        match reply {
-            Some(trellis_test_support::Reply::Ok(_, verdict)) if verdict.accepted => {
-                answered.push(note.id.to_hex());
+    let publishing = async {
+        // Until it is refused, or sent away.
+        let mut answered = Vec::new();
+        let mut last = None;
+        for n in 0..100_000 {
+            let note = author.note(&format!("note {n}"));
+            publisher.send_event(&note).await;
+            match publisher.next().await {
+                Some(Reply::Ok(_, verdict)) if verdict.accepted => {
+                    answered.push(note.id.to_hex());
+                }
+                Some(Reply::Ok(_, verdict)) => {
+                    last = Some(verdict);
+                    break;
+                }
+                Some(_) => {}
+                None => break,
             }
-            Some(trellis_test_support::Reply::Ok(_, verdict)) => {
-                last = Some(verdict);
-                break;
-            }
-            Some(_) => {}
-            None => break,
         }
-    }
-    if let Some(verdict) = last {
-        verdict.assert_refused("error:", "taken over");
-        assert_eq!(publisher.closed_by_relay().await, Some(1001));
-    }
-    let new = starting.await.expect("the new relay");
+        if let Some(verdict) = last {
+            verdict.assert_refused("error:", "taken over");
+            assert_eq!(publisher.closed_by_relay().await, Some(1001));
+        }
+        answered
+    };
+    let (new, answered) = tokio::join!(place.relay("").start(), publishing);
     let mut client = Client::connect(&new).await;
     for some in answered.chunks(500) {
         let found = client.query_ids(json!({"ids": some})).await;
@@ -465,7 +467,7 @@ async fn d4_files_and_blobs_of_extensions_come_back() {
     let table = "[extensions.blossom_policy]";
     let relay = place.relay(table).start().await;
     let author = Author::new();
-    let bytes = b"%PDF-1.4 plain words".repeat(100);
+    let bytes = b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\ntrailer <<>>\n%%EOF\n".to_vec();
     let sha256 = blob::sha256(&bytes);
     let length = bytes.len() as u64;
     let address = relay.address();
@@ -504,20 +506,37 @@ async fn d4_a_bucket_that_speaks_s3_serves_as_well() {
         return;
     };
     let (endpoint, bucket) = url.rsplit_once('/').expect("a bucket");
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    assert_bucket_serves(&format!("s3://{bucket}"), &environment).await;
+}
+
+/// TEST_GCS_URL names a bucket of an emulator, such as `http://127.0.0.1:4443/trellis` of fake-gcs-server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d4_a_bucket_of_google_serves_as_well() {
+    let Ok(url) = std::env::var("TEST_GCS_URL") else {
+        eprintln!("TEST_GCS_URL is not set: Google Cloud Storage is not tested");
+        return;
+    };
+    let (endpoint, bucket) = url.rsplit_once('/').expect("a bucket");
+    let environment = [("STORAGE_EMULATOR_HOST", endpoint)];
+    assert_bucket_serves(&format!("gs://{bucket}"), &environment).await;
+}
+
+async fn assert_bucket_serves(bucket: &str, environment: &[(&str, &str)]) {
+    let prefix = format!("backup-{}", std::process::id());
     let place = Place {
-        url: format!(
-            "s3://{bucket}/{}",
-            trellis_test_support::author::unique(&format!("backup-{}", std::process::id()))
-        ),
+        url: format!("{bucket}/{}", trellis_test_support::author::unique(&prefix)),
         directory: None,
     };
     let relay = || {
-        place
-            .relay("")
-            .env("AWS_ENDPOINT_URL", endpoint)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1")
+        let setup = place.relay("");
+        let with = |setup: Setup, (name, value): &(&str, &str)| setup.env(name, value);
+        environment.iter().fold(setup, with)
     };
     let first = relay().start().await;
     until_snapshot(&first).await;
@@ -525,9 +544,8 @@ async fn d4_a_bucket_that_speaks_s3_serves_as_well() {
     until_backed_up(&first).await;
     let setup = first.kill();
     run(&setup, &["list"]).await.assert_success();
-    run(&setup, &["verify", "--signatures"])
-        .await
-        .assert_success();
+    let verified = run(&setup, &["verify", "--signatures"]).await;
+    verified.assert_success();
     let second = relay().start().await;
     assert_history(&second, &history).await;
     let (status, _) = second.stop().await;

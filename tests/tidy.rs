@@ -89,7 +89,9 @@ const HOMES: [(&str, &[&str]); 9] = [
             "extensions/mls-gateway/src/storage",
             "extensions/qube-coordination/src/mirror",
             // Tests that look into a database, or damage it.
+            "extensions/blossom-policy/src/tests/backing_up.rs",
             "extensions/mls-gateway/src/tests/ground.rs",
+            "extensions/mls-gateway/src/upkeep_tests/backup.rs",
             "extensions/mls-gateway/src/upkeep_tests/ground.rs",
         ],
     ),

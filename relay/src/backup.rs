@@ -61,6 +61,8 @@ mod target;
 mod tests;
 #[cfg(feature = "backup")]
 mod thread;
+#[cfg(feature = "backup")]
+mod work;
 
 #[cfg(not(feature = "backup"))]
 mod absent;
@@ -75,7 +77,7 @@ pub use {
     error::BackupError,
     opening::{Opened, is_empty},
     plan::Point,
-    replacing::open_store,
+    replacing::{OpenStore, open_store},
     restoring::Progress,
     status::{Health, State},
     target::{Object, Target, TargetError},

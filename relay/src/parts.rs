@@ -52,7 +52,8 @@ impl Parts {
         config: Config,
         extensions: &'static [Compiled],
     ) -> Result<Self, PartsError> {
-        let (store, backup) = backup::open_store(&config, &SystemClock)?;
+        let open = |directory: &Path| open_store_in(directory, &config);
+        let (store, backup) = backup::open_store(&config, &SystemClock, &open)?;
         let keys = relay_key::load_or_make(&config.data.path)?;
         Ok(Parts {
             config: Arc::new(config),
@@ -71,7 +72,7 @@ pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
 }
 
 /// Opens a store as a configuration says, in another directory.
-pub(crate) fn open_store_in(directory: &Path, config: &Config) -> Result<LmdbStore, PartsError> {
+pub fn open_store_in(directory: &Path, config: &Config) -> Result<LmdbStore, PartsError> {
     // A reader's slot for each thread that may read: workers, the pool, an import with a thread a core and what serves it,
     // and the writer, sweeps, operators' jobs and extensions. A slot is 64 bytes; a thread that found none would fail.
     const OTHER_READERS: usize = 64;

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use trellis_relay::admin::backup::{BackupJob, Written};
 use trellis_relay::admin::job::{Done, Job};
@@ -250,7 +251,8 @@ impl Restore {
         let config = with_backup(&self.config, extensions)?;
         let until_ms = self.until.map(|until| until.unix_secs() * 1_000);
         let mut progress = Progress::new(self.quiet);
-        let restored = by_hand::restore(&config, until_ms, &SystemClock, &mut |at| {
+        let open = |directory: &Path| parts::open_store_in(directory, &config);
+        let restored = by_hand::restore(&config, until_ms, &SystemClock, &open, &mut |at| {
             let share = at.objects as f64 / at.objects_in_all.max(1) as f64;
             progress.show(at.events, "events", Some(share));
         });

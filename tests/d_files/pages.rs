@@ -142,7 +142,7 @@ impl Known {
                 return Some(format!("there is no {nested}"));
             };
             help = format!("{usage} -c");
-        } else if ["bench", "config", "extensions"].contains(&command) {
+        } else if ["backup", "bench", "config", "extensions"].contains(&command) {
             let nested = words.get(1).filter(is_nested)?;
             let mut ask = trellis(&BTreeMap::new());
             let done = ask
@@ -220,8 +220,8 @@ fn d7_each_command_on_the_pages_is_one_that_there_is() {
     }
     assert!(offences.is_empty(), "\n{}", offences.join("\n"));
     for command in [
-        "health", "export", "import", "check", "compact", "delete", "sync", "config", "mls",
-        "livekit",
+        "health", "export", "import", "check", "compact", "delete", "sync", "backup", "config",
+        "mls", "livekit",
     ] {
         assert!(seen.contains(command), "{command} is on no page");
     }

@@ -4,10 +4,10 @@ use super::{Keeps, Noted};
 use crate::admin::backup::Written;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::parts::{self, PartsError};
 use crate::relay::Relay;
 use crate::store::lmdb::LmdbStore;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// There is none.
@@ -29,11 +29,12 @@ pub(crate) enum Prepared {}
 pub(crate) enum Thread {}
 
 /// Opens the store that a configuration names.
-pub fn open_store(
+pub fn open_store<E>(
     config: &Config,
     _clock: &dyn Clock,
-) -> Result<(LmdbStore, Option<Opened>), PartsError> {
-    Ok((parts::open_store(config)?, None))
+    open: &(dyn Fn(&Path) -> Result<LmdbStore, E> + Sync),
+) -> Result<(LmdbStore, Option<Opened>), E> {
+    Ok((open(&config.data.path)?, None))
 }
 
 impl Handle {

@@ -6,7 +6,7 @@ use super::noted::Noted;
 use super::opening::{Opening, Start, is_empty, note_restored};
 use super::packer::unpack;
 use super::plan::{self, Found, Point};
-use super::replacing::replace;
+use super::replacing::{OpenStore, replace};
 use super::restoring::{self, Progress, whole};
 use super::shipping::Shipper;
 use super::target::Target;
@@ -14,7 +14,6 @@ use super::{BackupError, names, placing};
 use crate::admin::backup::Written;
 use crate::clock::Clock;
 use crate::config::{Backup, Config};
-use crate::parts::{self, PartsError};
 use crate::store::{NoPolicy, PutBack, Store};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -256,12 +255,13 @@ pub fn verify(
 /// Restores into the data directory that a configuration names, which must have no database or an empty one: the newest
 /// state, or that of a point in time. Nobody who writes to the backup is disturbed; a relay that serves from here afterwards
 /// goes on from there.
-pub fn restore(
+pub fn restore<E: From<BackupError>>(
     config: &Config,
     until_ms: Option<u64>,
     clock: &dyn Clock,
+    open: OpenStore<'_, E>,
     told: &mut dyn FnMut(Progress),
-) -> Result<(Point, Progress), PartsError> {
+) -> Result<(Point, Progress), E> {
     let target = Target::open(&config.backup.url).map_err(BackupError::from)?;
     let nothing = || BackupError::Nothing(config.backup.url.clone());
     let head = target.head()?.ok_or_else(nothing)?;
@@ -277,9 +277,9 @@ pub fn restore(
             .into());
         }
     };
-    let store = parts::open_store(config)?;
+    let store = open(&config.data.path)?;
     let mut progress = Progress::default();
-    replace(config, store, |beside| {
+    replace(&config.data.path, open, store, |beside| {
         progress = restoring::run(&target, &plan, beside, told)?;
         let (_, rows) = placing::place(&target, &history, &plan.point, &config.data.path)?;
         beside.commit(&rows, &NoPolicy, clock.now_s())?;

@@ -5,7 +5,7 @@
 
 use super::catalogue::{Link, Segment};
 use super::keeps::SPACE;
-use super::manifest::{FORMAT, Head, Lineage, Parent, to_json};
+use super::manifest::{FORMAT, Head, Lineage, Parent, SnapshotManifest, to_json};
 use super::plan::{self, Found, Plan, Point};
 use super::restoring::{self, Progress};
 use super::target::Target;
@@ -158,14 +158,15 @@ impl Opening<'_> {
         store: &dyn Store,
         lineage: String,
     ) -> Result<Start, BackupError> {
+        let snapshots = target.snapshots(&lineage)?;
         let last = match target.last_segment(&lineage)? {
-            Some(last) => Some(last),
-            None => self.inherited_segment(&target, &lineage)?,
+            Some(last) => Some(Base::of(last)),
+            None => self.inherited_base(&target, &lineage, &snapshots)?,
         };
         let Some(last) = last else {
             return self.begin(target, store);
         };
-        if store.last_row()? < last.manifest.last_row {
+        if store.last_row()? < last.row {
             tracing::warn!(
                 lineage,
                 "the database is older than the backup, which begins anew with it; what only the backup has can be \
@@ -173,24 +174,19 @@ impl Opening<'_> {
             );
             return self.begin(target, store);
         }
-        let snapshots = target.snapshots(&lineage)?;
         let writer = new_writer();
         target.delete(vec![names::ended(&lineage)])?;
         self.write_head(&target, &lineage, &writer)?;
-        tracing::info!(
-            lineage,
-            sequence = last.manifest.sequence,
-            "the backup goes on"
-        );
+        tracing::info!(lineage, sequence = last.sequence, "the backup goes on");
         let newest = snapshots.first().map(|snapshot| snapshot.at_ms);
         let snapshot_at_ms = match newest {
             Some(at_ms) => Some(at_ms),
             None => self.inherited_snapshot(&target, &lineage)?,
         };
         Ok(Start::Ready(Box::new(Opened {
-            row: last.manifest.last_row,
-            sequence: last.manifest.sequence,
-            previous: Some(last.sha256),
+            row: last.row,
+            sequence: last.sequence,
+            previous: last.previous,
             target,
             lineage,
             writer,
@@ -236,21 +232,28 @@ impl Opening<'_> {
         })))
     }
 
-    /// The segment that a restored store goes on from, while it has none of its own.
-    fn inherited_segment(
+    /// Where a lineage without a segment of its own begins: after a snapshot, or after a segment of its parent.
+    fn inherited_base(
         &self,
         target: &Target,
         lineage: &str,
-    ) -> Result<Option<Segment>, BackupError> {
+        snapshots: &[SnapshotManifest],
+    ) -> Result<Option<Base>, BackupError> {
+        if let Some(snapshot) = snapshots.first() {
+            return Ok(Some(Base {
+                row: snapshot.last_row,
+                sequence: snapshot.after_sequence,
+                previous: None,
+            }));
+        }
         let parent = target.lineage(lineage)?.and_then(|note| note.parent);
         let Some((lineage, sequence)) = parent.and_then(|it| Some((it.lineage, it.sequence?)))
         else {
             return Ok(None);
         };
         let is_there = target.size(&names::segment_manifest(&lineage, sequence))?;
-        is_there
-            .map(|_| target.segment(&lineage, sequence))
-            .transpose()
+        let segment = is_there.map(|_| target.segment(&lineage, sequence));
+        Ok(segment.transpose()?.map(Base::of))
     }
 
     /// When the snapshot was made on which a history without one of its own stands.
@@ -422,6 +425,23 @@ impl Restoration {
             all_entries: true,
             snapshot_at_ms: Some(self.snapshot_at_ms),
         })
+    }
+}
+
+/// What a lineage has.
+struct Base {
+    row: u64,
+    sequence: u64,
+    previous: Option<String>,
+}
+
+impl Base {
+    fn of(last: Segment) -> Self {
+        Base {
+            row: last.manifest.last_row,
+            sequence: last.manifest.sequence,
+            previous: Some(last.sha256),
+        }
     }
 }
 

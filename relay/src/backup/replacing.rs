@@ -9,7 +9,6 @@ use super::opening::{Opened, Opening, Restoration, Start, is_empty};
 use super::restoring::Progress;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::parts::{self, PartsError};
 use crate::store::lmdb::LmdbStore;
 use std::fs::{self, File};
 use std::io;
@@ -24,12 +23,16 @@ const READERS: &str = "lock.mdb";
 /// Progress is told so often.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
+/// How a store is opened in a directory, made where there is none.
+pub type OpenStore<'o, E> = &'o (dyn Fn(&Path) -> Result<LmdbStore, E> + Sync);
+
 /// Opens the store that a configuration names, and its backup. Blocks, for as long as a restoration takes.
-pub fn open_store(
+pub fn open_store<E: From<BackupError> + Send>(
     config: &Config,
     clock: &dyn Clock,
-) -> Result<(LmdbStore, Option<Opened>), PartsError> {
-    let store = parts::open_store(config)?;
+    open: OpenStore<'_, E>,
+) -> Result<(LmdbStore, Option<Opened>), E> {
+    let store = open(&config.data.path)?;
     discard(&config.data.path)?;
     if !config.backup.is_on() {
         return Ok((store, None));
@@ -38,7 +41,7 @@ pub fn open_store(
     std::thread::scope(|scope| {
         let opening = std::thread::Builder::new()
             .name("backup".into())
-            .spawn_scoped(scope, || open_with_backup(config, clock, store))
+            .spawn_scoped(scope, || open_with_backup(config, clock, open, store))
             .map_err(BackupError::from)?;
         opening
             .join()
@@ -46,46 +49,44 @@ pub fn open_store(
     })
 }
 
-fn open_with_backup(
+fn open_with_backup<E: From<BackupError>>(
     config: &Config,
     clock: &dyn Clock,
+    open: OpenStore<'_, E>,
     store: LmdbStore,
-) -> Result<(LmdbStore, Option<Opened>), PartsError> {
+) -> Result<(LmdbStore, Option<Opened>), E> {
     let opening = Opening {
         config: &config.backup,
         clock,
         takes_over: false,
     };
-    match opening.open(&store, &|words| tracing::info!("{words}"))? {
-        Start::Ready(opened) => Ok((store, Some(*opened))),
-        Start::Restore(restoration) => {
-            tracing::info!(
-                at_ms = restoration.point().at_ms,
-                "the database is empty: it is restored from the backup"
-            );
-            let mut told = clock.monotonic();
-            let mut tell = |progress: Progress| {
-                if clock.monotonic().saturating_sub(told) >= TELL_EVERY {
-                    told = clock.monotonic();
-                    let Progress {
-                        objects,
-                        objects_in_all,
-                        events,
-                    } = progress;
-                    tracing::info!(objects, objects_in_all, events, "restoring");
-                }
-            };
-            let store = replace(config, store, |beside| {
-                let data_dir = &config.data.path;
-                restoration
-                    .run(beside, data_dir, clock, &mut tell)
-                    .map(drop)
-            })?;
-            say_done(&restoration);
-            let opened = restoration.begin(&store)?;
-            Ok((store, Some(opened)))
+    let restoration = match opening.open(&store, &|words| tracing::info!("{words}"))? {
+        Start::Ready(opened) => return Ok((store, Some(*opened))),
+        Start::Restore(restoration) => restoration,
+    };
+    tracing::info!(
+        at_ms = restoration.point().at_ms,
+        "the database is empty: it is restored from the backup"
+    );
+    let mut told = clock.monotonic();
+    let mut tell = |progress: Progress| {
+        if clock.monotonic().saturating_sub(told) >= TELL_EVERY {
+            told = clock.monotonic();
+            let Progress {
+                objects,
+                objects_in_all,
+                events,
+            } = progress;
+            tracing::info!(objects, objects_in_all, events, "restoring");
         }
-    }
+    };
+    let path = &config.data.path;
+    let store = replace(path, open, store, |beside| {
+        restoration.run(beside, path, clock, &mut tell).map(drop)
+    })?;
+    say_done(&restoration);
+    let opened = restoration.begin(&store)?;
+    Ok((store, Some(opened)))
 }
 
 fn say_done(restoration: &Restoration) {
@@ -98,27 +99,26 @@ fn say_done(restoration: &Restoration) {
 }
 
 /// Puts a store that `fill` has filled in the place of an empty one.
-pub(super) fn replace(
-    config: &Config,
+pub(super) fn replace<E: From<BackupError>>(
+    path: &Path,
+    open: OpenStore<'_, E>,
     store: LmdbStore,
     fill: impl FnOnce(&LmdbStore) -> Result<(), BackupError>,
-) -> Result<LmdbStore, PartsError> {
-    let path = &config.data.path;
+) -> Result<LmdbStore, E> {
     if !is_empty(&store).map_err(BackupError::from)? {
-        return Err(BackupError::NotEmpty(path.clone()).into());
+        return Err(BackupError::NotEmpty(path.to_owned()).into());
     }
     let beside = path.join(BESIDE);
-    let filled = parts::open_store_in(&beside, config)?;
+    let filled = open(&beside)?;
     fill(&filled)?;
     // Neither may be open when the one takes the other's place. The lock of the directory beside is gone with it.
     drop(filled);
     drop(store);
-    let moved = put_in_place(path, &beside);
-    moved.map_err(|source| BackupError::File {
-        path: path.clone(),
+    put_in_place(path, &beside).map_err(|source| BackupError::File {
+        path: path.to_owned(),
         source,
     })?;
-    parts::open_store(config)
+    open(path)
 }
 
 fn put_in_place(path: &Path, beside: &Path) -> io::Result<()> {

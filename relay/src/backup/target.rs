@@ -386,10 +386,18 @@ fn open_bucket(place: Place<'_>) -> Result<Kind, Box<dyn std::error::Error + Sen
         Place::Directory(_) => return Err("it is no bucket".into()),
         Place::S3(bucket, prefix) => {
             let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
-                .iter()
-                .find_map(|name| std::env::var(name).ok());
-            let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
-            let store = AmazonS3Builder::from_env()
+                .into_iter()
+                .find_map(|name| variables("AWS_").find(|(known, _)| known == name));
+            let plain = endpoint.is_some_and(|(_, endpoint)| endpoint.starts_with("http://"));
+            let with = |builder: AmazonS3Builder, (name, value): (String, String)| {
+                match name.to_ascii_lowercase().parse() {
+                    Ok(key) => builder.with_config(key, value),
+                    // Of another tool.
+                    Err(_) => builder,
+                }
+            };
+            let store = variables("AWS_")
+                .fold(AmazonS3Builder::new(), with)
                 .with_bucket_name(bucket)
                 .with_client_options(client().with_allow_http(plain))
                 .with_retry(retry)
@@ -397,8 +405,17 @@ fn open_bucket(place: Place<'_>) -> Result<Kind, Box<dyn std::error::Error + Sen
             Arc::new(PrefixStore::new(store, prefix))
         }
         Place::Google(bucket, prefix) => {
-            let base = std::env::var("STORAGE_EMULATOR_HOST").ok();
-            let mut builder = GoogleCloudStorageBuilder::from_env()
+            let base = variables("STORAGE_EMULATOR_HOST").next();
+            let base = base.map(|(_, base)| base);
+            let with = |builder: GoogleCloudStorageBuilder, (name, value): (String, String)| {
+                match name.to_ascii_lowercase().parse() {
+                    Ok(key) => builder.with_config(key, value),
+                    // Of another tool.
+                    Err(_) => builder,
+                }
+            };
+            let mut builder = variables("GOOGLE_")
+                .fold(GoogleCloudStorageBuilder::new(), with)
                 .with_bucket_name(bucket)
                 .with_client_options(client().with_allow_http(base.is_some()))
                 .with_retry(retry);
@@ -421,6 +438,15 @@ fn open_bucket(place: Place<'_>) -> Result<Kind, Box<dyn std::error::Error + Sen
         .enable_all()
         .build()?;
     Ok(Kind::Bucket { store, runtime })
+}
+
+/// Variables of the environment whose names begin so, by the names that the vendors' tools use (`AWS_ACCESS_KEY_ID`,
+/// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `GOOGLE_APPLICATION_CREDENTIALS`, ...). An empty one counts as none: Compose
+/// passes those on that nobody has set.
+fn variables(prefix: &'static str) -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
 }
 
 fn failed(

@@ -348,6 +348,7 @@ fn history(seed: u64, is_lmdb: bool) {
             }
         }
     }
+    ground.clock.advance(Duration::from_millis(10));
     shipper.ship().unwrap();
     shipper.begin_snapshot();
     while !shipper.is_copied() {
