@@ -140,7 +140,7 @@ impl Ground {
     ) {
         let developer = self.developers[0].pubkey();
         // Within one second nothing comes before anything else.
-        let at = (now() + 30).to_string();
+        let at = (now() + 3).to_string();
         let address = format!("33321:{developer}:hyperqube");
         let status = if error.is_none() {
             "success"

@@ -1,7 +1,7 @@
 //! Directives: what they would come to, and how they get to the relays.
 
 use crate::ground::{Ground, HASH, OTHER_HASH};
-use trellis_test_support::{Author, Client, Output, json, now};
+use trellis_test_support::{Author, Client, Output, json, now, wait};
 
 #[tokio::test]
 async fn t1_a_dry_run_shows_what_would_come_of_it_and_publishes_nothing() {
@@ -311,6 +311,9 @@ async fn t1_the_way_back_of_a_reboot_is_one_for_all_developers() {
     ground
         .report_on("reboot", &node, "node-1", "v1.0.0", None)
         .await;
+    // A report is about the last directive before what it tells of: the way back has to come later.
+    let reported = now();
+    wait::until_true("later seconds", || now() > reported + 4).await;
     let keys = [0, 1].map(|number| ground.path(&format!("key-{number}")).display().to_string());
     let first = ground.tool(&["rollback", "--key", &keys[0]]).await;
     let said = first.assert_success().stdout.clone();
