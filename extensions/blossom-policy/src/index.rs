@@ -18,6 +18,8 @@ mod columns;
 mod decisions;
 mod failure;
 mod listing;
+#[cfg(test)]
+pub(crate) mod looking;
 mod reports;
 mod rows;
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use super::ground::*;
 use crate::BlossomPolicy;
 use crate::blob::BlobHash;
+use crate::index::looking::column;
 use crate::storage::upstream::double::{Double, Manner};
 use futures_util::future::{join, join_all};
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,16 +15,9 @@ fn index(backup: &Backup) -> PathBuf {
     backup.files("blossom_policy").remove(0)
 }
 
-/// The hashes that a query of a copy gives.
+/// What a query of a copy gives.
 async fn hashes(copy: &Path, query: &'static str) -> BTreeSet<String> {
-    let options = SqliteConnectOptions::new().filename(copy);
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    let found: Vec<String> = sqlx::query_scalar(query)
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-    found.into_iter().collect()
+    column(copy, query).await.into_iter().collect()
 }
 
 const BLOBS: &str = "SELECT lower(hex(sha256)) FROM blobs";

@@ -1,9 +1,7 @@
 //! D4: the gateway's database in a backup, and what a restore makes of it.
 
-use super::ground::{ADMIN, GROUP, hex, message};
+use super::ground::{ADMIN, GROUP, column, hex, message};
 use crate::MlsGateway;
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::path::{Path, PathBuf};
 use trellis_relay::event::Event;
 use trellis_relay::testing::{Backup, TestRelay, json, until};
@@ -36,15 +34,6 @@ async fn publish(relay: &TestRelay, who: u64, event: &Event) {
 
 fn database(backup: &Backup) -> PathBuf {
     backup.files("mls_gateway").remove(0)
-}
-
-/// What stands in a column of a copy.
-async fn column(copy: &Path, query: &'static str) -> Vec<String> {
-    let options = SqliteConnectOptions::new().filename(copy);
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    let found = sqlx::query_scalar(query).fetch_all(&mut connection).await;
-    connection.close().await.unwrap();
-    found.unwrap()
 }
 
 /// The first backup in which just these events are in the archive.

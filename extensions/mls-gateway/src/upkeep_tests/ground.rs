@@ -6,7 +6,7 @@ use crate::{Config, MlsGateway};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use trellis_relay::event::Event;
@@ -92,10 +92,19 @@ impl Database {
     }
 }
 
+/// What stands in a column of a database.
+pub(super) async fn column(file: &Path, query: &'static str) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let found = sqlx::query_scalar(query).fetch_all(&mut connection).await;
+    connection.close().await.unwrap();
+    found.unwrap()
+}
+
 /// What a table comes to.
 pub(crate) fn settings(table: &str) -> Settings {
     let written: Config = toml::from_str(table).unwrap();
-    let settings = written.settle(|_| None, std::path::Path::new("/nowhere"));
+    let settings = written.settle(|_| None, Path::new("/nowhere"));
     settings.unwrap()
 }
 

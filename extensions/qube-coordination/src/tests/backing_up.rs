@@ -11,7 +11,7 @@ async fn d4_a_restored_relay_has_its_log_and_what_follows_from_it() {
         ground.pass(1);
     }
     ground.direct(2, "hqz", "v1.0.2").await;
-    ground.until_status("hqz", "v1.0.2", "quorum").await;
+    ground.until_status("hqz", "1.0.2", "quorum").await;
     let quorum = "/networks/hqz/quorum";
     let report = ground.ack(100, 1, "hqz", "v1.0.2").sign();
     ground.client(100).await.store(&report).await;
