@@ -489,7 +489,9 @@ async fn d4_files_and_blobs_of_extensions_come_back() {
     })
     .await;
     until_backed_up(&relay).await;
-    relay.kill();
+    let setup = relay.kill();
+    let verified = run(&setup, &["verify"]).await;
+    verified.assert_success();
     let relay = place.relay(table).start().await;
     let mut found = Vec::new();
     let status = blob::read(relay.address(), &sha256, |piece| {

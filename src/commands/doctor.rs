@@ -1,8 +1,8 @@
 //! `trellis doctor`: whether the relay has what it needs, before clients find out.
 //!
-//! Invariant: nothing is changed but a small file in the data directory, which is removed again; every check ends in time,
-//! and one that cannot be made is never shown as passed. Each file below has one group of checks; here they are only put in
-//! order.
+//! Invariant: nothing is changed but a small file in the data directory, which is removed again, and what opening a stopped
+//! relay's database changes; every check ends in time, and one that cannot be made is never shown as passed. Each file below
+//! has one group of checks; here they are only put in order.
 
 mod backup;
 mod certificate;

@@ -2,6 +2,7 @@
 
 use super::catalogue::segment_of;
 use super::keeps::Keeps;
+use super::manifest::{self, BlobList, FileList};
 use super::noted::Noted;
 use super::opening::{Opening, Start, is_empty, note_restored};
 use super::packer::unpack;
@@ -15,7 +16,10 @@ use crate::admin::backup::Written;
 use crate::clock::Clock;
 use crate::config::{Backup, Config};
 use crate::store::{NoPolicy, PutBack, Store};
+use flate2::read::GzDecoder;
 use serde::Serialize;
+use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -196,7 +200,7 @@ impl Verified {
 }
 
 /// Reads everything in a place: hashes, the chain of segments, lines, ids of events, and their signatures where that is
-/// wanted. `told` hears how many objects are done, and may end it.
+/// wanted, files and blobs. `told` hears how many objects are done, and may end it.
 pub fn verify(
     target: &Target,
     signatures: bool,
@@ -246,10 +250,76 @@ pub fn verify(
             }
         }
     }
+    for object in named(target)? {
+        verified.objects += 1;
+        let sound = target.get(&object.name).map_err(BackupError::from);
+        let sound = sound.and_then(|found| object.check(found));
+        if let Err(error) = sound {
+            verified.note(error.in_full());
+        }
+        if told(verified.objects).is_break() {
+            return Ok(verified);
+        }
+    }
     match verified.objects {
         0 if target.head()?.is_none() => Err(BackupError::Nothing(target.url().to_owned())),
         _ => Ok(verified),
     }
+}
+
+/// A file or blob that a list names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named {
+    name: String,
+    sha256: String,
+    is_packed: bool,
+}
+
+impl Named {
+    fn check(&self, found: Option<bytes::Bytes>) -> Result<(), BackupError> {
+        let damaged = |problem: &str| BackupError::damaged(&self.name, problem.to_owned());
+        let found = found.ok_or_else(|| damaged("it is missing"))?;
+        let sha256 = match self.is_packed {
+            true => {
+                let mut raw = Vec::new();
+                GzDecoder::new(&*found).read_to_end(&mut raw)?;
+                manifest::sha256(&raw)
+            }
+            false => manifest::sha256(&found),
+        };
+        match sha256 == self.sha256 {
+            true => Ok(()),
+            false => Err(damaged("it does not have the hash by which it is named")),
+        }
+    }
+}
+
+/// Each once.
+fn named(target: &Target) -> Result<BTreeSet<Named>, BackupError> {
+    let mut all = BTreeSet::new();
+    for lineage in target.folders("")? {
+        for object in target.list(&names::file_lists(&lineage), None)? {
+            if let Some(json) = target.get(&object.name)? {
+                let list: FileList = manifest::from_json(&object.name, &json)?;
+                all.extend(list.files.into_iter().map(|file| Named {
+                    name: names::file(&file.sha256),
+                    sha256: file.sha256,
+                    is_packed: true,
+                }));
+            }
+        }
+        for object in target.list(&names::blob_lists(&lineage), None)? {
+            if let Some(json) = target.get(&object.name)? {
+                let list: BlobList = manifest::from_json(&object.name, &json)?;
+                all.extend(list.blobs.into_iter().map(|(_, blob)| Named {
+                    name: names::blob(&blob.sha256),
+                    sha256: blob.sha256,
+                    is_packed: false,
+                }));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Restores into the data directory that a configuration names, which must have no database or an empty one: the newest

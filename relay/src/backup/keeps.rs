@@ -9,7 +9,10 @@ pub(super) const SPACE: &str = "@backup";
 
 /// Which entries are copied.
 #[derive(Clone)]
-pub struct Keeps(Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>);
+pub struct Keeps(Arc<KeepsRow>);
+
+/// Asked with key space and key.
+type KeepsRow = dyn Fn(&str, &[u8]) -> bool + Send + Sync;
 
 impl Keeps {
     /// What these extensions have not excluded, whether they are on or off.

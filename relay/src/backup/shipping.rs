@@ -9,6 +9,7 @@ use super::noted::Noted;
 use super::opening::{Opened, Opening};
 use super::segment::{Cut, CutResult, Source};
 use super::snapshot::Snapshot;
+use super::target::Target;
 use super::{BackupError, names};
 use crate::clock::Clock;
 use crate::config::Backup;
@@ -280,30 +281,19 @@ impl Shipper {
 
     /// Begins a new history, because the old one has a gap; `note` writes the name of the lineage into the store.
     pub(super) fn begin_anew(
-        self,
+        &mut self,
         config: &Backup,
         note: &dyn Fn(&str) -> Result<(), BackupError>,
-    ) -> Result<Self, (Self, BackupError)> {
-        let row = match self.store.last_row() {
-            Ok(row) => row,
-            Err(error) => return Err((self, error.into())),
-        };
+    ) -> Result<(), BackupError> {
         let opening = Opening {
             config,
             clock: &*self.clock,
             takes_over: false,
         };
-        match super::target::Target::open(&config.url)
-            .map_err(BackupError::from)
-            .and_then(|target| opening.begin_in(target, row, note))
-        {
-            Ok(opened) => Ok(Shipper {
-                opened,
-                waiting: None,
-                snapshot: None,
-                ..self
-            }),
-            Err(error) => Err((self, error)),
-        }
+        let target = Target::open(&config.url)?;
+        self.opened = opening.begin_in(target, self.store.last_row()?, note)?;
+        self.waiting = None;
+        self.snapshot = None;
+        Ok(())
     }
 }

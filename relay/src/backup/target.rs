@@ -9,12 +9,12 @@ use crate::config::Place;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::aws::AmazonS3Builder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
 use object_store::path::Path as Name;
 use object_store::prefix::PrefixStore;
 use object_store::{
     ClientOptions, Error, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
-    PutPayload, RetryConfig,
+    PutPayload, RetryConfig, StaticCredentialProvider,
 };
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -424,10 +424,13 @@ fn open_bucket(place: Place<'_>) -> Result<Kind, Box<dyn std::error::Error + Sen
                     true => base,
                     false => format!("http://{base}"),
                 };
-                // What Google's own tools do with an emulator: nobody is asked for credentials.
+                // What Google's own tools do with an emulator: nobody is asked for credentials, the machine's neither.
+                let nobody = GcpCredential {
+                    bearer: "emulator".to_owned(),
+                };
                 builder = builder
                     .with_base_url(&with_scheme)
-                    .with_skip_signature(true);
+                    .with_credentials(Arc::new(StaticCredentialProvider::new(nobody)));
             }
             Arc::new(PrefixStore::new(builder.build()?, prefix))
         }

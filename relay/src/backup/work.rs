@@ -27,8 +27,7 @@ const LAST_TRIES: u32 = 3;
 pub(super) struct Work {
     config: Backup,
     relay: Weak<Relay>,
-    /// Always there, but for a moment.
-    shipper: Option<Shipper>,
+    shipper: Shipper,
     status: Arc<Status>,
     /// That of which the backup has a copy.
     config_sent: Option<Arc<Config>>,
@@ -49,7 +48,7 @@ impl Work {
         Work {
             config: relay.config().backup.clone(),
             relay: Arc::downgrade(relay),
-            shipper: Some(shipper),
+            shipper,
             status,
             config_sent: None,
             failures: 0,
@@ -121,9 +120,7 @@ impl Work {
     }
 
     fn look(&mut self) -> Result<Look, BackupError> {
-        let Some(shipper) = &mut self.shipper else {
-            return Ok(Look::Superseded);
-        };
+        let shipper = &mut self.shipper;
         if !shipper.is_head()? {
             return Ok(Look::Superseded);
         }
@@ -160,18 +157,14 @@ impl Work {
                 wait.saturating_mul(1 << many.min(10)).min(WAIT_MAX)
             }
         };
-        while self.failures == 0
-            && let Some(shipper) = self.shipper.as_mut().filter(|it| it.is_copying())
-        {
-            let began = shipper.clock.monotonic();
+        while self.failures == 0 && self.shipper.is_copying() {
+            let began = self.shipper.clock.monotonic();
             let copied = self.copy_some();
             if let Err(error) = copied {
                 self.note_failure(&error);
                 return Waited::Due;
             }
-            let Some(shipper) = &self.shipper else {
-                return Waited::Gone;
-            };
+            let shipper = &self.shipper;
             let worked = shipper.clock.monotonic().saturating_sub(began);
             let rest = worked.min(left);
             left = left.saturating_sub(worked + rest);
@@ -185,9 +178,7 @@ impl Work {
     }
 
     fn copy_some(&mut self) -> Result<(), BackupError> {
-        let Some(shipper) = &mut self.shipper else {
-            return Ok(());
-        };
+        let shipper = &mut self.shipper;
         let bytes = shipper.copy_some()?;
         metrics::counter!("trellis_backup_bytes_total", "of" => "snapshot").increment(bytes);
         if !shipper.is_copied() {
@@ -202,9 +193,7 @@ impl Work {
     }
 
     fn prune(&self) -> Result<(), BackupError> {
-        let Some(shipper) = &self.shipper else {
-            return Ok(());
-        };
+        let shipper = &self.shipper;
         let opened = &shipper.opened;
         let now_ms = shipper.clock.now_ms();
         let retention_ms = self.config.retention.as_millis();
@@ -245,9 +234,7 @@ impl Work {
         write: impl FnOnce(&mut Shipper) -> Result<Shipped, BackupError>,
         reply: &SyncSender<()>,
     ) {
-        let Some(shipper) = &mut self.shipper else {
-            return;
-        };
+        let shipper = &mut self.shipper;
         match write(shipper) {
             Ok(shipped) => {
                 self.note_success(shipped);
@@ -266,13 +253,13 @@ impl Work {
     }
 
     fn written(&self, snapshot: bool) -> Written {
-        let opened = self.shipper.as_ref().map(|shipper| &shipper.opened);
-        opened.map_or_else(Written::default, |opened| Written {
+        let opened = &self.shipper.opened;
+        Written {
             lineage: opened.lineage.clone(),
             sequence: opened.sequence,
             row: opened.row,
             snapshot,
-        })
+        }
     }
 
     /// The last segment of a relay that has stored everything, and the end of its lineage.
@@ -280,9 +267,7 @@ impl Work {
         for reply in std::mem::take(&mut self.waiting) {
             let _ = reply.send(Err("the relay is stopping".to_owned()));
         }
-        let Some(shipper) = &mut self.shipper else {
-            return Ok(());
-        };
+        let shipper = &mut self.shipper;
         let shipped = shipper.ship()?;
         shipper.end()?;
         self.note_success(shipped);
@@ -333,23 +318,17 @@ impl Work {
         tracing::warn!(
             "removals went unnoticed for too long: the backup begins anew with a snapshot"
         );
-        let (Some(relay), Some(shipper)) = (self.relay.upgrade(), self.shipper.take()) else {
+        let Some(relay) = self.relay.upgrade() else {
             return;
         };
         let note = |lineage: &str| note_lineage(&relay, lineage);
-        match shipper.begin_anew(&self.config, &note) {
-            Ok(shipper) => self.shipper = Some(shipper),
-            Err((shipper, error)) => {
-                self.shipper = Some(shipper);
-                self.note_failure(&error);
-            }
+        if let Err(error) = self.shipper.begin_anew(&self.config, &note) {
+            self.note_failure(&error);
         }
     }
 
     fn note_success(&mut self, shipped: Shipped) {
-        let Some(shipper) = &self.shipper else {
-            return;
-        };
+        let shipper = &self.shipper;
         let opened = &shipper.opened;
         let now_ms = shipper.clock.now_ms();
         let last_row = shipper.store.last_row().unwrap_or(opened.row);
@@ -379,11 +358,9 @@ impl Work {
         self.status
             .fail("it failed, and is tried again; the log says why".to_owned());
         metrics::counter!("trellis_backup_failures_total").increment(1);
-        if let Some(shipper) = &self.shipper {
-            let row = shipper.opened.row;
-            let lag = shipper.store.last_row().unwrap_or(row).saturating_sub(row);
-            metrics::gauge!("trellis_backup_lag_rows").set(lag as f64);
-        }
+        let row = self.shipper.opened.row;
+        let last_row = self.shipper.store.last_row().unwrap_or(row);
+        metrics::gauge!("trellis_backup_lag_rows").set(last_row.saturating_sub(row) as f64);
     }
 }
 
