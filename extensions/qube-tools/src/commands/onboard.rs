@@ -116,8 +116,10 @@ impl Onboard {
 
     /// Refuses what the agent would not take.
     fn check(&self, settings: &Settings) -> anyhow::Result<()> {
-        let relays = settings.relays.iter();
-        for relay in relays.filter(|url| !matches!(url.scheme(), "ws" | "wss") || !url.has_host()) {
+        let mut relays = settings.relays.iter();
+        if let Some(relay) =
+            relays.find(|url| !matches!(url.scheme(), "ws" | "wss") || !url.has_host())
+        {
             return Err(misuse(format!(
                 "{relay}: a relay's address begins with wss://"
             )));

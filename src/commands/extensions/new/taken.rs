@@ -92,7 +92,7 @@ const CRATES: [&str; 64] = [
 
 /// Types that every file of an extension sees, from the relay's prelude and Rust's own: the extension's would hide them.
 /// Those that the template names besides are read from it.
-const TYPES: [&str; 95] = [
+const TYPES: [&str; 100] = [
     "Access",
     "AccessNews",
     "AccessRequest",
@@ -103,6 +103,9 @@ const TYPES: [&str; 95] = [
     "AsMut",
     "AsRef",
     "Audience",
+    "BackupBlob",
+    "BackupError",
+    "BackupFile",
     "Box",
     "BuildError",
     "Caller",
@@ -125,9 +128,11 @@ const TYPES: [&str; 95] = [
     "Event",
     "EventId",
     "ExactSizeIterator",
+    "Examination",
     "Extend",
     "Extension",
     "Filter",
+    "Findings",
     "Fn",
     "FnMut",
     "FnOnce",
