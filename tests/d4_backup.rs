@@ -578,12 +578,12 @@ async fn d4_a_million_events_are_restored() {
     run(relay.setup(), &["now", "--snapshot"])
         .await
         .assert_success();
-    println!("a snapshot of 1,000,000 events: {:?}", began.elapsed());
+    eprintln!("a snapshot of 1,000,000 events: {:?}", began.elapsed());
     relay.kill();
     let began = Instant::now();
     let setup = place.relay("");
     let restored = run(&setup, &["restore"]).await;
-    println!("restored in {:?}: {}", began.elapsed(), restored.text());
+    eprintln!("restored in {:?}: {}", began.elapsed(), restored.text());
     restored.assert_success();
 }
 
@@ -608,7 +608,7 @@ async fn d4_what_ingest_costs_with_and_without() {
             let began = Instant::now();
             client.store_all(&notes).await;
             let rate = notes.len() as f64 / began.elapsed().as_secs_f64();
-            println!("round {round}, {name} a backup: {rate:.0} events a second");
+            eprintln!("round {round}, {name} a backup: {rate:.0} events a second");
         }
     }
 }

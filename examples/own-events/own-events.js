@@ -6,13 +6,15 @@
 // A stream that breaks off is gone on with where it ended, as often as something new comes. With --print-header the script
 // asks nothing and prints the Authorization header for curl; it is good for one request within a minute.
 
+import { randomUUID } from 'node:crypto';
 import { getToken } from 'nostr-tools/nip98';
 import { finalizeEvent } from 'nostr-tools/pure';
 
-/** The value of an Authorization header (NIP-98) for a GET of this URL. */
+/** The value of an Authorization header (NIP-98) for a GET of this URL. Each is good once, and two of a second have to differ. */
 export function authorization(url, secretHex) {
   const secret = Uint8Array.from(Buffer.from(secretHex, 'hex'));
-  return getToken(url, 'get', (event) => finalizeEvent(event, secret), true);
+  const sign = (event) => finalizeEvent({ ...event, tags: [...event.tags, ['nonce', randomUUID()]] }, secret);
+  return getToken(url, 'get', sign, true);
 }
 
 /** The route of a relay, with what is left out. */
