@@ -53,6 +53,7 @@ pub(crate) struct Preview {
     pub(crate) votes: Vec<Pubkey>,
     pub(crate) quorum: usize,
     pub(crate) status: ActionStatus,
+    /// Versions for which votes name several programs.
     pub(crate) conflicts: Vec<Conflict>,
     /// Genesis hashes that votes for this reboot name, and how many name each, where they are several.
     pub(crate) genesis_hashes: BTreeMap<Digest, usize>,
@@ -184,6 +185,9 @@ pub(crate) fn sign(
             }
         }
     }
+    // Those of genesis hashes are told by themselves.
+    let conflicts = state.conflicts.into_iter();
+    let conflicts = conflicts.filter(|conflict| conflict.reboot.is_none());
     let preview = Preview {
         key,
         developer,
@@ -192,7 +196,7 @@ pub(crate) fn sign(
         votes: action.votes.iter().map(|vote| vote.developer).collect(),
         quorum: network.quorum,
         status,
-        conflicts: state.conflicts,
+        conflicts: conflicts.collect(),
         genesis_hashes,
         counts_from: Some(created_at).filter(|at_s| at_s.saturating_sub(now_s) > SOON_S),
         ahead,

@@ -8,7 +8,7 @@ use crate::settings::Common;
 use crate::table::harmless;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use trellis_qube_protocol::{ActionState, ActionStatus, NetworkState};
+use trellis_qube_protocol::{ActionState, ActionStatus, Conflict, NetworkState};
 use url::Url;
 
 #[derive(Debug, clap::Args)]
@@ -91,6 +91,8 @@ fn of_network(state: &NetworkState) -> Vec<Check> {
         let hashes: BTreeSet<_> = votes.filter_map(|vote| vote.options.genesis_hash).collect();
         hashes.len() > 1
     };
+    let of_programs = |conflict: &&Conflict| conflict.reboot.is_none();
+    let conflicts = state.conflicts.iter().filter(of_programs).count();
     let geneses = state.actions.iter().filter(several).count();
     let action = state.current_action().and_then(|action| {
         let troubled = matches!(
@@ -104,7 +106,7 @@ fn of_network(state: &NetworkState) -> Vec<Check> {
         check(&name("nodes that are silent"), count(silent, "silent")),
         check(
             &name("votes that conflict"),
-            count(state.conflicts.len(), "versions with several hashes"),
+            count(conflicts, "versions with several hashes"),
         ),
         check(
             &name("votes on a genesis"),

@@ -8,7 +8,7 @@ use crate::span::{ago, now_s};
 use crate::table::Table;
 use serde_json::json;
 use std::collections::BTreeMap;
-use trellis_qube_protocol::{ActionKey, ActionState, Digest, NetworkState, Vote};
+use trellis_qube_protocol::{ActionKey, ActionState, Conflict, Digest, NetworkState, Vote};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Quorum {
@@ -108,7 +108,8 @@ fn show(network: &NetworkState, now_s: u64) -> anyhow::Result<()> {
     for action in &network.actions {
         show_options(action)?;
     }
-    for conflict in &network.conflicts {
+    let of_programs = |conflict: &&Conflict| conflict.reboot.is_none();
+    for conflict in network.conflicts.iter().filter(of_programs) {
         line(format_args!(
             "conflict: votes for {} name different hashes",
             conflict.version

@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(found, Ok(PathBuf::from(kept)));
         }
         let relative = Path::new("here");
-        let own = absolute("here/a.db").unwrap();
+        let own = absolute("here/a.db").expect("an absolute path");
         for given in [own.as_path(), Path::new("here/a.db")] {
             assert_eq!(place(given, relative), Ok(PathBuf::from("a.db")));
         }
