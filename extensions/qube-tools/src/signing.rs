@@ -186,7 +186,7 @@ pub(crate) fn sign(
         }
     }
     // Those of genesis hashes are told by themselves.
-    let conflicts = state.conflicts.into_iter();
+    let conflicts = state.conflicts.iter();
     let conflicts = conflicts.filter(|conflict| conflict.reboot.is_none());
     let preview = Preview {
         key,
@@ -196,7 +196,7 @@ pub(crate) fn sign(
         votes: action.votes.iter().map(|vote| vote.developer).collect(),
         quorum: network.quorum,
         status,
-        conflicts: conflicts.collect(),
+        conflicts: conflicts.cloned().collect(),
         genesis_hashes,
         counts_from: Some(created_at).filter(|at_s| at_s.saturating_sub(now_s) > SOON_S),
         ahead,
