@@ -1,6 +1,7 @@
 //! The examples of `docs/extensions/testing.md`, as an author would have them in files of their own.
 
 mod alone;
+mod backup;
 mod clients;
 mod faults;
 #[allow(
@@ -15,8 +16,9 @@ mod survive;
 mod time;
 
 const GUIDE: &str = include_str!("../../../docs/extensions/testing.md");
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("alone.rs"),
+    include_str!("backup.rs"),
     include_str!("clients.rs"),
     include_str!("faults.rs"),
     include_str!("first.rs"),
@@ -38,5 +40,5 @@ fn e14_the_guide_to_testing_shows_what_is_run() {
         assert!(is_run, "in no file of relay/tests/guide:\n{block}");
         shown += 1;
     }
-    assert_eq!(shown, 10, "examples of the guide");
+    assert_eq!(shown, 11, "examples of the guide");
 }
