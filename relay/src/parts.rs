@@ -5,7 +5,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::extension::Compiled;
 use crate::relay_key::{self, RelayKeyError};
-use crate::store::lmdb::{LmdbOptions, LmdbStore};
+use crate::store::lmdb::{self, LmdbOptions, LmdbStore, Sight};
 use crate::store::{Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,23 +71,35 @@ pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
     open_store_in(&config.data.path, config)
 }
 
+/// Looks into the store that a configuration names, and changes nothing; see [`lmdb::look`].
+pub fn look_into_store(config: &Config) -> Result<Sight, PartsError> {
+    let directory = &config.data.path;
+    lmdb::look(directory, &options(config)).map_err(|source| PartsError::Store {
+        directory: directory.clone(),
+        source,
+    })
+}
+
 /// Opens a store as a configuration says, in another directory.
 pub fn open_store_in(directory: &Path, config: &Config) -> Result<LmdbStore, PartsError> {
+    LmdbStore::open(directory, options(config)).map_err(|source| PartsError::Store {
+        directory: directory.to_owned(),
+        source,
+    })
+}
+
+fn options(config: &Config) -> LmdbOptions {
     // A reader's slot for each thread that may read: workers, the pool, an import with a thread a core and what serves it,
     // and the writer, sweeps, operators' jobs and extensions. A slot is 64 bytes; a thread that found none would fail.
     const OTHER_READERS: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let pools = config.thread.http_threads() + config.thread.reader_threads();
     let readers = pools + 2 * cores + OTHER_READERS;
-    let options = LmdbOptions {
+    LmdbOptions {
         quota_bytes: config.data.map_size.bytes(),
         max_readers: readers as u32,
         ..LmdbOptions::default()
-    };
-    LmdbStore::open(directory, options).map_err(|source| PartsError::Store {
-        directory: directory.to_owned(),
-        source,
-    })
+    }
 }
 
 impl std::fmt::Debug for Parts {

@@ -102,7 +102,7 @@ impl Doctor {
         disk::look(&patient.loaded, &mut found);
         let relay = database::look(config, &mut found);
         limits::look(config, &mut found);
-        network::look(config, relay.is_running(), &mut found);
+        network::look(config, &relay, &mut found);
         clock::look(config, &relay, &mut found);
         if let Some(server) = &self.time_server {
             clock::compare(server, &patient.web, &mut found).await;

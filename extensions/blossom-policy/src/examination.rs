@@ -35,6 +35,20 @@ fn is_writable(folder: &Path, found: &mut Findings) {
     const CHECK: &str = "directory";
     let shown = folder.display();
     if !folder.exists() {
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let above = absolute.ancestors().find(|above| above.exists());
+        if let Some(above) = above
+            && let Err(error) = access(above, Access::WRITE_OK | Access::EXEC_OK)
+        {
+            return found.fail(
+                CHECK,
+                format!(
+                    "{shown} is not there, and cannot be made in {}: {error}",
+                    above.display()
+                ),
+                "make it, and give it to the user that the relay runs as",
+            );
+        }
         return found.ok(
             CHECK,
             format!("{shown} is not there yet; it is made at the first start"),

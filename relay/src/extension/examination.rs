@@ -167,7 +167,10 @@ async fn examine_within(
                 .build()
                 .map_err(|error| error.to_string())?;
             let examining = compiled.examine(own, examination)?;
-            Ok::<_, String>(runtime.block_on(examining))
+            let findings = runtime.block_on(examining);
+            // Dropped, it would wait for what blocks, such as a name server that does not answer.
+            runtime.shutdown_background();
+            Ok::<_, String>(findings)
         });
         // Nobody may be waiting any more.
         let _ = tell.send(match examined {

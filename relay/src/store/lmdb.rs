@@ -16,6 +16,7 @@ use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
 use mapped::Mapped;
 
+pub use looking::{Sight, look};
 pub use meta::Migration;
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -40,6 +41,7 @@ mod index;
 mod keys;
 mod kv;
 mod lanes;
+mod looking;
 mod mapped;
 mod matches;
 mod meta;

@@ -63,7 +63,7 @@ fn plausible(config: &Config, relay: &Relay, found: &mut Findings) {
     let ahead_s = config.limitation.max_event_time_newer_than_now.as_secs();
     let newest_s = match relay {
         Relay::Stopped { newest_s } => *newest_s,
-        Relay::Runs => None,
+        Relay::Runs | Relay::Unknown => None,
     };
     if let Some(newest_s) = newest_s
         && newest_s > now_s.saturating_add(ahead_s)

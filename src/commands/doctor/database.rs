@@ -1,19 +1,21 @@
-//! The store of events: whether it opens, or the relay that has it open is well.
+//! The store of events: whether it can be read, or the relay that has it open is well.
+//!
+//! Invariant: nothing in it is changed, by a newer program neither, and no relay is kept from starting.
 //!
 //! Not here: whether every index leads where it should, which is `trellis check`'s.
 
 use super::disk;
 use super::report::bytes;
 use crate::commands::health::{Page, parse};
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 use trellis_relay::config::Config;
 use trellis_relay::extension::Findings;
-use trellis_relay::filter::Filter;
 use trellis_relay::parts::{self, PartsError};
-use trellis_relay::store::lmdb::LmdbStore;
-use trellis_relay::store::{Budget, Order, Scan, Store as _, StoreError};
+use trellis_relay::store::StoreError;
+use trellis_relay::store::lmdb::Sight;
 
 /// How long a running relay may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,9 +26,15 @@ pub(super) enum Relay {
     Runs,
     /// It does not, and the newest event in its store says so many seconds since 1970.
     Stopped { newest_s: Option<u64> },
+    /// This user may not see whether it runs.
+    Unknown,
 }
 
 impl Relay {
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self, Relay::Stopped { .. })
+    }
+
     pub(super) fn is_running(&self) -> bool {
         matches!(self, Relay::Runs)
     }
@@ -35,7 +43,8 @@ impl Relay {
 pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
     let data = &config.data.path;
     let stopped = |newest_s| Relay::Stopped { newest_s };
-    if !data.join("data.mdb").is_file() {
+    let file = data.join("data.mdb").metadata();
+    if file.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         found.ok(
             "database",
             "there is none yet; it is made at the first start",
@@ -48,15 +57,12 @@ pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
             format!("{} is another user's, so it was not opened", data.display()),
             disk::AS_ITS_USER,
         );
-        return match is_served(config) {
-            true => Relay::Runs,
-            false => stopped(None),
-        };
+        return of_another(config);
     }
-    match parts::open_store(config) {
-        Ok(store) => {
-            of_store(&store, found);
-            stopped(newest_s(&store))
+    match parts::look_into_store(config) {
+        Ok(seen) => {
+            of_store(&seen, config, found);
+            stopped(seen.newest_s)
         }
         Err(PartsError::Store {
             source: StoreError::InUse(_),
@@ -74,57 +80,57 @@ pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
     }
 }
 
-/// Whether somebody listens at the admin socket.
-fn is_served(config: &Config) -> bool {
-    let path = config.data.admin_socket_path();
-    path.is_some_and(|path| UnixStream::connect(Path::new(&path)).is_ok())
-}
-
-fn of_store(store: &LmdbStore, found: &mut Findings) {
-    match store.stats() {
-        Ok(stats) if stats.full => found.fail(
-            "database",
-            format!(
-                "it is full: {} of {}",
-                bytes(stats.used_bytes),
-                bytes(stats.quota_bytes)
-            ),
-            "raise data.map_size, or remove something (docs/runbooks/disk-full.md)",
-        ),
-        Ok(stats) => found.ok(
-            "database",
-            format!(
-                "it opens: {} events, {}",
-                stats.events,
-                bytes(stats.used_bytes)
-            ),
-        ),
-        Err(error) => found.fail(
-            "database",
-            error.to_string(),
-            "docs/runbooks/restore.md says what can be done",
-        ),
+/// What can be known of a relay whose files are another user's: by its admin socket, or else by its port.
+fn of_another(config: &Config) -> Relay {
+    let socket = config.data.admin_socket_path();
+    let connected = socket.map(|path| UnixStream::connect(Path::new(&path)));
+    match connected {
+        Some(Ok(_)) => return Relay::Runs,
+        Some(Err(error))
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Relay::Stopped { newest_s: None };
+        }
+        // The socket is its user's alone, or there is none.
+        _ => {}
+    }
+    let answer = Page::of_own_relay(&config.network)
+        .ok()
+        .and_then(|page| page.ask(PATIENCE).ok());
+    let said = answer
+        .and_then(|answer| parse(&answer))
+        .and_then(|(_, body)| serde_json::from_str::<serde_json::Value>(&body).ok());
+    match said {
+        Some(said) if said["store"].is_string() => Relay::Runs,
+        _ => Relay::Unknown,
     }
 }
 
-/// `created_at` of the newest event.
-fn newest_s(store: &LmdbStore) -> Option<u64> {
-    let filter = Filter::default();
-    let page = store.scan(&Scan {
-        filter: &filter,
-        order: Order::NewestFirst,
-        resume: None,
-        max_row: u64::MAX,
-        now: 0,
-        budget: Budget {
-            events: 1,
-            entries: 100,
-            bytes: usize::MAX,
-            time: PATIENCE,
-        },
-    });
-    let events = page.ok()?.events;
-    events.first().map(|stored| stored.event.created_at())
+fn of_store(seen: &Sight, config: &Config, found: &mut Findings) {
+    const CHECK: &str = "database";
+    let quota_bytes = config.data.map_size.bytes();
+    let (events, used) = (seen.events, bytes(seen.used_bytes));
+    if seen.used_bytes >= quota_bytes {
+        found.fail(
+            CHECK,
+            format!("it is full: {used} of {}", bytes(quota_bytes)),
+            "raise data.map_size, or remove something (docs/runbooks/disk-full.md)",
+        );
+    } else if seen.schema < seen.known {
+        let Sight { schema, known, .. } = seen;
+        found.warn(
+            CHECK,
+            format!("it can be read: {events} events, {used}, of schema version {schema}"),
+            format!(
+                "the next start migrates it to {known}, and older versions of Trellis refuse it then: make a copy before"
+            ),
+        );
+    } else {
+        found.ok(CHECK, format!("it can be read: {events} events, {used}"));
+    }
 }
 
 fn of_running(config: &Config, found: &mut Findings) {

@@ -1,7 +1,7 @@
 //! The data directory: whether it lasts, whose it is, how much room there is, and whether what is written there is kept.
 
 use super::report::bytes;
-use rustix::fs::{statfs, statvfs};
+use rustix::fs::{Access, access, statfs, statvfs};
 use rustix::process::geteuid;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -37,6 +37,17 @@ pub(super) fn look(loaded: &Loaded, found: &mut Findings) {
         found.ok("data directory", format!("{}", wanted.display()));
     } else {
         let above = folder.display();
+        if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+            found.fail(
+                "data directory",
+                format!(
+                    "{} is not there, and this user may not make it in {above}",
+                    wanted.display()
+                ),
+                "make it and give it to the relay's user, or run trellis doctor as that user",
+            );
+            return;
+        }
         found.ok(
             "data directory",
             format!(

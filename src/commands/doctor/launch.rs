@@ -301,7 +301,7 @@ async fn missing(patient: &Patient, page: &str) -> Option<String> {
     let Ok(url) = Url::parse(page) else {
         return Some("it is no address".to_owned());
     };
-    match patient.web.get(&url, "text/html, */*").await {
+    match patient.web.get_page(&url, "text/html, */*").await {
         Ok(answer) if answer.status == 200 => None,
         Ok(answer) => Some(format!("it answers {}", answer.status)),
         Err(why) => Some(why),
@@ -314,7 +314,7 @@ async fn security_contact(patient: &Patient, seen: &Seen, list: &mut Findings) {
     let advice = "publish /.well-known/security.txt with Contact and Expires (RFC 9116)";
     if let Some(address) = &seen.address
         && let Ok(url) = address.join("/.well-known/security.txt")
-        && let Ok(answer) = patient.web.get(&url, "text/plain").await
+        && let Ok(answer) = patient.web.get_page(&url, "text/plain").await
         && answer.status == 200
     {
         return security_text(&String::from_utf8_lossy(&answer.body), &url, list);

@@ -1,17 +1,24 @@
 //! Where the relay listens, and whose word about clients' addresses it takes.
 
+use super::database::Relay;
+use super::disk;
 use std::net::IpAddr;
 use trellis_relay::config::{Config, IpRange};
 use trellis_relay::extension::Findings;
 use trellis_relay::server::listen;
 use url::Url;
 
-pub(super) fn look(config: &Config, is_running: bool, found: &mut Findings) {
+pub(super) fn look(config: &Config, relay: &Relay, found: &mut Findings) {
     let network = &config.network;
-    if !is_running {
+    if !relay.is_running() {
         let address = format!("{}:{}", network.host, network.port);
         match listen(network) {
             Ok(_) => found.ok("listening", format!("{address} is free")),
+            Err(error) if !relay.is_stopped() => found.by_hand(
+                "listening",
+                format!("{error}: whether by this relay, this user may not see"),
+                disk::AS_ITS_USER,
+            ),
             Err(error) => found.fail(
                 "listening",
                 error.to_string(),

@@ -66,10 +66,14 @@ pub(super) async fn look(patient: &Patient) -> Seen {
     let document: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let Some(document) = document.filter(|it| answer.status == 200 && it.is_object()) else {
         let status = answer.status;
+        let advice = match status {
+            300..400 => "clients follow no redirect: set network.relay_url to where it leads",
+            _ => "start the relay, and have the proxy pass everything on, the Accept header too",
+        };
         found.fail(
             INFORMATION,
             format!("{text} answers {status} and not as a relay does (NIP-11)"),
-            "start the relay, and have the proxy pass everything on, the Accept header too",
+            advice,
         );
         return seen;
     };
@@ -155,6 +159,11 @@ fn is_ours(patient: &Patient, document: &Value, found: &mut Findings) -> bool {
 async fn upgrade(patient: &Patient, url: &Url, found: &mut Findings) {
     match patient.web.upgrade(url).await {
         Ok(101) => found.ok(WEBSOCKET, "they are taken"),
+        Ok(status @ 300..400) => found.fail(
+            WEBSOCKET,
+            format!("a handshake is answered {status}, and clients follow no redirect"),
+            "set network.relay_url to where it leads, or have the proxy pass it on",
+        ),
         Ok(status) => found.fail(
             WEBSOCKET,
             format!("a handshake is answered {status}"),

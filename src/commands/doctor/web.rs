@@ -10,9 +10,16 @@ use url::Url;
 /// The longest answer that is looked at.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
+/// Any 16 bytes, and what RFC 6455 (4.2.2) makes of them.
+const KEY: &str = "dHJlbGxpcy1kb2N0b3IuLg==";
+const KEY_ACCEPTED: &str = "X9fZD/tNkFGWOHP0X6Q/j7ug7fs=";
+
 /// A client for all that is asked.
 pub(super) struct Web {
+    /// Stays where it was sent: a WebSocket client follows no redirect.
     client: Client,
+    /// Goes where a browser would.
+    browser: Client,
 }
 
 /// What a server answered.
@@ -31,19 +38,33 @@ impl Answer {
 
 impl Web {
     pub(super) fn new(roots: &Roots, patience: Duration) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .use_preconfigured_tls(roots.client()?)
-            .user_agent(concat!("trellis-doctor/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .redirect(redirect::Policy::limited(3))
-            .timeout(patience)
-            .build()?;
-        Ok(Web { client })
+        let client = |redirects| -> anyhow::Result<Client> {
+            Ok(Client::builder()
+                .use_preconfigured_tls(roots.client()?)
+                .user_agent(concat!("trellis-doctor/", env!("CARGO_PKG_VERSION")))
+                .no_proxy()
+                .redirect(redirects)
+                .timeout(patience)
+                .build()?)
+        };
+        Ok(Web {
+            client: client(redirect::Policy::none())?,
+            browser: client(redirect::Policy::limited(3))?,
+        })
     }
 
-    /// A GET; an error says why there is no answer.
+    /// A GET that follows no redirect; an error says why there is no answer.
     pub(super) async fn get(&self, url: &Url, accept: &str) -> Result<Answer, String> {
-        let request = self.client.get(http(url)).header(ACCEPT, accept);
+        Self::get_with(&self.client, url, accept).await
+    }
+
+    /// A GET of a page for people, wherever it is by now.
+    pub(super) async fn get_page(&self, url: &Url, accept: &str) -> Result<Answer, String> {
+        Self::get_with(&self.browser, url, accept).await
+    }
+
+    async fn get_with(client: &Client, url: &Url, accept: &str) -> Result<Answer, String> {
+        let request = client.get(http(url)).header(ACCEPT, accept);
         let mut answer = request.send().await.map_err(why)?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let mut body = Vec::new();
@@ -59,7 +80,7 @@ impl Web {
         })
     }
 
-    /// The status with which a WebSocket handshake is answered: 101 where it is taken.
+    /// The status with which a WebSocket handshake is answered: 101 where it is taken, by one who has read it.
     pub(super) async fn upgrade(&self, url: &Url) -> Result<u16, String> {
         let request = self
             .client
@@ -67,10 +88,16 @@ impl Web {
             .header(CONNECTION, "Upgrade")
             .header(UPGRADE, "websocket")
             .header("Sec-WebSocket-Version", "13")
-            // Any 16 bytes: whoever answers the same twice is no cache of ours.
-            .header("Sec-WebSocket-Key", "dHJlbGxpcy1kb2N0b3IuLg==");
+            .header("Sec-WebSocket-Key", KEY);
         let answer = request.send().await.map_err(why)?;
-        Ok(answer.status().as_u16())
+        let status = answer.status().as_u16();
+        let accept = answer.headers().get("Sec-WebSocket-Accept");
+        if status == 101 && accept.is_none_or(|accept| accept != KEY_ACCEPTED) {
+            return Err(
+                "a handshake is answered 101 without the right Sec-WebSocket-Accept".to_owned(),
+            );
+        }
+        Ok(status)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::fault::{Fault, Result};
 use super::tables::{Table, Tables};
 use crate::store::StoreError;
-use lmdb::{Environment, RwTransaction, Transaction, WriteFlags};
+use lmdb::{Database, Environment, RwTransaction, Transaction, WriteFlags};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -90,6 +90,14 @@ pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<Prepared> {
         hash_key,
         migration: None,
     })
+}
+
+/// The schema version, where tables are not all open.
+pub(super) fn schema<T: Transaction>(txn: &T, meta: Database) -> Result<u32> {
+    let found = txn.get(meta, &SCHEMA_KEY)?;
+    Ok(u32::from_be_bytes(
+        *found.first_chunk().ok_or_else(damaged)?,
+    ))
 }
 
 /// The last row given to an event or a removal, gone or not; 0 at first.
@@ -191,6 +199,6 @@ fn put(txn: &mut RwTransaction<'_>, tables: &Tables, key: &[u8], value: &[u8]) -
     Ok(txn.put(tables.of(Table::Meta), &key, &value, WriteFlags::empty())?)
 }
 
-fn damaged() -> Fault {
+pub(super) fn damaged() -> Fault {
     Fault::corrupt("the meta table is damaged")
 }
