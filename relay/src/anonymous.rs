@@ -5,14 +5,18 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 /// What stands in the place of what was taken out.
 pub const REMOVED: &str = "[removed]";
 
+/// No address with a port is longer.
+const ADDRESS_BYTES_MAX: usize = 64;
+
 /// The text without addresses.
 pub fn without_addresses(text: &str) -> Cow<'_, str> {
-    let text = each_piece(text, is_of_mail, |piece| {
-        piece.contains('@').then_some((0, piece.len()))
+    let text = each_piece(text, is_of_mail, |text, piece| {
+        text[piece.clone()].contains('@').then_some(piece)
     });
     match text {
         Cow::Borrowed(text) => each_piece(text, is_of_network, network_address),
@@ -31,32 +35,61 @@ fn is_of_network(c: char) -> bool {
     c.is_ascii_hexdigit() || matches!(c, '.' | ':')
 }
 
-/// Where in a piece stands the address of a machine that is somebody's.
-fn network_address(piece: &str) -> Option<(usize, usize)> {
-    // At the end of a sentence, or before one.
-    let begin = piece.len() - piece.trim_start_matches('.').len();
-    let rest = &piece[begin..];
-    let ends = [
-        rest,
-        rest.trim_end_matches('.'),
-        rest.trim_end_matches([':', '.']),
-    ];
-    let address = |text: &str| {
-        let with_port = || text.parse::<SocketAddr>().ok().map(|it| it.ip());
-        text.parse::<IpAddr>().ok().or_else(with_port)
+/// Where in a piece the first address stands of a machine that is somebody's. It may have words before and behind, with a
+/// colon or dots between: `from:192.0.2.7`, `192.0.2.7..192.0.2.9`.
+fn network_address(text: &str, piece: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_mark = |at: usize| matches!(bytes.get(at), Some(b'.' | b':'));
+    let begins = |at: usize| {
+        at == piece.start
+            || match bytes[at - 1] {
+                b':' => true,
+                b'.' => at - 1 == piece.start || is_mark(at - 2),
+                _ => false,
+            }
     };
-    let (found, text) = ends
-        .into_iter()
-        .find_map(|text| Some((address(text)?.to_canonical(), text)))?;
-    let is_somebodys = !found.is_loopback() && !found.is_unspecified();
-    is_somebodys.then_some((begin, begin + text.len()))
+    let ends = |at: usize| {
+        at == piece.end
+            || match bytes[at] {
+                b':' => true,
+                b'.' => at + 1 == piece.end || is_mark(at + 1),
+                _ => false,
+            }
+    };
+    piece.clone().filter(|at| begins(*at)).find_map(|start| {
+        let longest = piece.end.min(start + ADDRESS_BYTES_MAX);
+        let until = (start + 1..=longest).rev().filter(|at| ends(*at));
+        let mut ranges = until.map(|end| start..end);
+        // The longest: the beginning of an address is another's.
+        let (range, address) = ranges.find_map(|range| {
+            let address = address(&text[range.clone()])?;
+            stands_alone(text, &range).then_some((range, address))
+        })?;
+        let is_somebodys = !address.is_loopback() && !address.is_unspecified();
+        is_somebodys.then_some(range)
+    })
 }
 
-/// Replaces what `find` finds in the pieces of a text that are made of certain characters, and that no word goes on around.
+/// An address, which may have a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|it| it.ip());
+    let address = text.parse::<IpAddr>().ok().or_else(with_port)?;
+    Some(address.to_canonical())
+}
+
+/// Whether no word goes on around a part of a text. The letter of an escaped line feed is none.
+fn stands_alone(text: &str, part: &Range<usize>) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let before = &text[..part.start];
+    let is_escape = ["\\n", "\\r", "\\t"].iter().any(|it| before.ends_with(it));
+    (is_escape || !before.ends_with(is_word)) && !text[part.end..].starts_with(is_word)
+}
+
+/// Replaces what `find` finds in the pieces of a text that are made of certain characters.
 fn each_piece(
     text: &str,
     belongs: impl Fn(char) -> bool,
-    find: impl Fn(&str) -> Option<(usize, usize)>,
+    find: impl Fn(&str, Range<usize>) -> Option<Range<usize>>,
 ) -> Cow<'_, str> {
     let mut clean = String::new();
     let mut copied = 0;
@@ -64,14 +97,14 @@ fn each_piece(
     while let Some(start) = text[from..].find(&belongs).map(|at| from + at) {
         let end = text[start..].find(|c| !belongs(c));
         let end = end.map_or(text.len(), |at| start + at);
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        let goes_on = text[..start].ends_with(is_word) || text[end..].starts_with(is_word);
-        if !goes_on && let Some((first, last)) = find(&text[start..end]) {
-            clean.push_str(&text[copied..start + first]);
-            clean.push_str(REMOVED);
-            copied = start + last;
-        }
         from = end;
+        if let Some(found) = find(text, start..end) {
+            clean.push_str(&text[copied..found.start]);
+            clean.push_str(REMOVED);
+            copied = found.end;
+            // There may be another in the same piece.
+            from = found.end;
+        }
     }
     match copied {
         0 => Cow::Borrowed(text),
@@ -105,6 +138,20 @@ mod tests {
             ),
             ("<mailto:alice@example.com>", "<[removed]>"),
             ("https://user:pw@example.com/x fails", "[removed] fails"),
+            ("ip:203.0.113.7", "ip:[removed]"),
+            ("from:203.0.113.7.", "from:[removed]."),
+            ("203.0.113.7:from", "[removed]:from"),
+            ("IPv4:203.0.113.7:4711", "IPv4:[removed]"),
+            ("203.0.113.7..203.0.113.9", "[removed]..[removed]"),
+            ("203.0.113.7...", "[removed]..."),
+            ("[IPv6:2001:db8::1]", "[IPv6:[removed]]"),
+            (
+                "mode:fe80::1 addr:2001:db8::7",
+                "mode:[removed] addr:[removed]",
+            ),
+            ("x::ffff:192.0.2.7", "x::ffff:[removed]"),
+            (r"told \n203.0.113.7\n", r"told \n[removed]\n"),
+            ("first\nalice@example.com", "first\n[removed]"),
         ] {
             assert_eq!(without_addresses(text), clean);
         }
@@ -116,6 +163,8 @@ mod tests {
             "",
             "spam: sends the same note 400 times",
             "trellis_relay::store::lmdb: mod::a, dead code, 22:00:00",
+            "Mode::add, std::fade::Self, 4:30, 1.2.3.4.5, ip:v1.2.3.4",
+            "ip:127.0.0.1 from:::1 ::ffff:127.0.0.1",
             "listening on http://127.0.0.1:8080 and [::1]:8080",
             "version v1.2.3.4 and 1.2.3",
             "2030-01-31T22:00:00.123456Z",

@@ -93,12 +93,23 @@ impl Decision {
         }
     }
 
-    /// The write that adds it to the log; part of the commit that carries the decision out, where there is one.
+    /// The write that adds it to the log; part of the commit that carries the decision out, where there is one. A full
+    /// store takes it, or whoever fills the store would keep the operator's decisions from being written down.
     pub fn write(&self) -> Write {
+        self.append(true)
+    }
+
+    /// The same for what an extension decides, which others may bring about as often as they like: a full store refuses it.
+    pub fn write_if_there_is_room(&self) -> Write {
+        self.append(false)
+    }
+
+    fn append(&self, even_if_full: bool) -> Write {
         Write::Append {
             space: SPACE.to_owned(),
             // Only maps with other keys than text cannot be written.
             entry: serde_json::to_vec(self).unwrap_or_default(),
+            even_if_full,
         }
     }
 }

@@ -166,12 +166,14 @@ pub enum Write {
         /// `None` deletes.
         value: Option<Vec<u8>>,
     },
-    /// Add a row behind the last one of a key space that only grows: see [`chain`]. Taken by a full store.
+    /// Add a row behind the last one of a key space that only grows: see [`chain`].
     Append {
         /// The key space; nothing else may be written there.
         space: String,
         /// What the row is to say.
         entry: Vec<u8>,
+        /// Whether a full store takes it too: what the operator decides, and nothing that others can bring about.
+        even_if_full: bool,
     },
 }
 
@@ -254,6 +256,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them. Databases hold places in this list, so it grows at its end alone.
+    pub(crate) const ALL: [Cause; 6] = [
+        Cause::Deletion,
+        Cause::Expiry,
+        Cause::Vanish,
+        Cause::Replacement,
+        Cause::Retention,
+        Cause::Admin,
+    ];
+
     /// The label in metrics.
     pub const fn label(self) -> &'static str {
         match self {

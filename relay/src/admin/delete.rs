@@ -1,7 +1,7 @@
 //! Removes the events that a filter names, a few at a time.
 //!
 //! An event that an extension guards stays and is counted. What is removed leaves no tombstone: it may be published or
-//! imported again. The log of decisions hears of it with the first removals.
+//! imported again. The log of decisions hears of it before the first removal.
 
 use super::console::{Console, Note};
 use super::job::{JobError, filter_of};
@@ -116,14 +116,14 @@ fn remove(
     if ids.is_empty() {
         return Ok(());
     }
-    let noted = noted.take();
-    let entries = usize::from(noted.is_some());
-    let removals = ids.iter().map(|id| Write::Remove(*id, Cause::Admin));
-    let outcomes = target.commit(noted.into_iter().chain(removals).collect())?;
-    let (entry, outcomes) = outcomes.split_at(entries.min(outcomes.len()));
-    if let [Outcome::Refused(reason)] = entry {
+    // By itself: a map that is full to its end may refuse one write of a commit and take the others.
+    if let Some(noted) = noted.take()
+        && let [Outcome::Refused(reason)] = &target.commit(vec![noted])?[..]
+    {
         return Err(StoreError::Unavailable(reason.to_string()).into());
     }
+    let removals = ids.iter().map(|id| Write::Remove(*id, Cause::Admin));
+    let outcomes = target.commit(removals.collect())?;
     for (id, outcome) in ids.iter().zip(outcomes) {
         match outcome {
             Outcome::Done => totals.removed += 1,

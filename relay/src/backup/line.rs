@@ -19,15 +19,6 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// All causes of removal.
-const CAUSES: [Cause; 6] = [
-    Cause::Deletion,
-    Cause::Expiry,
-    Cause::Vanish,
-    Cause::Replacement,
-    Cause::Retention,
-    Cause::Admin,
-];
 /// Marks an event that a guard keeps beyond its expiration.
 const KEPT: &str = "kept";
 
@@ -156,7 +147,9 @@ fn removed(parts: &[&RawValue]) -> Result<PutBack, String> {
             id: id_of(&text(id)?)?,
             kind: kind.get().parse().ok()?,
             pubkey: pubkey_of(&text(pubkey)?)?,
-            cause: CAUSES.into_iter().find(|known| known.label() == cause)?,
+            cause: Cause::ALL
+                .into_iter()
+                .find(|known| known.label() == cause)?,
         })
     };
     read().ok_or_else(|| "a removal that makes no sense".to_owned())
@@ -251,7 +244,7 @@ mod tests {
             EventId::from_byte_array([1; 32]),
             PublicKey::from_byte_array([2; 32]),
         );
-        for cause in CAUSES {
+        for cause in Cause::ALL {
             let (row, kind) = (9, 65_535);
             let removed = Change::Removed {
                 row,

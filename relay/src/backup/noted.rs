@@ -267,6 +267,7 @@ mod tests {
         let append = Write::Append {
             space: "grows".to_owned(),
             entry: b"entry".to_vec(),
+            even_if_full: true,
         };
         noted.note_writes(&[append.clone(), append]);
         let taken = noted.take();

@@ -107,6 +107,7 @@ impl World {
             8 => Write::Append {
                 space: "grows".to_owned(),
                 entry: vec![self.random.random()],
+                even_if_full: true,
             },
             7 if !self.known.is_empty() => {
                 Write::Put(self.known.choose(&mut self.random).unwrap().clone())

@@ -99,7 +99,7 @@ impl Store for MemoryStore {
                     (extension.clone(), key.clone()),
                     value.clone(),
                 )])),
-                Write::Append { space, entry } => state.append(space, entry),
+                Write::Append { space, entry, .. } => state.append(space, entry),
             })
             .collect();
         for outcome in &mut outcomes {

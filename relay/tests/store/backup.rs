@@ -144,6 +144,7 @@ fn d4_the_last_rows_of_a_key_space_that_grows_are_told(subject: &Subject) {
     let append = |entry: &str| Write::Append {
         space: "grows".to_owned(),
         entry: entry.as_bytes().to_vec(),
+        even_if_full: true,
     };
     let batch = ["one", "two", "three"].map(append);
     subject.store.commit(&batch, &NoPolicy, NOW).unwrap();

@@ -123,19 +123,23 @@ fn c10_a_full_quota_takes_decisions_of_the_operator_and_no_rows_of_extensions() 
         key: b"p".to_vec(),
         value: Some(vec![0]),
     };
+    let append = |even_if_full| Write::Append {
+        space: trellis_relay::decisions::SPACE.to_owned(),
+        entry: b"written down".to_vec(),
+        even_if_full,
+    };
     let outcomes = commit(
         &store,
         &[
             row("groups"),
             row(trellis_relay::moderation::SPACE),
-            Write::Append {
-                space: trellis_relay::decisions::SPACE.to_owned(),
-                entry: b"written down".to_vec(),
-            },
+            append(true),
+            append(false),
         ],
     );
     assert!(is_full(&outcomes[0]), "{outcomes:?}");
-    assert_eq!(outcomes[1..], [Outcome::Done, Outcome::Done]);
+    assert_eq!(outcomes[1..3], [Outcome::Done, Outcome::Done]);
+    assert!(is_full(&outcomes[3]), "{outcomes:?}");
     let stored = store
         .kv_get(trellis_relay::moderation::SPACE, b"p")
         .unwrap();

@@ -16,6 +16,7 @@ fn append(space: &str, entry: &[u8]) -> Write {
     Write::Append {
         space: space.to_owned(),
         entry: entry.to_vec(),
+        even_if_full: true,
     }
 }
 

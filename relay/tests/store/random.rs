@@ -82,6 +82,7 @@ impl World {
             2 if self.random.random_bool(0.3) => Write::Append {
                 space: "log".to_owned(),
                 entry: vec![self.random.random(); self.random.random_range(0..3)],
+                even_if_full: true,
             },
             2 if !self.known.is_empty() => {
                 Write::Put(self.known.choose(&mut self.random).unwrap().clone())

@@ -3,7 +3,7 @@
 //! Invariant: whoever logs is never held up by a disk: lines wait for a thread in a bounded queue, and where it is full they
 //! are lost and counted. No line in a file holds an address of a client. Not here: when files begin and go (`log_file`).
 
-use super::json_lines::JsonLines;
+use super::json_lines::{self, JsonLines};
 use super::log_file::{Keeping, LogFile};
 use anyhow::Context as _;
 use std::io;
@@ -19,7 +19,6 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::registry::LookupSpan;
-use trellis_relay::anonymous;
 use trellis_relay::clock::Clock;
 use trellis_relay::config::Log;
 
@@ -61,11 +60,15 @@ impl Files {
     /// Opens the logs in a directory, and begins to write.
     pub(super) fn open(directory: &Path, log: &Log, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let now_s = clock.now_s();
+        let shortest_s = log.request_retention.min(log.error_retention).as_secs() / 24;
+        let look_every_s = shortest_s.clamp(1, LOOK_EVERY_S);
+        let look_every = Duration::from_secs(look_every_s);
         let open = |stem, retention_s: u64| {
             let keeping = Keeping {
                 directory: directory.to_owned(),
                 stem,
                 retention_s,
+                look_every_s,
                 max_bytes: log.max_bytes.bytes(),
             };
             let context = || format!("log.directory {}", directory.display());
@@ -78,8 +81,6 @@ impl Files {
         };
         let (queue, lines) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
-        let shortest_s = log.request_retention.min(log.error_retention).as_secs() / 24;
-        let look_every = Duration::from_secs(shortest_s.clamp(1, LOOK_EVERY_S));
         std::thread::Builder::new().name("log".into()).spawn({
             let lost = lost.clone();
             move || logs.run(&lines, look_every, &lost)
@@ -182,13 +183,12 @@ impl Logs {
 
     fn write(&mut self, kind: Kind, line: &[u8]) {
         let now_s = self.clock.now_s();
-        let text = String::from_utf8_lossy(line);
-        let line = anonymous::without_addresses(&text);
+        let line = json_lines::without_addresses(line);
         let log = match kind {
             Kind::Requests => &mut self.requests,
             Kind::Errors => &mut self.errors,
         };
-        log.write(line.as_bytes(), now_s);
+        log.write(&line, now_s);
     }
 
     /// Removes what is too old. What goes wrong is told on stderr, where the log is as well.

@@ -8,6 +8,7 @@ use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+use trellis_relay::anonymous;
 
 /// The format.
 pub(super) struct JsonLines;
@@ -50,6 +51,25 @@ where
             line.insert("spans".into(), spans.into());
         }
         writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+/// A line again, with no address in any text. Of what is told, and not of JSON, since there escapes stand where words end.
+pub(super) fn without_addresses(line: &[u8]) -> Vec<u8> {
+    let Ok(mut value) = serde_json::from_slice::<Value>(line) else {
+        let text = String::from_utf8_lossy(line);
+        return anonymous::without_addresses(&text).into_owned().into();
+    };
+    clean(&mut value);
+    format!("{value}\n").into_bytes()
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = anonymous::without_addresses(text).into_owned(),
+        Value::Array(values) => values.iter_mut().for_each(clean),
+        Value::Object(fields) => fields.values_mut().for_each(clean),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -96,5 +116,28 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.note(field, value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn c30_lines_stay_json_and_name_no_address_behind_an_escape() {
+        let line = |message: &str, inner: &str| {
+            let line = json!({"message": message, "fields": {"n": 7, "error": inner}, "spans": [{"of": inner}]});
+            format!("{line}\n")
+        };
+        let told = line(
+            "first\nalice@example.com",
+            "peer\n203.0.113.7\t\"2001:db8::1\"",
+        );
+        let clean = line("first\n[removed]", "peer\n[removed]\t\"[removed]\"");
+        let written = without_addresses(told.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&written), clean);
+        let other = without_addresses(b"no JSON of 203.0.113.7\n");
+        assert_eq!(other, b"no JSON of [removed]\n");
     }
 }

@@ -1,6 +1,6 @@
 //! One log in files of a directory: a new file every so often, and old ones removed, while lines come and while none do.
 //!
-//! Invariant: no line is kept longer than the retention, since a file goes when its first line is that old; and all files
+//! Invariant: no line is kept longer than the retention, since a file goes before its first line is older; and all files
 //! together are bounded in bytes. What cannot be written is lost and counted, and the relay goes on. Time is handed in. A
 //! file's name says when it begins, so that copying it makes it no younger. Not here: who writes which line (`files`).
 
@@ -21,6 +21,8 @@ pub(super) struct Keeping {
     pub(super) stem: &'static str,
     /// Seconds that a line is kept at most.
     pub(super) retention_s: u64,
+    /// Seconds between two looks at the files: they go so much sooner, as the next look would come too late.
+    pub(super) look_every_s: u64,
     /// Bytes of all files together.
     pub(super) max_bytes: u64,
 }
@@ -77,10 +79,11 @@ impl Keeping {
         Ok(files)
     }
 
-    /// Too old, or from a time that has not come: then the clock was wrong, and nobody knows how old it is.
+    /// Too old before the next look, or from a time that has not come: then the clock was wrong, and nobody knows how old it
+    /// is.
     fn is_over(&self, start_s: u64, now_s: u64) -> bool {
-        start_s.saturating_add(self.retention_s) <= now_s
-            || start_s > now_s.saturating_add(self.period_s())
+        start_s.saturating_add(self.retention_s) <= now_s.saturating_add(self.look_every_s)
+            || start_s > now_s
     }
 }
 
@@ -171,7 +174,8 @@ impl LogFile {
             let going_on = newest.and_then(|start_s| Open::at(keeping, start_s).ok());
             let open = match going_on.filter(|open| {
                 let until = open.start_s.saturating_add(keeping.period_s());
-                now_s < until && (open.bytes < max_bytes || open.start_s == now_s)
+                (open.start_s..until).contains(&now_s)
+                    && (open.bytes < max_bytes || open.start_s == now_s)
             }) {
                 Some(open) => open,
                 None => Open::at(keeping, now_s)?,

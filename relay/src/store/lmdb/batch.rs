@@ -58,7 +58,12 @@ pub(super) fn decide(
                     put_kv(&mut planner.overlay, KvWrites::from([row]))
                 }
             }
-            Write::Append { space, entry } => append(&mut planner, space, entry)?,
+            Write::Append { even_if_full, .. }
+                if admission == Admission::RemovalsOnly && !even_if_full =>
+            {
+                Outcome::Refused(refusal::store_is_full())
+            }
+            Write::Append { space, entry, .. } => append(&mut planner, space, entry)?,
         });
     }
     let someone_vanishes = !planner.overlay.vanishing.is_empty();
@@ -136,7 +141,7 @@ fn store(
     }))
 }
 
-/// Whoever fills the store must not keep the operator's decisions from being written down.
+/// Adds a row behind the last one, which may be of this batch.
 fn append(planner: &mut Planner<'_>, space: &str, entry: &[u8]) -> Result<Outcome> {
     let of_batch = (space.to_owned(), Vec::new())..(space.to_owned(), chain::BEYOND.to_vec());
     let of_batch = planner.overlay.kv.range(of_batch).next_back();

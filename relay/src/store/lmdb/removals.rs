@@ -10,15 +10,6 @@ use crate::event::{EventId, PublicKey};
 use crate::store::{Cause, Change};
 use lmdb::RwTransaction;
 
-const CAUSES: [Cause; 6] = [
-    Cause::Deletion,
-    Cause::Expiry,
-    Cause::Vanish,
-    Cause::Replacement,
-    Cause::Retention,
-    Cause::Admin,
-];
-
 /// Appends removals and drops the oldest beyond `keep`.
 pub(super) fn append(
     txn: &mut RwTransaction<'_>,
@@ -59,7 +50,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(u64, Change)> {
             id: EventId::from_byte_array(*id),
             kind: u16::from_be_bytes(*kind),
             pubkey: PublicKey::from_byte_array(*pubkey),
-            cause: *CAUSES.get(usize::from(*rest.first()?))?,
+            cause: *Cause::ALL.get(usize::from(*rest.first()?))?,
         };
         Some((row, removed))
     };
@@ -67,7 +58,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(u64, Change)> {
 }
 
 fn encode(removal: &Removal) -> Vec<u8> {
-    let cause = CAUSES.iter().position(|cause| *cause == removal.cause);
+    let cause = Cause::ALL.iter().position(|cause| *cause == removal.cause);
     let mut value = Vec::with_capacity(67);
     value.extend_from_slice(removal.id.as_bytes());
     value.extend_from_slice(&removal.kind.to_be_bytes());

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
 const DAY_S: u64 = 86_400;
+const LOOK_EVERY_S: u64 = 60;
 /// 2030-01-01T00:00:00Z
 const NOW_S: u64 = 1_893_456_000;
 
@@ -26,6 +27,7 @@ impl Ground {
             directory: self.directory.path().join("logs"),
             stem: "requests",
             retention_s,
+            look_every_s: LOOK_EVERY_S,
             max_bytes: 1 << 30,
         }
     }
@@ -91,9 +93,9 @@ fn c30_old_files_are_removed_at_the_start_and_while_nothing_is_logged() {
     ] {
         fs::write(logs.join(foreign), "not ours\n").unwrap();
     }
-    log.tidy(NOW_S + 7 * DAY_S - 1).unwrap();
+    log.tidy(NOW_S + 7 * DAY_S - LOOK_EVERY_S - 1).unwrap();
     assert_eq!(ground.names().len(), 5);
-    log.tidy(NOW_S + 7 * DAY_S).unwrap();
+    log.tidy(NOW_S + 7 * DAY_S - LOOK_EVERY_S).unwrap();
     assert_eq!(ground.names().len(), 4, "others' files stay");
     log.write(b"second\n", NOW_S + 8 * DAY_S);
     drop(log);
@@ -122,6 +124,38 @@ fn c30_files_of_a_clock_that_was_wrong_do_not_stay() {
     log.write(b"now\n", NOW_S);
     log.tidy(NOW_S).unwrap();
     assert_eq!(ground.lines(), ["now"]);
+}
+
+/// Files begin at any second, and between two looks nothing is removed.
+#[test]
+fn c30_no_line_outlives_the_retention_between_two_looks() {
+    let ground = Ground::new();
+    let mut log = ground.log(DAY_S, NOW_S + 13);
+    for second in (13..2 * DAY_S).step_by(7 * 60) {
+        log.write(format!("{}\n", NOW_S + second).as_bytes(), NOW_S + second);
+    }
+    for look in 0..DAY_S / LOOK_EVERY_S {
+        let now_s = NOW_S + 2 * DAY_S + 37 + look * LOOK_EVERY_S;
+        log.tidy(now_s).unwrap();
+        let lines = ground.lines();
+        let oldest = lines.iter().map(|line| line.parse::<u64>().unwrap()).min();
+        let next_s = now_s + LOOK_EVERY_S;
+        assert!(oldest.is_none_or(|oldest| next_s < oldest + DAY_S + 1));
+    }
+}
+
+#[test]
+fn c30_no_file_is_named_ahead_after_a_clock_stepped_back() {
+    let ground = Ground::new();
+    let mut log = ground.log(DAY_S, NOW_S);
+    log.write(b"ahead\n", NOW_S);
+    let back_s = NOW_S - log.keeping.period_s() / 2;
+    for second in 0..3 {
+        log.write(b"now\n", back_s + second);
+    }
+    assert_eq!(ground.names(), ["requests-2029-12-31T23-30-00Z.jsonl"]);
+    assert_eq!(ground.lines(), ["now"; 3]);
+    assert_eq!(log.open.as_ref().unwrap().start_s, back_s);
 }
 
 #[test]
