@@ -9,7 +9,7 @@ use trellis_test_support::{Author, Front, Relay, Setup, trellis};
 const PDF: &[u8] = b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\ntrailer <<>>\n%%EOF\n";
 
 fn setup() -> Setup {
-    let config = "[extensions.blossom_policy]\npath = 'blobs'\n";
+    let config = "[extensions.blossom_policy]\npath = 'blobs'\nquota.free_bytes = '1MiB'\n";
     trellis!().front(Front::Server).config(config)
 }
 

@@ -84,6 +84,7 @@ impl Store for MemoryStore {
         now: u64,
     ) -> Result<Vec<Outcome>, StoreError> {
         let mut state = self.write();
+        let vanishing = state.vanishing.clone();
         let mut outcomes: Vec<Outcome> = batch
             .iter()
             .map(|write| match write {
@@ -104,7 +105,7 @@ impl Store for MemoryStore {
             .collect();
         for outcome in &mut outcomes {
             if let Outcome::Stored(stored) = outcome
-                && (state.is_hidden(&stored.event)
+                && (state.is_hidden_since(&stored.event, &vanishing)
                     || state.events.get(stored.event.id()).map(|now| now.row) != Some(stored.row))
             {
                 *outcome = Outcome::StoredThenRemoved;

@@ -24,6 +24,8 @@ for_every_store!(
     c10_a_request_binds_the_rest_of_its_batch,
     c10_a_refused_request_does_not_bind,
     c10_what_a_guard_keeps_is_shown_again_after_the_sweep,
+    c10_what_a_guard_would_keep_is_taken_from_who_has_vanished,
+    c10_a_version_that_a_guard_would_keep_follows_one_that_is_hidden,
     c10_a_newer_version_of_a_hidden_event_is_taken,
 );
 
@@ -284,7 +286,7 @@ fn c10_a_request_binds_the_rest_of_its_batch(subject: &Subject) {
     assert_eq!(subject.store.stats().unwrap().events, 2);
 }
 
-/// Keeps what says so.
+/// Keeps what says so, but lets it be replaced.
 struct Keeper;
 
 impl CommitPolicy for Keeper {
@@ -302,8 +304,8 @@ impl CommitPolicy for Keeper {
     fn guards_removal(&self, _kind: u16) -> bool {
         true
     }
-    fn may_remove(&self, event: &Event, _cause: Cause) -> bool {
-        event.content() != "keep"
+    fn may_remove(&self, event: &Event, cause: Cause) -> bool {
+        event.content() != "keep" || cause == Cause::Replacement
     }
 }
 
@@ -332,6 +334,31 @@ fn c10_what_a_guard_keeps_is_shown_again_after_the_sweep(subject: &Subject) {
     assert_eq!(subject.query(r#"{"kinds":[1]}"#), ids_of(&[&kept]));
     assert_eq!(subject.put(&kept), Outcome::Duplicate);
     assert_eq!(subject.put(&going), Outcome::Vanished);
+}
+
+fn c10_what_a_guard_would_keep_is_taken_from_who_has_vanished(subject: &Subject) {
+    vanish(subject, &request(1, UNTIL));
+    let early = Draft::of(1).at(UNTIL - 1).content("keep").build();
+    row(&subject.put_with(&early, &Keeper));
+    sweep(subject, &Keeper);
+    let late = Draft::of(1).at(UNTIL).content("keep").build();
+    row(&subject.put_with(&late, &Keeper));
+    let other = Draft::of(1).at(UNTIL).build();
+    assert_eq!(subject.put_with(&other, &Keeper), Outcome::Vanished);
+    assert_eq!(subject.query(r#"{"kinds":[1]}"#), ids_of(&[&late, &early]));
+}
+
+fn c10_a_version_that_a_guard_would_keep_follows_one_that_is_hidden(subject: &Subject) {
+    let version = |at| Draft::of(0).at(at).content("keep").build();
+    subject.stored(&version(UNTIL - 2));
+    vanish(subject, &request(1, UNTIL));
+    row(&subject.put_with(&version(UNTIL - 1), &Keeper));
+    sweep(subject, &Keeper);
+    row(&subject.put_with(&version(UNTIL), &Keeper));
+    assert_eq!(
+        subject.query(r#"{"kinds":[0]}"#),
+        ids_of(&[&version(UNTIL)])
+    );
 }
 
 fn c10_a_newer_version_of_a_hidden_event_is_taken(subject: &Subject) {

@@ -130,6 +130,32 @@ async fn q6_who_vanishes_is_not_forgotten_by_a_relay_that_is_restarted() {
 }
 
 #[tokio::test]
+async fn q6_a_request_to_vanish_that_is_dated_ahead_keeps_no_directive_away() {
+    let ground = Ground::start("").await;
+    ground.direct(1, "hqz", "v1.0.0").await;
+    let now = ground.author(1).draft(1).sign().created_at();
+    let vanish = ground.author(1).draft(62).tag(["relay", "ALL_RELAYS"]);
+    let mut developer = ground.client(1).await;
+    developer
+        .store(&vanish.at(now + 600).content("").sign())
+        .await;
+    ground.pass(1);
+    ground.direct(1, "hqz", "v1.0.1").await;
+    let history = "/networks/hqz/history";
+    ground.until_items(history, |it| it.len() == 2).await;
+    // Others of the same key are kept away.
+    let note = developer.publish(&ground.author(1).draft(1).sign()).await;
+    assert_eq!(note.reason().split(':').next(), Some("blocked"));
+    until("the latest directive is shown", async || {
+        ground.pass(60);
+        let mut client = ground.relay.connect().await;
+        let shown = client.query(json!({"kinds": [33_321]})).await;
+        shown.is_ok_and(|it| it.len() == 1)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn q7_what_is_replaced_is_in_the_log_and_req_returns_the_latest() {
     let ground = Ground::start("").await;
     let mut all = Vec::new();

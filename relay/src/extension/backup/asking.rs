@@ -19,14 +19,19 @@ use tokio::time::{Instant, timeout_at};
 /// The backups of one instance.
 pub(in super::super) struct Backups {
     one_at_a_time: Arc<Semaphore>,
-    problem: Mutex<Option<String>>,
+    /// Of the files, and of the blobs.
+    problems: [Mutex<Option<String>>; 2],
 }
+
+/// Places among the problems.
+const FILES: usize = 0;
+const BLOBS: usize = 1;
 
 impl Default for Backups {
     fn default() -> Self {
         Backups {
             one_at_a_time: Arc::new(Semaphore::new(1)),
-            problem: Mutex::default(),
+            problems: Default::default(),
         }
     }
 }
@@ -34,8 +39,10 @@ impl Default for Backups {
 impl Backups {
     /// What the last backup failed of, if it did.
     pub(in super::super) fn problem(&self) -> Option<String> {
-        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        problem.clone()
+        self.problems.iter().find_map(|problem| {
+            let problem = problem.lock().unwrap_or_else(PoisonError::into_inner);
+            problem.clone()
+        })
     }
 
     /// The extension's files, copied to a directory below `into` that is made for it.
@@ -61,7 +68,7 @@ impl Backups {
             Ok(BackupFiles { files, cursors })
         };
         let outcome = asked.await;
-        self.note(owner, &outcome);
+        self.note(owner, FILES, &outcome);
         outcome
     }
 
@@ -79,7 +86,7 @@ impl Backups {
             Ok(checking::blobs(blobs, after, max, &data_dir)?)
         };
         let outcome = self.contain(owner, "back_up_blobs", limit, work).await;
-        self.note(owner, &outcome);
+        self.note(owner, BLOBS, &outcome);
         outcome
     }
 
@@ -118,7 +125,7 @@ impl Backups {
         })
     }
 
-    fn note<R>(&self, owner: &Owner, outcome: &Result<R, BackupError>) {
+    fn note<R>(&self, owner: &Owner, of: usize, outcome: &Result<R, BackupError>) {
         let problem = outcome.as_ref().err().map(|error| error.0.clone());
         if let Some(problem) = &problem {
             tracing::warn!(
@@ -127,6 +134,9 @@ impl Backups {
                 "the extension's files are not in this backup"
             );
         }
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        let mut noted = self.problems[of]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *noted = problem;
     }
 }

@@ -15,8 +15,7 @@ pub(super) fn files(
     }
     for file in &mut files {
         file.restore_to = place(&file.restore_to, data_dir)?;
-        let is_below = file.written.starts_with(into) && is_plain(&file.written);
-        if !is_below {
+        if !is_below(&file.written, into) {
             return Err("it gave a file that is not in the directory for it".to_owned());
         }
         // A link would lead elsewhere.
@@ -54,15 +53,29 @@ pub(super) fn blobs(
 fn place(restore_to: &Path, data_dir: &Path) -> Result<PathBuf, String> {
     let written = [
         Some(data_dir.to_owned()),
+        data_dir.strip_prefix(".").ok().map(Path::to_owned),
         absolute(data_dir).ok(),
         data_dir.canonicalize().ok(),
     ];
     let mut written = written.iter().flatten();
     let in_data_dir = written.find_map(|it| restore_to.strip_prefix(it).ok());
-    let place = in_data_dir.unwrap_or(restore_to);
-    match place.file_name().is_some() && is_plain(place) {
-        true => Ok(place.to_owned()),
+    let place = match in_data_dir {
+        Some(place) => place.to_owned(),
+        // What begins with a dot is meant from here; without one it would be from the data directory.
+        None if restore_to.starts_with(".") => absolute(restore_to).unwrap_or_default(),
+        None => restore_to.to_owned(),
+    };
+    match place.file_name().is_some() && is_plain(&place) {
+        true => Ok(place),
         false => Err(format!("{restore_to:?} is no place to restore to")),
+    }
+}
+
+/// Whether a file is in a directory; `./data` and the like name the same as without the dot.
+fn is_below(file: &Path, directory: &Path) -> bool {
+    match (absolute(file), absolute(directory)) {
+        (Ok(file), Ok(directory)) => file.starts_with(&directory) && is_plain(&file),
+        _ => false,
     }
 }
 
@@ -98,6 +111,27 @@ mod tests {
         let own = absolute("here/a.db").expect("an absolute path");
         for given in [own.as_path(), Path::new("here/a.db")] {
             assert_eq!(place(given, relative), Ok(PathBuf::from("a.db")));
+        }
+        for given in [
+            own.as_path(),
+            Path::new("here/a.db"),
+            Path::new("./here/a.db"),
+        ] {
+            let found = place(given, Path::new("./here"));
+            assert_eq!(found, Ok(PathBuf::from("a.db")), "{given:?}");
+        }
+        let elsewhere = absolute("media/a.db").expect("an absolute path");
+        assert_eq!(place(Path::new("./media/a.db"), relative), Ok(elsewhere));
+    }
+
+    #[test]
+    fn d4_a_directory_may_be_named_with_a_dot() {
+        let into = Path::new("./data/backup/media");
+        for below in ["./data/backup/media/a.db", "data/backup/media/a.db"] {
+            assert!(is_below(Path::new(below), into), "{below}");
+        }
+        for elsewhere in ["./data/a.db", "./data/backup/media/../a.db", "/a.db"] {
+            assert!(!is_below(Path::new(elsewhere), into), "{elsewhere}");
         }
     }
 

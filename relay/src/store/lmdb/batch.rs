@@ -66,11 +66,10 @@ pub(super) fn decide(
             Write::Append { space, entry, .. } => append(&mut planner, space, entry)?,
         });
     }
-    let someone_vanishes = !planner.overlay.vanishing.is_empty();
     for outcome in &mut outcomes {
         if let Outcome::Stored(stored) = outcome
             && (!planner.overlay.added.contains_key(&stored.row)
-                || (someone_vanishes && planner.is_hidden(&stored.event)?))
+                || planner.is_hidden_by_batch(&stored.event)?)
         {
             *outcome = Outcome::StoredThenRemoved;
         }

@@ -76,7 +76,8 @@ impl Planner<'_> {
             vanishes,
             ..Plan::default()
         };
-        if self.has_vanished(event)? {
+        // What stays of those who have vanished, by a guard's word, is not kept away either.
+        if self.has_vanished(event)? && (vanishes || may_remove(policy, event, Cause::Vanish)) {
             return Ok(Decision::Answer(Outcome::Vanished));
         }
         if self.is_deleted(event, plan.address)? {

@@ -83,10 +83,24 @@ impl Planner<'_> {
 
     /// Whether the event, if it is stored, waits for the sweep.
     pub(super) fn is_hidden(&self, event: &Event) -> Result<bool> {
-        let author = event.pubkey().as_bytes();
-        let is_request =
-            event.kind() == REQUEST && self.vanishing_until(author)? == Some(event.created_at());
-        Ok(!is_request && self.is_covered(event, |pubkey| self.vanishing_until(pubkey))?)
+        self.is_hidden_by(event, |pubkey| self.vanishing_until(pubkey))
+    }
+
+    /// Whether a request of this batch hides the event.
+    pub(super) fn is_hidden_by_batch(&self, event: &Event) -> Result<bool> {
+        let begun = &self.overlay.vanishing;
+        let until_of = |pubkey: &[u8; 32]| Ok(begun.get(pubkey).copied().flatten());
+        Ok(!begun.is_empty() && self.is_hidden_by(event, until_of)?)
+    }
+
+    fn is_hidden_by(
+        &self,
+        event: &Event,
+        until_of: impl Fn(&[u8; 32]) -> Result<Option<u64>>,
+    ) -> Result<bool> {
+        let is_request = event.kind() == REQUEST
+            && until_of(event.pubkey().as_bytes())? == Some(event.created_at());
+        Ok(!is_request && self.is_covered(event, until_of)?)
     }
 
     /// Whether a sweep for this request may end.

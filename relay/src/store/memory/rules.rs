@@ -47,7 +47,7 @@ impl State {
                 false => Outcome::Duplicate,
             };
         }
-        if self.has_vanished(event) {
+        if self.has_vanished(event) && (vanishes || may_remove(policy, event, Cause::Vanish)) {
             return Outcome::Vanished;
         }
         if self.is_deleted(event) {

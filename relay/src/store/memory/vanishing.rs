@@ -3,6 +3,7 @@
 use super::{State, position_of};
 use crate::event::{Event, PublicKey};
 use crate::store::{CommitPolicy, Outcome, Position, Vanishing};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const REQUEST: u16 = 62;
@@ -44,8 +45,14 @@ impl State {
 
     /// Whether the event is stored only until the sweep comes to it.
     pub(super) fn is_hidden(&self, event: &Event) -> bool {
+        self.is_hidden_since(event, &BTreeMap::new())
+    }
+
+    /// The same, but for requests that were stored `before`.
+    pub(super) fn is_hidden_since(&self, event: &Event, before: &BTreeMap<PublicKey, u64>) -> bool {
         self.vanishings()
-            .any(|vanishing| covers(&vanishing, event) && !is_request_of(&vanishing, event))
+            .filter(|it| before.get(&it.pubkey) != Some(&it.until))
+            .any(|it| covers(&it, event) && !is_request_of(&it, event))
     }
 
     pub(super) fn vanishings(&self) -> impl Iterator<Item = Vanishing> {
