@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use trellis_test_support::raw::RawSocket;
 use trellis_test_support::{Author, Client, Relay, command, json, trellis};
 
 /// Says that a client is missing, in a line that `tests/run` looks for.
@@ -61,11 +62,24 @@ async fn c29_the_script_for_own_events_takes_them_along() {
         skip("own-events.js", "run `npm ci` in tests/clients");
         return;
     }
-    let relay = trellis!().start().await;
+    let config = "[own_events]\nmax_at_a_time = 1\nmin_time = \"10s\"\n";
+    let relay = trellis!().config(config).start().await;
     let (alice, bob) = (Author::new(), Author::new());
     let mut client = Client::connect(&relay).await;
     client.store_all(&alice.notes(700)).await;
-    client.store(&bob.note("not hers")).await;
+    let text = "x".repeat(100_000);
+    for number in 0..300 {
+        client.store(&bob.note(&format!("{number}{text}"))).await;
+    }
+    // The only place is his, until he has had his time.
+    let mut his = RawSocket::open(&relay).await;
+    let route = format!("{}/own/events", relay.http_url().trim_end_matches('/'));
+    let signed = bob.authorization_without_payload("GET", &route);
+    let host = relay.address();
+    let request =
+        format!("GET /own/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: {signed}\r\n\r\n");
+    assert!(his.send(request.as_bytes()).await);
+    his.read_head().await.expect("an answer");
     let folder = relay.setup().home();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/own-events");
     for file in ["own-events.js", "package.json"] {
@@ -85,9 +99,10 @@ async fn c29_the_script_for_own_events_takes_them_along() {
     output.assert_success();
     assert_eq!(output.stdout.lines().count(), 700);
     assert!(output.stderr.contains("700 events"), "{}", output.stderr);
+    assert!(output.stderr.contains("503: too many"), "{}", output.stderr);
+    drop(his);
     let header = command::run(node(&["--print-header", &url]), "").await;
     let mut curl = Command::new("curl");
-    let route = format!("{}/own/events", url.trim_end_matches('/'));
     curl.args(["-sS", "--fail", "-H", header.stdout.trim(), &route]);
     let taken = command::run(curl, "").await;
     assert_eq!(taken.assert_success().stdout, output.stdout);

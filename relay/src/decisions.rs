@@ -15,12 +15,14 @@ use serde_json::{Map, Value, json};
 
 /// The key space of the rows; no extension can have this name.
 pub const SPACE: &str = "core/decisions";
-/// Words of others are cut off after so many characters.
+/// Words of others are cut off after so many characters, and end in [`CUT`] then.
 const WORD_CHARS_MAX: usize = 64;
 const SUBJECT_CHARS_MAX: usize = 8_000;
 const REASON_CHARS_MAX: usize = 500;
-/// Ids, keys and kinds that a subject names one by one.
-const NAMED_MAX: usize = 100;
+/// Ids, keys and kinds of each list that a subject names one by one; all of them fit into `SUBJECT_CHARS_MAX`.
+const NAMED_MAX: usize = 20;
+/// What shows that more was said.
+const CUT: &str = "...";
 
 /// Where nothing else is said.
 const OPERATOR: &str = "operator";
@@ -117,8 +119,14 @@ impl Decision {
 /// One line that names nobody by address.
 fn clean(text: &str, max_chars: usize) -> String {
     let text = anonymous::without_addresses(text.trim());
-    let line = reason::one_line(&text, max_chars);
-    line.trim().to_owned()
+    let line = reason::one_line(text.trim(), usize::MAX);
+    match line.char_indices().nth(max_chars) {
+        None => line,
+        Some(_) => {
+            let kept: String = line.chars().take(max_chars - CUT.len()).collect();
+            kept + CUT
+        }
+    }
 }
 
 /// Subjects as the log writes them.
@@ -218,11 +226,10 @@ pub fn newest(store: &dyn Store, before: Option<u64>, max: usize) -> Result<Vec<
     Ok(rows)
 }
 
-/// Calls back with every row after `after`, the oldest first, and says how many rows there are. Every row is compared with
-/// the one before it, those up to `after` as well. An `Err` of the callback ends it.
+/// Calls back with every row, the oldest first, each compared with the one before it, and says how many there are. An `Err`
+/// of the callback ends it.
 pub fn follow<E: From<StoreError>>(
     store: &dyn Store,
-    after: u64,
     mut each: impl FnMut(&Row) -> Result<(), E>,
 ) -> Result<u64, E> {
     const PAGE_ROWS: usize = 500;
@@ -239,17 +246,20 @@ pub fn follow<E: From<StoreError>>(
             let entry = entry
                 .map_err(|broken| StoreError::Corrupt(format!("the log of decisions: {broken}")))?;
             let (number, _) = follower.last();
-            if number > after {
-                each(&row(number, entry, value)?)?;
-            }
+            each(&row(number, entry, value)?)?;
         }
     }
 }
 
 fn row(number: u64, entry: &[u8], value: &[u8]) -> Result<Row, StoreError> {
+    let unreadable = |_| {
+        StoreError::Corrupt(format!(
+            "row {number} of the log of decisions cannot be read"
+        ))
+    };
     Ok(Row {
         number,
-        decision: serde_json::from_slice(entry).map_err(|_| damaged())?,
+        decision: serde_json::from_slice(entry).map_err(unreadable)?,
         sha256: const_hex::encode(chain::hash(value)),
     })
 }

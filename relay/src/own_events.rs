@@ -1,7 +1,8 @@
 //! Who may stream out all own events at the moment: as often, and as many at a time, as `[own_events]` says.
 //!
-//! Invariant: a key has one stream at a time, and an address a quarter of the places, so that nobody keeps others from
-//! leaving. Pure but for the clock. Not here: who somebody is (`nips/nip98`), and what is streamed (`flow/own_events`).
+//! Invariant: a key has one stream at a time, and an address a quarter of the places. Where there is no place, the stream
+//! that runs longest gives way once it has had its time, so that nobody keeps others from leaving for longer than that. Pure
+//! but for the clock. Not here: who somebody is (`nips/nip98`), and what is streamed (`flow/own_events`).
 
 use crate::clock::Clock;
 use crate::config::OwnEvents;
@@ -9,11 +10,13 @@ use crate::event::PublicKey;
 use crate::extension::RateLimiter;
 use crate::nips::nip98::ReplayGuard;
 use crate::rate_limit::Client;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The places and the counts.
@@ -38,9 +41,12 @@ pub enum NotNow {
     /// This key has one.
     #[error("a stream of your events is running already; one at a time")]
     Running,
-    /// All places are taken, or those of this address.
+    /// All places are taken, or those of this address, and none has been for its time.
     #[error("too many are taking their events along at the moment; try again in a minute")]
-    Full,
+    Full {
+        /// How long until it may work.
+        retry_after: Duration,
+    },
 }
 
 /// Made anew where the table has other numbers: then counts begin anew.
@@ -52,8 +58,19 @@ struct Rates {
 
 #[derive(Debug, Default)]
 struct Running {
-    keys: HashSet<PublicKey>,
-    by_address: HashMap<Client, u32>,
+    streams: HashMap<PublicKey, Stream>,
+    /// How many there ever were.
+    begun: u64,
+}
+
+#[derive(Debug)]
+struct Stream {
+    number: u64,
+    address: Option<Client>,
+    /// By the monotonic clock.
+    since: Duration,
+    /// Ends it.
+    _give_way: oneshot::Sender<()>,
 }
 
 /// A stream's place, given back when it is dropped.
@@ -61,7 +78,8 @@ struct Running {
 pub struct Place {
     running: Arc<Mutex<Running>>,
     key: PublicKey,
-    address: Option<Client>,
+    number: u64,
+    is_given_away: oneshot::Receiver<()>,
 }
 
 impl OwnEventsGate {
@@ -89,30 +107,35 @@ impl OwnEventsGate {
         take(&per_ip, &address.to_string())
     }
 
-    /// A place for the owner of a key.
+    /// A place for the owner of a key; that of another where all are taken and one has had its time.
     pub fn enter(&self, table: &OwnEvents, ip: IpAddr, key: PublicKey) -> Result<Place, NotNow> {
         let address = counted(ip);
+        let now = self.clock.monotonic();
         let (per_key, _) = self.rates(table);
         let mut running = lock(&self.running);
-        if running.keys.contains(&key) {
+        if running.streams.contains_key(&key) {
             return Err(NotNow::Running);
         }
-        let from_there = address.and_then(|address| running.by_address.get(&address).copied());
-        let share = (table.max_at_a_time / 4).max(1);
-        if running.keys.len() >= table.max_at_a_time as usize
-            || from_there.unwrap_or_default() >= share
-        {
-            return Err(NotNow::Full);
-        }
+        let gives_way = running.who_gives_way(table, address, now)?;
         take(&per_key, &key.to_hex())?;
-        running.keys.insert(key);
-        if let Some(address) = address {
-            *running.by_address.entry(address).or_default() += 1;
+        if let Some(other) = gives_way {
+            running.streams.remove(&other);
         }
+        running.begun += 1;
+        let number = running.begun;
+        let (give_way, is_given_away) = oneshot::channel();
+        let stream = Stream {
+            number,
+            address,
+            since: now,
+            _give_way: give_way,
+        };
+        running.streams.insert(key, stream);
         Ok(Place {
             running: self.running.clone(),
             key,
-            address,
+            number,
+            is_given_away,
         })
     }
 
@@ -132,18 +155,51 @@ impl OwnEventsGate {
     }
 }
 
+impl Running {
+    /// Whose place a newcomer from an address gets; nobody's where there is room.
+    fn who_gives_way(
+        &self,
+        table: &OwnEvents,
+        address: Option<Client>,
+        now: Duration,
+    ) -> Result<Option<PublicKey>, NotNow> {
+        let is_from_there = |stream: &Stream| address.is_some() && stream.address == address;
+        let from_there = self.streams.values().filter(|it| is_from_there(it)).count();
+        let share_is_used = from_there >= (table.max_at_a_time / 4).max(1) as usize;
+        if !share_is_used && self.streams.len() < table.max_at_a_time as usize {
+            return Ok(None);
+        }
+        let others = self.streams.iter();
+        let oldest = others
+            .filter(|(_, stream)| !share_is_used || is_from_there(stream))
+            .min_by_key(|(_, stream)| stream.number);
+        let (key, since) = oldest.map_or((None, now), |(key, it)| (Some(*key), it.since));
+        let had = now.saturating_sub(since);
+        match table.min_time.duration().saturating_sub(had) {
+            Duration::ZERO => Ok(key),
+            // Others may come to their end before.
+            left => Err(NotNow::Full {
+                retry_after: left.min(MINUTE),
+            }),
+        }
+    }
+}
+
+impl Place {
+    /// Ends when somebody else has got the place.
+    pub(crate) async fn given_away(&mut self) {
+        // The gate drops its end, and says nothing.
+        let _ = (&mut self.is_given_away).await;
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut running = lock(&self.running);
-        running.keys.remove(&self.key);
-        let Some(address) = self.address else {
-            return;
-        };
-        if let Some(held) = running.by_address.get_mut(&address) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                running.by_address.remove(&address);
-            }
+        let stream = running.streams.get(&self.key);
+        // The key may have come again after its place was given away.
+        if stream.is_some_and(|stream| stream.number == self.number) {
+            running.streams.remove(&self.key);
         }
     }
 }
@@ -167,6 +223,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::clock::FakeClock;
+
+    const FULL: NotNow = NotNow::Full {
+        retry_after: MINUTE,
+    };
 
     fn key(byte: u8) -> PublicKey {
         PublicKey::from_byte_array([byte; 32])
@@ -192,14 +252,52 @@ mod tests {
         let enter = |last, byte| gate.enter(&table, ip(last), key(byte));
         assert_eq!(enter(2, 1).unwrap_err(), NotNow::Running);
         let second = enter(1, 2).unwrap();
-        assert_eq!(enter(1, 3).unwrap_err(), NotNow::Full);
+        assert_eq!(enter(1, 3).unwrap_err(), FULL);
         drop(first);
         let third = enter(1, 3).unwrap();
         let others: Vec<Place> = (4..10).map(|it| enter(it, it).unwrap()).collect();
-        assert_eq!(enter(99, 99).unwrap_err(), NotNow::Full);
+        assert_eq!(enter(99, 99).unwrap_err(), FULL);
         drop((second, third, others));
-        let running = lock(&gate.running);
-        assert!(running.keys.is_empty() && running.by_address.is_empty());
+        assert!(lock(&gate.running).streams.is_empty());
+    }
+
+    #[test]
+    fn c29_strangers_do_not_hold_all_places_of_own_events() {
+        let table = OwnEvents {
+            max_at_a_time: 4,
+            ..OwnEvents::default()
+        };
+        let (clock, gate) = gate();
+        let enter = |last, byte| gate.enter(&table, ip(last), key(byte));
+        let mut strangers: Vec<Place> = (1..5).map(|it| enter(it, it).unwrap()).collect();
+        let is_given_away = |place: &mut Place| {
+            !matches!(
+                place.is_given_away.try_recv(),
+                Err(oneshot::error::TryRecvError::Empty)
+            )
+        };
+        assert_eq!(enter(9, 9).unwrap_err(), FULL);
+        clock.advance(table.min_time.duration() - Duration::from_secs(7));
+        let soon = NotNow::Full {
+            retry_after: Duration::from_secs(7),
+        };
+        assert_eq!(enter(9, 9).unwrap_err(), soon);
+        clock.advance(Duration::from_secs(7));
+        let first = enter(9, 9).unwrap();
+        let given: Vec<bool> = strangers.iter_mut().map(is_given_away).collect();
+        assert_eq!(given, [true, false, false, false]);
+        // Another of the same address takes that one's place.
+        let second = enter(3, 33).unwrap();
+        let given: Vec<bool> = strangers.iter_mut().map(is_given_away).collect();
+        assert_eq!(given, [true, false, true, false]);
+        assert_eq!(enter(9, 99).unwrap_err(), FULL, "its share");
+        // Who comes again keeps the place when the old stream ends.
+        let again = enter(1, 1).unwrap();
+        drop(strangers);
+        assert_eq!(enter(1, 1).unwrap_err(), NotNow::Running);
+        assert_eq!(lock(&gate.running).streams.len(), 3);
+        drop((first, second, again));
+        assert!(lock(&gate.running).streams.is_empty());
     }
 
     #[test]

@@ -43,9 +43,16 @@ async fn c29_each_decision_of_the_operator_is_in_the_log_with_rule_and_reason() 
             "blockip",
             json!(["203.0.113.77", "reports: mail me@example.com"]),
         ),
-        ("unblockip", json!(["203.0.113.77"])),
-        ("disallowkind", json!([4])),
+        // A network around it is something else.
+        ("unblockip", json!(["203.0.113.0/24", "not blocked"])),
+        ("unblockip", json!(["203.0.113.77", "an appeal"])),
+        ("unblockip", json!(["203.0.113.77", "not blocked any more"])),
+        ("disallowkind", json!([4, "policy: no such messages"])),
         ("unbanpubkey", json!([bad.pubkey(), "appeal"])),
+        ("allowkind", json!([7, "is taken anyway"])),
+        ("allowkind", json!([4, "a mistake"])),
+        ("allowonlykinds", json!([0, 1, "7", "policy: notes alone"])),
+        ("allowonlykinds", json!(["all", "too strict"])),
         // No decisions about anybody.
         ("changerelayname", json!(["another"])),
         ("listbannedpubkeys", json!([])),
@@ -56,6 +63,10 @@ async fn c29_each_decision_of_the_operator_is_in_the_log_with_rule_and_reason() 
     }
     let refused = problem(&relay, &operator, "banpubkey", json!(["nobody"])).await;
     assert!(refused.contains("public key"), "{refused}");
+    for slip in [json!([1, "7x"]), json!([1, "all"]), json!(["spam"])] {
+        let refused = problem(&relay, &operator, "allowonlykinds", slip).await;
+        assert!(refused.contains("a kind, 0 to 65535"), "{refused}");
+    }
 
     let told = call(&relay, &operator, "listdecisions", json!([])).await;
     let mut told: Vec<Value> = told.as_array().expect("a list").clone();
@@ -67,6 +78,9 @@ async fn c29_each_decision_of_the_operator_is_in_the_log_with_rule_and_reason() 
         "unblockip",
         "disallowkind",
         "unbanpubkey",
+        "allowkind",
+        "allowonlykinds",
+        "allowonlykinds",
     ];
     assert_eq!(actions(&told), wanted);
     let field = |at: usize, name: &str| told[at][name].as_str().expect("text").to_owned();
@@ -77,8 +91,16 @@ async fn c29_each_decision_of_the_operator_is_in_the_log_with_rule_and_reason() 
     assert_eq!(field(1, "rule"), "technical abuse");
     assert_eq!(field(1, "reason"), "floods from [removed]");
     assert_eq!(field(2, "subject"), "address");
+    assert_eq!(field(3, "reason"), "an appeal");
     assert_eq!(field(4, "subject"), "kinds:4");
+    assert_eq!(field(4, "rule"), "acceptable use");
+    assert_eq!(field(4, "reason"), "no such messages");
     assert_eq!(field(5, "rule"), "operator");
+    assert_eq!(field(6, "reason"), "a mistake");
+    assert_eq!(field(7, "subject"), "kinds:0,1,7");
+    assert_eq!(field(7, "reason"), "notes alone");
+    assert_eq!(field(8, "subject"), "kinds:all");
+    assert_eq!(field(8, "reason"), "too strict");
     let all = serde_json::to_string(&told).expect("JSON");
     for never in ["203.0.113", "example.com", "canary-content"] {
         assert!(!all.contains(never), "{never}: {all}");
@@ -96,7 +118,7 @@ async fn c29_each_decision_of_the_operator_is_in_the_log_with_rule_and_reason() 
     call(&relay, &operator, "allowevent", json!([id, "a mistake"])).await;
     let told = lines(&relay.setup().run(&DECISIONS).await);
     assert_eq!(actions(&told).last(), Some(&"allowevent"));
-    assert_eq!(told.last().expect("a line")["number"], 7);
+    assert_eq!(told.last().expect("a line")["number"], 10);
 }
 
 #[tokio::test]

@@ -192,6 +192,33 @@ async fn c29_a_key_has_one_stream_and_who_reads_nothing_loses_it() {
 }
 
 #[tokio::test]
+async fn c29_who_has_had_a_place_for_its_time_gives_way() {
+    let config = "[own_events]\nmax_at_a_time = 1\nmin_time = \"1s\"\nmax_per_hour = 100000\n";
+    let relay = trellis!().config(config).start().await;
+    let (alice, bob) = (Author::new(), Author::new());
+    let mut client = Client::connect(&relay).await;
+    let text = "x".repeat(100_000);
+    for number in 0..300 {
+        client.store(&alice.note(&format!("{number}{text}"))).await;
+    }
+    client.store(&bob.note("his")).await;
+    let mut stalled = stall(&relay, &alice).await;
+    // She takes nothing, and would be waited for by network.write_timeout.
+    let his = wait::until("a place", async || {
+        let answer = ask(&relay, &bob, PATH).await;
+        if answer.status == 503 {
+            let after = answer.header("retry-after").expect("Retry-After");
+            assert!(after.parse::<u64>().is_ok_and(|seconds| seconds <= 60));
+        }
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(events(&his).len(), 1);
+    let rest = stalled.rest().await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "it broke off");
+}
+
+#[tokio::test]
 async fn c29_own_events_are_rate_limited() {
     let config = "[own_events]\nmax_per_hour = 2\nmax_per_hour_per_ip = 5\n\
                   [network]\nreal_ip_header = \"X-Real-IP\"\ntrusted_proxies = [\"127.0.0.1\"]\n";

@@ -85,7 +85,7 @@ async fn c29_the_information_document_points_to_the_policy() {
     assert_eq!(information["privacy_policy"], own("/policy#data-practices"));
     assert_eq!(information["posting_policy"], own("/policy#acceptable-use"));
     let landing = http::get(&relay, "/", &[]).await.body;
-    assert!(landing.contains("<a href=\"/policy\">"), "{landing}");
+    assert!(landing.contains("<a href=\"policy\">"), "{landing}");
     // Whoever writes another relay's name there is told nothing.
     let headers = [
         ("Accept", "application/nostr+json"),
@@ -107,6 +107,9 @@ async fn c29_the_information_document_points_to_the_policy() {
         "https://relay.example.com/policy"
     );
     assert_eq!(information["posting_policy"], "https://example.com/posting");
+    let landing = http::get(&relay, "/", &[]).await.body;
+    let link = "<a href=\"https://relay.example.com/policy\">";
+    assert!(landing.contains(link), "{landing}");
 }
 
 #[tokio::test]

@@ -14,19 +14,23 @@
 //!   -H 'Content-Type: application/json' -d '{"until": 1900000000}'
 //! ```
 //!
-//! Invariant: who has paid is in a row before the service is answered, and in memory from then on, for `admit`. Nothing is
-//! known of the payment itself: no amount, no method, no name. Deletions are free, or nobody could take back what they have
-//! paid for.
+//! Invariant: who has paid is in a row before the service is answered, and in memory from then on, for `admit`; of two words
+//! about one person the later one stands in both. Nothing is known of the payment itself: no amount, no method, no name.
+//! Deletions are free, or nobody could take back what they have paid for, and so are gift wraps: each is signed by a key of
+//! its own, which nobody can have paid for. Rates and work (NIP-13) bound those.
 
 mod routes;
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
+use tokio::sync::Mutex;
 use trellis_relay::extension::{Payment, prelude::*};
 use trellis_relay::store::StoreError;
 
 /// NIP-09.
 const DELETION: u16 = 5;
+/// NIP-59.
+const GIFT_WRAP: u16 = 1059;
 /// Rows read at a time.
 const PAGE: usize = 1_000;
 
@@ -37,6 +41,8 @@ pub struct PaidWriting {
     host: Host,
     /// Seconds since 1970 until which somebody may publish.
     paid: RwLock<HashMap<PublicKey, u64>>,
+    /// Held while row and memory are written, or two services at once could leave them apart.
+    noting: Mutex<()>,
 }
 
 /// `[extensions.paid_writing]`
@@ -66,23 +72,29 @@ impl Extension for PaidWriting {
             return Err("service_tokens: found none, but somebody has to say who has paid".into());
         }
         let paid = RwLock::new(read_all(&host).await?);
-        Ok(PaidWriting { config, host, paid })
+        Ok(PaidWriting {
+            config,
+            host,
+            paid,
+            noting: Mutex::default(),
+        })
     }
 
     fn register(&self, hooks: &mut Registrar<Self>) {
         hooks
             .payment(|me| &me.config.payment)
             .phase(Phase::Auth)
-            .admit(!Kinds::from(DELETION), |me, event, viewer| {
-                match viewer.is_relay() || me.has_paid(event.pubkey()) {
+            .admit(
+                !Kinds::from([DELETION, GIFT_WRAP]),
+                |me, event, viewer| match viewer.is_relay() || me.has_paid(event.pubkey()) {
                     true => Ok(Admit::Accept),
                     false => Ok(me
                         .config
                         .payment
                         .refusal("publishing here costs something")
                         .into()),
-                }
-            })
+                },
+            )
             .api(Mount::prefix(&self.config.path), |api| {
                 api.service_tokens(&self.config.service_tokens);
                 routes::declare(api);
@@ -99,6 +111,7 @@ impl PaidWriting {
 
     /// Notes until when somebody has paid; a time that has passed ends it.
     async fn note(&self, pubkey: PublicKey, until: u64) -> Result<(), StoreError> {
+        let _one_by_one = self.noting.lock().await;
         let is_over = until <= self.host.clock().now_s();
         let row = (!is_over).then(|| until.to_be_bytes().to_vec());
         self.host.kv_put(pubkey.as_bytes(), row).await?;

@@ -1,5 +1,6 @@
 //! Paying, from the information document to the first note and the end of what was paid for.
 
+use futures_util::future::join_all;
 use paid_writing::PaidWriting;
 use std::time::Duration;
 use trellis_relay::clock::Clock as _;
@@ -51,6 +52,11 @@ async fn c29_who_has_not_paid_is_told_where_to_pay() {
     client.store(&note).await;
     let stranger = bob.note("hello");
     client.publish(&stranger).await.assert_refused(UNPAID);
+    // The key of a gift wrap is nobody's.
+    let wrap = Author::new(3)
+        .draft(1059)
+        .tag(["p", &alice.pubkey().to_hex()]);
+    client.store(&wrap.sign()).await;
     // What was stored can be taken back after all is over.
     relay.clock().advance(Duration::from_secs(3_600));
     refused(&mut client, &alice).await;
@@ -76,6 +82,31 @@ async fn c29_what_was_paid_is_known_after_a_crash_and_can_be_ended() {
     let path = format!("/api/paid/{}", alice.pubkey().to_hex());
     let unsigned = relay.put(&path).json(&json!({ "until": u32::MAX })).await;
     assert_eq!(unsigned.status, 401);
+    relay.stop().await;
+}
+
+/// Whatever came last, memory and row agree on it.
+#[tokio::test]
+async fn c29_services_that_speak_at_once_leave_no_two_truths() {
+    let relay = start().await;
+    let authors: Vec<Author> = (1..9).map(Author::new).collect();
+    let until = relay.clock().now_s() + 3_600;
+    for author in &authors {
+        let words = (0..10).map(|turn| pay(&relay, author, if turn % 2 == 0 { until } else { 0 }));
+        join_all(words).await;
+    }
+    let mut client = relay.connect().await;
+    let mut before = Vec::new();
+    for author in &authors {
+        before.push(client.publish(&author.note("now")).await.is_accepted());
+    }
+    let relay = relay.kill_and_restart().await;
+    let mut client = relay.connect().await;
+    let mut after = Vec::new();
+    for author in &authors {
+        after.push(client.publish(&author.note("later")).await.is_accepted());
+    }
+    assert_eq!(before, after);
     relay.stop().await;
 }
 

@@ -21,12 +21,14 @@ pub fn print(
     job: DecisionsJob,
     console: &mut dyn Console,
 ) -> Result<u64, JobError> {
-    decisions::follow(&**target.store(), job.after, |row| {
+    decisions::follow(&**target.store(), |row| {
         if console.is_cancelled() {
             return Err(JobError::Cancelled);
         }
-        let line = row.told().to_string();
-        console.print(line.as_bytes()).map_err(JobError::Write)?;
+        if row.number > job.after {
+            let line = row.told().to_string();
+            console.print(line.as_bytes()).map_err(JobError::Write)?;
+        }
         console.tell(Note::Headway {
             done: row.number,
             total: None,

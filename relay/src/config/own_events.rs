@@ -19,6 +19,9 @@ pub struct OwnEvents {
     /// Requests of one address in any hour, refused ones included; loopback addresses are not counted. Default 120.
     #[schemars(range(min = 1))]
     pub max_per_hour_per_ip: u32,
+    /// How long a stream has its place at least, when others wait for one: then the one that runs longest ends, and goes on
+    /// with `?since=`. A time. Default "5m".
+    pub min_time: TimeSpan,
     /// How long one stream may last; what broke off goes on with `?since=`. A time. Default "1h".
     pub max_time: TimeSpan,
 }
@@ -30,6 +33,7 @@ impl Default for OwnEvents {
             max_at_a_time: 16,
             max_per_hour: 10,
             max_per_hour_per_ip: 120,
+            min_time: TimeSpan::from_secs(300),
             max_time: TimeSpan::from_secs(3_600),
         }
     }

@@ -47,24 +47,34 @@ fn c29_decisions_are_read_newest_first_in_pages() {
 fn c29_a_log_that_was_changed_is_not_followed() {
     let store = store_of(1_200);
     let mut seen = Vec::new();
-    let told = follow(&store, 1_000, |row| {
+    let told = follow(&store, |row| {
         seen.push(row.number);
         Ok::<(), StoreError>(())
     });
     assert_eq!(told.unwrap(), 1_200);
-    assert_eq!(seen, (1_001..=1_200).collect::<Vec<_>>());
+    assert_eq!(seen, (1..=1_200).collect::<Vec<_>>());
     let key = chain::key(700).to_vec();
-    let mut value = store.kv_get(SPACE, &key).unwrap().unwrap();
-    *value.last_mut().unwrap() = b' ';
-    let tampered = Write::Kv {
-        extension: SPACE.to_owned(),
-        key,
-        value: Some(value),
+    let value = store.kv_get(SPACE, &key).unwrap().unwrap();
+    let tampered = |from: u8, to: u8| {
+        let mut value = value.clone();
+        let at = value.iter().rposition(|byte| *byte == from).unwrap();
+        value[at] = to;
+        let tampered = Write::Kv {
+            extension: SPACE.to_owned(),
+            key: key.clone(),
+            value: Some(value),
+        };
+        store.commit(&[tampered], &NoPolicy, 0).unwrap();
+        let told = follow(&store, |_| Ok::<(), StoreError>(()));
+        told.unwrap_err().to_string()
     };
-    store.commit(&[tampered], &NoPolicy, 0).unwrap();
-    let told = follow(&store, 1_000, |_| Ok::<(), StoreError>(()));
-    let words = told.unwrap_err().to_string();
+    let words = tampered(b'7', b'8');
     assert!(words.contains("row 701 does not follow"), "{words}");
+    let words = tampered(b'}', b' ');
+    assert!(
+        words.contains("row 700 of the log of decisions cannot"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -99,6 +109,9 @@ fn c29_no_address_comes_into_the_log() {
     assert_eq!(decision.reason, wanted);
     let long = Decision::new(1, "a", "b", "c", &"ä".repeat(1_000));
     assert_eq!(long.reason.chars().count(), REASON_CHARS_MAX);
+    assert!(long.reason.ends_with("ää..."));
+    let whole = "ä".repeat(REASON_CHARS_MAX);
+    assert_eq!(Decision::new(1, "a", "b", "c", &whole).reason, whole);
 }
 
 #[test]
@@ -114,6 +127,30 @@ fn c29_of_a_filter_the_log_tells_keys_and_ids_and_no_words() {
     );
     assert_eq!(told, wanted);
     let many: Vec<u16> = (0..103).collect();
-    assert!(subject::kinds(&many).ends_with(",99 and 3 more"));
+    assert!(subject::kinds(&many).ends_with(",19 and 83 more"));
     assert_eq!(subject::kinds(&[7]), "kinds:7");
+}
+
+#[test]
+fn c29_a_long_filter_is_told_whole() {
+    let keys: Vec<String> = (0..200).map(|number| format!("{number:064x}")).collect();
+    let kinds: Vec<u16> = (10_000..10_200).collect();
+    let mut json =
+        serde_json::json!({"ids": keys, "authors": keys, "#e": keys, "#p": keys, "kinds": kinds});
+    for letter in ('a'..='z')
+        .chain('A'..='Z')
+        .filter(|it| !"ep".contains(*it))
+    {
+        json[format!("#{letter}")] = serde_json::json!(keys);
+    }
+    let limits = FilterLimits { values: 100_000 };
+    let filter = Filter::parse(&json.to_string(), &limits).unwrap();
+    let told = subject::filter(&filter);
+    let decision = Decision::new(1, "command", "delete", &told, "");
+    assert_eq!(decision.subject, told);
+    let told = told.strip_prefix("events:").unwrap();
+    let told: serde_json::Value = serde_json::from_str(told).unwrap();
+    assert_eq!(told["authors"].as_array().unwrap().len(), NAMED_MAX + 1);
+    assert_eq!(told["authors"][NAMED_MAX], "and 180 more");
+    assert_eq!(told["#t"], serde_json::json!(["200 values"]));
 }

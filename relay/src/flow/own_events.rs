@@ -7,8 +7,9 @@
 use crate::event::PublicKey;
 use crate::extension::Viewer;
 use crate::filter::Filter;
+use crate::readers::Busy;
 use crate::relay::Relay;
-use crate::store::{Budget, LentPage, Order, Position, Scan, StoreError};
+use crate::store::{Budget, LentPage, Order, Position, Scan, Store, StoreError};
 use crate::visibility::Visibility;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Parts that wait for their reader.
 const PARTS_WAITING: usize = 2;
+/// How long until the readers are asked again.
+const BUSY_RETRY: Duration = Duration::from_millis(100);
 /// One part.
 const PAGE: Budget = Budget {
     events: 500,
@@ -34,13 +37,13 @@ pub(crate) enum BrokenOff {
     /// The store cannot be read.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
-    /// The relay has too much to do.
+    /// The relay has had too much to do for as long as it waits for a reader.
     #[error("the relay is too busy")]
     Busy,
     /// It took longer than it may.
     #[error("the stream took too long")]
     TooLong,
-    /// The relay stops, or the author was banned.
+    /// The relay stops, the author was banned, or somebody else has the place.
     #[error("the stream is not wanted any more")]
     Ended,
 }
@@ -53,7 +56,7 @@ pub(crate) struct OwnEvents {
     pub(crate) viewer: Viewer,
     /// Seconds since 1970; older events are left out.
     pub(crate) since: Option<u64>,
-    /// For how long a reader may take nothing.
+    /// For how long a reader may take nothing, and the relay be too busy.
     pub(crate) patience: Duration,
     /// How long all of it may take.
     pub(crate) max_time: Duration,
@@ -90,9 +93,7 @@ impl OwnEvents {
     async fn write_all(&self, reader: &Sender<Part>) -> Result<(), Over> {
         let relay = &self.relay;
         let until = relay.clock.monotonic().saturating_add(self.max_time);
-        let store = relay.store.clone();
-        let last = relay.readers.run(move || store.last_row()).await;
-        let max_row = last.map_err(|_| BrokenOff::Busy)??;
+        let max_row = self.read(|store| store.last_row()).await?;
         let mut resume = None;
         loop {
             if relay.is_stopping() || relay.moderation().banned_pubkeys.contains(&self.author) {
@@ -119,8 +120,8 @@ impl OwnEvents {
             since: self.since,
             ..Filter::default()
         };
-        let (store, now) = (self.relay.store.clone(), self.relay.clock.now_s());
-        let page = self.relay.readers.run(move || {
+        let now = self.relay.clock.now_s();
+        self.read(move |store| {
             store.lend(&Scan {
                 filter: &filter,
                 order: Order::OldestFirst,
@@ -129,8 +130,26 @@ impl OwnEvents {
                 now,
                 budget: PAGE,
             })
-        });
-        Ok(page.await.map_err(|_| BrokenOff::Busy)??)
+        })
+        .await
+    }
+
+    /// Reads, and where too many others do waits a moment and tries again.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl Fn(&dyn Store) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Result<T, BrokenOff> {
+        let clock = &self.relay.clock;
+        let until = clock.monotonic().saturating_add(self.patience);
+        loop {
+            let (store, read) = (self.relay.store.clone(), read.clone());
+            match self.relay.readers.run(move || read(&*store)).await {
+                Ok(answer) => return Ok(answer?),
+                Err(Busy) if self.relay.is_stopping() => return Err(BrokenOff::Ended),
+                Err(Busy) if clock.monotonic() >= until => return Err(BrokenOff::Busy),
+                Err(Busy) => tokio::time::sleep(BUSY_RETRY).await,
+            }
+        }
     }
 
     /// What the author may see of a page.

@@ -4,6 +4,7 @@ use super::markup::{self, escape};
 use super::nip11::supported_nips;
 use super::policy;
 use crate::config::Mode;
+use crate::own_host::http_url;
 use crate::relay::Relay;
 use actix_web::HttpResponse;
 use std::fmt::Write as _;
@@ -40,11 +41,18 @@ pub(super) fn page(relay: &Relay) -> HttpResponse {
     }
     row("Version", env!("CARGO_PKG_VERSION"));
     let policy = match &information.terms_of_service {
-        Some(url) => Some(url.as_str()),
-        None => config.policy.is_published().then_some(policy::PATH),
+        Some(url) => Some(url.clone()),
+        None => config
+            .policy
+            .is_published()
+            .then(|| match &config.network.relay_url {
+                Some(relay_url) => http_url(relay_url) + policy::PATH,
+                // Below wherever a proxy has put this page.
+                None => policy::PATH.trim_start_matches('/').to_owned(),
+            }),
     };
     let policy = policy
-        .map(|url| format!("<p><a href=\"{}\">Policy</a></p>", escape(url)))
+        .map(|url| format!("<p><a href=\"{}\">Policy</a></p>", escape(&url)))
         .unwrap_or_default();
     let main = format!(
         "<h1>{name}</h1><p>{description}</p><dl>{rows}</dl>{policy}\

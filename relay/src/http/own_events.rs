@@ -28,8 +28,8 @@ use tokio::sync::mpsc::Receiver;
 
 /// Where it is.
 pub(super) const PATH: &str = "/own/events";
-/// A place is free again after some time.
-const FULL_RETRY: Duration = Duration::from_secs(60);
+/// How long authorizations are remembered, of which there were too many.
+const BUSY_RETRY: Duration = Duration::from_secs(60);
 
 pub(super) async fn own_events(request: HttpRequest, relay: web::Data<Arc<Relay>>) -> HttpResponse {
     let config = relay.config();
@@ -118,12 +118,14 @@ fn signer(
 }
 
 /// Lets the stream begin.
-fn begin(events: OwnEvents, place: Place) -> impl Stream<Item = Result<Bytes, BrokenOff>> {
+fn begin(events: OwnEvents, mut place: Place) -> impl Stream<Item = Result<Bytes, BrokenOff>> {
     let (writer, reader) = OwnEvents::channel();
     actix_rt::spawn(async move {
         // The place is the writer's: an answer that nobody reads is not dropped at once.
-        let _place = place;
-        events.write(writer).await;
+        tokio::select! {
+            () = events.write(writer) => {}
+            () = place.given_away() => tracing::debug!("a stream of own events gave way"),
+        }
     });
     parts(reader)
 }
@@ -182,7 +184,7 @@ impl Refusal {
         let (status, retry_after) = match self {
             Refusal::Request(_) => (StatusCode::BAD_REQUEST, None),
             Refusal::Signature(Nip98Error::Busy) => {
-                (StatusCode::SERVICE_UNAVAILABLE, Some(FULL_RETRY))
+                (StatusCode::SERVICE_UNAVAILABLE, Some(BUSY_RETRY))
             }
             Refusal::Signature(_) => (StatusCode::UNAUTHORIZED, None),
             Refusal::Denied(_) => (StatusCode::FORBIDDEN, None),
@@ -190,7 +192,9 @@ impl Refusal {
                 (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))
             }
             Refusal::NotNow(NotNow::Running) => (StatusCode::CONFLICT, None),
-            Refusal::NotNow(NotNow::Full) => (StatusCode::SERVICE_UNAVAILABLE, Some(FULL_RETRY)),
+            Refusal::NotNow(NotNow::Full { retry_after }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after))
+            }
             Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, None),
         };
         let mut response = error(status, &self.to_string());

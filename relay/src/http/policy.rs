@@ -7,7 +7,7 @@ use super::{error, nothing};
 use crate::config::{Policy, PolicySection};
 use crate::relay::Relay;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, Accept, Header as _, HeaderValue};
+use actix_web::http::header::{self, Accept, Header as _, HeaderValue, Quality};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -57,19 +57,39 @@ impl Format {
     fn wanted(request: &HttpRequest) -> Self {
         let said = Accept::parse(request).ok();
         let said = said.filter(|accept| !accept.is_empty());
-        let Accept(mut ranges) = said.unwrap_or_else(Accept::star);
-        ranges.retain(|range| range.quality > header::Quality::ZERO);
-        let liked = Accept(ranges).ranked().into_iter().find_map(|range| {
-            Some(match range.essence_str() {
-                "text/html" | "application/xhtml+xml" | "text/*" | "*/*" => Format::Html,
-                "text/markdown" => Format::Markdown,
-                "text/plain" => Format::Plain,
-                "application/json" | "application/*" => Format::Json,
-                _ => return None,
-            })
-        });
-        liked.unwrap_or(Format::None)
+        let accept = said.unwrap_or_else(Accept::star);
+        let (mut wanted, mut most) = (Format::None, Quality::ZERO);
+        for (format, kinds) in FORMATS {
+            let liked = quality(&accept, kinds);
+            if liked > most {
+                (wanted, most) = (format, liked);
+            }
+        }
+        wanted
     }
+}
+
+/// What there is, in the relay's own order.
+const FORMATS: [(Format, &[&str]); 4] = [
+    (Format::Html, &["text/html", "application/xhtml+xml"]),
+    (Format::Markdown, &["text/markdown"]),
+    (Format::Plain, &["text/plain"]),
+    (Format::Json, &["application/json"]),
+];
+
+/// How much somebody likes a kind of text, by whichever of its names: what is said of it alone beats what is said of many.
+fn quality(accept: &Accept, kinds: &[&str]) -> Quality {
+    let class = kinds.first().and_then(|kind| kind.split_once('/'));
+    let of_class = class.map(|(class, _)| format!("{class}/*"));
+    let said_of = |wanted: &str| {
+        let range = accept
+            .iter()
+            .find(|range| range.item.essence_str() == wanted);
+        range.map(|range| range.quality)
+    };
+    let said = kinds.iter().find_map(|kind| said_of(kind));
+    let said = said.or_else(|| said_of(&of_class?));
+    said.or_else(|| said_of("*/*")).unwrap_or(Quality::ZERO)
 }
 
 fn title(name: &str) -> String {
@@ -147,6 +167,13 @@ mod tests {
             ("image/png, application/json", Format::Json),
             ("image/png", Format::None),
             ("image/png, text/html;q=0", Format::None),
+            ("text/html;q=0, */*", Format::Markdown),
+            (
+                "text/html;q=0.2, application/xhtml+xml;q=0, */*;q=0.8",
+                Format::Markdown,
+            ),
+            ("text/*;q=0, */*", Format::Json),
+            ("text/*;q=0.3, application/json;q=0.2", Format::Html),
             ("", Format::Html),
             ("nonsense", Format::Html),
         ] {

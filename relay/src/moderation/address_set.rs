@@ -33,6 +33,11 @@ impl AddressSet {
         })
     }
 
+    /// Whether this very network is one of them.
+    pub fn has(&self, range: &IpRange) -> bool {
+        self.networks.contains(&range.network())
+    }
+
     /// Puts a network into the set or takes it out.
     pub fn set(&mut self, range: IpRange, present: bool) {
         let network = range.network();
@@ -83,6 +88,7 @@ mod tests {
         ] {
             assert!(holds(&set, ip), "{ip}");
         }
+        assert!(set.has(&range("10.0.0.0/8")) && !set.has(&range("10.0.0.0/10")));
         for ip in ["203.0.113.8", "11.0.0.1", "2001:db9::1", "::1"] {
             assert!(!holds(&set, ip), "{ip}");
         }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
-use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -28,6 +27,8 @@ const WAITING: usize = 8_192;
 const LOOK_EVERY_S: u64 = 60;
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// How long until a queue that was full is tried again.
+const FULL_RETRY: Duration = Duration::from_millis(5);
 
 /// Which log a line is for.
 #[derive(Clone, Copy, Debug)]
@@ -104,9 +105,11 @@ impl Files {
                 .fmt_fields(JsonFields::new())
                 .event_format(JsonLines)
         };
+        // Both with the spans in which something happened, of whatever level these are.
+        let errors = filter_fn(|metadata| *metadata.level() <= Level::WARN || metadata.is_span());
         let requests = filter_fn(|metadata| *metadata.level() > Level::WARN || metadata.is_span());
         lines(Kind::Errors)
-            .with_filter(LevelFilter::WARN)
+            .with_filter(errors)
             .and_then(lines(Kind::Requests).with_filter(requests))
     }
 }
@@ -122,7 +125,7 @@ impl Drop for Files {
                 return;
             }
             finish = again;
-            std::thread::yield_now();
+            std::thread::sleep(FULL_RETRY);
         }
         let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
@@ -204,5 +207,47 @@ impl Logs {
         if lines > 0 {
             tracing::error!(lines, "lines could not be written to the log files");
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use tempfile::TempDir;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use trellis_relay::clock::SystemClock;
+
+    #[test]
+    fn c30_each_line_tells_in_what_it_happened_and_no_address() {
+        let directory = TempDir::with_prefix("trellis-test-").unwrap();
+        let files = Files::open(directory.path(), &Log::default(), Arc::new(SystemClock)).unwrap();
+        let subscriber = tracing_subscriber::registry().with(files.layer());
+        tracing::subscriber::with_default(subscriber, || {
+            let _span = tracing::debug_span!("publish", session = 7, of = "203.0.113.7").entered();
+            tracing::error!("it failed for\n203.0.113.7");
+            tracing::info!(peer = "ip:203.0.113.7", "it went on");
+        });
+        drop(files);
+        let mut lines = Vec::new();
+        for entry in std::fs::read_dir(directory.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let log = name.split_once('-').unwrap().0.to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("203.0.113"), "{text}");
+            let line: Value = serde_json::from_str(text.trim_end()).unwrap();
+            assert_eq!(line["spans"][0]["name"], "publish", "{text}");
+            assert_eq!(line["spans"][0]["session"], 7, "{text}");
+            lines.push((log, line["message"].as_str().unwrap().to_owned()));
+        }
+        lines.sort();
+        let told = |log: &str, message: &str| (log.to_owned(), message.to_owned());
+        let wanted = [
+            told("errors", "it failed for\n[removed]"),
+            told("requests", "it went on"),
+        ];
+        assert_eq!(lines, wanted);
     }
 }

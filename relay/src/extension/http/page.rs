@@ -99,7 +99,9 @@ impl<const DEFAULT: usize, const MAX: usize> Page<DEFAULT, MAX> {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit: &usize| *limit > 0);
                     let limit = limit.ok_or_else(|| {
-                        ApiError::bad_request(format!("limit must be a number from 1 to {MAX}"))
+                        ApiError::bad_request(format!(
+                            "limit must be a number of at least 1; a page has {MAX} items at most"
+                        ))
                     })?;
                     page.limit = limit.min(MAX.max(1));
                 }
@@ -172,6 +174,15 @@ mod tests {
         assert_eq!((next.limit(), next.after_as().unwrap()), (3, Some(2)));
         let last = next.of(vec![3, 4, 5], |last| last.to_string());
         assert_eq!((last.items.len(), last.next), (3, None));
+    }
+
+    #[test]
+    fn e11_what_a_limit_may_be_is_said_as_it_is_taken() {
+        for wrong in ["limit=0", "limit=-1", "limit=many", "limit="] {
+            let problem = page(wrong).unwrap_err().to_string();
+            let wanted = "limit must be a number of at least 1; a page has 3 items at most";
+            assert!(problem.contains(wanted), "{wrong}: {problem}");
+        }
     }
 
     #[test]

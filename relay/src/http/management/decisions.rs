@@ -88,9 +88,13 @@ pub(super) async fn allow_event(relay: &Arc<Relay>, params: &Params<'_>) -> Answ
 /// Makes sure that a kind is taken; never keeps another one out.
 pub(super) async fn allow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
     let kind = params.kind(0)?;
-    let noted = noted(relay, params, &subject::kinds(&[kind]), "");
+    let reason = params.reason(1)?;
+    let noted = noted(relay, params, &subject::kinds(&[kind]), &reason);
     let change = moderator::change(relay, Some(noted), move |now| {
-        let listed = (!now.allowed_kinds.is_empty()).then(|| allowed(String::new()));
+        if now.takes_kind(kind) {
+            return Vec::new();
+        }
+        let listed = (!now.allowed_kinds.is_empty()).then(|| allowed(reason));
         vec![Row::of(&Subject::Kind(kind), listed.as_ref())]
     });
     done(change.await)
@@ -106,7 +110,13 @@ pub(super) async fn disallow_kind(relay: &Arc<Relay>, params: &Params<'_>) -> An
              allowonlykinds with those that shall be allowed"
         ));
     }
-    decide(relay, params, Subject::Kind(kind), denied(String::new())).await
+    decide(
+        relay,
+        params,
+        Subject::Kind(kind),
+        denied(params.reason(1)?),
+    )
+    .await
 }
 
 /// Lets no other kinds in than these; `"all"` ends the list. Additions come first, so that a crash between two batches of
@@ -118,7 +128,16 @@ pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) ->
                 .to_owned(),
         );
     }
-    let wanted: BTreeSet<u16> = match params.len() {
+    // Some clients send kinds as text, and a kind with a slip of the pen must not be taken for a reason.
+    let last = params.len() - 1;
+    let said = params.value(last).as_str().filter(|_| last > 0);
+    let is_reason =
+        |said: &str| said != "all" && said.trim_start().starts_with(char::is_alphabetic);
+    let (named, reason) = match said.is_some_and(is_reason) {
+        true => (last, params.reason(last)?),
+        false => (last + 1, String::new()),
+    };
+    let wanted: BTreeSet<u16> = match named {
         1 if params.value(0) == "all" => BTreeSet::new(),
         many => (0..many)
             .map(|at| params.kind(at))
@@ -129,14 +148,14 @@ pub(super) async fn allow_only_kinds(relay: &Arc<Relay>, params: &Params<'_>) ->
         true => "kinds:all".to_owned(),
         false => subject::kinds(&kinds),
     };
-    let noted = noted(relay, params, &about, "");
+    let noted = noted(relay, params, &about, &reason);
     let change = moderator::change(relay, Some(noted), move |now| {
         let dropped = now
             .allowed_kinds
             .iter()
             .filter(|kind| !wanted.contains(kind));
         let dropped = dropped.map(|kind| Row::of(&Subject::Kind(kind), None));
-        let standing = allowed(String::new());
+        let standing = allowed(reason);
         let listed = wanted
             .iter()
             .map(|kind| Row::of(&Subject::Kind(*kind), Some(&standing)));
@@ -151,8 +170,13 @@ pub(super) async fn block_address(relay: &Arc<Relay>, params: &Params<'_>) -> An
 }
 
 pub(super) async fn unblock_address(relay: &Arc<Relay>, params: &Params<'_>) -> Answer {
-    let subject = Subject::Address(params.address(0)?);
-    take_back(relay, params, subject, "", |_| true).await
+    let range = params.address(0)?;
+    let reason = params.reason(1)?;
+    let subject = Subject::Address(range);
+    take_back(relay, params, subject, &reason, move |now| {
+        now.blocked_addresses.has(&range)
+    })
+    .await
 }
 
 fn allowed(reason: String) -> Standing {
