@@ -32,7 +32,10 @@ struct Arguments {
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let config = config::load(arguments.config.as_deref(), &process_environment())?.config;
+    let loaded = config::load(arguments.config.as_deref(), &process_environment())?;
+    // Not where everything is lost with the instance, unless that is wanted.
+    loaded.check_durability()?;
+    let config = loaded.config;
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&config.log.filter)?)
         .with_writer(std::io::stderr)

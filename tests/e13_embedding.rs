@@ -65,3 +65,11 @@ async fn e13_what_is_no_handshake_is_refused_in_words() {
     assert_eq!(response.status, 400);
     assert_eq!(response.json()["code"], 400);
 }
+
+#[tokio::test]
+async fn e13_an_application_does_not_start_either_where_everything_would_be_lost() {
+    let setup = embedded().env("K_SERVICE", "relay");
+    let refused = setup.serve_to_end().await;
+    refused.assert_failure(&["data.allow_ephemeral", "[backup] url"]);
+    assert!(!setup.home().join("data").exists(), "nothing was begun");
+}

@@ -263,7 +263,7 @@ pub trait Extension: Sized + Send + Sync + 'static {
 
     /// For `trellis doctor`: what an operator should know before clients come, by the table alone. Asks others whom the
     /// extension needs whether they are there and let it in, changes nothing, and works whether or not a relay runs on the
-    /// same data. Cut off after 20 seconds.
+    /// same data. Cut off after 20 seconds, whatever `--timeout` says.
     ///
     /// ```
     /// use trellis_relay::extension::prelude::*;

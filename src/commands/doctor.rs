@@ -1,8 +1,8 @@
 //! `trellis doctor`: whether the relay has what it needs, before clients find out.
 //!
-//! Invariant: nothing is changed but a small file in the data directory, which is removed again, and what opening a stopped
-//! relay's database changes; every check ends in time, and one that cannot be made is never shown as passed. Each file below
-//! has one group of checks; here they are only put in order.
+//! Invariant: nothing is changed but a small file in the data directory and one where backups go, which are removed again;
+//! every check ends in time, and one that cannot be made is never shown as passed. Each file below has one group of checks;
+//! here they are only put in order.
 
 mod backup;
 mod certificate;
@@ -13,17 +13,23 @@ mod extensions;
 mod launch;
 mod limits;
 mod network;
+mod ownership;
+mod patient;
 mod public_address;
 mod report;
+mod trust;
 mod web;
 
 use super::{ConfigFile, closed_pipe};
-use certificate::Roots;
+
 use clap::Args;
+use database::Relay;
+use patient::Patient;
 use report::Report;
+use std::sync::Arc;
 use std::time::Duration;
-use trellis_relay::config::Loaded;
 use trellis_relay::extension::{Compiled, Findings};
+use trust::Roots;
 use url::Url;
 use web::Web;
 
@@ -51,19 +57,9 @@ pub(super) struct Doctor {
     /// A web server whose clock is right, to compare this machine's with: https://HOST.
     #[arg(long, value_name = "URL")]
     time_server: Option<Url>,
-    /// How long each server that is asked may take. Seconds.
+    /// How long each server that is asked may take; extensions have their own bounds, 20 s at most. Seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout: u64,
-}
-
-/// What every group of checks is given.
-struct Patient {
-    loaded: Loaded,
-    extensions: &'static [Compiled],
-    /// How long a server may take.
-    patience: Duration,
-    roots: Roots,
-    web: Web,
 }
 
 impl Doctor {
@@ -72,7 +68,7 @@ impl Doctor {
         let patience = Duration::from_secs(self.timeout);
         let mut found = Findings::default();
         report::of_configuration(&loaded, &mut found);
-        let roots = Roots::load(&loaded.config.outbound.trusted_certificates)?;
+        let roots = Roots::load(&loaded.config.outbound.trusted_certificates, &mut found);
         let web = Web::new(&roots, patience)?;
         let patient = Patient {
             loaded,
@@ -98,29 +94,58 @@ impl Doctor {
     }
 
     async fn examine(&self, patient: Patient, mut found: Findings) -> Report {
-        let config = &patient.loaded.config;
-        disk::look(&patient.loaded, &mut found);
-        let relay = database::look(config, &mut found);
-        limits::look(config, &mut found);
-        network::look(config, &relay, &mut found);
-        clock::look(config, &relay, &mut found);
+        let patient = Arc::new(patient);
+        let relay = Self::of_machine(&patient, &mut found).await;
         if let Some(server) = &self.time_server {
             clock::compare(server, &patient.web, &mut found).await;
         }
         let (seen, of_extensions) =
-            tokio::join!(public_address::look(&patient), extensions::look(&patient),);
+            tokio::join!(public_address::look(&patient), extensions::look(&patient));
         found.all.extend(seen.found.all.iter().cloned());
-        found.all.extend(of_extensions.all.iter().cloned());
-        let certificates = certificate::of_endpoints(&patient, &of_extensions.endpoints);
-        found.all.extend(certificates.await.all);
-        backup::look(config, &mut found).await;
+        found.all.extend(of_extensions.all);
+        let mut endpoints = of_extensions.endpoints;
+        endpoints.extend(seen.endpoints());
+        let mut certificates = certificate::of_endpoints(&patient, &endpoints).await;
+        found.all.append(&mut certificates.found.all);
+        certificates.all.extend(seen.certificate.clone());
+        backup::look(&patient.loaded.config, &mut found).await;
         let launch = match self.launch {
-            true => launch::look(&patient, &found, &seen, &of_extensions.endpoints).await,
+            true => {
+                let seen = launch::Sight {
+                    found: &found,
+                    relay,
+                    address: &seen,
+                    endpoints: &endpoints,
+                    certificates: &certificates.all,
+                };
+                launch::look(&patient, &seen).await
+            }
             false => Findings::default(),
         };
         Report {
             checks: found.all,
             launch: launch.all,
         }
+    }
+
+    /// What can be seen on this machine.
+    async fn of_machine(patient: &Arc<Patient>, found: &mut Findings) -> Relay {
+        let of_disk = |it: &Patient, found: &mut Findings| disk::look(&it.loaded, found);
+        patient.within("disk", found, of_disk).await;
+        let of_database =
+            |it: &Patient, found: &mut Findings| database::look(&it.loaded.config, found);
+        let relay = patient.within("database", found, of_database).await;
+        let relay = relay.unwrap_or(Relay::Unknown);
+        let of_limits =
+            move |it: &Patient, found: &mut Findings| limits::look(&it.loaded.config, relay, found);
+        patient.within("open files", found, of_limits).await;
+        let of_network = move |it: &Patient, found: &mut Findings| {
+            network::look(&it.loaded.config, relay, found)
+        };
+        patient.within("listening", found, of_network).await;
+        let of_clock =
+            move |it: &Patient, found: &mut Findings| clock::look(&it.loaded.config, relay, found);
+        patient.within("clock", found, of_clock).await;
+        relay
     }
 }

@@ -1,6 +1,6 @@
 //! What clients see from outside: names, certificates, this relay and no other, WebSockets.
 
-use crate::ground::{Authority, Good, doctor, proxy, setup, web};
+use crate::ground::{Authority, Good, doctor, proxy, setup, web, without_websockets};
 use std::fs;
 use trellis_test_support::{Relay, Setup, free_port};
 
@@ -35,7 +35,7 @@ async fn d9_a_relay_that_clients_reach_is_well() {
         .assert("public address", "ok", &["127.0.0.1"])
         .assert(
             CERTIFICATE,
-            "ok",
+            "warn",
             &["2090-01-01", "trusted_certificates", "TLS 1.3"],
         )
         .assert(RELAY, "ok", &["it is this one"])
@@ -48,7 +48,7 @@ async fn d9_a_relay_that_clients_reach_is_well() {
     let said = setup.run(&["doctor", "-c", &file]).await;
     let said = &said.assert_success().stdout;
     assert!(
-        said.contains("\nok    certificate of the relay: localhost: good until"),
+        said.contains("\nwarn  certificate of the relay: localhost: good until"),
         "{said}"
     );
     assert!(said.contains(" 0 fail, "), "{said}");
@@ -85,6 +85,37 @@ async fn d9_certificates_that_clients_would_refuse_fail_and_say_why() {
     let told = doctor(&setup, &[]).await;
     told.assert_well()
         .assert(CERTIFICATE, "warn", &["good until", "renew"]);
+    let port = proxy(authority.tls("localhost", Good::Between(5)), to).await;
+    let setup = known_as(&relay, &format!("wss://localhost:{port}"));
+    let told = doctor(&setup, &[]).await;
+    told.assert_well()
+        .assert(CERTIFICATE, "warn", &["2090-01-01", "between the two ends"]);
+}
+
+#[tokio::test]
+async fn d9_a_handshake_counts_only_if_it_is_answered_as_one() {
+    let relay = setup("", "").start().await;
+    let check = "WebSockets at the public address";
+    for (answer, words) in [
+        (
+            "HTTP/1.1 301 Moved Permanently\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+            &["301", "follow no redirect"][..],
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+            &["Sec-WebSocket-Accept"],
+        ),
+        (
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+            &["400", "deploy/nginx"],
+        ),
+    ] {
+        let address = without_websockets(answer, relay.address()).await;
+        let told = doctor(&known_as(&relay, &format!("ws://{address}")), &[]).await;
+        told.assert_ill()
+            .assert(RELAY, "ok", &["it is this one"])
+            .assert(check, "fail", words);
+    }
 }
 
 #[tokio::test]
@@ -105,7 +136,7 @@ async fn d9_addresses_that_lead_nowhere_or_elsewhere_fail() {
     let port = proxy(authority.tls("localhost", Good::Long), other.address()).await;
     let told = doctor(&known_as(&relay, &format!("wss://localhost:{port}")), &[]).await;
     let key = fs::read_to_string(relay.setup().home().join("data/relay.key")).expect("a key");
-    told.assert_ill().assert(CERTIFICATE, "ok", &[]).assert(
+    told.assert_ill().assert(CERTIFICATE, "warn", &[]).assert(
         RELAY,
         "fail",
         &["another relay answers"],

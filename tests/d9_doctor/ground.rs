@@ -6,6 +6,9 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +62,15 @@ impl Told {
         self
     }
 
+    /// Fails the test if a check was made at all.
+    #[track_caller]
+    pub(crate) fn assert_none(&self, check: &str) -> &Self {
+        let all = self.report["checks"].as_array().expect("a list");
+        let found = all.iter().find(|it| it["check"] == check);
+        assert!(found.is_none(), "{found:#?}");
+        self
+    }
+
     /// Fails the test unless nothing fails.
     #[track_caller]
     pub(crate) fn assert_well(&self) -> &Self {
@@ -89,6 +101,14 @@ pub(crate) async fn doctor(setup: &Setup, further: &[&str]) -> Told {
     Told::of(&setup.run(&arguments).await)
 }
 
+/// What a directory holds.
+pub(crate) fn files(directory: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let entries = fs::read_dir(directory).expect("a folder").flatten();
+    entries
+        .map(|it| (it.file_name(), fs::read(it.path()).unwrap_or_default()))
+        .collect()
+}
+
 /// An authority of the test's own.
 pub(crate) struct Authority {
     certificate: Certificate,
@@ -101,6 +121,8 @@ pub(crate) enum Good {
     Long,
     /// Until some days from now.
     Days(i64),
+    /// For years, by an authority in between that is good for some days.
+    Between(i64),
     /// It was.
     Once,
 }
@@ -115,6 +137,21 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
         Authority { certificate, key }
+    }
+
+    /// One that this one vouches for.
+    fn between(&self, not_after: time::OffsetDateTime) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        let name = trellis_test_support::author::unique("between");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = not_after;
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.certificate, &self.key);
+        Authority {
+            certificate: certificate.expect("a certificate"),
+            key,
+        }
     }
 
     /// The key of `[outbound]` that has it trusted.
@@ -133,21 +170,49 @@ impl Authority {
         let now = time::OffsetDateTime::now_utc();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = match good {
-            Good::Long => date_time_ymd(2090, 1, 1),
+            Good::Long | Good::Between(_) => date_time_ymd(2090, 1, 1),
             Good::Days(days) => now + time::Duration::days(days),
             Good::Once => date_time_ymd(2021, 1, 1),
         };
         let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.certificate, &self.key);
-        let certificate = certificate.expect("a certificate");
+        let between = match good {
+            Good::Between(days) => Some(self.between(now + time::Duration::days(days))),
+            _ => None,
+        };
+        let above = between.as_ref().unwrap_or(self);
+        let certificate = params.signed_by(&key, &above.certificate, &above.key);
+        let mut chain = vec![certificate.expect("a certificate").der().clone()];
+        chain.extend(between.map(|it| it.certificate.der().clone()));
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key);
+            .with_single_cert(chain, key);
         TlsAcceptor::from(Arc::new(config.expect("a key that fits")))
     }
+}
+
+/// Passes everything on to a relay but handshakes, which it answers itself; its address.
+pub(crate) async fn without_websockets(answer: &'static str, relay: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let bytes = client.read(&mut head).await.unwrap_or_default();
+            let text = String::from_utf8_lossy(&head[..bytes]);
+            if text.to_lowercase().contains("upgrade: websocket") {
+                let _ = client.write_all(answer.as_bytes()).await;
+            } else if let Ok(mut relay) = TcpStream::connect(relay).await {
+                // So that the handshake does not come over the same connection.
+                let asked = text.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                let _ = relay.write_all(asked.as_bytes()).await;
+                let _ = copy_bidirectional(&mut client, &mut relay).await;
+            }
+        }
+    });
+    address
 }
 
 /// Takes TLS off and passes everything on to a relay; the port where it listens.

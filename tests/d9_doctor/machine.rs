@@ -1,6 +1,6 @@
 //! The machine that the relay runs on: configuration, disk, clock, limits, store.
 
-use crate::ground::{Told, doctor, setup, web};
+use crate::ground::{Told, doctor, files, setup, web};
 use std::fs;
 use std::process::Command;
 use trellis_test_support::{Author, Client, Setup, command, free_port, now, wait};
@@ -97,6 +97,10 @@ async fn d9_a_wrong_configuration_ends_with_code_2() {
     for (toml, words) in [
         ("[limitation]\nmax_limit = 'many'", "max_limit"),
         ("[extensions.groups]\nno_such_key = 1", "no_such_key"),
+        (
+            "[outbound]\ntrusted_certificates = ['no-such.pem']",
+            "no-such.pem",
+        ),
     ] {
         let setup = setup("", toml);
         let file = setup.config_file().display().to_string();
@@ -159,6 +163,17 @@ async fn d9_a_directory_that_cannot_be_made_fails() {
     Told::of(&said)
         .assert_ill()
         .assert("data directory", "fail", &["may not make it"])
+        .assert("blossom_policy: directory", "fail", &["cannot be made"]);
+}
+
+#[tokio::test]
+async fn d9_a_file_where_the_directory_should_be_fails() {
+    let setup = setup("", "[extensions.blossom_policy]\n");
+    fs::write(setup.home().join("file"), "in the way").expect("a file");
+    let below = setup.home().join("file/data").display().to_string();
+    let told = doctor(&setup.env("TRELLIS_DATA__PATH", &below), &[]).await;
+    told.assert_ill()
+        .assert("data directory", "fail", &["file is no directory"])
         .assert("blossom_policy: directory", "fail", &["cannot be made"]);
 }
 
@@ -234,16 +249,18 @@ async fn d9_a_directory_of_somebody_else_is_left_alone() {
 }
 
 #[tokio::test]
-async fn d9_the_store_of_a_stopped_relay_is_opened_and_its_newest_event_dates_the_clock() {
+async fn d9_the_store_of_a_stopped_relay_is_only_read_and_its_newest_event_dates_the_clock() {
     let relay = setup("", "").start().await;
     let mut client = Client::connect(&relay).await;
     let ahead = Author::new().draft(1).at(now() + 600).sign();
     client.store(&ahead).await;
     let (_, setup) = relay.stop().await;
+    let before = files(&setup.home().join("data"));
     let told = doctor(&setup, &[]).await;
     told.assert_well()
         .assert("database", "ok", &["it can be read: 1 events"])
         .assert("clock", "ok", &[]);
+    assert!(before == files(&setup.home().join("data")), "changed");
     let setup = setup.env("TRELLIS_LIMITATION__MAX_EVENT_TIME_NEWER_THAN_NOW", "1m");
     let told = doctor(&setup, &[]).await;
     told.assert_ill().assert(
@@ -267,8 +284,12 @@ async fn d9_the_clock_is_compared_with_a_server_that_the_operator_names() {
     let timeless =
         web("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned());
     let told = doctor(&setup, &["--time-server", &timeless.await]).await;
-    told.assert_ill()
-        .assert("clock compared", "fail", &["does not tell the time"]);
+    told.assert_well()
+        .assert("clock compared", "by_hand", &["does not tell the time"]);
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    let told = doctor(&setup, &["--time-server", &nobody]).await;
+    told.assert_well()
+        .assert("clock compared", "by_hand", &["refused"]);
     // A relay tells the time as other web servers do.
     let relay = crate::ground::setup("", "").start().await;
     let told = doctor(&setup, &["--time-server", &relay.http_url()]).await;

@@ -6,6 +6,9 @@
 use crate::config::{Backend, Config, MIME_TYPES};
 use crate::storage::S3;
 use rustix::fs::{Access, access};
+use rustix::process::geteuid;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Handle;
 use trellis_relay::extension::prelude::*;
@@ -34,11 +37,24 @@ pub(crate) async fn examine(config: Config, at: Examination) -> Findings {
 fn is_writable(folder: &Path, found: &mut Findings) {
     const CHECK: &str = "directory";
     let shown = folder.display();
-    if !folder.exists() {
+    let metadata = folder.metadata();
+    let is_of_another = match &metadata {
+        Ok(metadata) => metadata.uid() != geteuid().as_raw(),
+        // In a directory that only its user enters; whether it is there cannot be seen.
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    };
+    if is_of_another {
+        return found.warn(
+            CHECK,
+            format!("{shown} is another user's, or in another user's directory"),
+            "run trellis doctor as the user that the relay runs as",
+        );
+    }
+    if metadata.is_err() {
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let above = absolute.ancestors().find(|above| above.exists());
         if let Some(above) = above
-            && let Err(error) = access(above, Access::WRITE_OK | Access::EXEC_OK)
+            && let Err(error) = may_hold(above)
         {
             return found.fail(
                 CHECK,
@@ -62,6 +78,14 @@ fn is_writable(folder: &Path, found: &mut Findings) {
             "give it to the user that the relay runs as",
         ),
     }
+}
+
+/// Whether a folder can be made there.
+fn may_hold(above: &Path) -> std::io::Result<()> {
+    if !above.is_dir() {
+        return Err(std::io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(above, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 async fn storage(config: &Config, found: &mut Findings) {

@@ -35,7 +35,7 @@ pub(crate) async fn examine(config: Config, at: Examination) -> Findings {
             let advice = "run trellis doctor as the user that the relay runs as";
             found.warn(
                 CHECK,
-                format!("{kind}: the file is another user's, so it was not opened"),
+                format!("{kind}: the file is another user's, or in another user's directory, so it was not opened"),
                 advice,
             );
         }

@@ -15,7 +15,7 @@ pub(crate) async fn examine(config: Config) -> Findings {
     if let Some(url) = &settings.mirror.url {
         const CHECK: &str = "mirror";
         match mirror::reach(url).await {
-            Ok(()) => found.ok(CHECK, "PostgreSQL answers, and takes writes"),
+            Ok(()) => found.ok(CHECK, "PostgreSQL answers, and does not only read"),
             Err(why) => found.fail(
                 CHECK,
                 format!("PostgreSQL: {why}"),

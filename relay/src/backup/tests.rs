@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod lineages;
-
 use super::keeps::{Keeps, SPACE};
 use super::noted::Noted;
 use super::opening::{Opening, Start};

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An examination may take so long altogether.
+/// An examination may take so long altogether, whatever time the doctor gives each server that it asks itself.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How good something is.
@@ -101,11 +101,13 @@ impl Findings {
     }
 
     fn add(&mut self, check: &str, grade: Grade, found: String, advice: Option<String>) {
+        // Whoever wrote it: a server's words, or a name out of the configuration.
+        let shown = |text: String| presentable(text.into()).into_owned();
         self.all.push(Finding {
-            check: check.to_owned(),
+            check: shown(check.to_owned()),
             grade,
-            found: presentable(found.into()).into_owned(),
-            advice,
+            found: shown(found),
+            advice: advice.map(shown),
         });
     }
 }
@@ -161,17 +163,19 @@ async fn examine_within(
     // A thread that is nobody's: one that never ends keeps nobody from ending.
     let thread = std::thread::Builder::new().name(compiled.name().to_owned());
     let started = thread.spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(tell.send(broken(&error.to_string()))),
+        };
         let examined = panics::contain_as(compiled.name(), || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| error.to_string())?;
             let examining = compiled.examine(own, examination)?;
-            let findings = runtime.block_on(examining);
-            // Dropped, it would wait for what blocks, such as a name server that does not answer.
-            runtime.shutdown_background();
-            Ok::<_, String>(findings)
+            Ok::<_, String>(runtime.block_on(examining))
         });
+        // Dropped, it would wait for what blocks, such as a name server that does not answer.
+        runtime.shutdown_background();
         // Nobody may be waiting any more.
         let _ = tell.send(match examined {
             Ok(Ok(findings)) => findings,
@@ -228,6 +232,19 @@ mod tests {
             match config.ill.as_str() {
                 "panics" => panic!("in an examination"),
                 "hangs" => std::future::pending().await,
+                "leaves work" => {
+                    // As a name is looked up that no server knows: it ends when it ends.
+                    drop(tokio::task::spawn_blocking(|| {
+                        std::thread::park_timeout(2 * PATIENCE)
+                    }));
+                    found.ok("ill", "well");
+                }
+                "leaves work and panics" => {
+                    drop(tokio::task::spawn_blocking(|| {
+                        std::thread::park_timeout(2 * PATIENCE)
+                    }));
+                    panic!("in an examination");
+                }
                 ill => found.warn("ill", format!("{ill}\n{}", at.data_dir().display()), "rest"),
             }
             found
@@ -254,10 +271,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn d9_what_an_examination_leaves_behind_is_not_waited_for() {
+        let found = examined("ill = 'leaves work'", PATIENCE).await;
+        assert_eq!(found.expect("it is on").all[0].grade, Grade::Ok);
+    }
+
+    #[test]
+    fn d9_no_word_of_a_finding_moves_the_cursor() {
+        let mut found = Findings::default();
+        found.warn("a\u{1b}[2Jb", "c\nd", "e\u{202e}f");
+        let Finding {
+            check,
+            found,
+            advice,
+            ..
+        } = found.all.remove(0);
+        assert_eq!((check.as_str(), found.as_str()), ("a [2Jb", "c d"));
+        assert_eq!(advice.as_deref(), Some("e f"));
+    }
+
+    #[tokio::test]
     async fn d9_an_examination_that_fails_is_what_is_found() {
         let soon = Duration::from_millis(50);
         for (table, patience, found) in [
             ("ill = 'panics'", PATIENCE, "it panicked"),
+            ("ill = 'leaves work and panics'", PATIENCE, "it panicked"),
             ("ill = 'hangs'", soon, "it does not end"),
             ("il = 1", PATIENCE, "il"),
         ] {

@@ -1,7 +1,7 @@
 //! When a connection has lived its time (`network.connection_lifetime`).
 //!
 //! Invariant: connections that began together do not end together, and none lives longer than is configured but to answer
-//! the events that it has brought.
+//! the events that were taken from it.
 
 use std::cell::Cell;
 use std::time::Duration;

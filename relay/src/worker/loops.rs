@@ -87,7 +87,8 @@ pub(super) async fn tick(worker: Weak<Worker>) {
     }
 }
 
-/// Between the ping and the end of who does not answer there must be time for both.
+/// Whether some time is so short that a look at every few ticks would come late: who does not answer is pinged after one
+/// time and dropped after another, and what lies between them counts as well.
 fn wants_exact_looks(network: &Network) -> bool {
     let ping = network.ping_interval.duration();
     let margin = network.idle_timeout.duration().saturating_sub(ping);

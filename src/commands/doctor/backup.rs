@@ -19,6 +19,7 @@ pub(super) async fn look(config: &Config, found: &mut Findings) {
 
 #[cfg(feature = "backup")]
 mod place {
+    use std::time::Duration;
     use trellis_relay::backup::{Target, by_hand};
     use trellis_relay::config::Config;
     use trellis_relay::extension::Findings;
@@ -26,24 +27,36 @@ mod place {
     /// What is written for a moment. No lineage is named like this.
     const PROBE: &str = "written-by-doctor";
 
+    /// For writing, reading, deleting and listing together.
+    const PATIENCE: Duration = Duration::from_secs(40);
+
     pub(super) async fn look(config: &Config, found: &mut Findings) {
         let url = config.backup.url.clone();
-        let tried = tokio::task::spawn_blocking(move || try_out(&url)).await;
-        match tried {
-            Ok(Ok(lineages)) => found.ok(
+        let trying = tokio::task::spawn_blocking(move || try_out(&url));
+        match tokio::time::timeout(PATIENCE, trying).await {
+            Err(_) => found.fail(
+                "backup",
+                format!(
+                    "{} has not answered in {} s",
+                    config.backup.url,
+                    PATIENCE.as_secs()
+                ),
+                "see that it can be reached from here",
+            ),
+            Ok(Ok(Ok(lineages))) => found.ok(
                 "backup",
                 match lineages {
                     0 => format!("{} takes and gives back; nothing is in it yet", config.backup.url),
                     _ => format!("{} takes and gives back, and has copies", config.backup.url),
                 },
             ),
-            Ok(Err(error)) => found.fail(
+            Ok(Ok(Err(error))) => found.fail(
                 "backup",
                 format!("{}: {}", config.backup.url, in_full(&*error)),
                 "see that the place is there and that the credentials in the environment may list, read, write and delete \
                  (docs/deploying/backup.md)",
             ),
-            Err(_) => found.fail(
+            Ok(Err(_)) => found.fail(
                 "backup",
                 "looking at the place broke off",
                 "run this again, and tell the maintainers",

@@ -4,12 +4,12 @@
 //!
 //! Not here: whether every index leads where it should, which is `trellis check`'s.
 
-use super::disk;
+use super::ownership::{AS_ITS_USER, is_ours};
 use super::report::bytes;
 use crate::commands::health::{Page, parse};
+use serde_json::Value;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 use trellis_relay::config::Config;
 use trellis_relay::extension::Findings;
@@ -17,10 +17,14 @@ use trellis_relay::parts::{self, PartsError};
 use trellis_relay::store::StoreError;
 use trellis_relay::store::lmdb::Sight;
 
+const CHECK: &str = "database";
+/// Where a relay says that its store is not well.
+const UNWELL: &str = "docs/runbooks/disk-full.md, docs/runbooks/restart.md";
 /// How long a running relay may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known of the relay that works on the store.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Relay {
     /// It runs.
     Runs,
@@ -31,11 +35,11 @@ pub(super) enum Relay {
 }
 
 impl Relay {
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(self) -> bool {
         matches!(self, Relay::Stopped { .. })
     }
 
-    pub(super) fn is_running(&self) -> bool {
+    pub(super) fn is_running(self) -> bool {
         matches!(self, Relay::Runs)
     }
 }
@@ -43,21 +47,18 @@ impl Relay {
 pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
     let data = &config.data.path;
     let stopped = |newest_s| Relay::Stopped { newest_s };
-    let file = data.join("data.mdb").metadata();
-    if file.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        found.ok(
-            "database",
-            "there is none yet; it is made at the first start",
-        );
+    let file = data.join("data.mdb");
+    let is_missing = match file.metadata() {
+        // As a first start that was cut off leaves it.
+        Ok(metadata) => metadata.len() == 0 && is_ours(data),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    if is_missing {
+        found.ok(CHECK, "there is none yet; it is made at the first start");
         return stopped(None);
     }
-    if !disk::is_ours(data) {
-        found.warn(
-            "database",
-            format!("{} is another user's, so it was not opened", data.display()),
-            disk::AS_ITS_USER,
-        );
-        return of_another(config);
+    if !is_ours(data) || !is_ours(&file) {
+        return of_another(config, found);
     }
     match parts::look_into_store(config) {
         Ok(seen) => {
@@ -74,43 +75,55 @@ pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
         Err(error) => {
             let error = anyhow::Error::from(error);
             let advice = "docs/runbooks/restore.md says what can be done";
-            found.fail("database", format!("{error:#}"), advice);
+            found.fail(CHECK, format!("{error:#}"), advice);
             stopped(None)
         }
     }
 }
 
-/// What can be known of a relay whose files are another user's: by its admin socket, or else by its port.
-fn of_another(config: &Config) -> Relay {
+/// What can be known of a relay whose files are another user's: by its admin socket, and by its port.
+fn of_another(config: &Config, found: &mut Findings) -> Relay {
     let socket = config.data.admin_socket_path();
-    let connected = socket.map(|path| UnixStream::connect(Path::new(&path)));
-    match connected {
-        Some(Ok(_)) => return Relay::Runs,
-        Some(Err(error))
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused
-            ) =>
-        {
-            return Relay::Stopped { newest_s: None };
-        }
+    let has_socket = match socket.map(UnixStream::connect) {
+        Some(Ok(_)) => Some(true),
+        Some(Err(error)) if is_nobody(error.kind()) => Some(false),
         // The socket is its user's alone, or there is none.
-        _ => {}
-    }
-    let answer = Page::of_own_relay(&config.network)
-        .ok()
-        .and_then(|page| page.ask(PATIENCE).ok());
-    let said = answer
+        _ => None,
+    };
+    let page = Page::of_own_relay(&config.network).ok();
+    let said = page.as_ref().and_then(|page| page.ask(PATIENCE).ok());
+    let said = said
         .and_then(|answer| parse(&answer))
-        .and_then(|(_, body)| serde_json::from_str::<serde_json::Value>(&body).ok());
-    match said {
-        Some(said) if said["store"].is_string() => Relay::Runs,
-        _ => Relay::Unknown,
+        .and_then(|(_, body)| serde_json::from_str::<Value>(&body).ok())
+        .filter(|said| said["store"].is_string());
+    let told = format!(
+        "{} is another user's, so it was not opened",
+        config.data.path.display()
+    );
+    if let (Some(page), Some(said)) = (&page, &said) {
+        let store = said["store"].as_str().unwrap_or_default();
+        let told = format!("{told}; the relay at {page} says that its store is {store}");
+        match store {
+            "ok" => found.warn(CHECK, told, AS_ITS_USER),
+            _ => found.fail(CHECK, told, UNWELL),
+        }
+        of_extensions(said, found);
+    } else {
+        found.warn(CHECK, told, AS_ITS_USER);
+    }
+    match (has_socket, said) {
+        (Some(true), _) | (None, Some(_)) => Relay::Runs,
+        (Some(false), None) => Relay::Stopped { newest_s: None },
+        // What answers there may be a relay with another directory, or another socket.
+        (Some(false), Some(_)) | (None, None) => Relay::Unknown,
     }
 }
 
+fn is_nobody(error: ErrorKind) -> bool {
+    matches!(error, ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
 fn of_store(seen: &Sight, config: &Config, found: &mut Findings) {
-    const CHECK: &str = "database";
     let quota_bytes = config.data.map_size.bytes();
     let (events, used) = (seen.events, bytes(seen.used_bytes));
     if seen.used_bytes >= quota_bytes {
@@ -134,7 +147,6 @@ fn of_store(seen: &Sight, config: &Config, found: &mut Findings) {
 }
 
 fn of_running(config: &Config, found: &mut Findings) {
-    const CHECK: &str = "database";
     let running = "a running relay has it open";
     let page = match Page::of_own_relay(&config.network) {
         Ok(page) => page,
@@ -153,15 +165,14 @@ fn of_running(config: &Config, found: &mut Findings) {
             advice,
         );
     };
-    let said: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+    let said: Value = serde_json::from_str(&body).unwrap_or_default();
     match (status, said["store"].as_str()) {
         (_, Some("ok")) => found.ok(CHECK, format!("{running}, and says that it is well")),
         (_, Some(store)) => {
-            let advice = "docs/runbooks/disk-full.md, docs/runbooks/restart.md";
             found.fail(
                 CHECK,
                 format!("{running}, and says that it is {store}"),
-                advice,
+                UNWELL,
             );
         }
         (status, None) => {
@@ -173,6 +184,11 @@ fn of_running(config: &Config, found: &mut Findings) {
             );
         }
     }
+    of_extensions(&said, found);
+}
+
+/// What the running relay says of its extensions.
+fn of_extensions(said: &Value, found: &mut Findings) {
     for (extension, health) in said["extensions"].as_object().into_iter().flatten() {
         let check = format!("{extension}: health");
         let reason = health["reason"].as_str().unwrap_or("no reason is given");

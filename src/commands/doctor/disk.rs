@@ -1,8 +1,8 @@
 //! The data directory: whether it lasts, whose it is, how much room there is, and whether what is written there is kept.
 
+use super::ownership::{self, AS_ITS_USER, is_ours};
 use super::report::bytes;
 use rustix::fs::{Access, access, statfs, statvfs};
-use rustix::process::geteuid;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 use trellis_relay::config::{Config, Loaded};
 use trellis_relay::extension::Findings;
 
-/// What lets the doctor look into what it left alone.
-pub(super) const AS_ITS_USER: &str = "run trellis doctor as the user that the relay runs as";
 /// With less room the relay cannot set aside what removals need on a full disk.
 const LEAST_FREE_BYTES: u64 = 256 << 20;
 /// The operators' guide calls a disk critical that is fuller.
@@ -26,15 +24,23 @@ pub(super) fn look(loaded: &Loaded, found: &mut Findings) {
     let wanted = &config.data.path;
     lasting(loaded, found);
     let absolute = std::path::absolute(wanted).unwrap_or_else(|_| wanted.clone());
-    let Some(folder) = absolute.ancestors().find(|folder| folder.is_dir()) else {
+    let there = absolute
+        .ancestors()
+        .find(|it| it.symlink_metadata().is_ok());
+    let Some(folder) = there.filter(|it| it.is_dir()) else {
+        let in_the_way = there.unwrap_or(&absolute).display();
         return found.fail(
             "data directory",
-            format!("{} cannot be made", wanted.display()),
-            "set data.path",
+            format!(
+                "{}: {in_the_way} is no directory that this user can enter",
+                wanted.display()
+            ),
+            "set data.path, or run trellis doctor as the user that the relay runs as",
         );
     };
     if folder == absolute {
         found.ok("data directory", format!("{}", wanted.display()));
+        ownership::look(folder, found);
     } else {
         let above = folder.display();
         if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
@@ -72,12 +78,6 @@ pub(super) fn look(loaded: &Loaded, found: &mut Findings) {
     }
 }
 
-/// Whether this process runs as whom the directory belongs to. Files that another user makes there, the relay could not
-/// open.
-pub(super) fn is_ours(folder: &Path) -> bool {
-    fs::metadata(folder).is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
-}
-
 /// On Cloud Run.
 fn lasting(loaded: &Loaded, found: &mut Findings) {
     if let Err(error) = loaded.check_durability() {
@@ -105,15 +105,16 @@ fn room(config: &Config, folder: &Path, found: &mut Findings) {
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let all = disk.f_blocks.saturating_mul(disk.f_frsize).max(1);
-    let used_here = used_bytes(&config.data.path);
+    let used = used_bytes(&config.data.path);
+    let used_here = used.unwrap_or(0);
     let most = config.data.map_size.bytes();
     let grows = most.saturating_sub(used_here);
     let full_percent = 100 - (u128::from(free) * 100 / u128::from(all)) as u64;
+    let has = used.map_or("what is another user's".to_owned(), bytes);
     let told = format!(
-        "{} free of {}; the store has {} and may grow to {}",
+        "{} free of {}; the store has {has} and may grow to {}",
         bytes(free),
         bytes(all),
-        bytes(used_here),
         bytes(most)
     );
     if free < LEAST_FREE_BYTES {
@@ -134,11 +135,14 @@ fn room(config: &Config, folder: &Path, found: &mut Findings) {
     }
 }
 
-/// What the store takes of the disk.
-fn used_bytes(data: &Path) -> u64 {
-    let metadata = fs::metadata(data.join("data.mdb"));
-    // The unit of `blocks` is always 512 bytes.
-    metadata.map_or(0, |metadata| metadata.blocks() * 512)
+/// What the store takes of the disk, where that can be seen.
+fn used_bytes(data: &Path) -> Option<u64> {
+    match fs::metadata(data.join("data.mdb")) {
+        // The unit of `blocks` is always 512 bytes.
+        Ok(metadata) => Some(metadata.blocks() * 512),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),
+        Err(_) => None,
+    }
 }
 
 /// What a file system means for a database that maps its file into memory.

@@ -1,6 +1,6 @@
 //! What the extensions that are switched on find of themselves.
 
-use super::Patient;
+use super::patient::Patient;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use trellis_relay::extension::{Examination, Findings, examine};

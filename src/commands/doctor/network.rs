@@ -1,14 +1,14 @@
 //! Where the relay listens, and whose word about clients' addresses it takes.
 
 use super::database::Relay;
-use super::disk;
+use super::ownership::AS_ITS_USER;
 use std::net::IpAddr;
 use trellis_relay::config::{Config, IpRange};
 use trellis_relay::extension::Findings;
 use trellis_relay::server::listen;
 use url::Url;
 
-pub(super) fn look(config: &Config, relay: &Relay, found: &mut Findings) {
+pub(super) fn look(config: &Config, relay: Relay, found: &mut Findings) {
     let network = &config.network;
     if !relay.is_running() {
         let address = format!("{}:{}", network.host, network.port);
@@ -17,7 +17,7 @@ pub(super) fn look(config: &Config, relay: &Relay, found: &mut Findings) {
             Err(error) if !relay.is_stopped() => found.by_hand(
                 "listening",
                 format!("{error}: whether by this relay, this user may not see"),
-                disk::AS_ITS_USER,
+                AS_ITS_USER,
             ),
             Err(error) => found.fail(
                 "listening",

@@ -1,10 +1,12 @@
 //! The address by which clients know the relay: it leads somewhere, with TLS, to this relay, and takes WebSockets.
 
-use super::Patient;
-use super::certificate;
-use super::disk;
+use super::certificate::{self, Certificate};
+use super::ownership::is_ours;
+use super::patient::Patient;
 use serde_json::Value;
-use trellis_relay::extension::Findings;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use trellis_relay::extension::{Endpoint, Findings};
 use trellis_relay::relay_key;
 use url::Url;
 
@@ -12,19 +14,40 @@ use url::Url;
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) found: Findings,
-    /// The relay's document (NIP-11), where this relay's came.
+    /// The relay's document (NIP-11), unless another relay's came.
     pub(super) information: Option<Value>,
+    /// Whether it was seen to be this relay's.
+    pub(super) is_ours: bool,
+    /// How clients are served there.
+    pub(super) certificate: Option<Certificate>,
     /// Where that is, as a page.
     pub(super) address: Option<Url>,
     /// Whether the proxy has browsers insist on TLS.
     pub(super) has_hsts: bool,
 }
 
+/// What the parts are called in the document of the relay.
+pub(super) const PARTS: &str = "synchrono_city";
+
+impl Seen {
+    /// Where clients are sent by the relay's document.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        let parts = self.information.as_ref().map(|it| &it[PARTS]);
+        let told = ["sidecar_url", "livekit_url", "blossom_url"].map(|key| {
+            Some(Endpoint {
+                name: format!("{key} in NIP-11"),
+                url: parts?[key].as_str()?.to_owned(),
+            })
+        });
+        told.into_iter().flatten().collect()
+    }
+}
+
 const ADDRESS: &str = "public address";
 const INFORMATION: &str = "relay at the public address";
 const WEBSOCKET: &str = "WebSockets at the public address";
 
-pub(super) async fn look(patient: &Patient) -> Seen {
+pub(super) async fn look(patient: &Arc<Patient>) -> Seen {
     let mut seen = Seen::default();
     let found = &mut seen.found;
     let Some(text) = &patient.loaded.config.network.relay_url else {
@@ -46,7 +69,7 @@ pub(super) async fn look(patient: &Patient) -> Seen {
     if !resolve(patient, &url, found).await {
         return seen;
     }
-    certificate::of_url(patient, "the relay", text, found).await;
+    seen.certificate = Some(certificate::of_url(patient, "the relay", text, found).await);
     let mut page = url.clone();
     // From one special scheme to another, which is always possible.
     let _ = page.set_scheme(if url.scheme() == "wss" {
@@ -77,8 +100,12 @@ pub(super) async fn look(patient: &Patient) -> Seen {
         );
         return seen;
     };
-    if !is_ours(patient, &document, found) {
-        return seen;
+    let theirs = document["self"].as_str().unwrap_or("none").to_owned();
+    let compare = move |it: &Patient, found: &mut Findings| whose(it, &theirs, found);
+    match patient.within(INFORMATION, found, compare).await {
+        Some(Whose::Ours) => seen.is_ours = true,
+        Some(Whose::Another) => return seen,
+        Some(Whose::Unknown) | None => {}
     }
     upgrade(patient, &url, found).await;
     seen.information = Some(document);
@@ -113,23 +140,35 @@ async fn resolve(patient: &Patient, url: &Url, found: &mut Findings) -> bool {
     !addresses.is_empty()
 }
 
+/// Which relay answers.
+enum Whose {
+    Ours,
+    Another,
+    /// One with a key that could not be compared.
+    Unknown,
+}
+
 /// Whether the relay that answers has the key that lies here.
-fn is_ours(patient: &Patient, document: &Value, found: &mut Findings) -> bool {
+fn whose(patient: &Patient, theirs: &str, found: &mut Findings) -> Whose {
     let data = &patient.loaded.config.data.path;
-    let theirs = document["self"].as_str().unwrap_or("none");
-    if !disk::is_ours(data) {
+    // Where the directory or its key is another user's, or may not be entered.
+    let is_closed = match data.join("relay.key").symlink_metadata() {
+        Ok(_) => !is_ours(&data.join("relay.key")),
+        Err(error) => error.kind() != ErrorKind::NotFound || data.exists() && !is_ours(data),
+    };
+    if is_closed {
         let advice = "run trellis doctor as the user that the relay runs as, to compare it with this relay's";
         found.by_hand(
             INFORMATION,
             format!("a relay answers, with the key {theirs}"),
             advice,
         );
-        return true;
+        return Whose::Unknown;
     }
     match relay_key::load(data) {
         Ok(Some(keys)) if keys.public_key().to_hex() == theirs => {
             found.ok(INFORMATION, format!("it is this one, {theirs}"));
-            true
+            Whose::Ours
         }
         Ok(Some(keys)) => {
             let ours = keys.public_key().to_hex();
@@ -138,7 +177,7 @@ fn is_ours(patient: &Patient, document: &Value, found: &mut Findings) -> bool {
                 format!("another relay answers: its key (self) is {theirs}, this one's {ours}"),
                 "have network.relay_url, DNS and proxy lead to this relay",
             );
-            false
+            Whose::Another
         }
         Ok(None) => {
             let advice = "start this relay, which has no key in data.path yet";
@@ -147,11 +186,11 @@ fn is_ours(patient: &Patient, document: &Value, found: &mut Findings) -> bool {
                 format!("another relay answers, with the key {theirs}"),
                 advice,
             );
-            false
+            Whose::Another
         }
         Err(error) => {
             found.fail(INFORMATION, error.to_string(), "restore the key");
-            true
+            Whose::Unknown
         }
     }
 }

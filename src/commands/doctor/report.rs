@@ -78,7 +78,7 @@ fn line(finding: &Finding) -> String {
         Grade::Ok => format!("ok    {check}: {found}{advice}"),
         Grade::Warn => format!("warn  {check}: {found}{advice}"),
         Grade::Fail => format!("fail  {check}: {found}{advice}"),
-        Grade::ByHand => format!("hand  {check}: to confirm by hand: {found}{advice}"),
+        Grade::ByHand => format!("hand  {check}: {found}{advice}"),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
             [
                 "ok    disk: 10 GiB free",
                 "fail  certificate: it has expired; renew it",
-                "hand  policy: to confirm by hand: nobody can tell; read it",
+                "hand  policy: nobody can tell; read it",
             ]
         );
         let report = Report {

@@ -1,10 +1,11 @@
 //! Asks web servers as a browser would: over TLS with authorities that are trusted, and never through a proxy.
 
-use super::certificate::Roots;
+use super::trust::Roots;
 use reqwest::header::{ACCEPT, CONNECTION, HeaderMap, UPGRADE};
 use reqwest::{Client, redirect};
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use trellis_relay::clock::{Clock as _, SystemClock};
 use url::Url;
 
 /// The longest answer that is looked at.
@@ -26,6 +27,10 @@ pub(super) struct Web {
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: HeaderMap,
+    /// When its head came. Seconds since 1970.
+    pub(super) arrived_s: u64,
+    /// How long that took.
+    pub(super) took: Duration,
     pub(super) body: Vec<u8>,
 }
 
@@ -65,7 +70,9 @@ impl Web {
 
     async fn get_with(client: &Client, url: &Url, accept: &str) -> Result<Answer, String> {
         let request = client.get(http(url)).header(ACCEPT, accept);
+        let asked = Instant::now();
         let mut answer = request.send().await.map_err(why)?;
+        let (arrived_s, took) = (SystemClock.now_s(), asked.elapsed());
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let mut body = Vec::new();
         while body.len() < MAX_BODY_BYTES
@@ -76,6 +83,8 @@ impl Web {
         Ok(Answer {
             status,
             headers,
+            arrived_s,
+            took,
             body,
         })
     }

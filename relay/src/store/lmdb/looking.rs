@@ -4,11 +4,11 @@
 //! lock is tried. Nothing holds LMDB's pages for the reader, so what is seen counts only if no process has the directory
 //! when it is done.
 
-use super::LmdbOptions;
 use super::cursor::Walk;
 use super::fault::{Fault, Result};
 use super::meta;
 use super::tables::Table;
+use super::{LmdbOptions, LmdbStore};
 use crate::store::StoreError;
 use lmdb::{Database, Environment, EnvironmentFlags, Error, Stat, Transaction};
 use rustix::fs::{FlockOperation, flock};
@@ -30,13 +30,16 @@ pub struct Sight {
     pub newest_s: Option<u64>,
 }
 
-/// Looks into a directory with a `data.mdb`. Fails with [`StoreError::InUse`] where a process has it open, and with
-/// [`StoreError::Schema`] where a newer program wrote it.
-pub fn look(directory: &Path, options: &LmdbOptions) -> std::result::Result<Sight, StoreError> {
-    nobody_has(directory)?;
-    let seen = see(directory, options);
-    nobody_has(directory)?;
-    Ok(seen?)
+impl LmdbStore {
+    /// Looks into a directory with a `data.mdb`. Fails with [`StoreError::InUse`] where a process has it open, with
+    /// [`StoreError::Schema`] where a newer program wrote it, and with [`StoreError::Corrupt`] where part of the file is
+    /// missing.
+    pub fn look(directory: &Path, options: &LmdbOptions) -> std::result::Result<Sight, StoreError> {
+        nobody_has(directory)?;
+        let seen = see(directory, options);
+        nobody_has(directory)?;
+        Ok(seen?)
+    }
 }
 
 fn nobody_has(directory: &Path) -> std::result::Result<(), StoreError> {
@@ -65,6 +68,7 @@ fn see(directory: &Path, options: &LmdbOptions) -> Result<Sight> {
         .set_max_dbs(Table::MOST_OPEN)
         .set_map_size(map_bytes)
         .open(directory)?;
+    is_whole(&env, stored_bytes)?;
     // Those that an earlier version did not have are missing.
     let mut tables = Vec::new();
     for (table, name) in Table::ALL {
@@ -102,6 +106,19 @@ fn see(directory: &Path, options: &LmdbOptions) -> Result<Sight> {
     })
 }
 
+/// Of a file that is cut short a page may be asked for that no disk has, which ends the process. The last pages may be
+/// missing rightly, where they were given back before they were written; they are few.
+fn is_whole(env: &Environment, stored_bytes: u64) -> Result<()> {
+    let wanted_pages = env.info()?.last_pgno() as u64 + 1;
+    let wanted_bytes = wanted_pages * u64::from(env.stat()?.page_size());
+    match stored_bytes < wanted_bytes - wanted_bytes / 16 {
+        true => Err(Fault::corrupt(format!(
+            "data.mdb is cut short: {stored_bytes} bytes of {wanted_bytes}"
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn pages(stat: Stat) -> usize {
     stat.branch_pages() + stat.leaf_pages() + stat.overflow_pages()
 }
@@ -117,7 +134,6 @@ fn newest_s<T: Transaction>(txn: &T, time: Database) -> Result<Option<u64>> {
 mod tests {
     use super::*;
     use crate::event::{Event, EventParts};
-    use crate::store::lmdb::LmdbStore;
     use crate::store::{NoPolicy, Store as _, Write};
     use lmdb::WriteFlags;
     use std::collections::BTreeMap;
@@ -180,7 +196,7 @@ mod tests {
             say_schema(path, schema);
             fs::write(path.join("compacting.left"), "over").unwrap();
             let before = files(path);
-            let seen = look(path, &options()).unwrap();
+            let seen = LmdbStore::look(path, &options()).unwrap();
             assert_eq!((seen.schema, seen.known), (schema, meta::SCHEMA));
             assert_eq!((seen.events, seen.newest_s), (1, Some(1_700_000_000)));
             assert!(seen.used_bytes > 0);
@@ -193,11 +209,21 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let path = directory.path();
         let store = filled(path);
-        let seen = look(path, &options());
+        let seen = LmdbStore::look(path, &options());
         assert!(matches!(seen, Err(StoreError::InUse(_))), "{seen:?}");
         drop(store);
         say_schema(path, meta::SCHEMA + 1);
-        let seen = look(path, &options());
+        let seen = LmdbStore::look(path, &options());
         assert!(matches!(seen, Err(StoreError::Schema { .. })), "{seen:?}");
+    }
+    #[test]
+    fn d9_a_look_at_a_file_that_is_cut_short_says_so() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path();
+        drop(filled(path));
+        let file = fs::File::options().write(true).open(path.join("data.mdb"));
+        file.unwrap().set_len(3 * 4096).unwrap();
+        let seen = LmdbStore::look(path, &options());
+        assert!(matches!(seen, Err(StoreError::Corrupt(_))), "{seen:?}");
     }
 }
