@@ -1,4 +1,7 @@
-//! Buckets of S3 and of Google, by servers that `tests/run` starts.
+//! Buckets of S3 and of Google, by servers that `tests/run` starts: moto, and fake-gcs-server. Not by Amazon's and Google's
+//! own: nobody here asks for credentials. fake-gcs-server does not know all of the interface by which the relay writes, its
+//! XML, so that writing, its condition that there is nothing yet, parts and lists are translated by
+//! `tests/clients/gcs-emulator.mjs`, which says how.
 
 use crate::ground::{Place, assert_history, run, until_backed_up, until_snapshot, write_history};
 use trellis_test_support::Setup;
@@ -19,7 +22,7 @@ async fn d4_a_bucket_that_speaks_s3_serves_as_well() {
     assert_bucket_serves(&format!("s3://{bucket}"), &environment).await;
 }
 
-/// TEST_GCS_URL names a bucket of an emulator, such as `http://127.0.0.1:4443/trellis` of fake-gcs-server.
+/// `TEST_GCS_URL` names a bucket of an emulator.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d4_a_bucket_of_google_serves_as_well() {
     let Ok(url) = std::env::var("TEST_GCS_URL") else {
