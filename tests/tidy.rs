@@ -67,7 +67,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     (
         "object_store::",
         &[
-            "relay/src/backup/target.rs",
+            "relay/src/backup/target",
             "extensions/blossom-policy/src/storage/s3",
         ],
     ),
