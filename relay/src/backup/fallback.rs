@@ -21,11 +21,6 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    /// Whether the lineage that was asked for can be restored.
-    pub(super) fn is_whole_itself(&self) -> bool {
-        matches!(self.found, Found::Plan(_)) && self.instead_of.is_none()
-    }
-
     /// Whether there is something to go on from, or never was anything.
     pub(super) fn may_be_taken(&self) -> bool {
         match self.found {

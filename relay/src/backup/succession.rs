@@ -12,11 +12,14 @@ use super::opening::{Opening, Start, new_writer};
 use super::plan::Found;
 use super::restoration::Restoration;
 use super::target::Target;
+use crate::config::Place;
 use crate::store::Store;
 use std::time::Duration;
 
 /// A lineage of which nothing new has come for so many of its intervals is not written any more.
 const SILENT_INTERVALS: u32 = 3;
+/// What one object may take in a bucket: a request with all its tries, and the wait after it.
+const BUCKET_PATIENCE: Duration = Duration::from_secs(90);
 /// A look at whether a lineage has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -30,7 +33,7 @@ impl Opening<'_> {
         said: &dyn Fn(&str),
     ) -> Result<Start, BackupError> {
         let mut looked = fallback::look(&target, &head.lineage, None)?;
-        if !looked.is_whole_itself() {
+        if looked.instead_of.is_some() || !looked.may_be_taken() {
             // Its first copy may be under way, by a relay that lives: that must not be stopped, nor what is older served.
             let of_head = target.history(&head.lineage)?;
             let newest = newest(&of_head)?;
@@ -107,7 +110,7 @@ impl Opening<'_> {
         said: &dyn Fn(&str),
         is_enough: &dyn Fn() -> Result<bool, BackupError>,
     ) -> Result<(), BackupError> {
-        let silence = silence(link.note.interval_ms, target.patience());
+        let silence = silence(link.note.interval_ms, patience(target));
         let silence = silence.saturating_sub(Duration::from_millis(known_ms));
         let mut signs = Signs::of(&link.lineage);
         signs.are_new(target)?;
@@ -142,6 +145,13 @@ impl Opening<'_> {
 fn silence(interval_ms: u64, patience: Duration) -> Duration {
     let intervals = Duration::from_millis(interval_ms).saturating_mul(SILENT_INTERVALS);
     intervals.max(patience)
+}
+
+fn patience(target: &Target) -> Duration {
+    match Place::parse(target.url()) {
+        Some(Place::S3(..) | Place::Google(..)) => BUCKET_PATIENCE,
+        Some(Place::Directory(_)) | None => Duration::ZERO,
+    }
 }
 
 fn newest(history: &[Link]) -> Result<&Link, BackupError> {

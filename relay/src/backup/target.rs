@@ -96,14 +96,6 @@ impl Target {
         })
     }
 
-    /// How long whoever writes here may be busy with one object: a request with all its tries, and the wait after it.
-    pub(super) fn patience(&self) -> Duration {
-        match &self.kind {
-            Kind::Directory(_) => Duration::ZERO,
-            Kind::Bucket { .. } => PATIENCE + PATIENCE / 2,
-        }
-    }
-
     /// As configured.
     pub fn url(&self) -> &str {
         &self.url
@@ -190,16 +182,17 @@ impl Target {
                 to.sync_all().map_err(unwritten)?;
             }
             Kind::Bucket { store, runtime } => {
-                let Some(bytes) = self.size(name)? else {
-                    return Ok(false);
+                let unread = |error| failed(error, "read", name);
+                let found = match wait(runtime, store.get(&Name::from(name))) {
+                    Ok(found) => found,
+                    Err(Error::NotFound { .. }) => return Ok(false),
+                    Err(error) => return Err(unread(error)),
                 };
                 let mut to = options.open(file).map_err(unwritten)?;
-                let object = Name::from(name);
-                // The client's patience covers an answer with all of its body.
-                for from in (0..bytes).step_by(PART_BYTES) {
-                    let part = from..bytes.min(from + PART_BYTES as u64);
-                    let piece = wait(runtime, store.get_range(&object, part));
-                    let piece = piece.map_err(|error| failed(error, "read", name))?;
+                let mut pieces = found.into_stream();
+                while let Some(piece) =
+                    wait(runtime, async { pieces.try_next().await }).map_err(unread)?
+                {
                     to.write_all(&piece).map_err(unwritten)?;
                 }
                 to.sync_all().map_err(unwritten)?;

@@ -114,7 +114,8 @@ fn d4_what_a_new_history_replaced_serves_until_that_has_a_whole_copy() {
     restorable::check(&ground.target()).unwrap();
     let (target, own) = (ground.target(), shipper.opened.lineage.clone());
     let looked = fallback::look(&target, &own, None).unwrap();
-    assert!(looked.is_whole_itself());
+    assert!(looked.may_be_taken());
+    assert_eq!(looked.instead_of, None);
     let then = target.segment(&first, 1).unwrap().manifest.at_ms;
     let looked = fallback::look(&target, &own, Some(then)).unwrap();
     assert_eq!(looked.instead_of, Some(own.clone()));
