@@ -55,8 +55,10 @@ pub(super) struct Stopping(Arc<AtomicBool>);
 
 impl Stopping {
     /// Asks for it.
-    fn set(&self) {
+    fn ask(&self, orders: &SyncSender<Order>) {
         self.0.store(true, Ordering::Release);
+        // A full queue holds orders that wake the thread as well; one that is closed has ended.
+        let _ = orders.try_send(Order::Stop);
     }
 
     /// Whether it was asked for before the last order that was taken.
@@ -170,9 +172,7 @@ impl Prepared {
 impl Thread {
     /// Asks for the end. The relay must have stored everything that it answers OK.
     pub(crate) fn ask_to_stop(&self) {
-        self.stopping.set();
-        // A full queue holds orders that wake the thread as well; one that is closed has ended.
-        let _ = self.orders.try_send(Order::Stop);
+        self.stopping.ask(&self.orders);
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -190,13 +190,8 @@ mod tests {
     fn d4_a_request_to_stop_is_heard_where_no_other_order_has_room() {
         let (orders, receiver) = sync_channel(1);
         orders.send(Order::Stop).unwrap();
-        let (thread, stopping) = (std::thread::spawn(|| ()), Stopping::default());
-        let asked = Thread {
-            orders,
-            stopping: stopping.clone(),
-            thread,
-        };
-        asked.ask_to_stop();
+        let stopping = Stopping::default();
+        stopping.ask(&orders);
         // Whoever takes the order that had the room sees it.
         receiver.recv().unwrap();
         assert!(stopping.is_set());
