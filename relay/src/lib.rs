@@ -55,6 +55,10 @@ pub mod store;
 pub mod writer;
 
 pub mod admin;
+#[cfg(feature = "backup")]
+pub mod backup;
+#[cfg(not(feature = "backup"))]
+#[path = "backup/absent.rs"]
 pub mod backup;
 
 pub mod clock;

@@ -133,6 +133,7 @@ impl Writer {
     }
 
     /// The same on a thread that may block.
+    #[cfg(feature = "backup")]
     pub(crate) fn finish_batch_blocking(&self) {
         drop(self.committing.blocking_lock());
     }

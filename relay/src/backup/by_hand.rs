@@ -1,13 +1,16 @@
 //! What operators do with a backup while no relay has the database open: write it, list it, verify it, restore it.
 
 use super::catalogue::segment_of;
+use super::fallback::{self, Looked};
 use super::keeps::Keeps;
 use super::manifest::{self, BlobList, FileList};
 use super::noted::Noted;
-use super::opening::{Opening, Start, is_empty, note_restored};
+use super::opening::{Opening, Start};
+use super::own_rows::{is_empty, note_restored};
 use super::packer::unpack;
-use super::plan::{self, Found, Point};
+use super::plan::{Found, Point};
 use super::replacing::{OpenStore, replace};
+use super::restorable;
 use super::restoring::{self, Progress, whole};
 use super::shipping::Shipper;
 use super::target::Target;
@@ -241,7 +244,7 @@ pub fn verify(
                     verified.note(format!("{name}: it does not follow the one before"));
                 }
             }
-            let object_name = names::segment(&lineage, sequence);
+            let object_name = names::segment(&lineage, sequence, &manifest.sha256);
             let object = whole(&object_name, target.get(&object_name)?, &manifest.sha256);
             verified.look(&object_name, object, signatures);
             previous = Some((sequence, manifest.last_row, segment.sha256.clone()));
@@ -249,6 +252,9 @@ pub fn verify(
                 return Ok(verified);
             }
         }
+    }
+    if let Err(error) = restorable::check(target) {
+        verified.note(error.in_full());
     }
     for object in named(target)? {
         verified.objects += 1;
@@ -335,8 +341,8 @@ pub fn restore<E: From<BackupError>>(
     let target = Target::open(&config.backup.url).map_err(BackupError::from)?;
     let nothing = || BackupError::Nothing(config.backup.url.clone());
     let head = target.head()?.ok_or_else(nothing)?;
-    let history = target.history(&head.lineage)?;
-    let plan = match plan::find(&target, &history, until_ms)? {
+    let Looked { history, found, .. } = fallback::look(&target, &head.lineage, until_ms)?;
+    let plan = match found {
         Found::Plan(plan) => plan,
         Found::Nothing => return Err(nothing().into()),
         Found::NothingWhole if until_ms.is_some() => return Err(nothing().into()),

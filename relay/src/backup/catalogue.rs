@@ -35,6 +35,18 @@ impl Target {
         self.read(names::HEAD)
     }
 
+    /// Looks whether nobody has taken the place meanwhile from who has written the head for a lineage.
+    pub(super) fn check_claim(&self, lineage: &str, writer: &str) -> Result<(), BackupError> {
+        match self.head()? {
+            Some(head) if head.writer != writer => Err(BackupError::Superseded {
+                url: self.url().to_owned(),
+                own: lineage.to_owned(),
+                head: head.lineage,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// What a lineage says of itself.
     pub(super) fn lineage(&self, lineage: &str) -> Result<Option<Lineage>, BackupError> {
         self.read(&names::lineage(lineage))
@@ -45,8 +57,8 @@ impl Target {
         self.read(&names::ended(lineage))
     }
 
-    /// The lineage and those that it goes on from, the newest first, as far back as they are there. Lineages that were named and never begun, because
-    /// their relay ended before it had restored anything, are left out.
+    /// The lineage and those that it goes on from, the newest first, as far back as they are there. Lineages that were
+    /// named and never begun, because their relay ended before it had restored anything, are left out.
     pub(super) fn history(&self, lineage: &str) -> Result<Vec<Link>, BackupError> {
         let mut links = Vec::new();
         let mut next = Some((lineage.to_owned(), None));

@@ -71,8 +71,8 @@ pub enum BackupError {
     },
     /// The first snapshot was never done.
     #[error(
-        "the backup at {url} holds no whole copy yet, only what was stored after it began: the database here is empty \
-         and cannot be restored; bring the old database back, or begin anew with `trellis backup now --take-over`"
+        "the backup at {url} holds no whole copy yet, at most what was stored after it began: an empty database cannot be \
+         restored from there; bring the old database back, or begin anew with `trellis backup now --take-over`"
     )]
     NothingWhole {
         /// `backup.url`.

@@ -1,13 +1,14 @@
-//! The thread that looks at files and blobs of extensions, so that segments wait for neither.
+//! The thread that looks at files and blobs of extensions and deletes what is too old, so that segments wait for neither.
 //!
 //! Files are asked for at each interval, but for no more than a twentieth of the time; blobs once in a snapshot interval.
 //! What is in its place is handed to the thread of the backup, which lists it with a segment that is cut afterwards.
 
+use super::BackupError;
 use super::files::FileKeeper;
 use super::manifest::{BlobList, FORMAT};
+use super::pruning::{self, Due};
 use super::target::Target;
 use super::thread::Order;
-use super::{BackupError, pruning};
 use crate::config::Backup;
 use crate::relay::Relay;
 use std::fs::{self, DirBuilder};
@@ -35,6 +36,7 @@ pub(super) fn start(
     relay: &Arc<Relay>,
     config: Backup,
     orders: SyncSender<Order>,
+    pruning: Arc<Due>,
 ) -> io::Result<()> {
     let work = Work {
         runtime: tokio::runtime::Builder::new_current_thread()
@@ -46,6 +48,7 @@ pub(super) fn start(
         relay: Arc::downgrade(relay),
         config,
         orders,
+        pruning,
         files_at: Duration::ZERO,
         blobs_at: Duration::ZERO,
     };
@@ -62,6 +65,8 @@ struct Work {
     relay: Weak<Relay>,
     config: Backup,
     orders: SyncSender<Order>,
+    /// What is too old.
+    pruning: Arc<Due>,
     /// On the relay's monotonic clock.
     files_at: Duration,
     /// Likewise.
@@ -108,6 +113,17 @@ impl Work {
             self.look_at_blobs(relay)?;
             let rest = self.config.snapshot_interval.duration();
             self.blobs_at = relay.clock.monotonic() + rest;
+        }
+        self.prune(relay)
+    }
+
+    fn prune(&self, relay: &Relay) -> Result<(), BackupError> {
+        let (Some(target), Some(old)) = (&self.target, self.pruning.take()) else {
+            return Ok(());
+        };
+        let deleted = pruning::prune(target, &old, &|| !relay.is_stopping())?;
+        if deleted > 0 {
+            tracing::info!(objects = deleted, "old copies were deleted");
         }
         Ok(())
     }

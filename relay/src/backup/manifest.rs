@@ -48,6 +48,13 @@ pub(super) struct Lineage {
     pub interval_ms: u64,
     /// What it goes on from; `None` where it begins with a snapshot of its own.
     pub parent: Option<Parent>,
+    /// The lineage whose place it took, of which it need not be the continuation: it serves until this one has a whole
+    /// snapshot, and a crash before the head names this one is made up for by it.
+    #[serde(default)]
+    pub replaces: Option<String>,
+    /// Whether there was nothing at all when it began, so that a loss before its first snapshot loses no more than that.
+    #[serde(default)]
+    pub began_empty: bool,
 }
 
 /// The end of a lineage.
@@ -76,7 +83,8 @@ pub(super) struct SegmentManifest {
     pub at_ms: u64,
     /// Whether it ends with a state that the store was in; otherwise the next one belongs to it.
     pub is_consistent: bool,
-    /// Whether its entries are all that there were, so that earlier ones do not count.
+    /// Whether all entries that there were are in it and those after it up to the next consistent one, so that earlier ones
+    /// do not count.
     pub all_entries: bool,
     /// Lines by what they are.
     pub events: u64,

@@ -5,6 +5,9 @@
 /// Which lineage is written now.
 pub(super) const HEAD: &str = "head.json";
 
+/// Digits of a segment's hash in its name: too many for two segments of one number to have the same by chance.
+const HASH_DIGITS: usize = 16;
+
 /// What a lineage says of itself.
 pub(super) fn lineage(lineage: &str) -> String {
     format!("{lineage}/lineage.json")
@@ -20,9 +23,10 @@ pub(super) fn segments(lineage: &str) -> String {
     format!("{lineage}/segments")
 }
 
-/// A segment.
-pub(super) fn segment(lineage: &str, sequence: u64) -> String {
-    format!("{lineage}/segments/{sequence:012}.jsonl.gz")
+/// A segment with this hash. Of two processes that write the same lineage neither overwrites what the other has written.
+pub(super) fn segment(lineage: &str, sequence: u64, sha256: &str) -> String {
+    let part = sha256.get(..HASH_DIGITS).unwrap_or(sha256);
+    format!("{lineage}/segments/{sequence:012}.{part}.jsonl.gz")
 }
 
 /// What a segment's manifest is named; without one a segment does not count.

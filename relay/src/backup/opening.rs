@@ -3,27 +3,17 @@
 //! Invariant: of all relays that write to one place, the last one that was started does; it says so in the head, which the
 //! others look at. A store goes on with its lineage only where it has everything that the lineage has.
 
-use super::catalogue::{Link, Segment};
-use super::keeps::SPACE;
+use super::catalogue::Segment;
 use super::manifest::{FORMAT, Head, Lineage, Parent, SnapshotManifest, to_json};
-use super::plan::{self, Found, Plan, Point};
-use super::restoring::{self, Progress};
+use super::own_rows::{is_empty, note_lineage, own_lineage, restored_by_hand};
+use super::plan::Point;
+use super::restoration::Restoration;
+use super::segment::Entries;
 use super::target::Target;
-use super::{BackupError, names, placing};
+use super::{BackupError, names};
 use crate::clock::Clock;
 use crate::config::Backup;
-use crate::store::{NoPolicy, Store, StoreError, Write};
-use std::path::Path;
-use std::time::Duration;
-
-/// The row of [`SPACE`] that holds the name of the store's lineage.
-const LINEAGE: &[u8] = b"lineage";
-/// The row of [`SPACE`] that says where a restoration by hand has led.
-const RESTORED: &[u8] = b"restored";
-/// A lineage of which nothing new has come for so many of its intervals is not written any more.
-const SILENT_INTERVALS: u32 = 3;
-/// A look at whether a lineage has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+use crate::store::Store;
 
 /// A lineage that this process writes.
 pub struct Opened {
@@ -37,8 +27,8 @@ pub struct Opened {
     pub(super) row: u64,
     /// The hash of the last manifest.
     pub(super) previous: Option<String>,
-    /// Entries may have been written that nobody noted.
-    pub(super) all_entries: bool,
+    /// Which entries the next segment has to carry: all where some may have been written that nobody noted.
+    pub(super) entries: Entries,
     /// When the last snapshot was done. Milliseconds since 1970.
     pub(super) snapshot_at_ms: Option<u64>,
 }
@@ -55,18 +45,6 @@ pub(super) enum Start {
     Ready(Box<Opened>),
     /// Restore into an empty store, and go on from there.
     Restore(Box<Restoration>),
-}
-
-/// A restoration that is due.
-pub(super) struct Restoration {
-    target: Target,
-    lineage: String,
-    writer: String,
-    note: Lineage,
-    plan: Plan,
-    /// Of what is restored.
-    history: Vec<Link>,
-    snapshot_at_ms: u64,
 }
 
 /// How a start opens the backup.
@@ -90,26 +68,34 @@ impl Opening<'_> {
         let own = own_lineage(store)?;
         let head = target.head()?;
         let Some(head) = head else {
-            return self.begin(target, store);
+            return self.begin(target, store, None);
         };
         if self.takes_over {
-            return self.begin(target, store);
+            return self.begin(target, store, Some(&head));
         }
         match own {
             None if let Some(point) = restored_by_hand(store)? => {
-                self.go_on_from(target, store, point)
+                self.go_on_from(target, store, point, &head)
             }
             None if is_empty(store)? => self.restore_or_begin(target, store, &head, said),
             None => Err(self.foreign(&head)),
-            Some(own) if own == head.lineage => self.go_on(target, store, own),
-            Some(own) => Err(match target.lineage(&own)? {
-                Some(_) => BackupError::Superseded {
-                    url: self.config.url.clone(),
-                    own,
-                    head: head.lineage,
-                },
-                None => self.foreign(&head),
-            }),
+            Some(own) if own == head.lineage => self.go_on(target, store, own, &head),
+            Some(own) => match target.lineage(&own)? {
+                // It was begun, and could not be written into the head any more.
+                Some(note) if note.replaces.as_ref() == Some(&head.lineage) => {
+                    self.go_on(target, store, own, &head)
+                }
+                Some(_) => Err(self.superseded(own, head.lineage)),
+                None => Err(self.foreign(&head)),
+            },
+        }
+    }
+
+    fn superseded(&self, own: String, head: String) -> BackupError {
+        BackupError::Superseded {
+            url: self.config.url.clone(),
+            own,
+            head,
         }
     }
 
@@ -120,24 +106,34 @@ impl Opening<'_> {
         }
     }
 
-    /// A history of its own, which begins with a snapshot of what is here.
-    fn begin(&self, target: Target, store: &dyn Store) -> Result<Start, BackupError> {
+    /// A history of its own, which begins with a snapshot of what is here. Until that is done, what it replaces serves.
+    pub(super) fn begin(
+        &self,
+        target: Target,
+        store: &dyn Store,
+        head: Option<&Head>,
+    ) -> Result<Start, BackupError> {
         let note = |lineage: &str| Ok(note_lineage(store, lineage, self.clock)?);
-        let fresh = self.begin_in(target, store.last_row()?, &note)?;
+        let mut own = self.note(None, head.map(|head| head.lineage.clone()));
+        own.began_empty = is_empty(store)?;
+        let fresh = self.begin_in(target, store.last_row()?, &own, &note)?;
         Ok(Start::Ready(Box::new(fresh)))
     }
 
-    /// The same for a store whose last row this is, and in which `note` writes the name of the lineage.
+    /// The same for a store whose last row this is, and in which `note` writes the name of the lineage, which says `own` of
+    /// itself.
     pub(super) fn begin_in(
         &self,
         target: Target,
         row: u64,
+        own: &Lineage,
         note: &dyn Fn(&str) -> Result<(), BackupError>,
     ) -> Result<Opened, BackupError> {
         let (lineage, writer) = (self.new_name(), new_writer());
-        self.write_lineage(&target, &lineage, &self.note(None))?;
+        self.write_lineage(&target, &lineage, own)?;
         note(&lineage)?;
         self.write_head(&target, &lineage, &writer)?;
+        target.check_claim(&lineage, &writer)?;
         tracing::info!(lineage, "a new backup begins");
         Ok(Opened {
             row,
@@ -146,7 +142,7 @@ impl Opening<'_> {
             writer,
             sequence: 0,
             previous: None,
-            all_entries: false,
+            entries: Entries::Noted,
             snapshot_at_ms: None,
         })
     }
@@ -157,6 +153,7 @@ impl Opening<'_> {
         target: Target,
         store: &dyn Store,
         lineage: String,
+        head: &Head,
     ) -> Result<Start, BackupError> {
         let snapshots = target.snapshots(&lineage)?;
         let last = match target.last_segment(&lineage)? {
@@ -164,7 +161,7 @@ impl Opening<'_> {
             None => self.inherited_base(&target, &lineage, &snapshots)?,
         };
         let Some(last) = last else {
-            return self.begin(target, store);
+            return self.begin(target, store, Some(head));
         };
         if store.last_row()? < last.row {
             tracing::warn!(
@@ -172,9 +169,14 @@ impl Opening<'_> {
                 "the database is older than the backup, which begins anew with it; what only the backup has can be \
                  restored with `trellis backup restore` into an empty directory"
             );
-            return self.begin(target, store);
+            return self.begin(target, store, Some(head));
         }
         let writer = new_writer();
+        if let Some(mut note) = target.lineage(&lineage)? {
+            // Who waits for its end goes by it.
+            note.interval_ms = self.config.interval.as_millis();
+            self.write_lineage(&target, &lineage, &note)?;
+        }
         target.delete(vec![names::ended(&lineage)])?;
         self.write_head(&target, &lineage, &writer)?;
         tracing::info!(lineage, sequence = last.sequence, "the backup goes on");
@@ -183,6 +185,7 @@ impl Opening<'_> {
             Some(at_ms) => Some(at_ms),
             None => self.inherited_snapshot(&target, &lineage)?,
         };
+        target.check_claim(&lineage, &writer)?;
         Ok(Start::Ready(Box::new(Opened {
             row: last.row,
             sequence: last.sequence,
@@ -190,7 +193,7 @@ impl Opening<'_> {
             target,
             lineage,
             writer,
-            all_entries: true,
+            entries: Entries::All,
             snapshot_at_ms,
         })))
     }
@@ -202,19 +205,22 @@ impl Opening<'_> {
         target: Target,
         store: &dyn Store,
         point: Point,
+        head: &Head,
     ) -> Result<Start, BackupError> {
         if target.lineage(&point.lineage)?.is_none() {
             // Of another place, or gone.
-            return self.begin(target, store);
+            return self.begin(target, store, Some(head));
         }
         let (lineage, writer) = (self.new_name(), new_writer());
-        let note = self.note(Some(Parent {
+        let parent = Parent {
             lineage: point.lineage.clone(),
             sequence: Some(point.sequence),
-        }));
+        };
+        let note = self.note(Some(parent), Some(head.lineage.clone()));
         self.write_lineage(&target, &lineage, &note)?;
         note_lineage(store, &lineage, self.clock)?;
         self.write_head(&target, &lineage, &writer)?;
+        target.check_claim(&lineage, &writer)?;
         tracing::info!(
             lineage,
             parent = point.lineage,
@@ -228,7 +234,7 @@ impl Opening<'_> {
             target,
             lineage,
             writer,
-            all_entries: true,
+            entries: Entries::All,
         })))
     }
 
@@ -270,97 +276,19 @@ impl Opening<'_> {
         Ok(None)
     }
 
-    /// An empty store: what is there comes first.
-    fn restore_or_begin(
-        &self,
-        target: Target,
-        store: &dyn Store,
-        head: &Head,
-        said: &dyn Fn(&str),
-    ) -> Result<Start, BackupError> {
-        let history = target.history(&head.lineage)?;
-        let Some(newest) = history.first() else {
-            return self.begin(target, store);
-        };
-        // Whoever writes there learns of this by the head, and ends.
-        let (lineage, writer) = (self.new_name(), new_writer());
-        let mut note = self.note(Some(Parent {
-            lineage: newest.lineage.clone(),
-            sequence: None,
-        }));
-        self.write_lineage(&target, &lineage, &note)?;
-        self.write_head(&target, &lineage, &writer)?;
-        self.wait_for_end(&target, newest, said)?;
-        let plan = match plan::find(&target, &history, None)? {
-            Found::Plan(plan) => *plan,
-            Found::Nothing => return self.begin(target, store),
-            Found::NothingWhole => {
-                // So that the next start finds the same.
-                target.put(names::HEAD, to_json(head))?;
-                return Err(BackupError::NothingWhole {
-                    url: self.config.url.clone(),
-                });
-            }
-        };
-        note.parent = Some(Parent {
-            lineage: plan.point.lineage.clone(),
-            sequence: Some(plan.point.sequence),
-        });
-        Ok(Start::Restore(Box::new(Restoration {
-            snapshot_at_ms: plan.snapshot.at_ms,
-            target,
-            lineage,
-            writer,
-            note,
-            plan,
-            history,
-        })))
-    }
-
-    /// Until whoever wrote the lineage has ended it, or has written nothing for long enough to be gone.
-    fn wait_for_end(
-        &self,
-        target: &Target,
-        link: &Link,
-        said: &dyn Fn(&str),
-    ) -> Result<(), BackupError> {
-        let silence = Duration::from_millis(link.note.interval_ms) * SILENT_INTERVALS;
-        let mut after = target
-            .last_segment(&link.lineage)?
-            .map(|it| it.manifest.sequence);
-        let mut since = self.clock.monotonic();
-        let mut is_told = false;
-        while target.ended(&link.lineage)?.is_none() {
-            if self.clock.monotonic().saturating_sub(since) >= silence {
-                said("the relay that wrote the backup is gone without a word");
-                return Ok(());
-            }
-            if !is_told {
-                is_told = true;
-                said(
-                    "waiting for the relay that writes the backup to end, or to be silent for long enough",
-                );
-            }
-            std::thread::sleep(LOOK_EVERY.min(silence));
-            if let Some(newest) = target.sequences(&link.lineage, after)?.last() {
-                after = Some(*newest);
-                since = self.clock.monotonic();
-            }
-        }
-        Ok(())
-    }
-
-    fn note(&self, parent: Option<Parent>) -> Lineage {
+    pub(super) fn note(&self, parent: Option<Parent>, replaces: Option<String>) -> Lineage {
         Lineage {
             format: FORMAT,
             begun_at_ms: self.clock.now_ms(),
             relay_version: env!("CARGO_PKG_VERSION").to_owned(),
             interval_ms: self.config.interval.as_millis(),
             parent,
+            replaces,
+            began_empty: false,
         }
     }
 
-    fn write_lineage(
+    pub(super) fn write_lineage(
         &self,
         target: &Target,
         lineage: &str,
@@ -369,7 +297,12 @@ impl Opening<'_> {
         Ok(target.put(&names::lineage(lineage), to_json(note))?)
     }
 
-    fn write_head(&self, target: &Target, lineage: &str, writer: &str) -> Result<(), BackupError> {
+    pub(super) fn write_head(
+        &self,
+        target: &Target,
+        lineage: &str,
+        writer: &str,
+    ) -> Result<(), BackupError> {
         let head = Head {
             format: FORMAT,
             lineage: lineage.to_owned(),
@@ -380,51 +313,8 @@ impl Opening<'_> {
     }
 
     /// By the time of its beginning, so that lineages are listed in the order in which they began.
-    fn new_name(&self) -> String {
+    pub(super) fn new_name(&self) -> String {
         format!("{:013}-{:08x}", self.clock.now_ms(), rand::random::<u32>())
-    }
-}
-
-impl Restoration {
-    /// What will be there afterwards.
-    pub(super) fn point(&self) -> &Point {
-        &self.plan.point
-    }
-
-    /// Puts everything back, into an empty store and beside it, and names the store's new lineage in it.
-    pub(super) fn run(
-        &self,
-        store: &dyn Store,
-        data_dir: &Path,
-        clock: &dyn Clock,
-        told: &mut dyn FnMut(Progress),
-    ) -> Result<Progress, BackupError> {
-        let progress = restoring::run(&self.target, &self.plan, store, told)?;
-        let point = &self.plan.point;
-        let (_, rows) = placing::place(&self.target, &self.history, point, data_dir)?;
-        store.commit(&rows, &NoPolicy, clock.now_s())?;
-        note_lineage(store, &self.lineage, clock)?;
-        Ok(progress)
-    }
-
-    /// Once the store is in its place: the new lineage begins.
-    pub(super) fn begin(self, store: &dyn Store) -> Result<Opened, BackupError> {
-        let name = names::lineage(&self.lineage);
-        self.target.put(&name, to_json(&self.note))?;
-        tracing::info!(
-            lineage = self.lineage,
-            "the backup goes on in a new lineage"
-        );
-        Ok(Opened {
-            target: self.target,
-            lineage: self.lineage,
-            writer: self.writer,
-            sequence: self.plan.point.sequence,
-            row: store.last_row()?,
-            previous: self.plan.point.sha256,
-            all_entries: true,
-            snapshot_at_ms: Some(self.snapshot_at_ms),
-        })
     }
 }
 
@@ -445,54 +335,6 @@ impl Base {
     }
 }
 
-/// Whether a store holds nothing at all.
-pub fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
-    Ok(store.last_row()? == 0 && store.entries(None, 1)?.entries.is_empty())
-}
-
-/// Where an operator's restoration has led, until a relay goes on from there.
-fn restored_by_hand(store: &dyn Store) -> Result<Option<Point>, StoreError> {
-    let point = store.kv_get(SPACE, RESTORED)?;
-    Ok(point.and_then(|point| serde_json::from_slice(&point).ok()))
-}
-
-/// Notes where a restoration has led, for whoever serves from this store.
-pub(super) fn note_restored(
-    store: &dyn Store,
-    point: &Point,
-    clock: &dyn Clock,
-) -> Result<(), StoreError> {
-    let value = serde_json::to_vec(point).unwrap_or_default();
-    let write = own_row(RESTORED, Some(value));
-    store.commit(&[write], &NoPolicy, clock.now_s()).map(drop)
-}
-
-fn own_lineage(store: &dyn Store) -> Result<Option<String>, StoreError> {
-    let lineage = store.kv_get(SPACE, LINEAGE)?;
-    Ok(lineage.map(|lineage| String::from_utf8_lossy(&lineage).into_owned()))
-}
-
-fn note_lineage(store: &dyn Store, lineage: &str, clock: &dyn Clock) -> Result<(), StoreError> {
-    let writes = rows_of_lineage(lineage);
-    store.commit(&writes, &NoPolicy, clock.now_s()).map(drop)
-}
-
-/// What says in a store that its history is this.
-pub(super) fn rows_of_lineage(lineage: &str) -> [Write; 2] {
-    [
-        own_row(LINEAGE, Some(lineage.as_bytes().to_vec())),
-        own_row(RESTORED, None),
-    ]
-}
-
-fn own_row(key: &[u8], value: Option<Vec<u8>>) -> Write {
-    Write::Kv {
-        extension: SPACE.to_owned(),
-        key: key.to_vec(),
-        value,
-    }
-}
-
-fn new_writer() -> String {
+pub(super) fn new_writer() -> String {
     format!("{:016x}", rand::random::<u64>())
 }

@@ -1,7 +1,8 @@
 //! Puts files and blobs of extensions back where they belong, before the extensions are built.
 //!
-//! Invariant: nothing is put over a file that is there, and no file has its name before it is whole. Where the files of an
-//! extension are put back, its `stored` hooks go back to where they were when these were copied.
+//! Invariant: nothing is put over a file that is there, and no file has its name before it is whole. Where an extension had
+//! files, its `stored` hooks go back to where they were when these were copied, even if others are in their places: hooks
+//! may be called once more, and must not miss anything.
 
 use super::BackupError;
 use super::catalogue::Link;
@@ -59,11 +60,10 @@ pub(super) fn place(
                 continue;
             }
             let list: FileList = read(target, &object.name)?;
-            let mut all = true;
             for file in &list.files {
-                all &= place_file(target, file, data_dir, &mut placed)?;
+                place_file(target, file, data_dir, &mut placed)?;
             }
-            if all && !list.files.is_empty() {
+            if !list.files.is_empty() {
                 let set_back = list.cursors.rows(&list.extension, point.row);
                 rows.extend(
                     set_back
@@ -106,17 +106,16 @@ fn read<T: serde::de::DeserializeOwned>(target: &Target, name: &str) -> Result<T
     manifest::from_json(name, &json)
 }
 
-/// Whether the file is there now as it was.
 fn place_file(
     target: &Target,
     file: &ListedFile,
     data_dir: &Path,
     placed: &mut Placed,
-) -> Result<bool, BackupError> {
+) -> Result<(), BackupError> {
     let object = names::file(&file.sha256);
     let is_there = put(target, &object, file, data_dir, true, placed)?;
     placed.files += u64::from(is_there);
-    Ok(is_there)
+    Ok(())
 }
 
 fn place_blob(
@@ -131,6 +130,7 @@ fn place_blob(
     Ok(())
 }
 
+/// Whether it is there now as it was.
 fn put(
     target: &Target,
     object: &str,

@@ -5,7 +5,9 @@
 //! anything.
 
 use super::BackupError;
-use super::opening::{Opened, Opening, Restoration, Start, is_empty};
+use super::opening::{Opened, Opening, Start};
+use super::own_rows::is_empty;
+use super::restoration::Restoration;
 use super::restoring::Progress;
 use crate::clock::Clock;
 use crate::config::Config;

@@ -3,8 +3,8 @@
 //! Invariant: nothing is put back that does not have the hash which its manifest names, and no segment that does not
 //! follow the one before.
 
-use super::catalogue::segment_of;
-use super::manifest;
+use super::catalogue::{Segment, segment_of};
+use super::manifest::{self, SnapshotManifest};
 use super::packer::unpack;
 use super::plan::Plan;
 use super::target::Target;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 const BATCH: usize = 4_096;
 const BATCH_BYTES: usize = 8 << 20;
 /// Segments that are read at a time.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 
 /// How far a restoration is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,35 +53,27 @@ pub(super) fn run(
         unpack(&name, &object, |put| putting.take(put))?;
         putting.object_is_done(told);
     }
-    let mut previous: Option<String> = None;
-    let mut row = plan.snapshot.last_row;
+    let mut chain = Chain::after(&plan.snapshot);
     for some in plan.segments.chunks(AT_ONCE) {
         let manifests: Vec<String> = some
             .iter()
             .map(|(lineage, sequence)| names::segment_manifest(lineage, *sequence))
             .collect();
+        let segments = segments(target, &manifests)?;
         let objects: Vec<String> = some
             .iter()
-            .map(|(lineage, sequence)| names::segment(lineage, *sequence))
+            .zip(&segments)
+            .map(|((lineage, sequence), segment)| {
+                names::segment(lineage, *sequence, &segment.manifest.sha256)
+            })
             .collect();
-        let read = target.get_all(&manifests)?;
         let bodies = target.get_all(&objects)?;
-        for (((name, json), object_name), object) in
-            manifests.iter().zip(read).zip(&objects).zip(bodies)
+        for (((name, segment), object_name), object) in
+            manifests.iter().zip(&segments).zip(&objects).zip(bodies)
         {
-            let segment = segment_of(name, json)?;
-            let follows = previous.is_none() || segment.manifest.previous == previous;
-            if !follows || segment.manifest.after_row != row {
-                let problem = format!(
-                    "it follows row {}, and the segment before it ends with row {row}",
-                    segment.manifest.after_row
-                );
-                return Err(BackupError::damaged(name, problem));
-            }
+            chain.follow(name, segment)?;
             let object = whole(object_name, object, &segment.manifest.sha256)?;
             unpack(object_name, &object, |put| putting.take(put))?;
-            row = segment.manifest.last_row;
-            previous = Some(segment.sha256);
             putting.object_is_done(told);
         }
     }
@@ -89,6 +81,51 @@ pub(super) fn run(
     putting.flush()?;
     told(putting.progress);
     Ok(putting.progress)
+}
+
+/// Segments by the names of their manifests.
+pub(super) fn segments(target: &Target, manifests: &[String]) -> Result<Vec<Segment>, BackupError> {
+    let read = manifests.iter().zip(target.get_all(manifests)?);
+    read.map(|(name, json)| segment_of(name, json)).collect()
+}
+
+/// The segments that follow a snapshot, one the other.
+pub(super) struct Chain {
+    sequence: u64,
+    row: u64,
+    /// The hash of the last manifest; `None` at the beginning, since a snapshot does not name the segment that it follows.
+    previous: Option<String>,
+}
+
+impl Chain {
+    /// Of what follows a snapshot.
+    pub(super) fn after(snapshot: &SnapshotManifest) -> Self {
+        Chain {
+            sequence: snapshot.after_sequence,
+            row: snapshot.last_row,
+            previous: None,
+        }
+    }
+
+    /// Takes the next segment, whose manifest has this name.
+    pub(super) fn follow(&mut self, name: &str, segment: &Segment) -> Result<(), BackupError> {
+        let manifest = &segment.manifest;
+        if (manifest.sequence, manifest.after_row) != (self.sequence + 1, self.row) {
+            let problem = format!(
+                "it is number {} and follows row {}, and what is before it is number {} and ends with row {}",
+                manifest.sequence, manifest.after_row, self.sequence, self.row
+            );
+            return Err(BackupError::damaged(name, problem));
+        }
+        if self.previous.is_some() && manifest.previous != self.previous {
+            let problem = "it follows another segment than the one before it".to_owned();
+            return Err(BackupError::damaged(name, problem));
+        }
+        self.sequence = manifest.sequence;
+        self.row = manifest.last_row;
+        self.previous = Some(segment.sha256.clone());
+        Ok(())
+    }
 }
 
 /// An object that must be there and have this hash.

@@ -7,7 +7,7 @@ use super::keeps::Keeps;
 use super::manifest::{BlobList, Ended, FORMAT, FileList, SegmentManifest, sha256, to_json};
 use super::noted::Noted;
 use super::opening::{Opened, Opening};
-use super::segment::{Cut, CutResult, Source};
+use super::segment::{Cut, CutResult, RAW_BYTES_MAX, Source};
 use super::snapshot::Snapshot;
 use super::target::Target;
 use super::{BackupError, names};
@@ -23,8 +23,14 @@ pub(super) struct Shipper {
     pub(super) noted: Arc<Noted>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keeps: Keeps,
+    /// Where a segment is ended and another one follows, before compression.
+    pub(super) raw_bytes_max: u64,
+    /// When the snapshot before the newest was done, if there was one. Milliseconds since 1970.
+    pub(super) snapshot_before_ms: Option<u64>,
     /// A segment that is cut and not there yet.
     waiting: Option<Waiting>,
+    /// The last one was cut before everything was in it.
+    is_open: bool,
     snapshot: Option<Snapshot>,
 }
 
@@ -54,7 +60,10 @@ impl Shipper {
             noted,
             clock,
             keeps,
+            raw_bytes_max: RAW_BYTES_MAX,
+            snapshot_before_ms: None,
             waiting: None,
+            is_open: false,
             snapshot: None,
         }
     }
@@ -79,10 +88,8 @@ impl Shipper {
                 shipped.segments += 1;
                 shipped.bytes += bytes;
             }
-            match self
-                .source()
-                .cut(self.opened.row, self.opened.all_entries)?
-            {
+            let Opened { row, entries, .. } = &self.opened;
+            match self.source().cut(*row, entries, self.is_open)? {
                 CutResult::Nothing => return Ok(shipped),
                 CutResult::Gap => return Err(BackupError::Gap),
                 CutResult::Cut(cut) => {
@@ -100,12 +107,13 @@ impl Shipper {
         }
     }
 
-    fn source(&self) -> Source<'_> {
+    pub(super) fn source(&self) -> Source<'_> {
         Source {
             store: &*self.store,
             noted: &self.noted,
             clock: &*self.clock,
             keeps: &self.keeps,
+            raw_bytes_max: self.raw_bytes_max,
         }
     }
 
@@ -129,15 +137,15 @@ impl Shipper {
             sha256: part.sha256,
             previous: self.opened.previous.clone(),
         };
-        if cut.is_consistent {
-            self.opened.all_entries = false;
-        }
+        self.is_open = !cut.is_consistent;
+        self.opened.entries = cut.then;
         self.opened.row = cut.last_row;
         let bytes = cut.packed.bytes;
         self.waiting = Some(Waiting { manifest, bytes });
     }
 
-    /// Writes what waits: first the segment, then its manifest.
+    /// Writes what waits: first the segment, under a name of which no other writer has the same, then its manifest, which
+    /// only one can write.
     fn send(&mut self) -> Result<(), BackupError> {
         let Some(Waiting { manifest, bytes }) = &self.waiting else {
             return Ok(());
@@ -145,17 +153,10 @@ impl Shipper {
         let (target, lineage) = (&self.opened.target, &self.opened.lineage);
         let sequence = manifest.sequence;
         let json = to_json(manifest);
-        let object = names::segment(lineage, sequence);
+        // There may be one by an earlier try.
+        let object = names::segment(lineage, sequence, &manifest.sha256);
+        target.put(&object, bytes.clone())?;
         let manifest_name = names::segment_manifest(lineage, sequence);
-        let was_new = target.put_new(&object, bytes.clone())?;
-        if !was_new {
-            // By an earlier try, or before a crash: without a manifest it does not count.
-            match target.get(&manifest_name)? {
-                Some(found) if found == json => {}
-                Some(_) => return Err(self.not_alone()),
-                None => target.put(&object, bytes.clone())?,
-            }
-        }
         if !target.put_new(&manifest_name, json.clone())?
             && target
                 .get(&manifest_name)?
@@ -234,7 +235,7 @@ impl Shipper {
         }
         let name = names::snapshot_manifest(lineage, snapshot.after_sequence());
         target.put(&name, to_json(&manifest))?;
-        self.opened.snapshot_at_ms = Some(at_ms);
+        self.snapshot_before_ms = self.opened.snapshot_at_ms.replace(at_ms);
         Ok(shipped)
     }
 
@@ -290,9 +291,11 @@ impl Shipper {
             clock: &*self.clock,
             takes_over: false,
         };
+        let own = opening.note(None, Some(self.opened.lineage.clone()));
         let target = Target::open(&config.url)?;
-        self.opened = opening.begin_in(target, self.store.last_row()?, note)?;
+        self.opened = opening.begin_in(target, self.store.last_row()?, &own, note)?;
         self.waiting = None;
+        self.is_open = false;
         self.snapshot = None;
         Ok(())
     }

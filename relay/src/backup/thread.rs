@@ -7,12 +7,14 @@ use super::keeps::Keeps;
 use super::manifest::{BlobList, FileList};
 use super::noted::Noted;
 use super::opening::Opened;
+use super::pruning::Due;
 use super::shipping::Shipper;
 use super::status::{Health, Status};
 use super::work::Work;
 use crate::admin::backup::Written;
 use crate::relay::Relay;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -42,8 +44,27 @@ pub(super) enum Order {
         snapshot: bool,
         reply: SyncSender<Result<Written, String>>,
     },
-    /// Write what was committed, end the lineage, and the thread.
+    /// Look whether to stop: to write what was committed, and end the lineage and the thread.
     Stop,
+}
+
+/// Whether the end was asked for, which an [`Order::Stop`] only wakes the thread for: that one may find no place among the
+/// others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    /// Asks for it.
+    fn ask(&self, orders: &SyncSender<Order>) {
+        self.0.store(true, Ordering::Release);
+        // A full queue holds orders that wake the thread as well; one that is closed has ended.
+        let _ = orders.try_send(Order::Stop);
+    }
+
+    /// Whether it was asked for before the last order that was taken.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Handle {
@@ -90,6 +111,7 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) struct Thread {
     orders: SyncSender<Order>,
+    stopping: Stopping,
     thread: JoinHandle<()>,
 }
 
@@ -127,13 +149,21 @@ impl Prepared {
             keeps,
         );
         let sender = handle.orders.clone();
-        let work = Work::new(relay, shipper, handle.status.clone());
+        let (stopping, pruning) = (Stopping::default(), Arc::new(Due::default()));
+        let status = handle.status.clone();
+        let work = Work::new(relay, shipper, status, stopping.clone(), pruning.clone());
         let thread = std::thread::Builder::new()
             .name("backup".into())
             .spawn(move || work.run(&orders))?;
-        file_thread::start(relay, relay.config().backup.clone(), sender.clone())?;
+        file_thread::start(
+            relay,
+            relay.config().backup.clone(),
+            sender.clone(),
+            pruning,
+        )?;
         Ok(Thread {
             orders: sender,
+            stopping,
             thread,
         })
     }
@@ -142,11 +172,28 @@ impl Prepared {
 impl Thread {
     /// Asks for the end. The relay must have stored everything that it answers OK.
     pub(crate) fn ask_to_stop(&self) {
-        // A full queue holds orders that are answered first; one that is closed has ended.
-        let _ = self.orders.try_send(Order::Stop);
+        self.stopping.ask(&self.orders);
     }
 
     pub(crate) fn is_finished(&self) -> bool {
         self.thread.is_finished()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn d4_a_request_to_stop_is_heard_where_no_other_order_has_room() {
+        let (orders, receiver) = sync_channel(1);
+        orders.send(Order::Stop).unwrap();
+        let stopping = Stopping::default();
+        stopping.ask(&orders);
+        // Whoever takes the order that had the room sees it.
+        receiver.recv().unwrap();
+        assert!(stopping.is_set());
     }
 }

@@ -1,13 +1,14 @@
 //! What the thread of the backup does, round after round.
 //!
 //! At each interval: am I still the one who writes, then what was committed since, then as much of a snapshot as there is
-//! time for, resting as long as it worked. What fails is tried again with growing waits, and shown. A relay that is not the
+//! time for, resting as long as it worked. What is too old is left to the thread for files. What fails is tried again with growing waits, and shown. A relay that is not the
 //! head any more takes nothing more from anybody, brings what it has answered OK to its place, and ends its lineage.
 
+use super::pruning::{self, Due, Old};
 use super::shipping::{Shipped, Shipper};
 use super::status::Status;
-use super::thread::{ENDED, Order};
-use super::{BackupError, configuration, names, pruning};
+use super::thread::{ENDED, Order, Stopping};
+use super::{BackupError, configuration, names};
 use crate::admin::backup::Written;
 use crate::config::{Backup, Config};
 use crate::relay::Relay;
@@ -29,6 +30,9 @@ pub(super) struct Work {
     relay: Weak<Relay>,
     shipper: Shipper,
     status: Arc<Status>,
+    stopping: Stopping,
+    /// What another thread deletes.
+    pruning: Arc<Due>,
     /// That of which the backup has a copy.
     config_sent: Option<Arc<Config>>,
     /// In a row.
@@ -44,12 +48,20 @@ enum Step {
 }
 
 impl Work {
-    pub(super) fn new(relay: &Arc<Relay>, shipper: Shipper, status: Arc<Status>) -> Self {
+    pub(super) fn new(
+        relay: &Arc<Relay>,
+        shipper: Shipper,
+        status: Arc<Status>,
+        stopping: Stopping,
+        pruning: Arc<Due>,
+    ) -> Self {
         Work {
             config: relay.config().backup.clone(),
             relay: Arc::downgrade(relay),
             shipper,
             status,
+            stopping,
+            pruning,
             config_sent: None,
             failures: 0,
             snapshot_wanted: false,
@@ -60,6 +72,13 @@ impl Work {
     /// Until the relay stops or is gone.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
         loop {
+            if self.stopping.is_set() {
+                if let Err(error) = self.finish() {
+                    let error = error.in_full();
+                    tracing::error!(error, "what was stored last is not in the backup");
+                }
+                return;
+            }
             let due = self.tick();
             let wait = match due {
                 Step::End => return self.serve_the_end(orders),
@@ -71,19 +90,12 @@ impl Work {
                 Waited::Gone => return,
             };
             match order {
-                None => {}
+                None | Some(Order::Stop) => {}
                 Some(Order::Files(list, reply)) => {
                     self.write_list(|shipper| shipper.list_files(list), &reply);
                 }
                 Some(Order::Blobs(list, reply)) => {
                     self.write_list(|shipper| shipper.list_blobs(list), &reply);
-                }
-                Some(Order::Stop) => {
-                    if let Err(error) = self.finish() {
-                        let error = error.in_full();
-                        tracing::error!(error, "what was stored last is not in the backup");
-                    }
-                    return;
                 }
                 Some(Order::Now { snapshot, reply }) => self.write_now(snapshot, reply),
             }
@@ -138,11 +150,7 @@ impl Work {
         }
         let now_ms = shipper.clock.now_ms();
         let interval_ms = self.config.snapshot_interval.as_millis();
-        let is_due = shipper
-            .opened
-            .snapshot_at_ms
-            .is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= interval_ms);
-        if is_due || self.snapshot_wanted {
+        if is_due(shipper.opened.snapshot_at_ms, now_ms, interval_ms) || self.snapshot_wanted {
             shipper.begin_snapshot();
         }
         Ok(Look::Head(shipped))
@@ -189,20 +197,28 @@ impl Work {
         self.snapshot_wanted = false;
         self.note_success(shipped);
         self.answer_waiting(true);
-        self.prune()
+        self.have_pruned();
+        Ok(())
     }
 
-    fn prune(&self) -> Result<(), BackupError> {
-        let shipper = &self.shipper;
-        let opened = &shipper.opened;
+    fn have_pruned(&self) {
+        let (shipper, config) = (&self.shipper, &self.config);
         let now_ms = shipper.clock.now_ms();
-        let retention_ms = self.config.retention.as_millis();
-        let before_ms = now_ms.saturating_sub(retention_ms);
-        let deleted = pruning::prune(&opened.target, &opened.lineage, before_ms)?;
-        if deleted > 0 {
-            tracing::info!(objects = deleted, "old copies were deleted");
+        let retention_ms = config.retention.as_millis();
+        let kept_from = pruning::kept_from(
+            now_ms,
+            shipper.snapshot_before_ms,
+            config.snapshot_interval.as_millis(),
+            retention_ms,
+        );
+        let Some(before_ms) = kept_from else { return };
+        if before_ms < now_ms.saturating_sub(retention_ms) {
+            tracing::warn!(
+                "the clock is more than a day ahead of what is in the backup: what is too old by it stays for now"
+            );
         }
-        Ok(())
+        let lineage = shipper.opened.lineage.clone();
+        self.pruning.want(Old { lineage, before_ms });
     }
 
     fn write_now(&mut self, snapshot: bool, reply: SyncSender<Result<Written, String>>) {
@@ -303,10 +319,11 @@ impl Work {
 
     /// Until the relay stops.
     fn serve_the_end(&mut self, orders: &Receiver<Order>) {
-        while let Ok(order) = orders.recv() {
+        while !self.stopping.is_set()
+            && let Ok(order) = orders.recv()
+        {
             match order {
-                Order::Stop => return,
-                Order::Files(..) | Order::Blobs(..) => {}
+                Order::Stop | Order::Files(..) | Order::Blobs(..) => {}
                 Order::Now { reply, .. } => {
                     let _ = reply.send(Err("another relay has taken over the backup".to_owned()));
                 }
@@ -364,6 +381,11 @@ impl Work {
     }
 }
 
+/// Whether a snapshot is due, by when the last one was done: one of the future says nothing.
+fn is_due(snapshot_at_ms: Option<u64>, now_ms: u64, interval_ms: u64) -> bool {
+    snapshot_at_ms.is_none_or(|at_ms| at_ms > now_ms || now_ms - at_ms >= interval_ms)
+}
+
 enum Look {
     Head(Shipped),
     Superseded,
@@ -385,7 +407,7 @@ fn wait(orders: &Receiver<Order>, time: Duration) -> Waited {
 }
 
 fn note_lineage(relay: &Relay, lineage: &str) -> Result<(), BackupError> {
-    for write in super::opening::rows_of_lineage(lineage) {
+    for write in super::own_rows::rows_of_lineage(lineage) {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
             write,
@@ -400,4 +422,17 @@ fn note_lineage(relay: &Relay, lineage: &str) -> Result<(), BackupError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d4_a_snapshot_of_the_future_keeps_no_other_away() {
+        assert!(is_due(None, 100, 10));
+        assert!(!is_due(Some(95), 100, 10));
+        assert!(is_due(Some(90), 100, 10));
+        assert!(is_due(Some(101), 100, 10));
+    }
 }

@@ -1,5 +1,6 @@
 //! Histories of several relays, one after the other, and a place that is gone for a moment.
 
+use super::super::pruning::Old;
 use super::*;
 
 #[test]
@@ -70,13 +71,14 @@ fn d4_histories_that_went_through_several_relays_can_be_restored_from_each_time_
     assert!(whole >= 6, "{whole} of {}", told_at.len());
     // Once only the last relay's time is kept, the lineages before go, and what is left is still a history.
     let (kept_from, _) = told_at[told_at.len() - 1];
-    pruning::prune(&target, lineages.last().unwrap(), kept_from).unwrap();
+    let old = Old {
+        lineage: lineages.last().unwrap().clone(),
+        before_ms: kept_from,
+    };
+    pruning::prune(&target, &old, &|| true).unwrap();
     assert!(target.lineage(&lineages[0]).unwrap().is_none());
     assert_eq!(told(&*ground.restored(false, None)), newest);
-    assert_eq!(
-        pruning::prune(&target, lineages.last().unwrap(), kept_from).unwrap(),
-        0
-    );
+    assert_eq!(pruning::prune(&target, &old, &|| true).unwrap(), 0);
 }
 
 #[test]
