@@ -178,3 +178,60 @@ async fn c13_explain_shows_values_with_their_origins_and_no_secret() {
         "a secret is shown"
     );
 }
+
+/// What `c13_explain_shows_what_calls_read_from_the_environment` gives a variable.
+fn value_for_calls(name: &str) -> &'static str {
+    match name {
+        "OPERATOR_URL" | "BLOSSOM_URL" => "https://calls.example",
+        "REDIS_URL" => "redis://user:k3y-0f-c4lls@redis.example",
+        "AUTHORIZED_COMMUNITIES" => {
+            "82341f882b6eabcd2ba7f1ef90aad961cf074af15b9ef44a09f9d2a8fbfbe6a2"
+        }
+        "TOKEN_CACHE_TTL_SECONDS" => "321",
+        _ if name.ends_with("_KEY") || name.ends_with("_SECRET") => {
+            "k3y-0f-c4lls-0123456789-0123456789"
+        }
+        _ if name.ends_with("_URL") || name == "NOSTR_RELAYS" => "wss://calls.example",
+        _ => "61",
+    }
+}
+
+/// The extension reads these by itself; operators look for them in what is explained.
+#[tokio::test]
+async fn c13_explain_shows_what_calls_read_from_the_environment() {
+    let source = include_str!("../extensions/livekit-token/src/config/environment.rs");
+    let is_name = |word: &&str| {
+        let is_part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        word.contains('_') && word.bytes().all(is_part)
+    };
+    let names: Vec<&str> = source.split('"').filter(is_name).collect();
+    assert!(names.len() > 20, "{names:?}");
+    let mut setup = trellis!().config(
+        "[extensions.livekit_token]\nlivekit_url = \"ws://file.example\"\nrate_limit_window_seconds = 7",
+    );
+    for name in &names {
+        setup = setup.env(name, value_for_calls(name));
+    }
+    // The extension's own reading beats this name, and what is in force is shown.
+    let ours = "TRELLIS_EXTENSIONS__LIVEKIT_TOKEN__LIVEKIT_CLIENT_URL";
+    setup = setup.env(ours, "ws://ours.example");
+    let file = setup.config_file().display().to_string();
+    let explained = setup.run(&["config", "explain", "-c", &file]).await;
+    explained.assert_success();
+    for name in names {
+        let key = format!("extensions.livekit_token.{} = ", name.to_ascii_lowercase());
+        let line = explained.stdout.lines().find(|line| line.starts_with(&key));
+        let line = line.unwrap_or_else(|| panic!("{key} is not in {}", explained.stdout));
+        assert!(line.contains(name), "{line}");
+    }
+    for words in ["file.example", "ours.example", "k3y-0f-c4lls"] {
+        assert!(!explained.text().contains(words), "{}", explained.stdout);
+    }
+    // The table's own name has "token" in it, which hides nothing of what is in it.
+    for words in [
+        "window_seconds = 61",
+        "livekit_url = \"wss://calls.example\"",
+    ] {
+        assert!(explained.stdout.contains(words), "{}", explained.stdout);
+    }
+}

@@ -100,6 +100,11 @@ fn d2_services_are_one_instance_with_the_bounds_of_their_profile() {
             words(&container["startupProbe"]["httpGet"]["path"]),
             "/ready"
         );
+        // The longest that the platform takes: a restore has to be over within it.
+        let startup = &container["startupProbe"];
+        let (period, failures) = (&startup["periodSeconds"], &startup["failureThreshold"]);
+        let patience_secs = period.as_i64().zip(failures.as_i64()).map(|(a, b)| a * b);
+        assert_eq!(patience_secs, Some(240));
         assert_eq!(
             words(&container["livenessProbe"]["httpGet"]["path"]),
             "/livez"

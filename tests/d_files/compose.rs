@@ -83,6 +83,9 @@ fn d5_a_laptop_gets_a_relay_and_livekit_that_nobody_else_reaches() {
         return;
     };
     let (relay, livekit) = (&stack["services"]["relay"], &stack["services"]["livekit"]);
+    // Whoever forgets `-f` on an operator's machine starts, and removes, something else.
+    let production = composed("docker-compose.prod.yml", &production()).expect("the other file");
+    assert_ne!(stack["name"], production["name"]);
     assert_eq!(ports(relay), ["127.0.0.1:8090:8090/tcp"]);
     assert_eq!(
         ports(livekit),
@@ -120,6 +123,7 @@ fn d5_an_operator_gets_a_stack_of_which_little_is_open() {
         ":7881:7881/tcp",
         ":7882:7882/udp",
         ":80:80/tcp",
+        "127.0.0.1:6789:6789/tcp",
     ];
     assert_eq!(open, expected);
     for (name, service) in services {
@@ -154,6 +158,54 @@ fn d5_an_operator_gets_a_stack_of_which_little_is_open() {
         "postgres",
     ] {
         assert!(explained.contains(words), "{words}: {explained}");
+    }
+}
+
+#[test]
+fn d5_what_a_backup_needs_reaches_the_relay() {
+    let env = production()
+        + "\nBACKUP_URL=s3://my-backups/relay\nAWS_ACCESS_KEY_ID=an_id\nAWS_SECRET_ACCESS_KEY=a_key\n\
+           AWS_REGION=eu\nAWS_ENDPOINT_URL=https://s3.example.com\nGOOGLE_CREDENTIALS_FILE=/etc/google.json\n\
+           BACKUP_DIRECTORY=/mnt/other-disk\n";
+    let Some(stack) = composed("docker-compose.prod.yml", &env) else {
+        return;
+    };
+    let relay = &stack["services"]["relay"];
+    let variables = environment(relay);
+    for (name, value) in [
+        ("TRELLIS_BACKUP__URL", "s3://my-backups/relay"),
+        ("AWS_ACCESS_KEY_ID", "an_id"),
+        ("AWS_SECRET_ACCESS_KEY", "a_key"),
+        ("AWS_REGION", "eu"),
+        ("AWS_ENDPOINT_URL", "https://s3.example.com"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/run/google.json"),
+    ] {
+        assert_eq!(
+            variables.get(name).map(String::as_str),
+            Some(value),
+            "{name}"
+        );
+    }
+    let mounts = relay["volumes"].as_array().expect("volumes");
+    for (source, target) in [
+        ("/etc/google.json", "/run/google.json"),
+        ("/mnt/other-disk", "/backup"),
+    ] {
+        let is_there = |mount: &Value| mount["source"] == source && mount["target"] == target;
+        assert!(mounts.iter().any(is_there), "{target}: {mounts:?}");
+    }
+    // Each is offered to whoever fills in the example.
+    let example = read(".env.prod.example");
+    for line in env.lines().filter_map(|line| line.split_once('=')) {
+        assert!(example.contains(&format!("{}=", line.0)), "{}", line.0);
+    }
+}
+
+#[test]
+fn d5_git_takes_no_file_of_secrets() {
+    let ignored = read(".gitignore");
+    for name in [".env", "/google.json", "/service.yaml"] {
+        assert!(ignored.lines().any(|line| line == name), "{name}");
     }
 }
 

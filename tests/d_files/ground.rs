@@ -83,7 +83,13 @@ pub(crate) fn metrics(expression: &str) -> Vec<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = expression.split(|c| !is_name(c));
     let ours = |word: &&str| {
-        let beginnings = ["trellis_", "mls_gateway_", "livekit_token_", "groups_"];
+        let beginnings = [
+            "trellis_",
+            "mls_gateway_",
+            "livekit_token_",
+            "groups_",
+            "qube_coordination_",
+        ];
         beginnings
             .iter()
             .any(|beginning| word.starts_with(beginning))

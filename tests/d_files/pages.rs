@@ -249,3 +249,49 @@ fn d7_each_call_on_the_pages_is_one_that_there_is() {
     }
     assert!(seen > 20, "{seen}");
 }
+
+/// `$DATA` is a path of the relay's, `$DISK` the same one in the shell: they differ with Compose.
+#[test]
+fn d7_each_path_is_that_of_whoever_reads_it() {
+    for (name, page) in pages() {
+        for line in typed(&page, &SHELLS) {
+            let is_command = line.contains(' ');
+            let names_it = line.contains("$DATA/") || line.contains("\"$DATA\"");
+            let is_relays = ["trellis ", "TRELLIS_DATA__PATH=", "echo "]
+                .iter()
+                .any(|it| line.contains(it));
+            assert!(!names_it || is_relays || !is_command, "{name}: {line}");
+            let removes = ["rm -r", "rm -f", "-exec rm"]
+                .iter()
+                .any(|it| line.contains(it));
+            let by_name = line.contains("\"$DISK") && !line.contains("${DISK:?}");
+            assert!(
+                !removes || !by_name,
+                "an empty name removes too much: {name}: {line}"
+            );
+        }
+    }
+}
+
+/// Extensions that start over an empty store end the calls for which they find no room there.
+#[test]
+fn d7_restoring_ends_no_calls_and_tries_nothing_on_what_is_in_use() {
+    let page = read("docs/runbooks/restore.md");
+    let imports = typed(&page, &SHELLS);
+    let imports = imports
+        .iter()
+        .filter(|line| line.contains("trellis import -c"));
+    for line in imports.clone() {
+        let off = "TRELLIS_EXTENSIONS__LIVEKIT_TOKEN__ENABLED=false";
+        assert!(line.contains(off), "{line}");
+    }
+    assert_eq!(imports.count(), 1);
+    let (_, trial) = page.split_once("## Try it").expect("the section");
+    assert!(trial.contains("APART=\"env -i "));
+    for line in typed(trial, &SHELLS)
+        .iter()
+        .filter(|line| line.contains("trellis "))
+    {
+        assert!(line.contains("as_relay $APART trellis "), "{line}");
+    }
+}

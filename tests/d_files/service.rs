@@ -13,6 +13,7 @@ fn d5_systemd_takes_the_unit_and_finds_little_open() {
         "CapabilityBoundingSet=",
         "SystemCallFilter=@system-service",
         "StateDirectory=trellis",
+        "ReadWritePaths=-/var/backups/trellis",
         "ExecReload=/bin/kill -HUP $MAINPID",
         "Restart=always",
     ] {

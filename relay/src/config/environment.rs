@@ -4,6 +4,8 @@
 //! variables with which Kubernetes announces services to every container. An empty value of another name is as good as
 //! none.
 
+mod calls;
+
 use super::merge::Override;
 use super::schema::{self, TableKeys};
 use super::{Origin, Problem, nearest, variable_text};
@@ -95,7 +97,11 @@ pub(crate) fn overrides(
         .into_iter()
         .chain(plain)
         .collect();
+    let for_calls = has_table(&calls::TABLE.map(str::to_owned), file, &ours)
+        .then(|| calls::overrides(environment))
+        .unwrap_or_default();
     all.append(&mut ours);
+    all.extend(for_calls);
     (all, problems)
 }
 
@@ -169,7 +175,7 @@ fn listen_address(
     file: Option<&Table>,
     ours: &[Override],
 ) -> Vec<Override> {
-    let table = ["extensions", "livekit_token"].map(str::to_owned);
+    let table = calls::TABLE.map(str::to_owned);
     let Some(raw) = text(environment, LISTEN_ADDRESS) else {
         return Vec::new();
     };

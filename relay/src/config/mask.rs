@@ -64,13 +64,20 @@ pub(crate) fn hides(key: &str, text: &str) -> bool {
 /// True if a key, or a table it stands in, is named like a secret.
 pub(crate) fn names_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let by_name = key.split(['.', '[']).any(|part| {
+    let by_name = below_extension(&key).split(['.', '[']).any(|part| {
         SECRET_PARTS.iter().any(|secret| part.contains(secret))
             || part
                 .split(['_', '-'])
                 .any(|word| SECRET_WORDS.contains(&word))
     });
     key == "metrics.auth" || by_name
+}
+
+/// A key without the name of the extension in whose table it stands: `livekit_token` is no token.
+fn below_extension(key: &str) -> &str {
+    let in_table = key.trim_start_matches('.').strip_prefix("extensions.");
+    let own = in_table.and_then(|rest| rest.split_once('.'));
+    own.map_or(key, |(_, own)| own)
 }
 
 /// Masks what is secret within a text: a private key, and in an address the password and parameters named like one.
@@ -120,6 +127,8 @@ mod tests {
             "x.api_key",
             "x.livekit_webhook_secret",
             "x.secrets.a",
+            "extensions.livekit_token.livekit_api_secret",
+            ".extensions.x.service_tokens.a",
         ] {
             assert!(names_secret(key), "{key}");
         }
@@ -128,6 +137,8 @@ mod tests {
             "x.keypackage_visibility",
             "auth.req",
             "x.monkey",
+            "extensions.livekit_token.livekit_url",
+            ".extensions.livekit_token.operator_url",
         ] {
             assert!(!names_secret(key), "{key}");
         }
