@@ -146,7 +146,7 @@ fn monitoring(config: &Config, list: &mut Findings) {
         ),
         true => list.by_hand(
             ITEM,
-            "/metrics can be read; whether somebody is woken no program here can tell",
+            "metrics are on; whether somebody reads them and is woken no program here can tell",
             "load config/alerts into Prometheus, and fire one alert (docs/deploying/monitoring.md)",
         ),
     }
