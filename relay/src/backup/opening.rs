@@ -467,7 +467,8 @@ pub(super) fn note_restored(
     store.commit(&[write], &NoPolicy, clock.now_s()).map(drop)
 }
 
-fn own_lineage(store: &dyn Store) -> Result<Option<String>, StoreError> {
+/// The lineage that the store has written last; `None` for one that never had a backup.
+pub(super) fn own_lineage(store: &dyn Store) -> Result<Option<String>, StoreError> {
     let lineage = store.kv_get(SPACE, LINEAGE)?;
     Ok(lineage.map(|lineage| String::from_utf8_lossy(&lineage).into_owned()))
 }
