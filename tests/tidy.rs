@@ -88,6 +88,7 @@ const HOMES: [(&str, &[&str]); 9] = [
             "extensions/blossom-policy/src/index",
             "extensions/mls-gateway/src/storage",
             "extensions/qube-coordination/src/mirror",
+            "extensions/sqlite-file/src",
             // Tests that look into a database, or damage it.
             "extensions/blossom-policy/src/tests/backing_up.rs",
             "extensions/mls-gateway/src/tests/ground.rs",

@@ -1,8 +1,8 @@
 //! A relay that runs and does not listen: its threads and extensions, started and stopped in order.
 //!
 //! [`crate::server`] puts a listener before it; whoever embeds it mounts [`RunningRelay::mount`] in an application of
-//! their own. Order of stopping: no more reading, the queue of the writer to its end, answers out, close frames,
-//! extensions, writer, backup. Each step has its share of [`STOP_TIME`], since whoever stops us (Cloud Run) does not wait long.
+//! their own. Order of stopping: no more reading, the queue of the writer to its end, answers out, close frames, a copy of
+//! the extensions' files for the backup, extensions, writer, backup. Each step has its share of [`STOP_TIME`], since whoever stops us (Cloud Run) does not wait long.
 
 use crate::config::Config;
 use crate::extension::{ExtensionError, ExtensionHost, HostHandle, HostOptions};
@@ -53,6 +53,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const QUIET: Duration = Duration::from_millis(100);
 /// How long the writer may take for what is left once the extensions are gone.
 const WRITER_TIME: Duration = Duration::from_secs(1);
+/// How long the backup has for files of extensions that have changed, at most.
+const FILES_TIME: Duration = Duration::from_secs(2);
 /// How long the backup has for what was stored last, even if the other steps have used up their time.
 const BACKUP_TIME: Duration = Duration::from_secs(1);
 
@@ -153,6 +155,15 @@ impl RunningRelay {
         }
         self.relay.tell_workers(|| WorkerMessage::Close);
         wait_until(STOP_TIME / 4, || self.relay.connections.open() == 0).await;
+        if let Some(backup) = &self.backup {
+            backup.ask_for_files();
+            let left = until.saturating_duration_since(Instant::now());
+            if !wait_until(FILES_TIME.min(left / 2), || backup.has_files()).await {
+                tracing::warn!(
+                    "what extensions wrote last to their files may not be in the backup"
+                );
+            }
+        }
         // Some time for them, even if the other steps have used it up.
         let left = until.saturating_duration_since(Instant::now()) / 2;
         let left = left.max(Duration::from_millis(500));

@@ -1,44 +1,130 @@
 //! Files and blobs of extensions, by those of the media server.
 
 use crate::ground::{Place, run, until_backed_up, until_snapshot};
-use trellis_test_support::{Author, blob, wait};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use trellis_test_support::{Author, Front, Relay, blob, trellis, wait};
+
+const TABLE: &str = "[extensions.blossom_policy]";
+const PDF: &[u8] = b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\ntrailer <<>>\n%%EOF\n";
+
+/// Uploads a file, and gives its hash.
+fn upload(relay: &Relay) -> String {
+    let sha256 = blob::sha256(PDF);
+    let (author, length) = (Author::new(), PDF.len() as u64);
+    let address = relay.address();
+    let begun = blob::Upload::begin(address, &author, &sha256, "application/pdf", length);
+    let mut upload = begun.expect("an upload");
+    upload.send(PDF).expect("an upload");
+    let (status, body) = upload.answer().expect("an answer");
+    assert!((200..300).contains(&status), "{status} {body}");
+    sha256
+}
+
+/// The newest list of blobs, once it was written after a time and holds this.
+async fn until_listed(place: &Place, sha256: &str, after_ms: u64) {
+    wait::until("the blob to be listed", async || {
+        let lists = place.files(".json").into_iter();
+        let lists = lists.filter(|it| it.parent().is_some_and(|it| it.ends_with("blobs")));
+        let texts = lists.filter_map(|it| std::fs::read_to_string(it).ok());
+        let lists: Vec<Value> = texts
+            .filter_map(|text| serde_json::from_str(&text).ok())
+            .collect();
+        let newest = lists.iter().max_by_key(|list| list["at_ms"].as_u64())?;
+        let holds = newest["blobs"].to_string().contains(sha256);
+        (holds && newest["at_ms"].as_u64() > Some(after_ms)).then_some(())
+    })
+    .await;
+}
+
+fn assert_served(relay: &Relay, sha256: &str) {
+    let mut found = Vec::new();
+    let status = blob::read(relay.address(), sha256, |piece| {
+        found.extend_from_slice(piece)
+    });
+    assert_eq!(status.expect("an answer"), 200);
+    assert_eq!(found, PDF);
+}
 
 #[tokio::test]
 async fn d4_files_and_blobs_of_extensions_come_back() {
     let place = Place::directory();
-    let table = "[extensions.blossom_policy]";
-    let relay = place.relay(table).start().await;
-    let author = Author::new();
-    let bytes = b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\ntrailer <<>>\n%%EOF\n".to_vec();
-    let sha256 = blob::sha256(&bytes);
-    let length = bytes.len() as u64;
-    let address = relay.address();
-    let begun = blob::Upload::begin(address, &author, &sha256, "application/pdf", length);
-    let mut upload = begun.expect("an upload");
-    upload.send(&bytes).expect("an upload");
-    let (status, body) = upload.answer().expect("an answer");
-    assert!((200..300).contains(&status), "{status} {body}");
+    let relay = place.relay(TABLE).start().await;
+    let sha256 = upload(&relay);
     until_snapshot(&relay).await;
     // Blobs are looked for at a start, and then once in a snapshot interval.
     let setup = relay.kill();
     let relay = setup.start().await;
-    wait::until("the blob to be listed", async || {
-        let listed = place.files(".json").into_iter().any(|file| {
-            let is_list = file.parent().is_some_and(|it| it.ends_with("blobs"));
-            is_list && std::fs::read_to_string(file).is_ok_and(|text| text.contains(&sha256))
-        });
-        listed.then_some(())
-    })
-    .await;
+    until_listed(&place, &sha256, 0).await;
     until_backed_up(&relay).await;
     let setup = relay.kill();
     let verified = run(&setup, &["verify"]).await;
     verified.assert_success();
-    let relay = place.relay(table).start().await;
-    let mut found = Vec::new();
-    let status = blob::read(relay.address(), &sha256, |piece| {
-        found.extend_from_slice(piece)
-    });
-    assert_eq!(status.expect("an answer"), 200);
-    assert_eq!(found, bytes);
+    let relay = place.relay(TABLE).start().await;
+    assert_served(&relay, &sha256);
+}
+
+#[tokio::test]
+async fn d4_blobs_of_an_extension_that_is_off_stay_in_the_backup() {
+    let place = Place::directory();
+    let relay = place.relay(TABLE).start().await;
+    let sha256 = upload(&relay);
+    until_snapshot(&relay).await;
+    let relay = relay.kill().start().await;
+    until_listed(&place, &sha256, 0).await;
+    let then_ms = (trellis_test_support::now() + 1) * 1_000;
+    wait::until("another second", async || {
+        (trellis_test_support::now() * 1_000 > then_ms).then_some(())
+    })
+    .await;
+    let without = place.config("");
+    let relay = relay.kill().config(&without).start().await;
+    until_listed(&place, &sha256, then_ms).await;
+    relay.kill();
+    let relay = place.relay(TABLE).start().await;
+    assert_served(&relay, &sha256);
+}
+
+#[tokio::test]
+async fn d4_a_stop_brings_files_of_extensions_to_the_backup() {
+    let place = Place::directory();
+    // So long that nobody looks again by himself.
+    let toml = format!(
+        "{TABLE}\n[backup]\nurl = {:?}\ninterval = \"1h\"",
+        place.url
+    );
+    let setup = || trellis!().front(Front::Server).config(&toml);
+    let relay = setup().start().await;
+    let lists = || -> BTreeSet<String> {
+        let lists = place.files(".blossom_policy.json").into_iter();
+        lists
+            .filter_map(|it| std::fs::read_to_string(it).ok())
+            .collect()
+    };
+    wait::until("a first list", async || (!lists().is_empty()).then_some(())).await;
+    let sha256 = upload(&relay);
+    let (status, _) = relay.stop().await;
+    assert!(status.success());
+    let restored = setup();
+    run(&restored, &["restore"]).await.assert_success();
+    // SQLite keeps the hash as it is.
+    let hash: Vec<u8> = (0..sha256.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&sha256[at..at + 2], 16).expect("hex"))
+        .collect();
+    let mut folders = vec![restored.home().join("data")];
+    let mut is_known = false;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path if path.extension().is_some_and(|it| it == "sqlite") => {
+                    let bytes = std::fs::read(path).expect("read");
+                    is_known |= bytes.windows(32).any(|window| window == hash);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(is_known, "the index does not know what was uploaded last");
 }

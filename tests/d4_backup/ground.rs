@@ -28,11 +28,15 @@ impl Place {
 
     /// A relay with an empty database that writes there.
     pub(super) fn relay(&self, more: &str) -> Setup {
-        let toml = format!(
+        trellis!().front(Front::Server).config(&self.config(more))
+    }
+
+    /// What a relay that writes there is configured with.
+    pub(super) fn config(&self, more: &str) -> String {
+        format!(
             "{more}\n[backup]\nurl = {:?}\ninterval = \"200ms\"\n[limitation]\nmax_limit = 20000",
             self.url
-        );
-        trellis!().front(Front::Server).config(&toml)
+        )
     }
 
     pub(super) fn files(&self, ends: &str) -> Vec<PathBuf> {

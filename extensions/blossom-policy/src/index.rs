@@ -38,9 +38,6 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Sqlite, Transaction};
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +66,8 @@ const WAL_BYTES: &str = "67108864";
 impl Index {
     /// Opens the file, which is made if it is not there, for this user alone.
     pub(crate) async fn open(file: &Path) -> Result<Self> {
-        create_file(file)?;
+        let made = trellis_sqlite_file::create(file);
+        made.map_err(|error| IndexError::Open(error.kind().to_string()))?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
@@ -105,20 +103,5 @@ impl Index {
     /// A transaction that may write.
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
-    }
-}
-
-/// Makes the file if it is not there. SQLite gives the files beside it the same permissions.
-fn create_file(file: &Path) -> Result<()> {
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file);
-    match created {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(IndexError::Open(error.kind().to_string()))
-        }
-        _ => Ok(()),
     }
 }

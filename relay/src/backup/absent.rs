@@ -81,6 +81,14 @@ impl Prepared {
 }
 
 impl Thread {
+    pub(crate) fn ask_for_files(&self) {
+        match *self {}
+    }
+
+    pub(crate) fn has_files(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn ask_to_stop(&self) {
         match *self {}
     }

@@ -1,22 +1,26 @@
 //! The thread that looks at files and blobs of extensions and deletes what is too old, so that segments wait for neither.
 //!
 //! Files are asked for at each interval, but for no more than a twentieth of the time; blobs once in a snapshot interval.
-//! What is in its place is handed to the thread of the backup, which lists it with a segment that is cut afterwards.
+//! What is in its place is handed to the thread of the backup, which lists it with a segment that is cut afterwards. A relay
+//! that stops asks for a last look before its extensions are gone.
 
 use super::BackupError;
 use super::files::FileKeeper;
 use super::manifest::{BlobList, FORMAT};
+use super::own_rows::own_lineage;
 use super::pruning::{self, Due};
 use super::target::Target;
 use super::thread::Order;
 use crate::config::Backup;
+use crate::extension::Compiled;
 use crate::relay::Relay;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -31,13 +35,34 @@ const BLOBS_PAGE: usize = 500;
 /// How often it is seen whether the relay stops.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Starts the thread, which ends with the relay.
+/// The thread, as who stops the relay has it.
+#[derive(Debug)]
+pub(super) struct Files {
+    last: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Files {
+    /// Asks for a last look, and for the end. The extensions have to be there still.
+    pub(super) fn ask_to_stop(&self) {
+        // One that has ended needs no asking.
+        let _ = self.last.try_send(());
+    }
+
+    /// Whether that was done.
+    pub(super) fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Starts the thread, which ends with the relay at the latest.
 pub(super) fn start(
     relay: &Arc<Relay>,
     config: Backup,
     orders: SyncSender<Order>,
     pruning: Arc<Due>,
-) -> io::Result<()> {
+) -> io::Result<Files> {
+    let (last, asked) = sync_channel(1);
     let work = Work {
         runtime: tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -53,7 +78,8 @@ pub(super) fn start(
         blobs_at: Duration::ZERO,
     };
     let thread = std::thread::Builder::new().name("backup-files".into());
-    thread.spawn(move || work.run()).map(drop)
+    let thread = thread.spawn(move || work.run(&asked))?;
+    Ok(Files { last, thread })
 }
 
 struct Work {
@@ -74,13 +100,14 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self) {
+    fn run(mut self, asked: &Receiver<()>) {
+        let pause = LOOK_EVERY.min(self.config.interval.duration());
         while let Some(relay) = self.relay.upgrade() {
-            let is_over = relay.backup.get().is_none_or(|it| it.is_superseded());
-            if relay.is_stopping() || is_over {
+            if relay.backup.get().is_none_or(|it| it.is_superseded()) {
                 break;
             }
-            if let Err(error) = self.look(&relay) {
+            let is_stopping = relay.is_stopping();
+            if !is_stopping && let Err(error) = self.look(&relay) {
                 let error = error.in_full();
                 tracing::warn!(
                     error,
@@ -92,17 +119,47 @@ impl Work {
                 self.blobs_at = self.blobs_at.max(now + self.config.interval.duration() * 2);
             }
             drop(relay);
-            std::thread::sleep(LOOK_EVERY.min(self.config.interval.duration()));
+            match asked.recv_timeout(pause) {
+                Ok(()) => {
+                    self.look_for_the_last_time();
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // Nobody asks any more: the relay was killed, or runs on without its owner.
+                Err(RecvTimeoutError::Disconnected) if is_stopping => break,
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pause),
+            }
         }
-        // Empty, or of no use.
-        let _ = clear(&self.scratch);
+    }
+
+    fn look_for_the_last_time(&mut self) {
+        let Some(relay) = self.relay.upgrade() else {
+            return;
+        };
+        let looked = self
+            .prepare(&relay)
+            .and_then(|()| self.look_at_files(&relay));
+        if let Err(error) = looked {
+            let error = error.in_full();
+            tracing::error!(error, "what extensions wrote last is not in the backup");
+        }
+    }
+
+    /// Opens the place where that was not done, and begins the lists anew where the lineage is another one.
+    fn prepare(&mut self, relay: &Relay) -> Result<(), BackupError> {
+        if self.target.is_none() {
+            self.target = Some(Target::open(&self.config.url)?);
+        }
+        if self.keeper.follow(own_lineage(&*relay.store)?) {
+            self.files_at = Duration::ZERO;
+            self.blobs_at = Duration::ZERO;
+        }
+        Ok(())
     }
 
     fn look(&mut self, relay: &Relay) -> Result<(), BackupError> {
         let began = relay.clock.monotonic();
-        if self.target.is_none() {
-            self.target = Some(Target::open(&self.config.url)?);
-        }
+        self.prepare(relay)?;
         if began >= self.files_at {
             self.look_at_files(relay)?;
             let worked = relay.clock.monotonic().saturating_sub(began);
@@ -136,8 +193,9 @@ impl Work {
         DirBuilder::new().mode(0o700).create(&self.scratch)?;
         let asked = relay.extensions.back_up(&self.scratch, PATIENCE);
         let given = self.runtime.block_on(asked);
-        let (kept, bytes) = self.keeper.keep(target, &given, &self.scratch)?;
+        let kept = self.keeper.keep(target, &given, &self.scratch);
         clear(&self.scratch)?;
+        let (kept, bytes) = kept?;
         metrics::counter!("trellis_backup_bytes_total", "of" => "file").increment(bytes);
         for one in kept {
             let list = one.list();
@@ -159,7 +217,9 @@ impl Work {
             sequence: 0,
             blobs: Vec::new(),
         };
-        for extension in relay.extensions.names() {
+        let mut told = Vec::new();
+        let compiled = relay.extensions.compiled().iter();
+        for extension in compiled.map(Compiled::name) {
             let mut after = None;
             loop {
                 let asked = relay
@@ -175,7 +235,12 @@ impl Work {
                         });
                     }
                 };
-                let Some(last) = page.last() else { break };
+                // One that is off, or is being built, has said nothing.
+                let Some(page) = page else { break };
+                let Some(last) = page.last() else {
+                    told.push(extension);
+                    break;
+                };
                 after = Some(last.sha256);
                 let bytes = self
                     .keeper
@@ -186,6 +251,7 @@ impl Work {
                 }
             }
         }
+        self.keeper.carry_over(target, &told, &mut list)?;
         if self.order(|reply| Order::Blobs(list, reply)) {
             let deleted = pruning::prune_unnamed(target)?;
             if deleted > 0 {

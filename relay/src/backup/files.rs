@@ -5,7 +5,7 @@
 //! restoration finds rows that are at least as new. What nothing names any more is deleted by `pruning`.
 
 use super::BackupError;
-use super::manifest::{BlobList, FORMAT, FileList, ListedFile};
+use super::manifest::{self, BlobList, FORMAT, FileList, ListedFile};
 use super::names;
 use super::target::Target;
 use crate::extension::{BackedUp, BackupBlob, BackupFiles};
@@ -27,6 +27,9 @@ pub(super) struct FileKeeper {
     last: BTreeMap<String, Vec<(String, String)>>,
     /// Hashes of blobs that are there; `None` until somebody looked.
     blobs: Option<HashSet<String>>,
+    /// The lineage whose lists these are, and the one before.
+    lineage: Option<String>,
+    lineage_before: Option<String>,
 }
 
 /// Files of one extension that are in the place and in no list yet.
@@ -38,6 +41,16 @@ pub(super) struct Kept {
 }
 
 impl FileKeeper {
+    /// Says which lineage is written. In a new one nothing is listed yet. Whether it is a new one.
+    pub(super) fn follow(&mut self, lineage: Option<String>) -> bool {
+        if lineage == self.lineage {
+            return false;
+        }
+        self.lineage_before = std::mem::replace(&mut self.lineage, lineage);
+        self.last.clear();
+        true
+    }
+
     /// Brings the files of extensions to their place, those that have changed. What is given has to be listed once a
     /// segment was cut. An extension that failed keeps its last list.
     pub(super) fn keep(
@@ -110,8 +123,8 @@ impl FileKeeper {
         self.last.insert(list.extension.clone(), known.collect());
     }
 
-    /// Brings a page of blobs to their place, those that are not there, and adds them to a list. One that is gone, or is not
-    /// what it is called, is left out.
+    /// Brings a page of blobs to their place, those that are not there, and adds them to a list. One that is gone from the
+    /// disk, or is not what it is called, is in the list if its place has it from before, and left out otherwise.
     pub(super) fn keep_blobs(
         &mut self,
         target: &Target,
@@ -126,19 +139,30 @@ impl FileKeeper {
         let mut sent = 0;
         for blob in page {
             let sha256 = const_hex::encode(blob.sha256);
-            let raw_bytes = match hash(&blob.path) {
-                Ok((found, bytes)) if found == sha256 => bytes,
+            let on_disk = match hash(&blob.path) {
+                Ok((found, bytes)) if found == sha256 => Some(bytes),
                 Ok(_) => {
                     tracing::warn!(extension, sha256, "a blob is not what it is called");
-                    continue;
+                    None
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error.into()),
             };
-            if !blobs.contains(&sha256) {
-                sent += target.put_file(&names::blob(&sha256), &blob.path)?;
-                blobs.insert(sha256.clone());
-            }
+            let name = names::blob(&sha256);
+            let raw_bytes = match on_disk {
+                Some(bytes) if blobs.contains(&sha256) => bytes,
+                Some(_) => {
+                    let bytes = target.put_file(&name, &blob.path)?;
+                    blobs.insert(sha256.clone());
+                    sent += bytes;
+                    bytes
+                }
+                // The copy is the last good one, perhaps.
+                None => match target.size(&name)? {
+                    Some(bytes) => bytes,
+                    None => continue,
+                },
+            };
             let restore_to = blob.restore_to.to_string_lossy().into_owned();
             list.blobs.push((
                 extension.to_owned(),
@@ -150,6 +174,49 @@ impl FileKeeper {
             ));
         }
         Ok(sent)
+    }
+
+    /// Adds what the last list says of all extensions but those that have just told of all their blobs: one that is off has
+    /// what it had.
+    pub(super) fn carry_over(
+        &self,
+        target: &Target,
+        told: &[&str],
+        list: &mut BlobList,
+    ) -> Result<(), BackupError> {
+        let Some(last) = self.last_blobs(target)? else {
+            return Ok(());
+        };
+        let listed: HashSet<(String, String)> = list
+            .blobs
+            .iter()
+            .map(|(extension, blob)| (extension.clone(), blob.sha256.clone()))
+            .collect();
+        let missed = last.blobs.into_iter().filter(|(extension, blob)| {
+            let is_told = told.contains(&extension.as_str());
+            !is_told && !listed.contains(&(extension.clone(), blob.sha256.clone()))
+        });
+        list.blobs.extend(missed);
+        Ok(())
+    }
+
+    /// The newest list of the lineage and of those that it goes on from, or else of the one before.
+    fn last_blobs(&self, target: &Target) -> Result<Option<BlobList>, BackupError> {
+        for lineage in [&self.lineage, &self.lineage_before].into_iter().flatten() {
+            for link in target.history(lineage)? {
+                let counts = |name: &str| {
+                    let sequence = names::sequence_of_manifest(name);
+                    sequence.is_some_and(|it| link.up_to.is_none_or(|up_to| it <= up_to))
+                };
+                let lists = target.list(&names::blob_lists(&link.lineage), None)?;
+                let newest = lists.iter().rev().find(|object| counts(&object.name));
+                let Some(newest) = newest else { continue };
+                if let Some(json) = target.get(&newest.name)? {
+                    return manifest::from_json(&newest.name, &json).map(Some);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// So that the next list is complete.
@@ -199,3 +266,6 @@ fn pack(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut File::open(from)?, &mut encoder)?;
     encoder.finish()?.flush()
 }
+
+#[cfg(test)]
+mod tests;

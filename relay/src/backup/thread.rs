@@ -2,7 +2,7 @@
 //!
 //! Not here: what the thread does, which is `work`'s.
 
-use super::file_thread;
+use super::file_thread::{self, Files};
 use super::keeps::Keeps;
 use super::manifest::{BlobList, FileList};
 use super::noted::Noted;
@@ -112,6 +112,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Thread {
     orders: SyncSender<Order>,
     stopping: Stopping,
+    files: Files,
     thread: JoinHandle<()>,
 }
 
@@ -155,7 +156,7 @@ impl Prepared {
         let thread = std::thread::Builder::new()
             .name("backup".into())
             .spawn(move || work.run(&orders))?;
-        file_thread::start(
+        let files = file_thread::start(
             relay,
             relay.config().backup.clone(),
             sender.clone(),
@@ -164,12 +165,23 @@ impl Prepared {
         Ok(Thread {
             orders: sender,
             stopping,
+            files,
             thread,
         })
     }
 }
 
 impl Thread {
+    /// Asks for a last look at files of extensions, which have to be there still.
+    pub(crate) fn ask_for_files(&self) {
+        self.files.ask_to_stop();
+    }
+
+    /// Whether they were looked at.
+    pub(crate) fn has_files(&self) -> bool {
+        self.files.is_finished()
+    }
+
     /// Asks for the end. The relay must have stored everything that it answers OK.
     pub(crate) fn ask_to_stop(&self) {
         self.stopping.ask(&self.orders);

@@ -339,6 +339,8 @@ impl Work {
             return;
         };
         let note = |lineage: &str| note_lineage(&relay, lineage);
+        // The new history has to have it as well.
+        self.config_sent = None;
         if let Err(error) = self.shipper.begin_anew(&self.config, &note) {
             self.note_failure(&error);
         }

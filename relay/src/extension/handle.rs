@@ -116,23 +116,23 @@ impl HostHandle {
     }
 
     /// A page of an extension's blobs: at most `max`, by hash, from after `after` on, within the limit. A short page is not
-    /// the last one; an empty one is. Empty as well where the extension is off.
+    /// the last one; an empty one is. `None` where the extension is off, or is just being built: nobody knows then.
     pub async fn back_up_blobs(
         &self,
         extension: &str,
         after: Option<[u8; 32]>,
         max: usize,
         limit: Duration,
-    ) -> Result<Vec<BackupBlob>, BackupError> {
+    ) -> Result<Option<Vec<BackupBlob>>, BackupError> {
         let members = self.members();
         let Some(member) = members.iter().find(|it| it.owner.name == extension) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let page = (after, max);
         let blobs = member
             .backups
             .blobs(&member.owner, &member.instance, page, limit);
-        blobs.await
+        blobs.await.map(Some)
     }
 
     /// Faults of an extension since it was built, by what was at fault.

@@ -62,6 +62,7 @@ impl Backup {
             loop {
                 let page = host.back_up_blobs(name, after, PAGE, PATIENCE).await;
                 let page = page.unwrap_or_else(|error| panic!("{name} has no blobs: {error}"));
+                let page = page.unwrap_or_default();
                 let Some(last) = page.last() else {
                     break;
                 };

@@ -1,51 +1,33 @@
-//! Copies of the index for backups, and how an index knows that it is one.
-//!
-//! Invariant: a copy is the index as it was in one moment, with nothing beside it, and says of itself that it is a copy until
-//! [`Index::end_copy`]. That stands in the number that SQLite keeps for whoever has the file (`user_version`), which is 0 in
-//! an index that is no copy.
+//! Copies of the index for backups, and what is done with one that came back.
 
 use super::failure::{operating, run};
-use super::{Index, Result, create_file};
+use super::{Index, IndexError, Result};
 use crate::blob::BlobHash;
 use crate::index::columns::{hash, limit};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection, Executor};
 use std::path::Path;
+use trellis_sqlite_file::{CopyError, copy, end_copy, is_copy};
 
 impl Index {
-    /// Writes a copy to a file that is not there. Reads for as long as it takes, by a connection of its own; others go on
-    /// writing.
+    /// Writes a copy to a file that is not there. Others go on writing meanwhile.
     pub(crate) async fn back_up(&self, to: &Path) -> Result<()> {
-        // SQLite takes an empty file as well, and would make one for everybody to read.
-        create_file(to)?;
-        let copied = async {
-            let mut connection = self.options.connect().await?;
-            let vacuum = sqlx::query("VACUUM INTO ?1").bind(to.to_string_lossy().into_owned());
-            let written = vacuum.execute(&mut connection).await;
-            connection.close().await?;
-            written?;
-            let copy = SqliteConnectOptions::new()
-                .filename(to)
-                .journal_mode(SqliteJournalMode::Delete)
-                .disable_statement_logging();
-            let mut copy = SqliteConnection::connect_with(&copy).await?;
-            copy.execute("PRAGMA user_version = 1").await?;
-            copy.close().await
-        };
-        run("back_up", copied).await
+        copy(&self.options, to).await.map_err(|error| match error {
+            CopyError::File(error) => IndexError::Open(error.kind().to_string()),
+            CopyError::Database(error) => operating("back_up", &error),
+            CopyError::NoRoom { .. } => IndexError::Failed {
+                operation: "back_up",
+                what: error.to_string(),
+            },
+        })
     }
 
     /// Whether this index is a copy that was put in the place of what it was made of.
     pub(crate) async fn is_copy(&self) -> Result<bool> {
-        let version = sqlx::query_scalar("PRAGMA user_version").fetch_one(&self.readers);
-        let version: i64 = run("is_copy", version).await?;
-        Ok(version != 0)
+        run("is_copy", is_copy(&self.readers)).await
     }
 
     /// What a copy needed was done.
     pub(crate) async fn end_copy(&self) -> Result<()> {
-        let ended = self.writer.execute("PRAGMA user_version = 0");
-        run("end_copy", ended).await.map(drop)
+        run("end_copy", end_copy(&self.writer)).await
     }
 
     /// Hashes without a row that are banned, or that an operator has had removed: by hash, `max` of those after one. A hash

@@ -31,9 +31,6 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Executor, Sqlite, Transaction};
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -67,7 +64,8 @@ impl SqliteStorage {
     /// Opens the file, which is made if it is not there, for this user alone.
     pub(crate) async fn open(url: &Secret, max_connections: u32) -> Result<Self> {
         let options = SqliteConnectOptions::from_str(url.reveal()).map_err(connecting)?;
-        create_file(options.get_filename())?;
+        let made = trellis_sqlite_file::create(options.get_filename());
+        made.map_err(|error| StorageError::Connect(error.kind().to_string()))?;
         let options = options
             .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
@@ -105,21 +103,6 @@ impl SqliteStorage {
         watch::database(operation, work)
             .await
             .map_err(|error| operating(operation, &error))
-    }
-}
-
-/// Makes the file if it is not there. SQLite gives the files beside it the same permissions.
-fn create_file(path: &Path) -> Result<()> {
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match created {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(StorageError::Connect(error.kind().to_string()))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -371,11 +354,13 @@ impl Storage for SqliteStorage {
     }
 
     async fn is_copy(&self) -> Result<bool> {
-        self.run("is_copy", backup::is_copy(&self.readers)).await
+        let asked = trellis_sqlite_file::is_copy(&self.readers);
+        self.run("is_copy", asked).await
     }
 
     async fn end_copy(&self) -> Result<()> {
-        self.run("end_copy", backup::end_copy(&self.writer)).await
+        let ended = trellis_sqlite_file::end_copy(&self.writer);
+        self.run("end_copy", ended).await
     }
 
     async fn ping(&self) -> Result<()> {
