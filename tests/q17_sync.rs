@@ -147,6 +147,10 @@ async fn q17_sync_and_history_lead_to_the_same_state() {
         let config = relay.setup().config_file().display().to_string();
         let audit = relay.setup().run(&["qube-audit", "-c", &config]).await;
         audit.assert_success();
+        let asked = ["qube-audit", "--help", "-c", &config];
+        let help = relay.setup().run(&asked).await;
+        let help = help.assert_success().text();
+        assert!(help.contains("follow the hash chains"), "{help}");
         assert!(audit.stdout.contains("log: "), "{}", audit.text());
         assert!(
             audit.stdout.contains(" entries, the last is "),

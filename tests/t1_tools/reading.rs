@@ -1,6 +1,6 @@
 //! What the tools show, and what they check again.
 
-use crate::ground::{Ground, HASH, NETWORK, OTHER_HASH, tool};
+use crate::ground::{Ground, HASH, NETWORK, OTHER_HASH, secret_file, tool};
 use std::fs;
 use trellis_test_support::command::run;
 use trellis_test_support::{Author, Client, Value, json, now};
@@ -246,9 +246,52 @@ async fn t1_a_relay_that_wants_to_know_who_asks_is_told_of_as_such() {
     let ground = Ground::with("[auth]\nrequired = true").await;
     let asked = ground.tool(&["quorum"]).await;
     let asked = asked.assert_success();
-    for words in ["auth-required", "does not log in"] {
+    for words in ["auth-required", "nobody was logged in; --key FILE logs in"] {
         assert!(asked.stderr.contains(words), "{}", asked.text());
     }
+}
+
+#[tokio::test]
+async fn t1_commands_that_look_log_in_with_the_key_that_there_is() {
+    let ground = Ground::with("[auth]\nrequired = true").await;
+    let key = ground.path("key-0").display().to_string();
+    for command in [
+        &["quorum"][..],
+        &["fleet"],
+        &["acks"],
+        &["history"],
+        &["audit", "query"],
+        &["health"],
+    ] {
+        let asked = ground.tool(&[command, &["--key", &key]].concat()).await;
+        let text = asked.text();
+        assert!(!text.contains("auth-required"), "{command:?}: {text}");
+    }
+    // Of the configuration, and asked for nothing.
+    let config = ground.path("qube.toml");
+    let text = std::fs::read_to_string(&config).expect("a file");
+    let with_key = |key: &str| std::fs::write(&config, format!("key_file = '{key}'\n{text}"));
+    with_key(&key).expect("written");
+    let asked = ground.tool(&["quorum"]).await;
+    let told = asked.assert_success().text();
+    assert!(!told.contains("auth-required"), "{told}");
+    let encrypted = ground.path("encrypted").display().to_string();
+    let passphrase = secret_file(&ground.home, "passphrase", "open sesame");
+    let passphrase = passphrase.display().to_string();
+    let mut keygen = tool(&ground.home);
+    keygen.args(["keygen", "--out", &encrypted]);
+    keygen.args(["--passphrase-file", &passphrase]);
+    run(keygen, "").await.assert_success();
+    with_key(&encrypted).expect("written");
+    let asked = ground.tool(&["quorum"]).await;
+    let told = asked.assert_success().text();
+    assert!(told.contains("--key FILE logs in"), "{told}");
+    let asked = ["quorum", "--passphrase-file", &passphrase];
+    let told = ground.tool(&asked).await.assert_success().text();
+    assert!(!told.contains("auth-required"), "{told}");
+    let gone = ground.path("gone").display().to_string();
+    let wrong = ground.tool(&["quorum", "--key", &gone]).await;
+    wrong.assert_failure(&[&gone]);
 }
 
 #[tokio::test]

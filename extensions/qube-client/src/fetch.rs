@@ -226,7 +226,7 @@ async fn page(
                         return Err(message.into_owned());
                     }
                     if !line.logs_in {
-                        return Err(format!("{message}; this command does not log in"));
+                        return Err(format!("{message}; nobody was logged in"));
                     }
                     refused = Some(message.into_owned());
                 }

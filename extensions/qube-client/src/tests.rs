@@ -219,7 +219,7 @@ async fn a1_a_relay_that_wants_to_know_who_asks_is_told_of() {
     let relays = connect(&[url(&relay.url())], None).await;
     let fetched = relays.fetch(&json!({"kinds": [1]}), PATIENCE).await;
     let problem = &fetched.failed[0].1;
-    assert!(problem.contains("does not log in"), "{problem}");
+    assert!(problem.contains("nobody was logged in"), "{problem}");
     let mut subscription = relays.subscribe(&json!({"kinds": [1]})).expect("a filter");
     let heard = tokio::time::timeout(PATIENCE, subscription.next()).await;
     let heard = heard.expect("in time");

@@ -7,6 +7,10 @@ use std::sync::Arc;
 use trellis_qube_protocol::chain;
 use trellis_relay::extension::prelude::*;
 
+const USAGE: &str = "\
+qube-audit               follow the hash chains of what was replaced and adopted, and print where they end;
+                         what does not hold together is an error, and exit code 1";
+
 /// Registers the command.
 pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
     let about =
@@ -14,9 +18,16 @@ pub(crate) fn register(hooks: &mut Registrar<QubeCoordination>) {
     hooks.command(
         "qube-audit",
         about,
-        async |me: Arc<QubeCoordination>, args| match args.is_empty() {
-            true => audit(&me).await,
-            false => Err("qube-audit takes no words".to_owned()),
+        async |me: Arc<QubeCoordination>, words| {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            match words[..] {
+                [] => audit(&me).await,
+                ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),
+                _ => Err(format!(
+                    "qube-audit cannot {:?}; it can:\n{USAGE}",
+                    words.join(" ")
+                )),
+            }
         },
     );
 }

@@ -14,14 +14,14 @@ use zeroize::Zeroizing;
 
 /// How much work it is to try a passphrase: 2 to the power of this rounds of scrypt, 64 MiB.
 const LOG_N: u8 = 16;
+/// What an encrypted key begins with (NIP-49).
+const ENCRYPTED: &str = "ncryptsec1";
 
 /// Reads a key; a passphrase is asked for when it is encrypted.
 pub(crate) fn read(file: &Path, passphrase: &Source) -> anyhow::Result<Keys> {
-    check_mode(file)?;
-    let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let text = Zeroizing::new(text);
+    let text = text(file)?;
     let text = text.trim();
-    if text.starts_with("ncryptsec1") {
+    if text.starts_with(ENCRYPTED) {
         let encrypted = EncryptedSecretKey::from_bech32(text)
             .map_err(|_| Misuse(format!("{}: a damaged ncryptsec", file.display())))?;
         let secret = encrypted.decrypt(&passphrase.known()?);
@@ -29,6 +29,26 @@ pub(crate) fn read(file: &Path, passphrase: &Source) -> anyhow::Result<Keys> {
             secret.map_err(|_| Misuse(format!("{}: the passphrase is another", file.display())))?;
         return Ok(Keys::new(secret));
     }
+    plain(file, text)
+}
+
+/// Reads a key unless it is encrypted.
+pub(crate) fn read_plain(file: &Path) -> anyhow::Result<Option<Keys>> {
+    let text = text(file)?;
+    let text = text.trim();
+    match text.starts_with(ENCRYPTED) {
+        true => Ok(None),
+        false => plain(file, text).map(Some),
+    }
+}
+
+fn text(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    check_mode(file)?;
+    let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(Zeroizing::new(text))
+}
+
+fn plain(file: &Path, text: &str) -> anyhow::Result<Keys> {
     Keys::parse(text).map_err(|_| {
         let file = file.display();
         Misuse(format!(

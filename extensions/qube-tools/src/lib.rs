@@ -9,6 +9,7 @@ mod commands;
 mod keyfile;
 mod out;
 mod passphrase;
+mod reader;
 mod reading;
 mod rest;
 mod settings;

@@ -19,6 +19,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Whether there is a file, so that nobody is asked.
+    pub(crate) fn is_named(&self) -> bool {
+        self.passphrase_file.is_some()
+    }
+
     /// The passphrase of a key that is there.
     pub(crate) fn known(&self) -> anyhow::Result<Zeroizing<String>> {
         match &self.passphrase_file {

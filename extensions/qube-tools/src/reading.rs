@@ -58,7 +58,7 @@ pub(crate) fn filters(settings: &Settings) -> [Value; 2] {
 
 /// All that relays and routes have now, for who asks once.
 pub(crate) async fn ledger_now(settings: &Settings) -> anyhow::Result<Ledger> {
-    let relays = connect(settings, None).await?;
+    let relays = connect(settings, settings.reader.as_ref()).await?;
     let ledger = ledger(settings, &relays).await?;
     relays.shut_down().await;
     Ok(ledger)
@@ -76,7 +76,7 @@ pub(crate) async fn ledger(settings: &Settings, relays: &Relays) -> anyhow::Resu
         };
         let fetched = relays.fetch_each(&filter, settings.patience, keep).await;
         for (url, problem) in &fetched.failed {
-            progress(format_args!("{url}: {}", harmless(problem)));
+            tell(settings, url, problem);
         }
         if fetched.answered.is_empty() {
             bail!("no relay answered");
@@ -88,6 +88,15 @@ pub(crate) async fn ledger(settings: &Settings, relays: &Relays) -> anyhow::Resu
         take(&mut ledger, &event);
     }
     Ok(ledger)
+}
+
+/// Why a relay told nothing, or not all.
+pub(crate) fn tell(settings: &Settings, url: &Url, problem: &str) {
+    let problem = harmless(problem);
+    match problem.starts_with("auth-required:") && settings.reader.is_none() {
+        true => progress(format_args!("{url}: {problem}; --key FILE logs in")),
+        false => progress(format_args!("{url}: {problem}")),
+    }
 }
 
 /// What was replaced, as the routes have it. One that does not answer is said and left out.

@@ -2,6 +2,7 @@
 
 use crate::{Misuse, span};
 use anyhow::Context as _;
+use nostr::key::Keys;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) scope: VoteScope,
     pub(crate) json: bool,
     pub(crate) patience: Duration,
+    /// Who looks, for relays that ask.
+    pub(crate) reader: Option<Keys>,
     chosen: Option<NetworkId>,
 }
 
@@ -120,6 +123,7 @@ impl Common {
             scope: file.vote_scope,
             json: self.json,
             patience: self.timeout,
+            reader: None,
             chosen,
         })
     }

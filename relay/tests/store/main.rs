@@ -9,6 +9,7 @@ mod backup;
 mod changes;
 mod compact;
 mod crash;
+mod deleting;
 mod deletion;
 mod expiry;
 mod fullness;

@@ -1,8 +1,9 @@
 //! `trellis qube acks`
 
 use crate::out::{json, line, print};
+use crate::reader::Reader;
 use crate::reading::{ledger_now, state};
-use crate::settings::{Common, misuse};
+use crate::settings::misuse;
 use crate::span::{ago, now_s};
 use crate::table::{Table, shortened};
 use serde_json::json;
@@ -11,7 +12,7 @@ use trellis_qube_protocol::AckRecord;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Acks {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// The action, by the beginning of its key; without it the one that reached its quorum last.
     #[arg(value_name = "KEY")]
     key: Option<String>,
@@ -19,7 +20,7 @@ pub(crate) struct Acks {
 
 impl Acks {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let network = settings.network()?;
         let ledger = ledger_now(&settings).await?;
         let now_s = now_s();

@@ -1,11 +1,12 @@
 //! `trellis qube audit`
 
 use crate::out::{json, print, progress};
-use crate::reading::{connect, filters, ledger_now};
+use crate::reader::Reader;
+use crate::reading::{connect, filters, ledger_now, tell};
 use crate::rest::{Exported, Routes};
-use crate::settings::{Common, Settings};
+use crate::settings::Settings;
 use crate::span::{ago, now_s};
-use crate::table::{Table, harmless};
+use crate::table::Table;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ pub(crate) enum AuditCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Query {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// Of this developer.
     #[arg(long, value_name = "PUBKEY")]
     by: Option<Pubkey>,
@@ -45,7 +46,7 @@ pub(crate) struct Query {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Export {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// The file to write; without it, standard output.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -62,7 +63,7 @@ impl AuditCommand {
 
 impl Query {
     async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let network = settings.network()?;
         let ledger = ledger_now(&settings).await?;
         let mut signals = ledger.signals(&network.id);
@@ -101,7 +102,7 @@ impl Query {
 
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let (mut out, mut count) = (Out::open(self.out.as_deref())?, 0_usize);
         let mut write = |item: Exported| {
             count += 1;
@@ -201,12 +202,12 @@ impl Out {
 }
 
 async fn standing(settings: &Settings) -> anyhow::Result<Vec<Exported>> {
-    let relays = connect(settings, None).await?;
+    let relays = connect(settings, settings.reader.as_ref()).await?;
     let (mut items, mut known) = (Vec::new(), BTreeSet::new());
     for filter in filters(settings) {
         let fetched = relays.fetch(&filter, settings.patience).await;
         for (url, problem) in &fetched.failed {
-            progress(format_args!("{url}: {}", harmless(problem)));
+            tell(settings, url, problem);
         }
         if fetched.answered.is_empty() {
             bail!("no relay answered");

@@ -1,8 +1,8 @@
 //! `trellis qube fleet`
 
 use crate::out::{json, line, print};
+use crate::reader::Reader;
 use crate::reading::networks;
-use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::{Table, shortened};
 use serde_json::json;
@@ -11,7 +11,7 @@ use trellis_qube_protocol::{NetworkState, NodeState};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fleet {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// Only nodes that are overdue or whose last report is a failure.
     #[arg(long)]
     troubled: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let mut networks = networks(&settings).await?;
         let now_s = now_s();
         if self.troubled {

@@ -2,9 +2,9 @@
 
 use crate::Unwell;
 use crate::out::{json, line};
+use crate::reader::Reader;
 use crate::reading::{connect, ledger, state};
 use crate::rest;
-use crate::settings::Common;
 use crate::table::harmless;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Health {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// An endpoint that answers 2xx while all is well, such as an agent's /health; may be repeated.
     #[arg(long = "endpoint", value_name = "URL")]
     endpoints: Vec<Url>,
@@ -35,14 +35,14 @@ struct Check {
 
 impl Health {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let wanted: Vec<_> = settings
             .wanted()?
             .into_iter()
             .map(|network| network.id.clone())
             .collect();
         let mut checks = Vec::new();
-        let relays = connect(&settings, None).await?;
+        let relays = connect(&settings, settings.reader.as_ref()).await?;
         match ledger(&settings, &relays).await {
             Ok(ledger) => {
                 for state in wanted.iter().filter_map(|id| state(&ledger, id)) {

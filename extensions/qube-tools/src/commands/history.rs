@@ -1,15 +1,15 @@
 //! `trellis qube history`
 
 use crate::out::{json, print, progress};
+use crate::reader::Reader;
 use crate::reading::{ledger_now, state};
-use crate::settings::Common;
 use crate::span::{ago, now_s};
 use crate::table::Table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct History {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// The newest so many.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -17,7 +17,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let network = settings.network()?;
         let ledger = ledger_now(&settings).await?;
         if settings.apis.is_empty() {

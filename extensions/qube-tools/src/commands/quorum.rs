@@ -1,8 +1,9 @@
 //! `trellis qube quorum`
 
 use crate::out::{json, line, print};
+use crate::reader::Reader;
 use crate::reading::{ahead, ledger_now, state};
-use crate::settings::{Common, misuse};
+use crate::settings::misuse;
 use crate::signing::asked_for;
 use crate::span::{ago, now_s};
 use crate::table::Table;
@@ -13,7 +14,7 @@ use trellis_qube_protocol::{ActionKey, ActionState, Conflict, Digest, NetworkSta
 #[derive(Debug, clap::Args)]
 pub(crate) struct Quorum {
     #[command(flatten)]
-    common: Common,
+    reader: Reader,
     /// One action, by the beginning of its key.
     #[arg(value_name = "KEY")]
     key: Option<String>,
@@ -21,7 +22,7 @@ pub(crate) struct Quorum {
 
 impl Quorum {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let settings = self.common.settle()?;
+        let settings = self.reader.settle()?;
         let wanted = settings.wanted()?;
         let ledger = ledger_now(&settings).await?;
         let now_s = now_s();
