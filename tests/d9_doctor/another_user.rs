@@ -47,7 +47,7 @@ async fn d9_a_running_relay_is_known_to_who_may_not_look_into_its_files() {
             .assert("database", "warn", &["another user's", "store is ok"])
             .assert("groups: health", "ok", &[])
             .assert("disk writes", "warn", &["another user's"])
-            .assert("disk space", "ok", &["another user's"])
+            .assert("disk space", "ok", &["cannot be seen"])
             .assert("clock", "by_hand", &["cannot be seen"])
             .assert("mls_gateway: database", "warn", &["another user's"])
             .assert("blossom_policy: directory", "warn", &["another user's"])

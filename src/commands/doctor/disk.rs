@@ -110,9 +110,12 @@ fn room(config: &Config, folder: &Path, found: &mut Findings) {
     let most = config.data.map_size.bytes();
     let grows = most.saturating_sub(used_here);
     let full_percent = 100 - (u128::from(free) * 100 / u128::from(all)) as u64;
-    let has = used.map_or("what is another user's".to_owned(), bytes);
+    let has = match used {
+        Some(used) => format!("the store has {}", bytes(used)),
+        None => "what the store has cannot be seen".to_owned(),
+    };
     let told = format!(
-        "{} free of {}; the store has {has} and may grow to {}",
+        "{} free of {}; {has}, and it may grow to {}",
         bytes(free),
         bytes(all),
         bytes(most)

@@ -80,7 +80,7 @@ pub(super) async fn look(patient: &Patient, seen: &Sight<'_>, list: &mut Finding
         .collect();
     let told = told.join("; ");
     match grade {
-        Grade::Fail => list.fail(ITEM, format!("not well: {told}"), "mend what fails"),
+        Grade::Fail => list.fail(ITEM, format!("not well: {told}"), "mend what fails, here and above"),
         Grade::ByHand => list.by_hand(
             ITEM,
             format!("not seen: {told}"),
