@@ -118,12 +118,12 @@ fn d5_an_operator_gets_a_stack_of_which_little_is_open() {
     let mut open: Vec<String> = services.values().flat_map(ports).collect();
     open.sort();
     let expected = [
+        "127.0.0.1:6789:6789/tcp",
         ":3478:3478/udp",
         ":443:443/tcp",
         ":7881:7881/tcp",
         ":7882:7882/udp",
         ":80:80/tcp",
-        "127.0.0.1:6789:6789/tcp",
     ];
     assert_eq!(open, expected);
     for (name, service) in services {
