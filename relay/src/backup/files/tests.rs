@@ -78,7 +78,7 @@ fn d4_files_are_listed_again_in_a_new_history() {
         outcome: Ok(files),
     }];
     let mut keeper = FileKeeper::default();
-    let mut listed = |keeper: &mut FileKeeper| -> usize {
+    let listed = |keeper: &mut FileKeeper| -> usize {
         let kept = keeper.keep(&ground.target, &given, ground.home.path());
         let kept = kept.unwrap().0;
         let count = kept.len();
