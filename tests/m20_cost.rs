@@ -1,12 +1,15 @@
-//! What the gateway costs: CPU time of the relay for a message of a group, with the gateway on and off.
+//! What the gateway costs: CPU time of the relay for a message of a group, with the gateway on and off, until the relay has
+//! nothing left to do for it: the archive is written after the answer.
 //!
 //! Not part of a normal run, since it measures: `TRELLIS_BIN=target/release/trellis cargo test --test m20_cost -- --ignored
-//! --nocapture` on a machine with nothing else to do.
+//! --nocapture --test-threads=1` on a machine with nothing else to do. `COST_ROUNDS` says how many rounds; `COST_BIN_BEFORE`
+//! names another program of which each round measures gateway and archive as well.
 
 #![cfg(feature = "mls_gateway")]
 
 use serde_json::json;
-use trellis_test_support::{Author, Client, Event, Relay, process, trellis};
+use std::time::{Duration, Instant};
+use trellis_test_support::{Author, Client, Event, Relay, Setup, process, trellis, wait};
 
 /// Groups with a roster, and members of each.
 const GROUPS: usize = 1_000;
@@ -16,6 +19,9 @@ const GROUPS_A_FILTER: usize = 100;
 /// Connections that publish.
 const PUBLISHERS: usize = 4;
 const ROUNDS: usize = 7;
+/// A relay that has needed no more than a tick in so long has nothing left to do.
+const STILL: Duration = Duration::from_secs(3);
+const TICK_US: u64 = 10_000;
 
 /// Who listens.
 #[derive(Clone, Copy)]
@@ -65,42 +71,76 @@ async fn m20_cpu_of_a_group_message_that_every_member_receives() {
     compare(Listeners::EveryMember).await;
 }
 
+/// What is measured: of which program, with the gateway's table or without.
+struct Column {
+    name: String,
+    setup: fn() -> Setup,
+    table: String,
+}
+
+fn columns() -> Vec<Column> {
+    let column = |name: &str, setup, table: &str| Column {
+        name: name.to_owned(),
+        setup,
+        table: table.to_owned(),
+    };
+    let with = |keeps| format!("[extensions.mls_gateway]\nenable_message_archive = {keeps}{ON}");
+    let mut columns = vec![
+        column("without the gateway", || trellis!(), ""),
+        column("with it", || trellis!(), &with(false)),
+        column("with its archive", || trellis!(), &with(true)),
+    ];
+    if before().is_some() {
+        let setup = || Setup::of(&before().unwrap_or_default());
+        columns.push(column("with it before", setup, &with(false)));
+        columns.push(column("with its archive before", setup, &with(true)));
+    }
+    columns
+}
+
+/// The program to compare with.
+fn before() -> Option<String> {
+    std::env::var("COST_BIN_BEFORE").ok()
+}
+
 /// Prints what a message costs without the gateway, with it, and with its archive.
 async fn compare(listeners: Listeners) {
     let members: Vec<Author> = std::iter::repeat_with(Author::new).take(MEMBERS).collect();
     let groups: Vec<String> = (0..GROUPS).map(|number| format!("{number:064x}")).collect();
     let rosters = groups.iter().map(|group| roster(&members, group));
     let rosters: Vec<Event> = rosters.collect();
+    let rounds = std::env::var("COST_ROUNDS").ok();
+    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
+    let columns = columns();
     // One round after the other, since what else the machine does changes more slowly than that.
-    let mut more_us = [Vec::new(), Vec::new()];
-    let mut without_us = Vec::new();
-    for round in 0..ROUNDS {
-        let mut spent_us = [0.0; 3];
-        for (place, archive) in [None, Some(false), Some(true)].into_iter().enumerate() {
-            let table = match archive {
-                None => String::new(),
-                Some(keeps) => {
-                    format!("[extensions.mls_gateway]\nenable_message_archive = {keeps}{ON}")
-                }
-            };
-            let relay = trellis!().config(&table).start().await;
-            spent_us[place] = run(&relay, &members, &groups, &rosters, listeners).await;
+    let mut spent_us = vec![Vec::new(); columns.len()];
+    for round in 0..rounds {
+        let mut line = format!("round {round}:");
+        for (column, spent_us) in columns.iter().zip(&mut spent_us) {
+            let relay = (column.setup)().config(&column.table).start().await;
+            let [us, of_gateway] = run(&relay, &members, &groups, &rosters, listeners).await;
+            let name = &column.name;
+            line.push_str(&format!(
+                " {us:.1} us {name} ({of_gateway:.1} its threads),"
+            ));
+            spent_us.push(us);
         }
-        let [off, on, archiving] = spent_us;
-        eprintln!(
-            "round {round}: {off:.1} us of CPU a message without the gateway, {on:.1} with it, {archiving:.1} with its archive"
-        );
-        without_us.push(off);
-        more_us[0].push(on - off);
-        more_us[1].push(archiving - off);
+        eprintln!("{}", line.trim_end_matches(','));
     }
-    let [on, archiving] = more_us.map(median);
-    let off = median(without_us);
+    let without_us = &spent_us[0];
+    let off = median(without_us.clone());
     eprintln!(
-        "medians: {off:.1} us without the gateway; of the differences within a round: {on:+.1} us with it ({:+.0} %), {archiving:+.1} us with its archive ({:+.0} %)",
-        on * 100.0 / off,
-        archiving * 100.0 / off
+        "median {off:.1} us a message without the gateway; of the differences within a round:"
     );
+    for (column, spent_us) in columns.iter().zip(&spent_us).skip(1) {
+        let more_us = spent_us.iter().zip(without_us).map(|(on, off)| on - off);
+        let more = median(more_us.collect());
+        eprintln!(
+            "{more:+.1} us ({:+.0} %) {}",
+            more * 100.0 / off,
+            column.name
+        );
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -120,14 +160,17 @@ fn roster(members: &[Author], group: &str) -> Event {
     draft.sign()
 }
 
-/// CPU time of the relay for each message, in microseconds.
+/// Threads of the gateway's own, and SQLite's.
+const THREADS: [&str; 2] = ["mls_gateway", "sqlx-sqlite"];
+
+/// CPU time of the relay for each message, in microseconds, and how much of it the gateway's own threads took.
 async fn run(
     relay: &Relay,
     members: &[Author],
     groups: &[String],
     rosters: &[Event],
     listeners: Listeners,
-) -> f64 {
+) -> [f64; 2] {
     let mut owner = Client::connect(relay).await;
     owner.login(&members[0]).await;
     owner.store_all(rosters).await;
@@ -165,7 +208,11 @@ async fn run(
         client.login(member).await;
         publishers.push(client);
     }
-    let before = process::cpu_us(relay.pid());
+    let of_gateway = || {
+        let of_each = THREADS.map(|name| process::threads_cpu_us(relay.pid(), name));
+        of_each.iter().sum::<u64>()
+    };
+    let before = [process::cpu_us(relay.pid()), of_gateway()];
     let share = all / PUBLISHERS;
     let sending = publishers
         .into_iter()
@@ -178,6 +225,19 @@ async fn run(
             panic!("{error}: {}", relay.log());
         }
     }
-    let spent_us = process::cpu_us(relay.pid()) - before;
-    spent_us as f64 / all as f64
+    let after = [when_still(relay).await, of_gateway()];
+    [0, 1].map(|place| (after[place] - before[place]) as f64 / all as f64)
+}
+
+/// CPU time of the relay once it is still.
+async fn when_still(relay: &Relay) -> u64 {
+    let mut last = (process::cpu_us(relay.pid()), Instant::now());
+    let is_still = || {
+        let now_us = process::cpu_us(relay.pid());
+        if now_us > last.0 + TICK_US {
+            last = (now_us, Instant::now());
+        }
+        (last.1.elapsed() >= STILL).then_some(now_us)
+    };
+    wait::until_some("a relay with nothing to do", is_still).await
 }

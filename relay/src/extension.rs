@@ -23,6 +23,7 @@ mod group_membership;
 #[cfg(doctest)]
 mod guide;
 mod handle;
+mod haste;
 mod hook;
 mod hooks;
 mod host;

@@ -21,8 +21,11 @@ use trellis_relay::extension::prelude::*;
 use trellis_relay::store::Stored;
 pub(crate) use unheard::{Looked, look_for};
 
-/// Messages wait so long for others, to be copied together.
-const GATHER: Duration = Duration::from_millis(500);
+/// Messages wait so long for others, to be copied together, unless somebody reads the archive meanwhile
+/// ([`Host::catch_up`]). What the event store gives up or loses in this time has no copy.
+const GATHER: Duration = Duration::from_secs(1);
+/// Who reads what the hooks write waits so long for them at most.
+pub(crate) const CATCH_UP: Duration = Duration::from_secs(5);
 /// What one transaction takes at most.
 const BATCH_EVENTS: usize = 2_048;
 const BATCH_BYTES: usize = 4 << 20;

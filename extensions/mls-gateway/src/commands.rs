@@ -12,6 +12,7 @@ mod stock;
 mod words;
 
 use crate::MlsGateway;
+use crate::archive::CATCH_UP;
 use std::sync::Arc;
 use trellis_relay::extension::prelude::*;
 use words::Words;
@@ -33,6 +34,8 @@ pub(crate) fn register(hooks: &mut Registrar<MlsGateway>) {
         if words.is_empty() {
             return Err(format!("mls wants to know what to do:\n{USAGE}"));
         }
+        // For the epochs that messages have named.
+        me.host.catch_up(CATCH_UP).await;
         let rest = Words::new(words.split_off(1));
         match words[0].as_str() {
             "import" => import::run(&me, rest).await,

@@ -28,8 +28,9 @@ use trellis_relay::extension::prelude::*;
 
 /// How long an event may wait for the database.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What messages tell of their groups waits so long for what others tell.
-const SEEN_GATHER: Duration = Duration::from_secs(1);
+/// What messages tell of their groups waits so long for what others tell, unless somebody asks for groups meanwhile
+/// ([`Host::catch_up`]): of all messages of a group in that time the database hears once.
+const SEEN_GATHER: Duration = Duration::from_secs(5);
 
 /// Registers the hooks.
 pub(crate) fn register(settings: &Settings, hooks: &mut Registrar<MlsGateway>) {

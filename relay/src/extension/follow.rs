@@ -1,9 +1,11 @@
 //! Hands committed changes to a `stored` hook, from a durable cursor.
 //!
 //! Invariant: the cursor moves only after the hook has returned `Ok`, so after a crash a page may come again but none is
-//! skipped. A hook that gathers is called less often and for more at a time, and its cursor is written less often. Cursors
-//! of extension `x` are rows of the key space `x@stored`, which `x` cannot write to by mistake.
+//! skipped. A hook that gathers is called less often and for more at a time, and its cursor is written less often; somebody
+//! who waits for it (`haste`) has it called before. Cursors of extension `x` are rows of the key space `x@stored`, which `x`
+//! cannot write to by mistake.
 
+use super::haste::BREATH;
 use super::hook::{Call, Fault, Following, Hook, StartAt};
 use super::loops::{self, Depths};
 use super::relay_side::Core;
@@ -21,8 +23,9 @@ const PAGE_CHANGES: usize = 256;
 /// A hook that gathers is called with about so many changes, or bytes of events, at most.
 const GATHERED_CHANGES: usize = 4_096;
 const GATHERED_BYTES: usize = 4 << 20;
-/// Whether enough has gathered is looked at so often, since a look at each commit would be as dear as a call.
-const LOOKS: u32 = 4;
+/// Whether enough has gathered is looked at so often: a look at each commit would be as dear as a call, and what comes in a
+/// much longer time is no longer in the store's memory.
+const LOOK_EVERY: Duration = Duration::from_millis(125);
 /// A `stored` hook may take so long for a page unless config says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Rows without a change that the hook wants are read again after a crash, up to so many.
@@ -56,6 +59,7 @@ impl Follower {
         let Some(mut cursor) = self.patiently(|| self.load()).await else {
             return;
         };
+        self.tell(cursor);
         let gather = gather(&self.hook);
         let (mut saved, mut saved_at) = (cursor, Instant::now());
         let mut is_due = false;
@@ -78,6 +82,7 @@ impl Follower {
                 break;
             }
             cursor = next;
+            self.tell(cursor);
             is_due |= !page.is_empty() || cursor - saved >= UNSAVED_ROWS_MAX;
             // A page that is full is followed by another at once, so it is time that says when a cursor is worth a write.
             let is_time = !is_full || saved_at.elapsed() >= gather;
@@ -107,16 +112,28 @@ impl Follower {
             .is_ok()
     }
 
-    /// Lets changes gather until there are enough of them, unless it is time to stop.
+    /// Tells those who wait for it how far the hook is.
+    fn tell(&self, cursor: u64) {
+        self.hook.owner.host.haste().note(self.place, cursor);
+    }
+
+    /// Lets changes gather until there are enough of them or somebody waits for them, unless it is time to stop.
     async fn pause(&self, cursor: u64) {
         let gather = gather(&self.hook);
         if gather.is_zero() {
             return;
         }
-        for _ in 0..LOOKS {
+        let until = Instant::now() + gather;
+        tokio::select! {
+            () = self.stop.stopped() => return,
+            () = tokio::time::sleep(BREATH.min(gather)) => {}
+        }
+        let haste = self.hook.owner.host.haste();
+        while Instant::now() < until {
             tokio::select! {
                 () = self.stop.stopped() => return,
-                () = tokio::time::sleep(gather / LOOKS) => {}
+                () = haste.wanted_beyond(cursor) => return,
+                () = tokio::time::sleep_until(until.min(Instant::now() + LOOK_EVERY)) => {}
             }
             let waiting = self.committed.borrow().saturating_sub(cursor);
             if waiting >= GATHERED_CHANGES as u64 {

@@ -144,7 +144,7 @@ impl HostHandle {
     }
 
     /// Whether a `stored` hook of an extension has not come to the end of what it wants; with `is_patient`, whether or not
-    /// it is at fault.
+    /// it is at fault. Hooks that gather are hurried, so that who asks again does not wait for that.
     #[cfg(feature = "testing")]
     pub(crate) fn is_behind(
         &self,
@@ -154,7 +154,11 @@ impl HostHandle {
     ) -> Result<bool, StoreError> {
         let members = self.members();
         let own = members.iter().filter(|it| it.owner.name == extension);
-        let hooks = own.flat_map(|member| &member.hooks);
+        let own: Vec<_> = own.collect();
+        for member in &own {
+            member.owner.host.haste().hurry(store.last_row()?);
+        }
+        let hooks = own.iter().flat_map(|member| &member.hooks);
         let stored = hooks.filter(|hook| matches!(hook.call, Call::Stored(..)));
         for (place, hook) in stored.enumerate() {
             let is_awaited = is_patient || !hook.breaker.is_troubled();

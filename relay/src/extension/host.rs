@@ -1,5 +1,6 @@
 //! What the relay offers to an extension.
 
+mod catching_up;
 mod lists;
 mod noting;
 mod restore;
@@ -9,6 +10,7 @@ pub(super) use restore::writes_of;
 
 use super::access_news::AccessNews;
 use super::commit::COMMIT_BYTES_MAX;
+use super::haste::Haste;
 use super::loops::{self, Depths};
 use super::metrics::ExtensionMetrics;
 use super::outbound::HttpClient;
@@ -56,6 +58,7 @@ struct Inner {
     core: Arc<dyn Core>,
     runtime: tokio::runtime::Handle,
     depths: Arc<Depths>,
+    haste: Arc<Haste>,
     nip98_seen: Arc<ReplayGuard>,
     http_client: HttpClient,
 }
@@ -86,6 +89,7 @@ impl Host {
                 services: shared.services,
                 core: shared.core,
                 depths: shared.depths,
+                haste: Arc::new(Haste::new()),
                 nip98_seen: shared.nip98_guards.of(name),
             }),
         }

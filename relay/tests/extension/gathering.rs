@@ -9,8 +9,10 @@ use trellis_relay::extension::prelude::*;
 use trellis_relay::store::memory::MemoryStore;
 
 /// Notes pages: of a hook in a hurry, and of one that gathers for longer than any test runs.
-#[derive(Default)]
-struct Pages([Mutex<Vec<Vec<String>>>; 2]);
+struct Pages {
+    noted: [Mutex<Vec<Vec<String>>>; 2],
+    host: Host,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -20,8 +22,11 @@ impl Extension for Pages {
     const NAME: &'static str = "pages";
     type Config = Nothing;
 
-    async fn build(_: Nothing, _host: Host) -> Result<Self, BuildError> {
-        Ok(Pages::default())
+    async fn build(_: Nothing, host: Host) -> Result<Self, BuildError> {
+        Ok(Pages {
+            noted: Default::default(),
+            host,
+        })
     }
 
     fn register(&self, hooks: &mut Registrar<Self>) {
@@ -34,7 +39,10 @@ impl Extension for Pages {
                 me.note(1, &page)
             })
             .rpc("pages_hurried", async |me: Arc<Self>, _| Ok(me.noted(0)))
-            .rpc("pages_gathered", async |me: Arc<Self>, _| Ok(me.noted(1)));
+            .rpc("pages_gathered", async |me: Arc<Self>, _| Ok(me.noted(1)))
+            .rpc("catch_up", async |me: Arc<Self>, _| {
+                Ok(me.host.catch_up(Duration::from_secs(600)).await.into())
+            });
     }
 }
 
@@ -44,13 +52,13 @@ impl Pages {
             Change::Stored(stored) => Some(stored.event.content().into_owned()),
             _ => None,
         });
-        let mut pages = self.0[hook].lock().map_err(|_| "poisoned")?;
+        let mut pages = self.noted[hook].lock().map_err(|_| "poisoned")?;
         pages.push(stored.collect());
         Ok(())
     }
 
     fn noted(&self, hook: usize) -> Value {
-        json!(*self.0[hook].lock().unwrap())
+        json!(*self.noted[hook].lock().unwrap())
     }
 }
 
@@ -130,5 +138,21 @@ async fn e4_a_last_page_that_is_full_moves_the_cursor() {
         cursor == Some(4_096_u64.to_be_bytes().to_vec())
     })
     .await;
+    relay.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn e4_who_cannot_wait_has_a_hook_in_no_hurry_called() {
+    let relay = start(Arc::new(MemoryStore::default())).await;
+    assert_eq!(relay.rpc("catch_up").await, json!(true), "nothing is there");
+    for content in ["a", "b", "c"] {
+        // Also one that no hook wants.
+        relay.core.put(&[event(1, content), event(7, content)]);
+        assert_eq!(relay.rpc("catch_up").await, json!(true));
+        let pages = relay.rpc("pages_gathered").await;
+        let last = pages.as_array().and_then(|it| it.last());
+        assert_eq!(last, Some(&json!([content])), "by now, not in an hour");
+    }
+    assert_eq!(relay.rpc("catch_up").await, json!(true), "again");
     relay.host.shutdown().await;
 }

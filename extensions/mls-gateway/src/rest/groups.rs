@@ -6,6 +6,7 @@ use super::asker::{Asker, AskerJson};
 use super::membership;
 use super::wire;
 use crate::MlsGateway;
+use crate::archive::CATCH_UP;
 use crate::directory::Written;
 use crate::roster::Roster;
 use crate::storage::{self, Group, PutRoster};
@@ -85,6 +86,8 @@ async fn list(
         after: after.as_deref(),
         max: page.fetch(),
     };
+    // For the epochs that messages have named.
+    me.host.catch_up(CATCH_UP).await;
     // A server that says who is in a group does not say which groups there are: each has to be asked for.
     let lists_own = me.directory.lists_groups();
     let member = asker.signer().filter(|_| lists_own);
@@ -106,6 +109,7 @@ async fn show(
     asker: Asker,
     group_id: Path<String>,
 ) -> Result<Json<GroupShown>, ApiError> {
+    me.host.catch_up(CATCH_UP).await;
     let shown = match me.storage.group(&group_id).await? {
         Some(group) => GroupShown::to(&me, &asker, group).await?,
         None => None,

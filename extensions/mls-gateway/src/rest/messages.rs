@@ -8,6 +8,7 @@ use super::asker::AskerJson;
 use super::membership;
 use super::wire;
 use crate::MlsGateway;
+use crate::archive::CATCH_UP;
 use crate::kinds;
 use crate::storage::{ArchiveQuery, Archived};
 use crate::watch::{self, WayOut};
@@ -179,6 +180,8 @@ async fn read(me: &MlsGateway, part: &Part, whose: &Whose<'_>) -> Result<Message
     let recipients = std::slice::from_ref(&whose.reader);
     let recipients = if whose.wants_direct { recipients } else { &[] };
     let mut place = part.place()?;
+    // What was stored before the question is to be in the answer. Where the archive is far behind, it is read as it is.
+    me.host.catch_up(CATCH_UP).await;
     let mut messages = Messages {
         ok: true,
         events: Vec::new(),

@@ -115,6 +115,8 @@ async fn m30_what_is_deleted_leaves_the_archive_and_what_makes_room_does_not() {
         client.store(&event).await;
         kept.push(event);
     }
+    let archived: Vec<_> = kept.iter().chain([&group]).collect();
+    until("the archive", async || database.holds(&archived).await).await;
     let mut of_bob = relay.connect_as(&relay.author(BOB)).await;
     until("the store to make room for two", async || {
         relay.clock().advance(Duration::from_secs(1));
@@ -125,7 +127,6 @@ async fn m30_what_is_deleted_leaves_the_archive_and_what_makes_room_does_not() {
             == Ok(2)
     })
     .await;
-    let archived: Vec<_> = kept.iter().chain([&group]).collect();
     assert!(
         database.holds(&archived).await,
         "{:?}",

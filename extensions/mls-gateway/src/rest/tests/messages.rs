@@ -248,3 +248,24 @@ async fn m27_there_are_no_messages_without_an_archive() {
         404,
     );
 }
+
+#[tokio::test]
+async fn m27_what_was_answered_ok_is_in_the_next_answer() {
+    let ground = Ground::start("").await;
+    let alice = ground.relay.author(1);
+    set_roster(&ground, "team", &[&alice]).await;
+    let mut client = ground.relay.connect_as(&alice).await;
+    let mut sent = Vec::new();
+    for epoch in 0..5_u64 {
+        let message = in_group(&alice, "team").tag(["k", &epoch.to_string()]);
+        let message = message.sign();
+        client.store(&message).await;
+        sent.push(message.id().to_hex());
+        // No hook of the gateway is in a hurry, but who asks does not wait for them.
+        let body = json!({"group_id": "team"});
+        let found = ground.post("/messages/group", As::Key(&alice), body).await;
+        assert_eq!(ids(&expect(found, 200)), sent);
+        let group = ground.get("/groups/team", As::Key(&alice)).await;
+        assert_eq!(expect(group, 200)["last_epoch"], epoch);
+    }
+}

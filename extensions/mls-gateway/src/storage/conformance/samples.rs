@@ -5,10 +5,10 @@ use crate::storage::{Archived, Letter, Package, Seen};
 use trellis_relay::event::{EventId, PublicKey};
 
 /// The time of most cases.
-pub(super) const NOW_S: u64 = 1_760_000_000;
+pub(in crate::storage) const NOW_S: u64 = 1_760_000_000;
 
 /// A key by number.
-pub(super) fn key(number: u64) -> PublicKey {
+pub(in crate::storage) fn key(number: u64) -> PublicKey {
     PublicKey::from_byte_array(bytes(0x11, number))
 }
 

@@ -1,26 +1,31 @@
 //! The archive of messages, in the order in which they came to it.
 
 mod copy;
+mod of_group;
 
 use super::begin;
 use crate::kinds::GIFT_WRAP;
-use crate::storage::columns::{all, limit, list_json, signed, stored};
+use crate::storage::columns::{all, limit, list_json, signed};
 use crate::storage::{ArchiveQuery, Archived};
 use copy::CopyRow;
+#[cfg(test)]
+pub(super) use of_group::OF_GROUP;
 use serde_json::json;
 use sqlx::Sqlite;
-use sqlx::query::QueryScalar;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeSet;
 use trellis_relay::event::{EventId, PublicKey};
 
-/// The first positions of a group.
-pub(super) const OF_GROUP: &str = "SELECT position FROM archived_events \
-     WHERE substr(group_id, -16) = substr(?1, -16) AND group_id = ?1 AND position > ?2 AND created_at >= ?3 \
-     ORDER BY position LIMIT ?4";
-/// Those of a recipient.
+/// The first positions of a recipient.
 pub(super) const OF_RECIPIENT: &str = "SELECT position FROM archived_events \
      WHERE recipient_pubkey = ?1 AND position > ?2 AND created_at >= ?3 ORDER BY position LIMIT ?4";
+/// Removes what is by a key, for which each part of the archive is looked into, and what is to it.
+pub(super) const FORGET_ALL_OF: &str = "WITH RECURSIVE part (number) AS (SELECT min(position) >> 12 FROM archived_events \
+     UNION ALL SELECT number + 1 FROM part WHERE number < (SELECT max(position) >> 12 FROM archived_events)) \
+     DELETE FROM archived_events WHERE created_at <= ?2 AND position IN ( \
+     SELECT copy.position FROM part CROSS JOIN archived_events AS copy ON copy.position >> 12 = part.number \
+     WHERE substr(copy.pubkey, 1, 8) = substr(?1, 1, 8) AND copy.pubkey = ?1 \
+     UNION ALL SELECT position FROM archived_events WHERE recipient_pubkey = ?1 AND kind = ?3)";
 
 pub(super) async fn put(writer: &SqlitePool, events: &[Archived]) -> sqlx::Result<usize> {
     if events.is_empty() {
@@ -60,14 +65,22 @@ pub(super) async fn page(
     // No group or recipient has to give more than the page has room for, and indexes alone answer where they begin.
     let mut snapshot = pool.begin().await?;
     let mut positions = BTreeSet::new();
-    for group in query.groups.unwrap_or_default() {
-        let group = stored(group).into_owned();
-        let group = sqlx::query_scalar(OF_GROUP).bind(group);
-        positions.extend(positions_of(&mut snapshot, group, query).await?);
+    if let Some(groups) = query.groups.filter(|groups| !groups.is_empty()) {
+        let parts = of_group::parts(&mut snapshot, query.after_position).await?;
+        for group in groups {
+            let of_group = of_group::positions(&mut snapshot, group, query, parts.clone());
+            positions.extend(of_group.await?);
+        }
     }
     for recipient in query.recipients.unwrap_or_default() {
-        let recipient = sqlx::query_scalar(OF_RECIPIENT).bind(recipient.as_bytes().to_vec());
-        positions.extend(positions_of(&mut snapshot, recipient, query).await?);
+        let of_recipient: Vec<i64> = sqlx::query_scalar(OF_RECIPIENT)
+            .bind(recipient.as_bytes().to_vec())
+            .bind(signed(query.after_position))
+            .bind(signed(query.since_s.unwrap_or(0)))
+            .bind(limit(query.max))
+            .fetch_all(&mut *snapshot)
+            .await?;
+        positions.extend(of_recipient);
     }
     let first: Vec<i64> = positions.into_iter().take(query.max).collect();
     let rows: Vec<CopyRow> = sqlx::query_as(
@@ -77,20 +90,6 @@ pub(super) async fn page(
     .fetch_all(&mut *snapshot)
     .await?;
     all(rows)
-}
-
-/// The first positions that a page may need of one group or recipient, to which the statement is bound.
-async fn positions_of(
-    snapshot: &mut SqliteConnection,
-    statement: QueryScalar<'_, Sqlite, i64, SqliteArguments>,
-    query: &ArchiveQuery<'_>,
-) -> sqlx::Result<Vec<i64>> {
-    statement
-        .bind(signed(query.after_position))
-        .bind(signed(query.since_s.unwrap_or(0)))
-        .bind(limit(query.max))
-        .fetch_all(snapshot)
-        .await
 }
 
 async fn everything(pool: &SqlitePool, query: &ArchiveQuery<'_>) -> sqlx::Result<Vec<Archived>> {
@@ -147,14 +146,14 @@ pub(super) async fn forget_all_of(
     pubkey: &PublicKey,
     until_s: u64,
 ) -> sqlx::Result<usize> {
-    let removed = sqlx::query(
-        "DELETE FROM archived_events WHERE created_at <= ?2 \
-         AND ((substr(pubkey, 1, 8) = substr(?1, 1, 8) AND pubkey = ?1) OR (recipient_pubkey = ?1 AND kind = ?3))",
-    )
-    .bind(pubkey.as_bytes().to_vec())
-    .bind(signed(until_s))
-    .bind(i64::from(GIFT_WRAP))
-    .execute(writer)
-    .await?;
+    let removed = sqlx::query(FORGET_ALL_OF)
+        .bind(pubkey.as_bytes().to_vec())
+        .bind(signed(until_s))
+        .bind(i64::from(GIFT_WRAP))
+        .execute(writer)
+        .await?;
     Ok(removed.rows_affected() as usize)
 }
+
+#[cfg(test)]
+mod tests;

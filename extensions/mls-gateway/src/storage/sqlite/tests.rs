@@ -148,17 +148,35 @@ async fn m29_an_archive_with_keys_in_digits_is_taken_over() {
 async fn m30_pages_of_the_archive_are_found_by_its_indexes() {
     let file = File::create().await.unwrap();
     let storage = SqliteStorage::open(&file.url(), 1).await.unwrap();
-    for (statement, index) in [
-        (super::archive::OF_GROUP, "idx_archived_group"),
-        (super::archive::OF_RECIPIENT, "idx_archived_recipient"),
-    ] {
+    let plan = async |statement: &str| {
         let plan = format!("EXPLAIN QUERY PLAN {statement}");
         let plan = sqlx::query_as(sqlx::AssertSqlSafe(plan));
         let plan: Vec<(i64, i64, i64, String)> = plan.fetch_all(&storage.readers).await.unwrap();
-        let steps: Vec<String> = plan.into_iter().map(|step| step.3).collect();
-        assert!(steps[0].contains(index), "{steps:?}");
-        assert!(steps[0].contains("position>?"), "{steps:?}");
-        assert_eq!(steps.len(), 1, "in order: {steps:?}");
+        plan.into_iter().map(|step| step.3).collect::<Vec<_>>()
+    };
+    let steps = plan(super::archive::OF_RECIPIENT).await;
+    assert!(steps[0].contains("idx_archived_recipient"), "{steps:?}");
+    assert!(steps[0].contains("position>?"), "{steps:?}");
+    assert_eq!(steps.len(), 1, "in order: {steps:?}");
+    let steps = plan(super::archive::OF_GROUP).await;
+    let looks = steps.iter().find(|step| step.contains("SEARCH copy"));
+    let looks = looks.unwrap();
+    assert!(looks.contains("idx_archived_group"), "{steps:?}");
+    assert!(
+        looks.contains("(<expr>=? AND <expr>=? AND position>?)"),
+        "{steps:?}"
+    );
+    let steps = plan(super::archive::FORGET_ALL_OF).await;
+    assert!(
+        !steps.iter().any(|step| step.contains("SCAN copy")),
+        "{steps:?}"
+    );
+    for index in [
+        "idx_archived_author (<expr>=? AND <expr>=?)",
+        "idx_archived_recipient",
+    ] {
+        let is_used = steps.iter().any(|step| step.contains(index));
+        assert!(is_used, "{index}: {steps:?}");
     }
 }
 
