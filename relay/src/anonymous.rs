@@ -4,7 +4,7 @@
 //! the like cannot be told from other words: whoever writes a text that is kept has to leave them out.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 /// What stands in the place of what was taken out.
@@ -42,6 +42,7 @@ fn network_address(text: &str, piece: Range<usize>) -> Option<Range<usize>> {
     let is_mark = |at: usize| matches!(bytes.get(at), Some(b'.' | b':'));
     let begins = |at: usize| {
         at == piece.start
+            || is_percent_encoded(&text[..at])
             || match bytes[at - 1] {
                 b':' => true,
                 b'.' => at - 1 == piece.start || is_mark(at - 2),
@@ -73,16 +74,37 @@ fn network_address(text: &str, piece: Range<usize>) -> Option<Range<usize>> {
 /// An address, which may have a port.
 fn address(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse::<SocketAddr>().ok().map(|it| it.ip());
-    let address = text.parse::<IpAddr>().ok().or_else(with_port)?;
-    Some(address.to_canonical())
+    // As tcpdump writes it.
+    let with_dotted_port = || {
+        let (address, port) = text.rsplit_once('.')?;
+        port.parse::<u16>().ok()?;
+        address.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+    };
+    let address = text.parse::<IpAddr>().ok().or_else(with_port);
+    Some(address.or_else(with_dotted_port)?.to_canonical())
 }
 
-/// Whether no word goes on around a part of a text. The letter of an escaped line feed is none.
+/// Whether no word goes on around a part of a text. The last letter of something escaped is none, and neither is one of a
+/// script that is written without spaces.
 fn stands_alone(text: &str, part: &Range<usize>) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_word = |c: char| c.is_ascii_alphanumeric();
     let before = &text[..part.start];
-    let is_escape = ["\\n", "\\r", "\\t"].iter().any(|it| before.ends_with(it));
+    let is_escape = ["\\n", "\\r", "\\t"].iter().any(|it| before.ends_with(it))
+        || is_percent_encoded(before)
+        || is_colour(before);
     (is_escape || !before.ends_with(is_word)) && !text[part.end..].starts_with(is_word)
+}
+
+/// Ends in a byte as URLs write it: `%3D`.
+fn is_percent_encoded(text: &str) -> bool {
+    matches!(text.as_bytes(), [.., b'%', one, two] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit())
+}
+
+/// Ends in what switches a terminal's colours: an escape, `[`, numbers, `m`.
+fn is_colour(text: &str) -> bool {
+    let numbers = text.strip_suffix('m');
+    let numbers = numbers.map(|it| it.trim_end_matches(|c: char| c.is_ascii_digit() || c == ';'));
+    numbers.is_some_and(|it| it.ends_with("\x1b["))
 }
 
 /// Replaces what `find` finds in the pieces of a text that are made of certain characters.
@@ -127,6 +149,15 @@ mod tests {
                 "flooded from [removed], twice",
             ),
             ("192.0.2.7:4711 and 192.0.2.8.", "[removed] and [removed]."),
+            ("来自192.0.2.7的垃圾", "来自[removed]的垃圾"),
+            ("192.0.2.7に", "[removed]に"),
+            ("IP 192.0.2.7.4711 > x", "IP [removed] > x"),
+            ("peer_192.0.2.7", "peer_[removed]"),
+            ("ip%3D192.0.2.7&x", "ip%3D[removed]&x"),
+            (
+                "\u{1b}[31m192.0.2.7\u{1b}[0m",
+                "\u{1b}[31m[removed]\u{1b}[0m",
+            ),
             ("peer=[2001:db8::1]:443", "peer=[[removed]]:443"),
             ("2001:db8::/32", "[removed]/32"),
             ("network 203.0.113.0/24", "network [removed]/24"),
@@ -163,7 +194,7 @@ mod tests {
             "",
             "spam: sends the same note 400 times",
             "trellis_relay::store::lmdb: mod::a, dead code, 22:00:00",
-            "Mode::add, std::fade::Self, 4:30, 1.2.3.4.5, ip:v1.2.3.4",
+            "Mode::add, std::fade::Self, 4:30, ip:v1.2.3.4",
             "ip:127.0.0.1 from:::1 ::ffff:127.0.0.1",
             "listening on http://127.0.0.1:8080 and [::1]:8080",
             "version v1.2.3.4 and 1.2.3",

@@ -1,8 +1,8 @@
 //! Who may stream out all own events at the moment: as often, and as many at a time, as `[own_events]` says.
 //!
 //! Invariant: a key has one stream at a time, and an address a quarter of the places. Where there is no place, the stream
-//! that runs longest gives way once it has had its time, so that nobody keeps others from leaving for longer than that. Pure
-//! but for the clock. Not here: who somebody is (`nips/nip98`), and what is streamed (`flow/own_events`).
+//! that runs longest gives way once it has had its time, so that nobody holds a place for longer than that. There is no
+//! queue: a place goes to whoever asks first. Pure but for the clock. Not here: who somebody is (`nips/nip98`), and what is streamed (`flow/own_events`).
 
 use crate::clock::Clock;
 use crate::config::OwnEvents;

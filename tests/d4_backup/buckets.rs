@@ -49,7 +49,8 @@ async fn assert_bucket_serves(bucket: &str, environment: &[(&str, &str)]) {
     until_snapshot(&first).await;
     let history = write_history(&first).await;
     until_backed_up(&first).await;
-    let setup = first.kill();
+    // In order: for one that is killed the next one waits 90 seconds in a bucket.
+    let (_, setup) = first.stop().await;
     run(&setup, &["list"]).await.assert_success();
     let verified = run(&setup, &["verify", "--signatures"]).await;
     verified.assert_success();

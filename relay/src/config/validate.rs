@@ -110,6 +110,13 @@ fn timeouts(config: &Config, rules: &mut Rules<'_>) {
         network.idle_timeout,
         format!("more than network.ping_interval, {}", network.ping_interval),
     );
+    let own = &config.own_events;
+    rules.want(
+        own.min_time <= own.max_time,
+        "own_events.min_time",
+        own.min_time,
+        format!("at most own_events.max_time, {}", own.max_time),
+    );
     let write_fits = network.write_timeout <= TimeSpan::from_secs(60);
     rules.want(
         write_fits,

@@ -57,7 +57,11 @@ fn place(restore_to: &Path, data_dir: &Path) -> Result<PathBuf, String> {
         absolute(data_dir).ok(),
         data_dir.canonicalize().ok(),
     ];
-    let mut written = written.iter().flatten();
+    // In `.` everything relative is.
+    let mut written = written
+        .iter()
+        .flatten()
+        .filter(|it| !it.as_os_str().is_empty());
     let in_data_dir = written.find_map(|it| restore_to.strip_prefix(it).ok());
     let place = match in_data_dir {
         Some(place) => place.to_owned(),
@@ -74,7 +78,7 @@ fn place(restore_to: &Path, data_dir: &Path) -> Result<PathBuf, String> {
 /// Whether a file is in a directory; `./data` and the like name the same as without the dot.
 fn is_below(file: &Path, directory: &Path) -> bool {
     match (absolute(file), absolute(directory)) {
-        (Ok(file), Ok(directory)) => file.starts_with(&directory) && is_plain(&file),
+        (Ok(file), Ok(directory)) => file.strip_prefix(&directory).is_ok_and(is_plain),
         _ => false,
     }
 }
@@ -120,6 +124,11 @@ mod tests {
             let found = place(given, Path::new("./here"));
             assert_eq!(found, Ok(PathBuf::from("a.db")), "{given:?}");
         }
+        for given in [absolute("a.db").expect("an absolute path"), "./a.db".into()] {
+            assert_eq!(place(&given, Path::new(".")), Ok(PathBuf::from("a.db")));
+        }
+        let above = place(Path::new("../data/a.db"), Path::new("../data"));
+        assert_eq!(above, Ok(PathBuf::from("a.db")));
         let elsewhere = absolute("media/a.db").expect("an absolute path");
         assert_eq!(place(Path::new("./media/a.db"), relative), Ok(elsewhere));
     }
@@ -133,6 +142,8 @@ mod tests {
         for elsewhere in ["./data/a.db", "./data/backup/media/../a.db", "/a.db"] {
             assert!(!is_below(Path::new(elsewhere), into), "{elsewhere}");
         }
+        let above = Path::new("../data/backup/media");
+        assert!(is_below(&above.join("a.db"), above));
     }
 
     #[test]
