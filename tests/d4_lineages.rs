@@ -119,6 +119,43 @@ async fn d4_a_loss_before_a_new_history_is_whole_restores_what_it_took_the_place
 }
 
 #[tokio::test]
+async fn d4_a_relay_serves_what_it_has_while_the_place_cannot_be_reached() {
+    let place = Place::new();
+    let relay = place.relay().start().await;
+    until_snapshot(&relay).await;
+    let author = Author::new();
+    let (one, two) = (author.note("one"), author.note("two"));
+    Client::connect(&relay).await.store(&one).await;
+    until_backed_up(&relay).await;
+    let (_, setup) = relay.stop().await;
+    let (head, aside) = (place.head(), place.0.path().join("aside"));
+    std::fs::rename(&head, &aside).expect("a head");
+    // Cannot be read, whoever reads.
+    std::fs::create_dir(&head).expect("a directory");
+
+    let relay = setup.start().await;
+    relay.wait_for_log(0, "the relay starts without it").await;
+    Client::connect(&relay).await.store(&two).await;
+    let health = http::get(&relay, "/health", &[]).await.json();
+    assert_eq!(health["backup"]["status"], "degraded", "{health}");
+    assert_ne!(run(relay.setup(), &["now"]).await.code, Some(0));
+    std::fs::remove_dir(&head).expect("the directory");
+    std::fs::rename(&aside, &head).expect("a head");
+    let before = place.newest();
+    wait::until("the backup goes on", async || {
+        let copied = run(relay.setup(), &["now"]).await;
+        (copied.code == Some(0)).then_some(())
+    })
+    .await;
+    assert_eq!(place.newest(), before);
+    relay.kill();
+
+    let relay = place.relay().start().await;
+    let found = notes(&relay).await;
+    assert!(found.contains(&one) && found.contains(&two), "{found:?}");
+}
+
+#[tokio::test]
 async fn d4_a_history_without_anything_is_refused_and_left_to_who_writes_it() {
     let place = Place::new();
     let (setup, note) = place.other().await;

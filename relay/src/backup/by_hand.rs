@@ -44,6 +44,7 @@ pub fn write(
         config,
         clock: &*clock,
         takes_over,
+        note: None,
     };
     if is_empty(&*store)? && !takes_over {
         return Err(BackupError::NothingHere);

@@ -87,6 +87,9 @@ pub enum BackupError {
     /// Nothing is restored over anything.
     #[error("{} holds a database that is not empty; nothing is restored over it", .0.display())]
     NotEmpty(PathBuf),
+    /// It could not be reached at the start, nor since.
+    #[error("the place of the backup was not reached since the start")]
+    NotReached,
     /// The log of removals was cut before the backup came to it.
     #[error("removals went unnoticed")]
     Gap,

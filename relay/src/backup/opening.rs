@@ -31,6 +31,8 @@ pub struct Opened {
     pub(super) entries: Entries,
     /// When the last snapshot was done. Milliseconds since 1970.
     pub(super) snapshot_at_ms: Option<u64>,
+    /// Whether the place was seen and claimed. Where it was not, nothing may be written there yet, and the rest says nothing.
+    pub(super) is_claimed: bool,
 }
 
 impl std::fmt::Debug for Opened {
@@ -55,7 +57,12 @@ pub(super) struct Opening<'o> {
     pub clock: &'o dyn Clock,
     /// Whether the place may be taken from whoever has it.
     pub takes_over: bool,
+    /// Notes the name of a lineage in a store that others write to as well; `None` where it is nobody else's yet.
+    pub note: Option<NoteLineage<'o>>,
 }
+
+/// Writes the name of a lineage into the store.
+pub(super) type NoteLineage<'o> = &'o dyn Fn(&str) -> Result<(), BackupError>;
 
 impl Opening<'_> {
     /// Looks at both sides, and claims the place for this process. `said` hears what is waited for.
@@ -113,11 +120,37 @@ impl Opening<'_> {
         store: &dyn Store,
         head: Option<&Head>,
     ) -> Result<Start, BackupError> {
-        let note = |lineage: &str| Ok(note_lineage(store, lineage, self.clock)?);
+        let note = |lineage: &str| self.note_in(store, lineage);
         let mut own = self.note(None, head.map(|head| head.lineage.clone()));
         own.began_empty = is_empty(store)?;
         let fresh = self.begin_in(target, store.last_row()?, &own, &note)?;
         Ok(Start::Ready(Box::new(fresh)))
+    }
+
+    fn note_in(&self, store: &dyn Store, lineage: &str) -> Result<(), BackupError> {
+        match self.note {
+            Some(note) => note(lineage),
+            None => Ok(note_lineage(store, lineage, self.clock)?),
+        }
+    }
+
+    /// For a store with a history whose place cannot be reached: the relay need not wait for it. `None` for any other, which
+    /// may be an old one, or have to be restored first.
+    pub(super) fn claim_later(&self, store: &dyn Store) -> Result<Option<Opened>, BackupError> {
+        let Some(lineage) = own_lineage(store)?.filter(|_| !self.takes_over) else {
+            return Ok(None);
+        };
+        Ok(Some(Opened {
+            target: Target::open(&self.config.url)?,
+            lineage,
+            writer: new_writer(),
+            sequence: 0,
+            row: 0,
+            previous: None,
+            entries: Entries::All,
+            snapshot_at_ms: None,
+            is_claimed: false,
+        }))
     }
 
     /// The same for a store whose last row this is, and in which `note` writes the name of the lineage, which says `own` of
@@ -127,7 +160,7 @@ impl Opening<'_> {
         target: Target,
         row: u64,
         own: &Lineage,
-        note: &dyn Fn(&str) -> Result<(), BackupError>,
+        note: NoteLineage<'_>,
     ) -> Result<Opened, BackupError> {
         let (lineage, writer) = (self.new_name(), new_writer());
         self.write_lineage(&target, &lineage, own)?;
@@ -144,6 +177,7 @@ impl Opening<'_> {
             previous: None,
             entries: Entries::Noted,
             snapshot_at_ms: None,
+            is_claimed: true,
         })
     }
 
@@ -195,6 +229,7 @@ impl Opening<'_> {
             writer,
             entries: Entries::All,
             snapshot_at_ms,
+            is_claimed: true,
         })))
     }
 
@@ -218,7 +253,7 @@ impl Opening<'_> {
         };
         let note = self.note(Some(parent), Some(head.lineage.clone()));
         self.write_lineage(&target, &lineage, &note)?;
-        note_lineage(store, &lineage, self.clock)?;
+        self.note_in(store, &lineage)?;
         self.write_head(&target, &lineage, &writer)?;
         target.check_claim(&lineage, &writer)?;
         tracing::info!(
@@ -235,6 +270,7 @@ impl Opening<'_> {
             lineage,
             writer,
             entries: Entries::All,
+            is_claimed: true,
         })))
     }
 

@@ -61,10 +61,20 @@ fn open_with_backup<E: From<BackupError>>(
         config: &config.backup,
         clock,
         takes_over: false,
+        note: None,
     };
-    let restoration = match opening.open(&store, &|words| tracing::info!("{words}"))? {
-        Start::Ready(opened) => return Ok((store, Some(*opened))),
-        Start::Restore(restoration) => restoration,
+    let restoration = match opening.open(&store, &|words| tracing::info!("{words}")) {
+        Ok(Start::Ready(opened)) => return Ok((store, Some(*opened))),
+        Ok(Start::Restore(restoration)) => restoration,
+        Err(BackupError::Target(error)) if let Some(opened) = opening.claim_later(&store)? => {
+            let error = BackupError::Target(error).in_full();
+            tracing::error!(
+                error,
+                "the backup cannot be reached: the relay starts without it, and goes on trying"
+            );
+            return Ok((store, Some(opened)));
+        }
+        Err(error) => return Err(error.into()),
     };
     tracing::info!(
         at_ms = restoration.point().at_ms,

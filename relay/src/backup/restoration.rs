@@ -66,6 +66,7 @@ impl Restoration {
             row: store.last_row()?,
             previous: self.plan.point.sha256,
             entries: Entries::All,
+            is_claimed: true,
         })
     }
 }

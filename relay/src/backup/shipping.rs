@@ -6,7 +6,7 @@
 use super::keeps::Keeps;
 use super::manifest::{BlobList, Ended, FORMAT, FileList, SegmentManifest, sha256, to_json};
 use super::noted::Noted;
-use super::opening::{Opened, Opening};
+use super::opening::{NoteLineage, Opened, Opening, Start};
 use super::segment::{Cut, CutResult, RAW_BYTES_MAX, Source};
 use super::snapshot::Snapshot;
 use super::target::Target;
@@ -78,8 +78,34 @@ impl Shipper {
         Ok(head.writer == self.opened.writer)
     }
 
+    /// Claims a place that could not be reached at the start; `note` writes the name of a lineage into the store.
+    pub(super) fn claim(
+        &mut self,
+        config: &Backup,
+        note: NoteLineage<'_>,
+    ) -> Result<(), BackupError> {
+        if self.opened.is_claimed {
+            return Ok(());
+        }
+        let opening = Opening {
+            config,
+            clock: &*self.clock,
+            takes_over: false,
+            note: Some(note),
+        };
+        match opening.open(&*self.store, &|_| {})? {
+            Start::Ready(opened) => self.opened = *opened,
+            // Of a store that has a history there is nothing to restore.
+            Start::Restore(_) => return Err(BackupError::NothingHere),
+        }
+        Ok(())
+    }
+
     /// Brings everything that is committed to its place. An `Err` may be tried again.
     pub(super) fn ship(&mut self) -> Result<Shipped, BackupError> {
+        if !self.opened.is_claimed {
+            return Err(BackupError::NotReached);
+        }
         let mut shipped = Shipped::default();
         loop {
             if let Some(waiting) = &self.waiting {
@@ -284,12 +310,13 @@ impl Shipper {
     pub(super) fn begin_anew(
         &mut self,
         config: &Backup,
-        note: &dyn Fn(&str) -> Result<(), BackupError>,
+        note: NoteLineage<'_>,
     ) -> Result<(), BackupError> {
         let opening = Opening {
             config,
             clock: &*self.clock,
             takes_over: false,
+            note: None,
         };
         let own = opening.note(None, Some(self.opened.lineage.clone()));
         let target = Target::open(&config.url)?;

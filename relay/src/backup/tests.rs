@@ -133,6 +133,7 @@ impl Ground {
             config: &self.config,
             clock: &*self.clock,
             takes_over: false,
+            note: None,
         };
         opening.open(store, &|_| {})
     }

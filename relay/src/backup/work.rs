@@ -133,6 +133,19 @@ impl Work {
 
     fn look(&mut self) -> Result<Look, BackupError> {
         let shipper = &mut self.shipper;
+        if !shipper.opened.is_claimed {
+            let Some(relay) = self.relay.upgrade() else {
+                return Ok(Look::Superseded);
+            };
+            match shipper.claim(&self.config, &|lineage| note_lineage(&relay, lineage)) {
+                // Somebody has gone on from here meanwhile.
+                Err(error @ (BackupError::Superseded { .. } | BackupError::Foreign { .. })) => {
+                    tracing::error!(error = error.in_full(), "the backup ends");
+                    return Ok(Look::Superseded);
+                }
+                claimed => claimed?,
+            }
+        }
         if !shipper.is_head()? {
             return Ok(Look::Superseded);
         }
@@ -301,7 +314,12 @@ impl Work {
         };
         // What was judged before is committed, and counts.
         relay.writer.finish_batch_blocking();
-        for left in (0..LAST_TRIES).rev() {
+        let tries = match self.shipper.opened.is_claimed {
+            true => LAST_TRIES,
+            // Its place was somebody else's all the time.
+            false => 0,
+        };
+        for left in (0..tries).rev() {
             match self.finish() {
                 Ok(()) => break,
                 Err(error) => {

@@ -41,6 +41,7 @@ impl Ground {
             config: &self.config,
             clock: &*self.clock,
             takes_over: true,
+            note: None,
         };
         let Start::Ready(opened) = opening.open(&**store, &|_| {}).unwrap() else {
             panic!("nothing is restored");
