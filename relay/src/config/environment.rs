@@ -97,9 +97,11 @@ pub(crate) fn overrides(
         .into_iter()
         .chain(plain)
         .collect();
-    let for_calls = has_table(&calls::TABLE.map(str::to_owned), file, &ours)
-        .then(|| calls::overrides(environment))
-        .unwrap_or_default();
+    let for_calls = if has_table(&calls::TABLE.map(str::to_owned), file, &ours) {
+        calls::overrides(environment)
+    } else {
+        Vec::new()
+    };
     all.append(&mut ours);
     all.extend(for_calls);
     (all, problems)
