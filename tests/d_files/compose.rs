@@ -259,7 +259,7 @@ fn d5_the_relay_reads_each_variable_of_the_example() {
         read("relay/src/config/environment.rs"),
         read("extensions/livekit-token/src/config/environment.rs"),
         read("docker-entrypoint.sh"),
-        read("relay/src/backup/target.rs"),
+        read("relay/src/backup/target/client.rs"),
     ];
     for name in variables
         .keys()

@@ -44,6 +44,8 @@ pub fn write(
         config,
         clock: &*clock,
         takes_over,
+        may_claim_later: false,
+        started_at_row: None,
         note: None,
     };
     if is_empty(&*store)? && !takes_over {

@@ -253,7 +253,12 @@ impl Work {
         }
         self.keeper.carry_over(target, &told, &mut list)?;
         if self.order(|reply| Order::Blobs(list, reply)) {
-            let deleted = pruning::prune_unnamed(target)?;
+            let is_ours = || {
+                let head = target.head()?.map(|head| head.lineage);
+                Ok(head.is_some() && head == own_lineage(&*relay.store)?)
+            };
+            let goes_on = || !relay.is_stopping();
+            let deleted = pruning::prune_unnamed(target, &goes_on, &is_ours)?;
             if deleted > 0 {
                 tracing::info!(
                     objects = deleted,

@@ -5,7 +5,7 @@
 
 use super::catalogue::Segment;
 use super::manifest::{FORMAT, Head, Lineage, Parent, SnapshotManifest, to_json};
-use super::own_rows::{is_empty, note_lineage, own_lineage, restored_by_hand};
+use super::own_rows::{holds_nothing, is_empty, note_lineage, own_lineage, restored_by_hand};
 use super::plan::Point;
 use super::restoration::Restoration;
 use super::segment::Entries;
@@ -57,6 +57,11 @@ pub(super) struct Opening<'o> {
     pub clock: &'o dyn Clock,
     /// Whether the place may be taken from whoever has it.
     pub takes_over: bool,
+    /// Whether a relay with a history may start where its place cannot be reached.
+    pub may_claim_later: bool,
+    /// The store's last row when the relay started, where it has stored more since: of what came then the backup knows
+    /// nothing.
+    pub started_at_row: Option<u64>,
     /// Notes the name of a lineage in a store that others write to as well; `None` where it is nobody else's yet.
     pub note: Option<NoteLineage<'o>>,
 }
@@ -73,7 +78,21 @@ impl Opening<'_> {
     ) -> Result<Start, BackupError> {
         let target = Target::open(&self.config.url)?;
         let own = own_lineage(store)?;
-        let head = target.head()?;
+        let head = match target.head() {
+            // Nothing was read, so nobody is known to have gone on from here.
+            Err(error)
+                if self.may_claim_later
+                    && let Some(own) = &own =>
+            {
+                let error = BackupError::from(error).in_full();
+                tracing::error!(
+                    error,
+                    "the backup cannot be reached: the relay starts without it, and goes on trying"
+                );
+                return self.claim_later(target, store, own);
+            }
+            head => head?,
+        };
         let Some(head) = head else {
             return self.begin(target, store, None);
         };
@@ -122,8 +141,9 @@ impl Opening<'_> {
     ) -> Result<Start, BackupError> {
         let note = |lineage: &str| self.note_in(store, lineage);
         let mut own = self.note(None, head.map(|head| head.lineage.clone()));
-        own.began_empty = is_empty(store)?;
-        let fresh = self.begin_in(target, store.last_row()?, &own, &note)?;
+        own.began_empty = holds_nothing(store)?;
+        let row = store.last_row()?;
+        let fresh = self.begin_in(target, row, &own, &note, new_writer())?;
         Ok(Start::Ready(Box::new(fresh)))
     }
 
@@ -134,23 +154,24 @@ impl Opening<'_> {
         }
     }
 
-    /// For a store with a history whose place cannot be reached: the relay need not wait for it. `None` for any other, which
-    /// may be an old one, or have to be restored first.
-    pub(super) fn claim_later(&self, store: &dyn Store) -> Result<Option<Opened>, BackupError> {
-        let Some(lineage) = own_lineage(store)?.filter(|_| !self.takes_over) else {
-            return Ok(None);
-        };
-        Ok(Some(Opened {
-            target: Target::open(&self.config.url)?,
-            lineage,
+    /// For a store with a history whose place cannot be reached: the relay need not wait for it.
+    fn claim_later(
+        &self,
+        target: Target,
+        store: &dyn Store,
+        lineage: &str,
+    ) -> Result<Start, BackupError> {
+        Ok(Start::Ready(Box::new(Opened {
+            target,
+            lineage: lineage.to_owned(),
             writer: new_writer(),
             sequence: 0,
-            row: 0,
+            row: store.last_row()?,
             previous: None,
             entries: Entries::All,
             snapshot_at_ms: None,
             is_claimed: false,
-        }))
+        })))
     }
 
     /// The same for a store whose last row this is, and in which `note` writes the name of the lineage, which says `own` of
@@ -161,8 +182,9 @@ impl Opening<'_> {
         row: u64,
         own: &Lineage,
         note: NoteLineage<'_>,
+        writer: String,
     ) -> Result<Opened, BackupError> {
-        let (lineage, writer) = (self.new_name(), new_writer());
+        let lineage = self.new_name();
         self.write_lineage(&target, &lineage, own)?;
         note(&lineage)?;
         self.write_head(&target, &lineage, &writer)?;
@@ -197,7 +219,8 @@ impl Opening<'_> {
         let Some(last) = last else {
             return self.begin(target, store, Some(head));
         };
-        if store.last_row()? < last.row {
+        let last_row = store.last_row()?;
+        if self.started_at_row.unwrap_or(last_row).min(last_row) < last.row {
             tracing::warn!(
                 lineage,
                 "the database is older than the backup, which begins anew with it; what only the backup has can be \
@@ -305,7 +328,10 @@ impl Opening<'_> {
         lineage: &str,
     ) -> Result<Option<u64>, BackupError> {
         for link in target.history(lineage)?.iter().skip(1) {
-            if let Some(snapshot) = target.snapshots(&link.lineage)?.first() {
+            let snapshots = target.snapshots(&link.lineage)?;
+            let counts =
+                |it: &&SnapshotManifest| link.up_to.is_none_or(|to| it.consistent_at <= to);
+            if let Some(snapshot) = snapshots.iter().find(counts) {
                 return Ok(Some(snapshot.at_ms));
             }
         }

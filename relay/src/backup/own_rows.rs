@@ -5,7 +5,7 @@
 use super::keeps::SPACE;
 use super::plan::Point;
 use crate::clock::Clock;
-use crate::store::{NoPolicy, Store, StoreError, Write};
+use crate::store::{Entry, NoPolicy, Store, StoreError, Write};
 
 /// The row of [`SPACE`] that holds the name of the store's lineage.
 const LINEAGE: &[u8] = b"lineage";
@@ -15,6 +15,14 @@ const RESTORED: &[u8] = b"restored";
 /// Whether a store holds nothing at all.
 pub fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
     Ok(store.last_row()? == 0 && store.entries(None, 1)?.entries.is_empty())
+}
+
+/// Whether a store holds nothing but what it knows of its backup.
+pub(super) fn holds_nothing(store: &dyn Store) -> Result<bool, StoreError> {
+    let first = store.entries(None, 8)?.entries;
+    let is_own =
+        |entry: &Entry| matches!(entry, Entry::Row { extension, .. } if extension == SPACE);
+    Ok(store.last_row()? == 0 && first.iter().all(is_own))
 }
 
 /// The lineage that the store has written last; `None` for one that never had a backup.

@@ -118,36 +118,66 @@ pub(super) fn doomed(target: &Target, old: &Old) -> Result<Vec<String>, BackupEr
     let needed = &history[..needed];
     // One that was begun meanwhile.
     let head = target.head()?.map(|head| head.lineage);
+    let mut others = HashMap::new();
     for folder in target.folders("")? {
         let is_written = folder == *lineage || head.as_ref() == Some(&folder);
         if is_written || needed.iter().any(|link| link.lineage == folder) {
             continue;
         }
-        let Some(note) = target.lineage(&folder)? else {
-            continue;
-        };
-        let was_needed = history.iter().any(|link| link.lineage == folder);
-        let last = target.last_segment(&folder)?;
+        if let Some(note) = target.lineage(&folder)? {
+            others.insert(folder, note);
+        }
+    }
+    let mut old = HashSet::new();
+    for (folder, note) in &others {
+        let was_needed = history.iter().any(|link| link.lineage == *folder);
+        let last = target.last_segment(folder)?;
         let last_ms = last.map_or(note.begun_at_ms, |last| last.manifest.at_ms);
         if was_needed || last_ms < *before_ms {
-            let own = names::lineage(&folder);
-            let snapshots = target.list(&names::snapshots(&folder), None)?;
-            doomed.extend(snapshots.into_iter().map(|it| it.name));
-            let objects = target.list(&folder, None)?.into_iter();
-            let is_other = |name: &String| *name != own && !name.contains("/snapshots/");
-            doomed.extend(objects.map(|it| it.name).filter(is_other));
-            // Last, so that what is left by an interruption is found the next time.
-            doomed.push(own);
+            old.insert(folder.clone());
         }
+    }
+    // What stays needs what it goes on from.
+    for folder in others
+        .keys()
+        .filter(|folder| !old.contains(*folder))
+        .cloned()
+        .collect::<Vec<_>>()
+    {
+        let mut parent = others[&folder].parent.as_ref();
+        while let Some(of) = parent {
+            old.remove(&of.lineage);
+            parent = others
+                .get(&of.lineage)
+                .and_then(|note| note.parent.as_ref());
+        }
+    }
+    for folder in old {
+        let own = names::lineage(&folder);
+        let snapshots = target.list(&names::snapshots(&folder), None)?;
+        doomed.extend(snapshots.into_iter().map(|it| it.name));
+        let objects = target.list(&folder, None)?.into_iter();
+        let is_other = |name: &String| *name != own && !name.contains("/snapshots/");
+        doomed.extend(objects.map(|it| it.name).filter(is_other));
+        // Last, so that what is left by an interruption is found the next time.
+        doomed.push(own);
     }
     Ok(doomed)
 }
 
 /// Deletes files and blobs that no list names any more. To be called by whoever writes them, while all that are there are
-/// listed. Says how many went.
-pub(super) fn prune_unnamed(target: &Target) -> Result<u64, BackupError> {
+/// listed, for as long as `goes_on`, and only if the place `is_ours` still: another relay may have brought some since that are
+/// in no list yet. Says how many went.
+pub(super) fn prune_unnamed(
+    target: &Target,
+    goes_on: &dyn Fn() -> bool,
+    is_ours: &dyn Fn() -> Result<bool, BackupError>,
+) -> Result<u64, BackupError> {
     let mut named = HashSet::new();
     for lineage in target.folders("")? {
+        if !goes_on() {
+            return Ok(0);
+        }
         for object in target.list(&names::file_lists(&lineage), None)? {
             if let Some(json) = target.get(&object.name)? {
                 let list: FileList = manifest::from_json(&object.name, &json)?;
@@ -170,9 +200,15 @@ pub(super) fn prune_unnamed(target: &Target) -> Result<u64, BackupError> {
                 .filter(|name| !named.contains(name)),
         );
     }
-    let count = unnamed.len() as u64;
-    target.delete(unnamed)?;
-    Ok(count)
+    let mut deleted = 0;
+    for some in unnamed.chunks(AT_ONCE) {
+        if !goes_on() || !is_ours()? {
+            break;
+        }
+        target.delete(some.to_vec())?;
+        deleted += some.len() as u64;
+    }
+    Ok(deleted)
 }
 
 /// What an object is called without its number.

@@ -61,20 +61,13 @@ fn open_with_backup<E: From<BackupError>>(
         config: &config.backup,
         clock,
         takes_over: false,
+        may_claim_later: true,
+        started_at_row: None,
         note: None,
     };
-    let restoration = match opening.open(&store, &|words| tracing::info!("{words}")) {
-        Ok(Start::Ready(opened)) => return Ok((store, Some(*opened))),
-        Ok(Start::Restore(restoration)) => restoration,
-        Err(BackupError::Target(error)) if let Some(opened) = opening.claim_later(&store)? => {
-            let error = BackupError::Target(error).in_full();
-            tracing::error!(
-                error,
-                "the backup cannot be reached: the relay starts without it, and goes on trying"
-            );
-            return Ok((store, Some(opened)));
-        }
-        Err(error) => return Err(error.into()),
+    let restoration = match opening.open(&store, &|words| tracing::info!("{words}"))? {
+        Start::Ready(opened) => return Ok((store, Some(*opened))),
+        Start::Restore(restoration) => restoration,
     };
     tracing::info!(
         at_ms = restoration.point().at_ms,

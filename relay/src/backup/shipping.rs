@@ -91,6 +91,8 @@ impl Shipper {
             config,
             clock: &*self.clock,
             takes_over: false,
+            may_claim_later: false,
+            started_at_row: Some(self.opened.row),
             note: Some(note),
         };
         match opening.open(&*self.store, &|_| {})? {
@@ -316,11 +318,15 @@ impl Shipper {
             config,
             clock: &*self.clock,
             takes_over: false,
+            may_claim_later: false,
+            started_at_row: None,
             note: None,
         };
         let own = opening.note(None, Some(self.opened.lineage.clone()));
         let target = Target::open(&config.url)?;
-        self.opened = opening.begin_in(target, self.store.last_row()?, &own, note)?;
+        // The same, so that whatever of this reached the head is this relay's own.
+        let (row, writer) = (self.store.last_row()?, self.opened.writer.clone());
+        self.opened = opening.begin_in(target, row, &own, note, writer)?;
         self.waiting = None;
         self.is_open = false;
         self.snapshot = None;

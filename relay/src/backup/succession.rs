@@ -78,7 +78,11 @@ impl Opening<'_> {
                 head = head.lineage,
                 "the backup began with an empty database and has nothing: this one is served empty too"
             );
-            return self.begin(target, store, Some(head));
+            let head = Head {
+                lineage,
+                ..head.clone()
+            };
+            return self.begin(target, store, Some(&head));
         };
         if let Some(lineage) = instead_of {
             tracing::warn!(
@@ -110,6 +114,9 @@ impl Opening<'_> {
         said: &dyn Fn(&str),
         is_enough: &dyn Fn() -> Result<bool, BackupError>,
     ) -> Result<(), BackupError> {
+        if target.ended(&link.lineage)?.is_some() {
+            return Ok(());
+        }
         let silence = silence(link.note.interval_ms, patience(target));
         let silence = silence.saturating_sub(Duration::from_millis(known_ms));
         let mut signs = Signs::of(&link.lineage);

@@ -133,6 +133,8 @@ impl Ground {
             config: &self.config,
             clock: &*self.clock,
             takes_over: false,
+            may_claim_later: false,
+            started_at_row: None,
             note: None,
         };
         opening.open(store, &|_| {})

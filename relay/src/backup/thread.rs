@@ -121,7 +121,7 @@ impl Prepared {
         let (sender, orders) = sync_channel(ORDERS);
         let handle = Arc::new(Handle {
             noted: Arc::new(Noted::new(NOTED_BYTES)),
-            status: Arc::new(Status::new(opened.row)),
+            status: Arc::new(Status::new(if opened.is_claimed { opened.row } else { 0 })),
             orders: sender,
         });
         Prepared {

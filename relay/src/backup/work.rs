@@ -24,6 +24,8 @@ use tokio::sync::oneshot;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Tries to bring the last segment to its place when another relay has taken over.
 const LAST_TRIES: u32 = 3;
+/// A rest between them at the longest: clients are told afterwards.
+const LAST_REST: Duration = Duration::from_secs(1);
 
 pub(super) struct Work {
     config: Backup,
@@ -325,7 +327,7 @@ impl Work {
                 Err(error) => {
                     let error = error.in_full();
                     tracing::error!(error, left, "what was stored last is not in the backup");
-                    std::thread::sleep(self.config.interval.duration());
+                    std::thread::sleep(self.config.interval.duration().min(LAST_REST));
                 }
             }
         }

@@ -41,6 +41,8 @@ impl Ground {
             config: &self.config,
             clock: &*self.clock,
             takes_over: true,
+            may_claim_later: false,
+            started_at_row: None,
             note: None,
         };
         let Start::Ready(opened) = opening.open(&**store, &|_| {}).unwrap() else {
