@@ -259,7 +259,7 @@ mod tests {
         drop(open());
         assert_eq!(LmdbStore::look(path, &options()).unwrap(), None);
         // Tables, and nothing in them.
-        drop(super::super::tables::Tables::open(&open()).unwrap());
+        super::super::tables::Tables::open(&open()).unwrap();
         assert_eq!(LmdbStore::look(path, &options()).unwrap(), None);
         drop(filled(path));
         let env = open();
