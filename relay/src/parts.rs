@@ -5,7 +5,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::extension::Compiled;
 use crate::relay_key::{self, RelayKeyError};
-use crate::store::lmdb::{LmdbOptions, LmdbStore, Sight};
+use crate::store::lmdb::{LmdbOptions, LmdbStore, StoreGlance};
 use crate::store::{Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub fn open_store(config: &Config) -> Result<LmdbStore, PartsError> {
 }
 
 /// Looks into the store that a configuration names, and changes nothing; see [`LmdbStore::look`].
-pub fn look_into_store(config: &Config) -> Result<Sight, PartsError> {
+pub fn look_into_store(config: &Config) -> Result<Option<StoreGlance>, PartsError> {
     let directory = &config.data.path;
     LmdbStore::look(directory, &options(config)).map_err(|source| PartsError::Store {
         directory: directory.clone(),

@@ -1,8 +1,8 @@
 //! `trellis doctor`: whether the relay has what it needs, before clients find out.
 //!
-//! Invariant: nothing is changed but a small file in the data directory and one where backups go, which are removed again;
-//! every check ends in time, and one that cannot be made is never shown as passed. Each file below has one group of checks;
-//! here they are only put in order.
+//! Invariant: nothing is changed but a small file in the data directory, or above it before the first start, and one where
+//! backups go, which are removed again; every check ends in time, and one that cannot be made is never shown as passed. Each
+//! file below has one group of checks; here they are only put in order.
 
 mod backup;
 mod certificate;
@@ -111,7 +111,7 @@ impl Doctor {
         backup::look(&patient.loaded.config, &mut found).await;
         let launch = match self.launch {
             true => {
-                let seen = launch::Sight {
+                let seen = launch::Before {
                     found: &found,
                     relay,
                     address: &seen,
@@ -134,7 +134,7 @@ impl Doctor {
         patient.within("disk", found, of_disk).await;
         let of_database =
             |it: &Patient, found: &mut Findings| database::look(&it.loaded.config, found);
-        let relay = patient.within("database", found, of_database).await;
+        let relay = patient.within(database::CHECK, found, of_database).await;
         let relay = relay.unwrap_or(Relay::Unknown);
         let of_limits =
             move |it: &Patient, found: &mut Findings| limits::look(&it.loaded.config, relay, found);

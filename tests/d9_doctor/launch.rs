@@ -130,5 +130,10 @@ async fn d9_parts_that_clients_are_told_are_asked_and_their_certificates_looked_
             "by_hand",
             &["livekit_url", "blossom_url"],
         )
+        .assert(
+            "all four components",
+            "by_hand",
+            &["media (clients are told no address of it"],
+        )
         .assert("the parts in NIP-11", "fail", &["lacks"]);
 }

@@ -2,6 +2,8 @@
 
 use crate::ground::{Told, doctor, files, setup, web};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
 use std::process::Command;
 use trellis_test_support::{Author, Client, Setup, command, free_port, now, wait};
 
@@ -24,6 +26,12 @@ async fn doctor_after(
         .env("TRELLIS_NETWORK__PORT", free_port().to_string())
         .current_dir(setup.home());
     command::run(shell, "").await
+}
+
+/// With the database in it.
+fn give_to_nobody(data: &Path) -> std::io::Result<()> {
+    chown(data.join("data.mdb"), Some(65_534), Some(65_534))?;
+    chown(data, Some(65_534), Some(65_534))
 }
 
 /// Whether it was the system that ended the shell before the doctor.
@@ -67,15 +75,18 @@ async fn d9_a_machine_on_which_nothing_was_started_is_well_and_stays_as_it_was()
 async fn d9_the_place_of_the_backup_is_written_and_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("copies");
-    let of = |path: &std::path::Path| format!("[backup]\nurl = 'file://{}'\n", path.display());
-    doctor(&setup("", &of(&place)), &[])
-        .await
-        .assert_well()
-        .assert(
-            "backup",
-            "ok",
-            &["takes and gives back", "nothing is in it yet"],
-        );
+    let of = |path: &Path| format!("[backup]\nurl = 'file://{}'\n", path.display());
+    let told = doctor(&setup("", &of(&place)), &[]).await;
+    told.assert_well()
+        .assert("backup", "by_hand", &["not there yet"]);
+    assert!(!place.exists(), "it is the relay that makes it");
+    fs::create_dir(&place).expect("a folder");
+    let told = doctor(&setup("", &of(&place)), &[]).await;
+    told.assert_well().assert(
+        "backup",
+        "ok",
+        &["takes and gives back", "nothing is in it yet"],
+    );
     let left: Vec<_> = fs::read_dir(&place).expect("a folder").flatten().collect();
     assert!(left.is_empty(), "{left:?}");
     let relay = setup("", &of(&place)).start().await;
@@ -83,6 +94,10 @@ async fn d9_the_place_of_the_backup_is_written_and_read() {
     relay.stop().await;
     let with_copies = doctor(&setup("", &of(&place)), &[]).await;
     with_copies.assert("backup", "ok", &["has copies"]);
+    if chown(&place, Some(65_534), None).is_ok() {
+        let told = doctor(&setup("", &of(&place)), &[]).await;
+        told.assert("backup", "warn", &["another user's"]);
+    }
 
     let file = folder.path().join("file");
     fs::write(&file, "in the way").expect("a file");
@@ -108,6 +123,40 @@ async fn d9_a_wrong_configuration_ends_with_code_2() {
         assert_eq!(said.code, Some(2), "{said:?}");
         said.assert_failure(&[words]);
     }
+}
+
+#[tokio::test]
+async fn d9_trusted_certificates_that_are_none_fail_and_the_rest_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("authority.pem");
+    fs::write(&file, "this is no certificate\n").expect("a file");
+    let table = format!(
+        "[outbound]\ntrusted_certificates = ['{}']\n",
+        file.display()
+    );
+    let told = doctor(&setup("", &table), &[]).await;
+    told.assert_ill()
+        .assert(
+            "outbound.trusted_certificates",
+            "fail",
+            &["authority.pem", "no certificate is in it"],
+        )
+        .assert("listening", "ok", &["free"]);
+}
+
+#[tokio::test]
+async fn d9_a_system_that_does_not_say_whether_its_clock_is_in_step_keeps_no_check_from_being_made()
+{
+    let setup = setup("", "");
+    written(&setup).await;
+    let hangs = setup.home().join("timedatectl");
+    fs::write(&hangs, "#!/bin/sh\nexec sleep 60\n").expect("a file");
+    fs::set_permissions(&hangs, fs::Permissions::from_mode(0o755)).expect("a file");
+    let said = doctor_after(&setup, "export PATH=\"$PWD:$PATH\"", &[]).await;
+    Told::of(&said)
+        .assert_well()
+        .assert("clock in step", "by_hand", &["does not say"])
+        .assert("clock", "ok", &[]);
 }
 
 #[tokio::test]
@@ -189,7 +238,7 @@ async fn d9_who_may_not_see_whether_a_relay_runs_does_not_call_its_port_taken() 
     let data = setup.home().join("data");
     fs::create_dir(&data).expect("a folder");
     fs::write(data.join("data.mdb"), "").expect("a file");
-    if std::os::unix::fs::chown(&data, Some(65_534), Some(65_534)).is_err() {
+    if give_to_nobody(&data).is_err() {
         eprintln!("SKIPPED: only root gives files away");
         return;
     }
@@ -233,7 +282,7 @@ async fn d9_a_directory_of_somebody_else_is_left_alone() {
     let data = setup.home().join("data");
     fs::create_dir(&data).expect("a folder");
     fs::write(data.join("data.mdb"), "").expect("a file");
-    if std::os::unix::fs::chown(&data, Some(65_534), Some(65_534)).is_err() {
+    if give_to_nobody(&data).is_err() {
         eprintln!("SKIPPED: only root gives files away");
         return;
     }

@@ -16,7 +16,7 @@ use crate::event::{EventId, PublicKey};
 use crate::kinds::Kinds;
 use mapped::Mapped;
 
-pub use looking::Sight;
+pub use looking::StoreGlance;
 pub use meta::Migration;
 use std::fs::File;
 use std::ops::ControlFlow;

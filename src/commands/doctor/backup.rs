@@ -19,9 +19,12 @@ pub(super) async fn look(config: &Config, found: &mut Findings) {
 
 #[cfg(feature = "backup")]
 mod place {
+    use crate::commands::doctor::ownership::{AS_ITS_USER, is_ours, nearest};
+    use rustix::fs::{Access, access};
+    use std::path::Path;
     use std::time::Duration;
     use trellis_relay::backup::{Target, by_hand};
-    use trellis_relay::config::Config;
+    use trellis_relay::config::{Config, Place};
     use trellis_relay::extension::Findings;
 
     /// What is written for a moment. No lineage is named like this.
@@ -29,6 +32,18 @@ mod place {
 
     /// For writing, reading, deleting and listing together.
     const PATIENCE: Duration = Duration::from_secs(40);
+
+    /// What came of looking.
+    enum Tried {
+        /// So many lineages are there.
+        Well(usize),
+        /// It is a directory that is made when the relay starts.
+        NotThere,
+        /// It is not there, and this user may not make it.
+        NotMade,
+        /// It is not this user's.
+        OfAnother,
+    }
 
     pub(super) async fn look(config: &Config, found: &mut Findings) {
         let url = config.backup.url.clone();
@@ -43,13 +58,7 @@ mod place {
                 ),
                 "see that it can be reached from here",
             ),
-            Ok(Ok(Ok(lineages))) => found.ok(
-                "backup",
-                match lineages {
-                    0 => format!("{} takes and gives back; nothing is in it yet", config.backup.url),
-                    _ => format!("{} takes and gives back, and has copies", config.backup.url),
-                },
-            ),
+            Ok(Ok(Ok(tried))) => tell(&tried, &config.backup.url, found),
             Ok(Ok(Err(error))) => found.fail(
                 "backup",
                 format!("{}: {}", config.backup.url, in_full(&*error)),
@@ -64,9 +73,60 @@ mod place {
         }
     }
 
-    /// Writes, reads and deletes a small object; gives the number of lineages that are there.
-    fn try_out(url: &str) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+    fn tell(tried: &Tried, url: &str, found: &mut Findings) {
+        match tried {
+            Tried::Well(0) => {
+                found.ok("backup", format!("{url} takes and gives back; nothing is in it yet"));
+            }
+            Tried::Well(_) => {
+                found.ok("backup", format!("{url} takes and gives back, and has copies"));
+            }
+            Tried::NotThere => found.by_hand(
+                "backup",
+                format!("{url} is not there yet; the relay makes it when it starts"),
+                "see that the disk or the share is mounted, and run this again after the first start",
+            ),
+            Tried::NotMade => found.fail(
+                "backup",
+                format!("{url} is not there, and this user may not make it"),
+                "make it and give it to the relay's user, or run trellis doctor as that user",
+            ),
+            Tried::OfAnother => found.warn(
+                "backup",
+                format!("{url} is another user's, so nothing was written there"),
+                AS_ITS_USER,
+            ),
+        }
+    }
+
+    /// A directory that the relay would have to make, or that is not ours, is left as it is: what is made there by another
+    /// user, the relay may not be able to write.
+    fn of_directory(path: &Path) -> Option<Tried> {
+        match nearest(path) {
+            Ok(Some(there)) if there == path => {
+                let is_anothers = path.is_dir() && !is_ours(path);
+                is_anothers.then_some(Tried::OfAnother)
+            }
+            Ok(Some(above)) if above.is_dir() => {
+                match access(above, Access::WRITE_OK | Access::EXEC_OK) {
+                    Ok(()) => Some(Tried::NotThere),
+                    Err(_) => Some(Tried::NotMade),
+                }
+            }
+            // Opening it says what is in the way.
+            Ok(_) => None,
+            Err(_) => Some(Tried::OfAnother),
+        }
+    }
+
+    /// Writes, reads and deletes a small object.
+    fn try_out(url: &str) -> Result<Tried, Box<dyn std::error::Error + Send + Sync>> {
         const WORDS: &[u8] = b"written by trellis doctor, which deletes it again";
+        if let Some(Place::Directory(path)) = Place::parse(url)
+            && let Some(tried) = of_directory(Path::new(path))
+        {
+            return Ok(tried);
+        }
         let target = Target::open(url)?;
         target.put(PROBE, WORDS)?;
         let read = target.get(PROBE);
@@ -74,7 +134,7 @@ mod place {
         if read?.as_deref() != Some(WORDS) {
             return Err("what was written did not come back".into());
         }
-        Ok(by_hand::list(&target)?.len())
+        Ok(Tried::Well(by_hand::list(&target)?.len()))
     }
 
     fn in_full(error: &(dyn std::error::Error + 'static)) -> String {

@@ -3,9 +3,9 @@
 use super::database::Relay;
 use super::ownership::AS_ITS_USER;
 use super::web::Web;
-use std::io::ErrorKind;
-use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::io::{ErrorKind, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 use trellis_relay::clock::{Clock as _, SystemClock};
 use trellis_relay::config::{Config, Timestamp};
 use trellis_relay::extension::Findings;
@@ -15,6 +15,9 @@ use url::Url;
 const FAR_OFF_S: u64 = 60;
 /// One that is nearer is right, as far as a header tells that has whole seconds and was some time on its way.
 const NEAR_S: u64 = 3;
+
+/// How long the system may take to say whether the clock is in step: D-Bus itself waits for 25 s.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn look(config: &Config, relay: Relay, found: &mut Findings) {
     synchronized(found);
@@ -38,16 +41,40 @@ fn synchronized(found: &mut Findings) {
     }
 }
 
-/// What systemd knows of the kernel; nothing where it is not there, as in a container.
+/// What systemd knows of the kernel; nothing where it is not there, as in a container, or does not answer.
 fn is_synchronized() -> Option<bool> {
-    let asked = Command::new("timedatectl")
+    let mut asked = Command::new("timedatectl")
         .args(["show", "--property=NTPSynchronized", "--value"])
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
         .ok()?;
-    match String::from_utf8_lossy(&asked.stdout).trim() {
+    if !ends_in_time(&mut asked) {
+        // Where it has ended meanwhile there is nothing to end.
+        let _ = asked.kill();
+        let _ = asked.wait();
+        return None;
+    }
+    let mut said = String::new();
+    asked.stdout.take()?.read_to_string(&mut said).ok()?;
+    match said.trim() {
         "yes" => Some(true),
         "no" => Some(false),
         _ => None,
+    }
+}
+
+fn ends_in_time(child: &mut Child) -> bool {
+    let begun = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) => return true,
+            Ok(None) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Ok(None) | Err(_) => return false,
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! The store of events: whether it can be read, or the relay that has it open is well.
 //!
-//! Invariant: nothing in it is changed, by a newer program neither, and no relay is kept from starting.
+//! Invariant: nothing in it is changed, by a newer program neither, and no relay is kept from starting, but in the moment
+//! in which the lock is tried.
+//!
+//! A file that lacks more than a little of its end is told. Where it lacks just that little, or the disk cannot read a page,
+//! the system ends this program with SIGBUS, and no line is printed at all.
 //!
 //! Not here: whether every index leads where it should, which is `trellis check`'s.
 
@@ -15,9 +19,10 @@ use trellis_relay::config::Config;
 use trellis_relay::extension::Findings;
 use trellis_relay::parts::{self, PartsError};
 use trellis_relay::store::StoreError;
-use trellis_relay::store::lmdb::Sight;
+use trellis_relay::store::lmdb::StoreGlance;
 
-const CHECK: &str = "database";
+pub(super) const CHECK: &str = "database";
+const NONE_YET: &str = "there is none yet; it is made at the first start";
 /// Where a relay says that its store is not well.
 const UNWELL: &str = "docs/runbooks/disk-full.md, docs/runbooks/restart.md";
 /// How long a running relay may take to say how it is.
@@ -50,20 +55,24 @@ pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
     let file = data.join("data.mdb");
     let is_missing = match file.metadata() {
         // As a first start that was cut off leaves it.
-        Ok(metadata) => metadata.len() == 0 && is_ours(data),
+        Ok(metadata) => metadata.len() == 0 && is_ours(&file),
         Err(error) => error.kind() == ErrorKind::NotFound,
     };
     if is_missing {
-        found.ok(CHECK, "there is none yet; it is made at the first start");
+        found.ok(CHECK, NONE_YET);
         return stopped(None);
     }
-    if !is_ours(data) || !is_ours(&file) {
+    if !is_ours(&file) {
         return of_another(config, found);
     }
     match parts::look_into_store(config) {
-        Ok(seen) => {
+        Ok(Some(seen)) => {
             of_store(&seen, config, found);
             stopped(seen.newest_s)
+        }
+        Ok(None) => {
+            found.ok(CHECK, NONE_YET);
+            stopped(None)
         }
         Err(PartsError::Store {
             source: StoreError::InUse(_),
@@ -72,6 +81,11 @@ pub(super) fn look(config: &Config, found: &mut Findings) -> Relay {
             of_running(config, found);
             Relay::Runs
         }
+        // Its lock, or what is between.
+        Err(PartsError::Store {
+            source: StoreError::Io(error),
+            ..
+        }) if error.kind() == ErrorKind::PermissionDenied => of_another(config, found),
         Err(error) => {
             let error = anyhow::Error::from(error);
             let advice = "docs/runbooks/restore.md says what can be done";
@@ -97,7 +111,7 @@ fn of_another(config: &Config, found: &mut Findings) -> Relay {
         .and_then(|(_, body)| serde_json::from_str::<Value>(&body).ok())
         .filter(|said| said["store"].is_string());
     let told = format!(
-        "{} is another user's, so it was not opened",
+        "what is in {} is another user's, so it was not opened",
         config.data.path.display()
     );
     if let (Some(page), Some(said)) = (&page, &said) {
@@ -112,10 +126,10 @@ fn of_another(config: &Config, found: &mut Findings) -> Relay {
         found.warn(CHECK, told, AS_ITS_USER);
     }
     match (has_socket, said) {
-        (Some(true), _) | (None, Some(_)) => Relay::Runs,
+        (Some(true), _) => Relay::Runs,
         (Some(false), None) => Relay::Stopped { newest_s: None },
         // What answers there may be a relay with another directory, or another socket.
-        (Some(false), Some(_)) | (None, None) => Relay::Unknown,
+        (Some(false) | None, Some(_)) | (None, None) => Relay::Unknown,
     }
 }
 
@@ -123,7 +137,7 @@ fn is_nobody(error: ErrorKind) -> bool {
     matches!(error, ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-fn of_store(seen: &Sight, config: &Config, found: &mut Findings) {
+fn of_store(seen: &StoreGlance, config: &Config, found: &mut Findings) {
     let quota_bytes = config.data.map_size.bytes();
     let (events, used) = (seen.events, bytes(seen.used_bytes));
     if seen.used_bytes >= quota_bytes {
@@ -133,13 +147,23 @@ fn of_store(seen: &Sight, config: &Config, found: &mut Findings) {
             "raise data.map_size, or remove something (docs/runbooks/disk-full.md)",
         );
     } else if seen.schema < seen.known {
-        let Sight { schema, known, .. } = seen;
+        let StoreGlance { schema, known, .. } = seen;
+        let moves = match seen.has_to_move {
+            true => ", which moves all records and takes a while",
+            false => "",
+        };
         found.warn(
             CHECK,
             format!("it can be read: {events} events, {used}, of schema version {schema}"),
             format!(
-                "the next start migrates it to {known}, and older versions of Trellis refuse it then: make a copy before"
+                "the next start migrates it to {known}{moves}, and older versions of Trellis refuse it then: make a copy before"
             ),
+        );
+    } else if seen.has_to_move {
+        found.warn(
+            CHECK,
+            format!("it can be read: {events} events, {used}; a start that moved its records was cut off"),
+            "the next start goes on with that, and opens when all have moved: see that the disk has room",
         );
     } else {
         found.ok(CHECK, format!("it can be read: {events} events, {used}"));

@@ -1,6 +1,6 @@
 //! The data directory: whether it lasts, whose it is, how much room there is, and whether what is written there is kept.
 
-use super::ownership::{self, AS_ITS_USER, is_ours};
+use super::ownership::{self, AS_ITS_USER, is_ours, nearest};
 use super::report::bytes;
 use rustix::fs::{Access, access, statfs, statvfs};
 use std::fs::{self, File};
@@ -24,9 +24,14 @@ pub(super) fn look(loaded: &Loaded, found: &mut Findings) {
     let wanted = &config.data.path;
     lasting(loaded, found);
     let absolute = std::path::absolute(wanted).unwrap_or_else(|_| wanted.clone());
-    let there = absolute
-        .ancestors()
-        .find(|it| it.symlink_metadata().is_ok());
+    let there = match nearest(&absolute) {
+        Ok(there) => there,
+        // Whether it is there, only its user sees.
+        Err(error) => {
+            let told = format!("{}: {error}", wanted.display());
+            return found.by_hand("data directory", told, AS_ITS_USER);
+        }
+    };
     let Some(folder) = there.filter(|it| it.is_dir()) else {
         let in_the_way = there.unwrap_or(&absolute).display();
         return found.fail(
@@ -64,8 +69,15 @@ pub(super) fn look(loaded: &Loaded, found: &mut Findings) {
     }
     room(config, folder, found);
     kind(config, folder, found);
-    if is_ours(folder) {
+    // Root's database in another user's directory is of a relay that root runs.
+    if is_ours(folder) || folder == absolute && is_ours(&folder.join("data.mdb")) {
         write(folder, found);
+    } else if folder != absolute {
+        found.by_hand(
+            "disk writes",
+            "the data directory is not there yet, so nothing was written",
+            format!("{AS_ITS_USER}, or after its first start"),
+        );
     } else {
         found.warn(
             "disk writes",

@@ -14,7 +14,7 @@ use trellis_relay::config::Config;
 use trellis_relay::extension::{Endpoint, Finding, Findings, Grade};
 
 /// What was seen before.
-pub(super) struct Sight<'a> {
+pub(super) struct Before<'a> {
     /// By all other checks.
     pub(super) found: &'a Findings,
     pub(super) relay: Relay,
@@ -25,7 +25,7 @@ pub(super) struct Sight<'a> {
     pub(super) certificates: &'a [Certificate],
 }
 
-pub(super) async fn look(patient: &Patient, seen: &Sight<'_>) -> Findings {
+pub(super) async fn look(patient: &Patient, seen: &Before<'_>) -> Findings {
     let config = &patient.loaded.config;
     let (found, address) = (seen.found, seen.address);
     let mut list = Findings::default();

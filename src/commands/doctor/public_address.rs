@@ -44,8 +44,8 @@ impl Seen {
 }
 
 const ADDRESS: &str = "public address";
-const INFORMATION: &str = "relay at the public address";
-const WEBSOCKET: &str = "WebSockets at the public address";
+pub(super) const INFORMATION: &str = "relay at the public address";
+pub(super) const WEBSOCKET: &str = "WebSockets at the public address";
 
 pub(super) async fn look(patient: &Arc<Patient>) -> Seen {
     let mut seen = Seen::default();

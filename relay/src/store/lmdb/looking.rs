@@ -7,6 +7,7 @@
 use super::cursor::Walk;
 use super::fault::{Fault, Result};
 use super::meta;
+use super::moving::NAME_BEFORE;
 use super::tables::Table;
 use super::{LmdbOptions, LmdbStore};
 use crate::store::StoreError;
@@ -17,7 +18,7 @@ use std::path::Path;
 
 /// What is seen in a directory that no process has open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub struct StoreGlance {
     /// Its schema version.
     pub schema: u32,
     /// The schema version of this program. With a lower one in the directory, the next opening migrates it.
@@ -28,13 +29,20 @@ pub struct Sight {
     pub used_bytes: u64,
     /// `created_at` of the newest event, in seconds since 1970.
     pub newest_s: Option<u64>,
+    /// Whether records are left where schema versions 1 and 2 had them. The next opening moves them, and ends before that
+    /// where the disk lacks room for it.
+    pub has_to_move: bool,
 }
 
 impl LmdbStore {
-    /// Looks into a directory with a `data.mdb`. Fails with [`StoreError::InUse`] where a process has it open, with
+    /// Looks into a directory with a `data.mdb`; `None` where a first opening ended before anything was in it, which the
+    /// next one goes on with. Fails with [`StoreError::InUse`] where a process has it open, with
     /// [`StoreError::Schema`] where a newer program wrote it, and with [`StoreError::Corrupt`] where part of the file is
     /// missing.
-    pub fn look(directory: &Path, options: &LmdbOptions) -> std::result::Result<Sight, StoreError> {
+    pub fn look(
+        directory: &Path,
+        options: &LmdbOptions,
+    ) -> std::result::Result<Option<StoreGlance>, StoreError> {
         nobody_has(directory)?;
         let seen = see(directory, options);
         nobody_has(directory)?;
@@ -56,7 +64,7 @@ fn nobody_has(directory: &Path) -> std::result::Result<(), StoreError> {
     }
 }
 
-fn see(directory: &Path, options: &LmdbOptions) -> Result<Sight> {
+fn see(directory: &Path, options: &LmdbOptions) -> Result<Option<StoreGlance>> {
     let stored_bytes = directory.join("data.mdb").metadata()?.len();
     let map_bytes = stored_bytes.max(options.quota_bytes) + options.reserve_bytes();
     let map_bytes = usize::try_from(map_bytes.next_multiple_of(4096))
@@ -72,38 +80,59 @@ fn see(directory: &Path, options: &LmdbOptions) -> Result<Sight> {
     // Those that an earlier version did not have are missing.
     let mut tables = Vec::new();
     for (table, name) in Table::ALL {
-        match env.open_db(Some(name)) {
-            Ok(handle) => tables.push((table, handle)),
-            Err(Error::NotFound) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(handle) = open_if_there(&env, name)? {
+            tables.push((table, handle));
         }
     }
+    let before = open_if_there(&env, NAME_BEFORE)?;
     let of = |wanted: Table| {
         let found = tables.iter().find(|(table, _)| *table == wanted);
         found.map(|(_, handle)| *handle)
     };
     let txn = env.begin_ro_txn()?;
-    let schema = meta::schema(&txn, of(Table::Meta).ok_or_else(meta::damaged)?)?;
+    let events = match of(Table::Id) {
+        Some(ids) => txn.stat(ids)?.entries() as u64,
+        None => 0,
+    };
+    let schema = match of(Table::Meta) {
+        Some(meta) => meta::schema(&txn, meta)?,
+        None => None,
+    };
+    let Some(schema) = schema else {
+        // It is noted after the tables are made and before anything is put into them.
+        let is_new = events == 0 && before.is_none();
+        return is_new.then_some(None).ok_or_else(meta::damaged);
+    };
     if schema > meta::SCHEMA {
         let (found, known) = (schema, meta::SCHEMA);
         return Err(StoreError::Schema { found, known }.into());
     }
-    let mut events = 0;
     let mut used = pages(env.stat()?);
-    for (table, handle) in &tables {
-        let stat = txn.stat(*handle)?;
-        if *table == Table::Id {
-            events = stat.entries() as u64;
-        }
+    for (_, handle) in &tables {
+        used += pages(txn.stat(*handle)?);
+    }
+    let mut has_to_move = false;
+    if let Some(before) = before {
+        let stat = txn.stat(before)?;
+        has_to_move = stat.entries() > 0;
         used += pages(stat);
     }
-    Ok(Sight {
+    Ok(Some(StoreGlance {
         schema,
         known: meta::SCHEMA,
         events,
         used_bytes: used as u64 * u64::from(env.stat()?.page_size()),
         newest_s: of(Table::Time).map_or(Ok(None), |time| newest_s(&txn, time))?,
-    })
+        has_to_move,
+    }))
+}
+
+fn open_if_there(env: &Environment, name: &str) -> Result<Option<Database>> {
+    match env.open_db(Some(name)) {
+        Ok(table) => Ok(Some(table)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Of a file that is cut short a page may be asked for that no disk has, which ends the process. The last pages may be
@@ -196,10 +225,10 @@ mod tests {
             say_schema(path, schema);
             fs::write(path.join("compacting.left"), "over").unwrap();
             let before = files(path);
-            let seen = LmdbStore::look(path, &options()).unwrap();
+            let seen = LmdbStore::look(path, &options()).unwrap().unwrap();
             assert_eq!((seen.schema, seen.known), (schema, meta::SCHEMA));
             assert_eq!((seen.events, seen.newest_s), (1, Some(1_700_000_000)));
-            assert!(seen.used_bytes > 0);
+            assert!(seen.used_bytes > 0 && !seen.has_to_move);
             assert!(files(path) == before, "something was written");
         }
     }
@@ -216,6 +245,33 @@ mod tests {
         let seen = LmdbStore::look(path, &options());
         assert!(matches!(seen, Err(StoreError::Schema { .. })), "{seen:?}");
     }
+
+    #[test]
+    fn d9_a_first_start_that_was_cut_off_has_nothing_yet_and_one_without_its_version_is_damaged() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path();
+        let open = || {
+            let mut env = Environment::new();
+            env.set_max_dbs(Table::MOST_OPEN).set_map_size(64 << 20);
+            env.open(path).unwrap()
+        };
+        // LMDB's own pages, and no table.
+        drop(open());
+        assert_eq!(LmdbStore::look(path, &options()).unwrap(), None);
+        // Tables, and nothing in them.
+        super::super::tables::Tables::open(&open()).unwrap();
+        assert_eq!(LmdbStore::look(path, &options()).unwrap(), None);
+        drop(filled(path));
+        let env = open();
+        let table = env.open_db(Some("meta")).unwrap();
+        let mut txn = env.begin_rw_txn().unwrap();
+        txn.del(table, b"schema", None).unwrap();
+        txn.commit().unwrap();
+        drop(env);
+        let seen = LmdbStore::look(path, &options());
+        assert!(matches!(seen, Err(StoreError::Corrupt(_))), "{seen:?}");
+    }
+
     #[test]
     fn d9_a_look_at_a_file_that_is_cut_short_says_so() {
         let directory = TempDir::new().unwrap();

@@ -3,7 +3,7 @@
 use super::fault::{Fault, Result};
 use super::tables::{Table, Tables};
 use crate::store::StoreError;
-use lmdb::{Database, Environment, RwTransaction, Transaction, WriteFlags};
+use lmdb::{Database, Environment, Error, RwTransaction, Transaction, WriteFlags};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -92,12 +92,15 @@ pub(super) fn prepare(env: &Environment, tables: &Tables) -> Result<Prepared> {
     })
 }
 
-/// The schema version, where tables are not all open.
-pub(super) fn schema<T: Transaction>(txn: &T, meta: Database) -> Result<u32> {
-    let found = txn.get(meta, &SCHEMA_KEY)?;
-    Ok(u32::from_be_bytes(
-        *found.first_chunk().ok_or_else(damaged)?,
-    ))
+/// The schema version, where tables are not all open; `None` where none is noted.
+pub(super) fn schema<T: Transaction>(txn: &T, meta: Database) -> Result<Option<u32>> {
+    let found = match txn.get(meta, &SCHEMA_KEY) {
+        Ok(found) => found,
+        Err(Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let version = found.first_chunk().ok_or_else(damaged)?;
+    Ok(Some(u32::from_be_bytes(*version)))
 }
 
 /// The last row given to an event or a removal, gone or not; 0 at first.

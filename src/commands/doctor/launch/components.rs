@@ -2,9 +2,10 @@
 //!
 //! Invariant: a part is as good as the worst of what was found of it, and each address was asked.
 
-use super::Sight;
+use super::Before;
+use crate::commands::doctor::database;
 use crate::commands::doctor::patient::Patient;
-use crate::commands::doctor::public_address::{PARTS, Seen};
+use crate::commands::doctor::public_address::{INFORMATION, PARTS, Seen, WEBSOCKET};
 use crate::commands::doctor::trust::Standing;
 use crate::commands::job::is_on;
 use trellis_relay::config::Config;
@@ -12,15 +13,11 @@ use trellis_relay::extension::{Finding, Findings, Grade};
 use url::Url;
 
 /// What was found of the relay itself.
-const OF_RELAY: [&str; 3] = [
-    "database",
-    "relay at the public address",
-    "WebSockets at the public address",
-];
+const OF_RELAY: [&str; 3] = [database::CHECK, INFORMATION, WEBSOCKET];
 /// What extensions find that has an item of its own.
 const OWN_ITEMS: [&str; 2] = ["livekit_token: recording", "blossom_policy: types"];
 /// Where it is not known whose document came.
-const NOT_COMPARED: &str = "run trellis doctor as the user that the relay runs as, to see that it is this relay that answers";
+pub(super) const NOT_COMPARED: &str = "run trellis doctor as the user that the relay runs as, to see that it is this relay that answers";
 
 /// How one part is.
 struct Part {
@@ -64,7 +61,7 @@ fn worse(one: Grade, other: Grade) -> Grade {
     std::cmp::max_by_key(one, other, rank)
 }
 
-pub(super) async fn look(patient: &Patient, seen: &Sight<'_>, list: &mut Findings) {
+pub(super) async fn look(patient: &Patient, seen: &Before<'_>, list: &mut Findings) {
     const ITEM: &str = "all four components";
     let config = &patient.loaded.config;
     let parts = [
@@ -104,7 +101,7 @@ fn is_all_here(config: &Config) -> bool {
         .all(|it| is_on_here(config, it))
 }
 
-fn of_relay(seen: &Sight<'_>) -> Part {
+fn of_relay(seen: &Before<'_>) -> Part {
     let mut part = Part::new("the relay");
     if !seen.relay.is_running() {
         let grade = match seen.relay.is_stopped() {
@@ -125,12 +122,13 @@ fn of_relay(seen: &Sight<'_>) -> Part {
 /// One that an extension stands for: by what it has found, and by asking where clients are sent.
 async fn of_extension(
     patient: &Patient,
-    seen: &Sight<'_>,
+    seen: &Before<'_>,
     extension: &str,
     name: &'static str,
 ) -> Part {
     let mut part = Part::new(name);
-    if !is_on_here(&patient.loaded.config, extension) {
+    let is_on = is_on_here(&patient.loaded.config, extension);
+    if !is_on {
         part.add(
             Grade::ByHand,
             format!("{extension} is not switched on here"),
@@ -138,9 +136,13 @@ async fn of_extension(
     }
     let prefix = format!("{extension}: ");
     let all = seen.found.all.iter();
-    part.add_all(
-        all.filter(|it| it.check.starts_with(&prefix) && !OWN_ITEMS.contains(&it.check.as_str())),
-    );
+    let mut own = all
+        .filter(|it| it.check.starts_with(&prefix) && !OWN_ITEMS.contains(&it.check.as_str()))
+        .peekable();
+    if is_on && own.peek().is_none() {
+        part.add(Grade::ByHand, format!("{extension} has found nothing"));
+    }
+    part.add_all(own);
     let names: &[&str] = match extension {
         "livekit_token" => &[
             "LiveKit",
@@ -158,6 +160,10 @@ async fn of_extension(
         .collect();
     urls.sort_unstable();
     urls.dedup();
+    if is_on && urls.is_empty() {
+        let why = "clients are told no address of it";
+        part.add(Grade::ByHand, why.to_owned());
+    }
     for url in urls {
         if let Some(why) = silence(patient, url).await {
             part.add(Grade::Fail, format!("{url}: {why}"));
@@ -179,7 +185,7 @@ async fn silence(patient: &Patient, url: &str) -> Option<String> {
     }
 }
 
-pub(super) fn tls(seen: &Sight<'_>, list: &mut Findings) {
+pub(super) fn tls(seen: &Before<'_>, list: &mut Findings) {
     const ITEM: &str = "TLS on all endpoints";
     let of = |wanted: &[Standing]| {
         let all = seen.certificates.iter();

@@ -1,10 +1,11 @@
 //! Pages for people: what the operator promises, and whom to write to.
 
+use super::components::NOT_COMPARED;
 use crate::commands::doctor::patient::Patient;
 use crate::commands::doctor::public_address::Seen;
 use trellis_relay::clock::{Clock as _, SystemClock};
 use trellis_relay::config::Timestamp;
-use trellis_relay::extension::Findings;
+use trellis_relay::extension::{Finding, Findings, Grade};
 use url::Url;
 
 /// The pages that the relay's document names answer.
@@ -17,6 +18,7 @@ pub(super) async fn policy(patient: &Patient, seen: &Seen, list: &mut Findings) 
         &information.posting_policy,
     ];
     let mut pages: Vec<String> = own.into_iter().flatten().cloned().collect();
+    let own_pages = pages.clone();
     if let Some(document) = &seen.information {
         let told = ["terms_of_service", "privacy_policy", "posting_policy"];
         pages.extend(
@@ -43,7 +45,12 @@ pub(super) async fn policy(patient: &Patient, seen: &Seen, list: &mut Findings) 
             );
         }
     }
-    list.ok(ITEM, format!("{} answer", pages.join(", ")));
+    let told = format!("{} answer", pages.join(", "));
+    if !seen.is_ours && pages.iter().any(|page| !own_pages.contains(page)) {
+        let told = format!("{told}; a relay that may be another names them");
+        return list.by_hand(ITEM, told, NOT_COMPARED);
+    }
+    list.ok(ITEM, told);
 }
 
 /// Why a page cannot be read.
@@ -68,7 +75,8 @@ pub(super) async fn security_contact(patient: &Patient, seen: &Seen, list: &mut 
         && let Ok(answer) = patient.web.get_page(&url, "text/plain").await
         && answer.status == 200
     {
-        return security_text(&String::from_utf8_lossy(&answer.body), &url, list);
+        security_text(&String::from_utf8_lossy(&answer.body), &url, list);
+        return of_whom(seen.is_ours, list);
     }
     let document = seen.information.as_ref();
     let contact = document.and_then(|it| it["contact"].as_str());
@@ -79,6 +87,18 @@ pub(super) async fn security_contact(patient: &Patient, seen: &Seen, list: &mut 
             advice,
         ),
         None => list.fail(ITEM, "there is none", advice),
+    }
+}
+
+/// What stands last in the list is not seen to be right where it is a page of a relay that may be another.
+fn of_whom(is_ours: bool, list: &mut Findings) {
+    let well = |it: &&mut Finding| matches!(it.grade, Grade::Ok | Grade::Warn);
+    if let Some(last) = list.all.last_mut().filter(well)
+        && !is_ours
+    {
+        last.grade = Grade::ByHand;
+        last.found.push_str(", of a relay that may be another");
+        last.advice = Some(NOT_COMPARED.to_owned());
     }
 }
 
@@ -126,7 +146,6 @@ fn security_text(text: &str, url: &Url, list: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trellis_relay::extension::Grade;
 
     #[test]
     fn d9_an_end_that_is_not_understood_is_not_called_missing() {
@@ -154,6 +173,14 @@ mod tests {
             security_text(text, &url, &mut list);
             assert_eq!(list.all[0].grade, grade, "{text}");
             assert!(list.all[0].found.contains(words), "{:?}", list.all[0]);
+            of_whom(true, &mut list);
+            assert_eq!(list.all[0].grade, grade, "{text}");
+            let of_another = match grade {
+                Grade::Fail => Grade::Fail,
+                _ => Grade::ByHand,
+            };
+            of_whom(false, &mut list);
+            assert_eq!(list.all[0].grade, of_another, "{text}");
         }
     }
 }

@@ -84,36 +84,55 @@ fn c19_a_directory_of_version_1_is_migrated_and_its_events_stay() {
 }
 
 /// As if the program had ended between two transactions of the move.
+fn move_one_and_break_off(directory: &TempDir) {
+    let env = Environment::new()
+        .set_max_dbs(Table::MOST_OPEN)
+        .set_map_size(1 << 26)
+        .open(directory.path())
+        .unwrap();
+    let before = env.open_db(Some(NAME_BEFORE)).unwrap();
+    let (_, name) = Table::ALL[Table::Data as usize];
+    let now = env
+        .create_db(Some(name), DatabaseFlags::INTEGER_KEY)
+        .unwrap();
+    let meta = env.open_db(Some("meta")).unwrap();
+    let mut txn = env.begin_rw_txn().unwrap();
+    let (key, chunk) = {
+        let (key, chunk) = Walk::new(&txn, before).unwrap().first().unwrap().unwrap();
+        (key.to_vec(), chunk.to_vec())
+    };
+    let moved = keys::data_from_version_2(&key).unwrap();
+    txn.put(now, &&*moved, &chunk, WriteFlags::empty()).unwrap();
+    txn.del(before, &key, None).unwrap();
+    let schema = meta::SCHEMA.to_be_bytes();
+    txn.put(meta, b"schema", &schema, WriteFlags::empty())
+        .unwrap();
+    txn.commit().unwrap();
+}
+
+#[test]
+fn d9_a_look_counts_records_that_have_to_be_moved() {
+    let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let filled = filled_with_mebibytes(&current, 2);
+    within(&filled, |mapped| copy_as_version_1(mapped, &old));
+    let look = || LmdbStore::look(old.path(), &options()).unwrap().unwrap();
+    let seen = look();
+    assert_eq!((seen.schema, seen.events), (1, 2 * 64));
+    assert!(seen.has_to_move && seen.used_bytes > 2 << 20, "{seen:?}");
+    move_one_and_break_off(&old);
+    let seen = look();
+    assert_eq!((seen.schema, seen.known), (meta::SCHEMA, meta::SCHEMA));
+    assert!(seen.has_to_move && seen.used_bytes > 2 << 20, "{seen:?}");
+    drop(LmdbStore::open(old.path(), options()).unwrap());
+    assert!(!look().has_to_move);
+}
+
 #[test]
 fn c19_records_that_were_left_behind_are_moved_by_the_next_opening() {
     let (current, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let filled = filled(&current);
     within(&filled, |mapped| copy_as_version_1(mapped, &old));
-    {
-        let env = Environment::new()
-            .set_max_dbs(Table::MOST_OPEN)
-            .set_map_size(1 << 24)
-            .open(old.path())
-            .unwrap();
-        let before = env.open_db(Some(NAME_BEFORE)).unwrap();
-        let (_, name) = Table::ALL[Table::Data as usize];
-        let now = env
-            .create_db(Some(name), DatabaseFlags::INTEGER_KEY)
-            .unwrap();
-        let meta = env.open_db(Some("meta")).unwrap();
-        let mut txn = env.begin_rw_txn().unwrap();
-        let (key, chunk) = {
-            let (key, chunk) = Walk::new(&txn, before).unwrap().first().unwrap().unwrap();
-            (key.to_vec(), chunk.to_vec())
-        };
-        let moved = keys::data_from_version_2(&key).unwrap();
-        txn.put(now, &&*moved, &chunk, WriteFlags::empty()).unwrap();
-        txn.del(before, &key, None).unwrap();
-        let schema = meta::SCHEMA.to_be_bytes();
-        txn.put(meta, b"schema", &schema, WriteFlags::empty())
-            .unwrap();
-        txn.commit().unwrap();
-    }
+    move_one_and_break_off(&old);
     let store = LmdbStore::open(old.path(), options()).unwrap();
     assert_eq!(store.migration(), None);
     let report = store.check().unwrap();
