@@ -126,7 +126,12 @@ fn d4_blobs_of_those_who_did_not_tell_are_carried_over() {
     // One has removed a blob, another was switched off when it had told of one.
     let mut now = list();
     for extension in ["on", "cut"] {
-        let kept = keeper.keep_blobs(&ground.target, extension, &[one.clone()], &mut now);
+        let kept = keeper.keep_blobs(
+            &ground.target,
+            extension,
+            std::slice::from_ref(&one),
+            &mut now,
+        );
         kept.unwrap();
     }
     let told = now.clone();
