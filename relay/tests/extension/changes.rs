@@ -73,10 +73,14 @@ async fn e7_a_new_instance_works_before_the_old_one_has_ended() {
     .await;
     let changed = relay.reconfigure("[extensions.stubborn]\nname = 'new'");
     changed.await.unwrap();
+    // It is cut off before, and dropped by its own thread.
+    until("the old one has ended", async || {
+        notes().contains(&"ended old".to_owned())
+    })
+    .await;
     let notes = notes();
     let place = |wanted: &str| notes.iter().position(|said| said == wanted);
     let ended = place("ended old");
-    assert!(ended.is_some(), "{notes:?}");
     assert!(
         place("started new").is_some() && place("started new") < ended,
         "{notes:?}"
