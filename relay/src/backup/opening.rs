@@ -84,7 +84,7 @@ impl Opening<'_> {
                 if self.may_claim_later
                     && let Some(own) = &own =>
             {
-                let error = BackupError::from(error).in_full();
+                let error = error.in_full();
                 tracing::error!(
                     error,
                     "the backup cannot be reached: the relay starts without it, and goes on trying"
