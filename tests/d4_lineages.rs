@@ -156,6 +156,44 @@ async fn d4_a_relay_serves_what_it_has_while_the_place_cannot_be_reached() {
 }
 
 #[tokio::test]
+async fn d4_an_older_database_that_reaches_the_place_later_begins_anew() {
+    let place = Place::new();
+    let relay = place.relay().start().await;
+    until_snapshot(&relay).await;
+    let (_, setup) = relay.stop().await;
+    let database = setup.home().join("data").join("data.mdb");
+    let image = std::fs::read(&database).expect("an image of the disk");
+    let relay = setup.start().await;
+    let author = Author::new();
+    Client::connect(&relay)
+        .await
+        .store(&author.note("lost"))
+        .await;
+    let (_, setup) = relay.stop().await;
+    std::fs::write(&database, image).expect("the old disk");
+    let before = place.newest();
+    let (head, aside) = (place.head(), place.0.path().join("aside"));
+    std::fs::rename(&head, &aside).expect("a head");
+    std::fs::create_dir(&head).expect("a directory");
+
+    // As many rows as the backup has, and others.
+    let relay = setup.start().await;
+    let others = [author.note("one"), author.note("two")];
+    for note in &others {
+        Client::connect(&relay).await.store(note).await;
+    }
+    std::fs::remove_dir(&head).expect("the directory");
+    std::fs::rename(&aside, &head).expect("a head");
+    relay.wait_for_log(0, "a new backup begins").await;
+    assert_ne!(place.newest(), before);
+    until_snapshot(&relay).await;
+    relay.kill();
+    let relay = place.relay().start().await;
+    let found = notes(&relay).await;
+    assert!(others.iter().all(|it| found.contains(it)), "{found:?}");
+}
+
+#[tokio::test]
 async fn d4_a_history_without_anything_is_refused_and_left_to_who_writes_it() {
     let place = Place::new();
     let (setup, note) = place.other().await;
