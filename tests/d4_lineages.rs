@@ -43,6 +43,19 @@ impl Place {
         self.0.path().join("head.json")
     }
 
+    /// Has nobody read the head, whoever reads, until what is returned is put back.
+    fn hide_head(&self) -> PathBuf {
+        let aside = self.0.path().join("aside");
+        std::fs::rename(self.head(), &aside).expect("a head");
+        std::fs::create_dir(self.head()).expect("a directory");
+        aside
+    }
+
+    fn show_head(&self, aside: &Path) {
+        std::fs::remove_dir(self.head()).expect("the directory");
+        std::fs::rename(aside, self.head()).expect("a head");
+    }
+
     /// The folder of the history that is written now.
     fn newest(&self) -> PathBuf {
         let head: Value = read(&self.head());
@@ -128,10 +141,7 @@ async fn d4_a_relay_serves_what_it_has_while_the_place_cannot_be_reached() {
     Client::connect(&relay).await.store(&one).await;
     until_backed_up(&relay).await;
     let (_, setup) = relay.stop().await;
-    let (head, aside) = (place.head(), place.0.path().join("aside"));
-    std::fs::rename(&head, &aside).expect("a head");
-    // Cannot be read, whoever reads.
-    std::fs::create_dir(&head).expect("a directory");
+    let aside = place.hide_head();
 
     let relay = setup.start().await;
     relay.wait_for_log(0, "the relay starts without it").await;
@@ -139,8 +149,7 @@ async fn d4_a_relay_serves_what_it_has_while_the_place_cannot_be_reached() {
     let health = http::get(&relay, "/health", &[]).await.json();
     assert_eq!(health["backup"]["status"], "degraded", "{health}");
     assert_ne!(run(relay.setup(), &["now"]).await.code, Some(0));
-    std::fs::remove_dir(&head).expect("the directory");
-    std::fs::rename(&aside, &head).expect("a head");
+    place.show_head(&aside);
     let before = place.newest();
     wait::until("the backup goes on", async || {
         let copied = run(relay.setup(), &["now"]).await;
@@ -172,9 +181,7 @@ async fn d4_an_older_database_that_reaches_the_place_later_begins_anew() {
     let (_, setup) = relay.stop().await;
     std::fs::write(&database, image).expect("the old disk");
     let before = place.newest();
-    let (head, aside) = (place.head(), place.0.path().join("aside"));
-    std::fs::rename(&head, &aside).expect("a head");
-    std::fs::create_dir(&head).expect("a directory");
+    let aside = place.hide_head();
 
     // As many rows as the backup has, and others.
     let relay = setup.start().await;
@@ -182,8 +189,7 @@ async fn d4_an_older_database_that_reaches_the_place_later_begins_anew() {
     for note in &others {
         Client::connect(&relay).await.store(note).await;
     }
-    std::fs::remove_dir(&head).expect("the directory");
-    std::fs::rename(&aside, &head).expect("a head");
+    place.show_head(&aside);
     relay.wait_for_log(0, "a new backup begins").await;
     assert_ne!(place.newest(), before);
     until_snapshot(&relay).await;

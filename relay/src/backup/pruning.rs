@@ -4,7 +4,7 @@
 //! Lineages that led nowhere go as a whole once they are old enough. What is interrupted leaves nothing that looks whole and
 //! is not: snapshots go before the segments that they need. A clock that is far ahead is not believed at once.
 
-use super::manifest::{self, BlobList, FileList};
+use super::manifest::{self, BlobList, FileList, Lineage};
 use super::target::Target;
 use super::{BackupError, names};
 use std::collections::{HashMap, HashSet};
@@ -138,18 +138,15 @@ pub(super) fn doomed(target: &Target, old: &Old) -> Result<Vec<String>, BackupEr
         }
     }
     // What stays needs what it goes on from.
-    for folder in others
-        .keys()
-        .filter(|folder| !old.contains(*folder))
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        let mut parent = others[&folder].parent.as_ref();
-        while let Some(of) = parent {
-            old.remove(&of.lineage);
-            parent = others
-                .get(&of.lineage)
-                .and_then(|note| note.parent.as_ref());
+    let stays = |(folder, _): &(&String, &Lineage)| !old.contains(*folder);
+    let staying: Vec<&Lineage> = others.iter().filter(stays).map(|(_, note)| note).collect();
+    for note in staying {
+        let mut parent = note.parent.as_ref();
+        // One that is not old any more has been gone through, so this ends even where a damaged history is a circle.
+        while let Some(of) = parent
+            && old.remove(&of.lineage)
+        {
+            parent = others.get(&of.lineage).and_then(|it| it.parent.as_ref());
         }
     }
     for folder in old {
