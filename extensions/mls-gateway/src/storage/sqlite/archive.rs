@@ -7,7 +7,7 @@ use super::begin;
 use crate::kinds::GIFT_WRAP;
 use crate::storage::columns::{all, limit, list_json, signed};
 use crate::storage::{ArchiveQuery, Archived};
-use copy::CopyRow;
+use copy::{CopyRow, author_key};
 #[cfg(test)]
 pub(super) use of_group::OF_GROUP;
 use serde_json::json;
@@ -19,13 +19,22 @@ use trellis_relay::event::{EventId, PublicKey};
 /// The first positions of a recipient.
 pub(super) const OF_RECIPIENT: &str = "SELECT position FROM archived_events \
      WHERE recipient_pubkey = ?1 AND position > ?2 AND created_at >= ?3 ORDER BY position LIMIT ?4";
+/// Removes what has one of these ids. CROSS JOIN keeps the order: each id looks for its event.
+pub(super) const FORGET: &str = "DELETE FROM archived_events WHERE position IN (SELECT copy.position FROM json_each(?1) AS gone \
+     CROSS JOIN archived_events AS copy ON copy.id_key = substr(unhex(gone.value), -12) \
+     WHERE copy.id = unhex(gone.value))";
+/// The same where a key has power over it.
+pub(super) const FORGET_FOR: &str = "DELETE FROM archived_events WHERE position IN (SELECT copy.position FROM json_each(?1) AS wish \
+     CROSS JOIN archived_events AS copy ON copy.id_key = substr(unhex(wish.value ->> 0), -12) \
+     WHERE copy.id = unhex(wish.value ->> 0) AND (copy.pubkey = unhex(wish.value ->> 1) \
+     OR (copy.kind = ?2 AND copy.recipient_pubkey = unhex(wish.value ->> 1))))";
 /// Removes what is by a key, for which each part of the archive is looked into, and what is to it.
-pub(super) const FORGET_ALL_OF: &str = "WITH RECURSIVE part (number) AS (SELECT min(position) >> 12 FROM archived_events \
-     UNION ALL SELECT number + 1 FROM part WHERE number < (SELECT max(position) >> 12 FROM archived_events)) \
-     DELETE FROM archived_events WHERE created_at <= ?2 AND position IN ( \
-     SELECT copy.position FROM part CROSS JOIN archived_events AS copy ON copy.position >> 12 = part.number \
-     WHERE substr(copy.pubkey, 1, 8) = substr(?1, 1, 8) AND copy.pubkey = ?1 \
-     UNION ALL SELECT position FROM archived_events WHERE recipient_pubkey = ?1 AND kind = ?3)";
+pub(super) const FORGET_ALL_OF: &str = "WITH RECURSIVE span (number) AS (SELECT min(part) FROM archived_events \
+     UNION ALL SELECT number + 1 FROM span WHERE number < (SELECT max(part) FROM archived_events)) \
+     DELETE FROM archived_events WHERE created_at <= ?3 AND position IN ( \
+     SELECT copy.position FROM span CROSS JOIN archived_events AS copy ON copy.part = span.number \
+     WHERE copy.author_key = ?1 AND copy.pubkey = ?2 \
+     UNION ALL SELECT position FROM archived_events WHERE recipient_pubkey = ?2 AND kind = ?4)";
 
 pub(super) async fn put(writer: &SqlitePool, events: &[Archived]) -> sqlx::Result<usize> {
     if events.is_empty() {
@@ -109,12 +118,10 @@ pub(super) async fn forget(writer: &SqlitePool, ids: &[EventId]) -> sqlx::Result
         return Ok(0);
     }
     let ids: Vec<String> = ids.iter().map(EventId::to_hex).collect();
-    let removed = sqlx::query(
-        "DELETE FROM archived_events WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
-    )
-    .bind(list_json(&ids))
-    .execute(writer)
-    .await?;
+    let removed = sqlx::query(FORGET)
+        .bind(list_json(&ids))
+        .execute(writer)
+        .await?;
     Ok(removed.rows_affected() as usize)
 }
 
@@ -127,17 +134,11 @@ pub(super) async fn forget_for(
     }
     let wish = |(id, key): &(EventId, PublicKey)| json!([id.to_hex(), key.to_hex()]);
     let wishes: serde_json::Value = wishes.iter().map(wish).collect();
-    // CROSS JOIN keeps the order: each wish looks for its event.
-    let removed = sqlx::query(
-        "DELETE FROM archived_events WHERE position IN (SELECT position FROM json_each(?1) AS wish \
-         CROSS JOIN archived_events AS copy ON copy.id = unhex(wish.value ->> 0) \
-         WHERE copy.pubkey = unhex(wish.value ->> 1) \
-         OR (copy.kind = ?2 AND copy.recipient_pubkey = unhex(wish.value ->> 1)))",
-    )
-    .bind(wishes.to_string())
-    .bind(i64::from(GIFT_WRAP))
-    .execute(writer)
-    .await?;
+    let removed = sqlx::query(FORGET_FOR)
+        .bind(wishes.to_string())
+        .bind(i64::from(GIFT_WRAP))
+        .execute(writer)
+        .await?;
     Ok(removed.rows_affected() as usize)
 }
 
@@ -147,6 +148,7 @@ pub(super) async fn forget_all_of(
     until_s: u64,
 ) -> sqlx::Result<usize> {
     let removed = sqlx::query(FORGET_ALL_OF)
+        .bind(author_key(pubkey))
         .bind(pubkey.as_bytes().to_vec())
         .bind(signed(until_s))
         .bind(i64::from(GIFT_WRAP))

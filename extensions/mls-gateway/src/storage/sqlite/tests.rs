@@ -163,16 +163,21 @@ async fn m30_pages_of_the_archive_are_found_by_its_indexes() {
     let looks = looks.unwrap();
     assert!(looks.contains("idx_archived_group"), "{steps:?}");
     assert!(
-        looks.contains("(<expr>=? AND <expr>=? AND position>?)"),
+        looks.contains("(part=? AND group_key=? AND position>?)"),
         "{steps:?}"
     );
+    for statement in [super::archive::FORGET, super::archive::FORGET_FOR] {
+        let steps = plan(statement).await;
+        let is_used = |step: &String| step.contains("idx_archived_id (id_key=?)");
+        assert!(steps.iter().any(is_used), "{steps:?}");
+    }
     let steps = plan(super::archive::FORGET_ALL_OF).await;
     assert!(
         !steps.iter().any(|step| step.contains("SCAN copy")),
         "{steps:?}"
     );
     for index in [
-        "idx_archived_author (<expr>=? AND <expr>=?)",
+        "idx_archived_author (part=? AND author_key=?)",
         "idx_archived_recipient",
     ] {
         let is_used = steps.iter().any(|step| step.contains(index));

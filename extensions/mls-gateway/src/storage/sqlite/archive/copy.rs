@@ -1,5 +1,9 @@
 //! A row of `archived_events`: how it is written, many in one statement, and what it means.
+//!
+//! By its keys it is found: the ends of its id, of its author's key and of its group's id, in columns of their own
+//! (`0008_archive_keys_in_columns.sql`). A key leads to few rows, and which of them it is the whole value says.
 
+use super::of_group::PART_BITS;
 use crate::storage::Archived;
 use crate::storage::columns::{read, signed, stored, unreadable, unsigned};
 use sqlx::sqlite::SqliteArguments;
@@ -7,7 +11,10 @@ use sqlx::{Arguments as _, FromRow};
 use std::sync::LazyLock;
 use trellis_relay::event::{EventId, PublicKey};
 
-const COLUMNS: usize = 9;
+const COLUMNS: usize = 13;
+const ID_KEY_BYTES: usize = 12;
+const AUTHOR_KEY_BYTES: usize = 8;
+const GROUP_KEY_CHARS: usize = 8;
 /// Rows of the statements that are kept prepared, the longest first.
 const LENGTHS: [usize; 3] = [64, 8, 1];
 
@@ -19,8 +26,8 @@ fn statement(rows: usize) -> String {
     let row = format!("({})", ["?"; COLUMNS].join(", "));
     let values = vec![row; rows].join(", ");
     format!(
-        "INSERT OR FAIL INTO archived_events (position, id, kind, pubkey, group_id, recipient_pubkey, created_at, \
-         archived_at, event) VALUES {values} ON CONFLICT (id) DO NOTHING"
+        "INSERT OR FAIL INTO archived_events (position, part, id_key, author_key, group_key, id, kind, pubkey, group_id, \
+         recipient_pubkey, created_at, archived_at, event) VALUES {values} ON CONFLICT (id_key) DO NOTHING"
     )
 }
 
@@ -49,15 +56,36 @@ fn add(
     position: i64,
 ) -> Result<(), sqlx::error::BoxDynError> {
     let recipient = event.recipient.map(|key| key.to_bytes().to_vec());
+    let group_id = event.group_id.as_deref().map(stored);
     values.add(position)?;
+    values.add(position >> PART_BITS)?;
+    values.add(id_key(&event.id))?;
+    values.add(author_key(&event.pubkey))?;
+    values.add(group_id.as_deref().map(group_key))?;
     values.add(event.id.as_bytes().as_slice())?;
     values.add(i64::from(event.kind))?;
     values.add(event.pubkey.as_bytes().as_slice())?;
-    values.add(event.group_id.as_deref().map(stored))?;
+    values.add(group_id)?;
     values.add(recipient)?;
     values.add(signed(event.created_at_s))?;
     values.add(signed(event.archived_at_s))?;
     values.add(event.json.as_str())
+}
+
+/// In `id_key`.
+pub(super) fn id_key(id: &EventId) -> &[u8] {
+    &id.as_bytes()[32 - ID_KEY_BYTES..]
+}
+
+/// In `author_key`.
+pub(super) fn author_key(author: &PublicKey) -> &[u8] {
+    &author.as_bytes()[32 - AUTHOR_KEY_BYTES..]
+}
+
+/// In `group_key`, of what stands in `group_id`.
+pub(super) fn group_key(stored: &str) -> &str {
+    let last = stored.char_indices().rev().nth(GROUP_KEY_CHARS - 1);
+    last.map_or(stored, |(begin, _)| &stored[begin..])
 }
 
 /// Of `archived_events`.

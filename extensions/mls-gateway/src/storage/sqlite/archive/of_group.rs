@@ -4,23 +4,23 @@
 //! cost few pages. Invariant: positions come lowest first, whatever the parts in which they stand. A new reader's cursor is in
 //! the last part, and somebody who reads from the beginning asks for more parts at a time from question to question.
 
+use super::copy::group_key;
 use crate::storage::ArchiveQuery;
 use crate::storage::columns::{limit, signed, stored};
 use sqlx::sqlite::SqliteConnection;
 use std::ops::RangeInclusive;
 
 /// Positions of a part, as a power of two.
-const PART_BITS: u32 = 12;
+pub(super) const PART_BITS: u32 = 12;
 /// Parts that one question looks into; what it finds there is put in order, so it must not be too much.
 const PARTS_AT_ONCE_MAX: i64 = 64;
 
-/// The first positions of a group in some parts. The plus sign keeps the planner from putting the id in the place of the
-/// column everywhere, after which it would not know the index by its words.
+/// The first positions of a group in some parts.
 pub(in crate::storage::sqlite) const OF_GROUP: &str = "WITH RECURSIVE part (number) AS \
-     (SELECT ?5 UNION ALL SELECT number + 1 FROM part WHERE number < ?6) \
-     SELECT copy.position FROM part CROSS JOIN archived_events AS copy ON copy.position >> 12 = part.number \
-     WHERE copy.group_id IS NOT NULL AND substr(copy.group_id, -16) = substr(?1, -16) AND +copy.group_id = ?1 \
-     AND copy.position > ?2 AND copy.created_at >= ?3 ORDER BY copy.position LIMIT ?4";
+     (SELECT ?6 UNION ALL SELECT number + 1 FROM part WHERE number < ?7) \
+     SELECT copy.position FROM part CROSS JOIN archived_events AS copy ON copy.part = part.number \
+     WHERE copy.group_key = ?1 AND copy.group_id = ?2 AND copy.position > ?3 AND copy.created_at >= ?4 \
+     ORDER BY copy.position LIMIT ?5";
 
 /// The parts in which something stands beyond a position.
 pub(super) async fn parts(
@@ -43,12 +43,14 @@ pub(super) async fn positions(
     query: &ArchiveQuery<'_>,
     parts: RangeInclusive<i64>,
 ) -> sqlx::Result<Vec<i64>> {
+    let group_id = stored(group_id);
     let (mut part, mut at_once) = (*parts.start(), 1);
     let mut found = Vec::new();
     while part <= *parts.end() && found.len() < query.max {
         let last = (*parts.end()).min(part + at_once - 1);
         let of_parts: Vec<i64> = sqlx::query_scalar(OF_GROUP)
-            .bind(stored(group_id).into_owned())
+            .bind(group_key(&group_id))
+            .bind(&*group_id)
             .bind(signed(query.after_position))
             .bind(signed(query.since_s.unwrap_or(0)))
             .bind(limit(query.max - found.len()))
