@@ -53,6 +53,7 @@ pub struct MlsGateway {
     limits: publishing::Limits,
     turns: publishing::Turns,
     mailbox_turns: publishing::Turns,
+    told: publishing::Told,
     unstored: publishing::Unstored,
     reservations: consumption::Reservations,
     given: consumption::Given,
@@ -82,6 +83,7 @@ impl Extension for MlsGateway {
         Ok(MlsGateway {
             processed: watch::Processed::new(),
             deposit_rates,
+            told: publishing::Told::default(),
             looked: archive::Looked::default(),
             refill,
             host,

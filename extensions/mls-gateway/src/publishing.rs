@@ -14,6 +14,7 @@ mod unstored;
 
 pub(crate) use limits::Limits;
 pub(crate) use rosters::Turns;
+pub(crate) use seen::Told;
 pub(crate) use unstored::Unstored;
 
 use crate::MlsGateway;
