@@ -15,11 +15,12 @@ pub(crate) use loading::{Unreadable, Written, keep_in_step};
 use crate::acl::AclClient;
 use crate::config::Settings;
 use crate::roster::Roster;
+use hashbrown::DefaultHashBuilder;
 use keys::Keys;
 use members::Members;
 use shard::{Shard, Versioned};
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use trellis_relay::clock::Clock;
@@ -30,7 +31,7 @@ use trellis_relay::extension::prelude::*;
 pub(crate) struct Directory {
     clock: Arc<dyn Clock>,
     shards: Vec<RwLock<Shard>>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     keys: Keys,
     /// Groups with a roster that open sessions asked for, by session; a session that is not here is not open.
     pins: Mutex<HashMap<u64, Vec<Arc<str>>>>,
@@ -108,7 +109,7 @@ impl Directory {
             shards: (0..SHARDS)
                 .map(|_| RwLock::new(Shard::new(groups_max)))
                 .collect(),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             keys: Keys::new(
                 settings.max_cached_groups,
                 settings.group_cache_ttl_s * 1000,

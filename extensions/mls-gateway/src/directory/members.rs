@@ -1,32 +1,46 @@
-//! The keys of a roster in one piece, for looks that come with every message.
+//! The keys of a roster in one piece, for looks that come with every message and every one who listens.
 //!
-//! To look a key up in a tree takes twice as many comparisons, and they are calls.
+//! To look a key up in a tree takes twice as many comparisons, and they are calls. Here the first bytes of all keys stand
+//! together, so that a look stays within a few lines of the processor's cache; they decide nearly always.
 
 use crate::roster::Roster;
-use std::cmp::Ordering;
 use trellis_relay::event::PublicKey;
 
 /// Keys, rising.
 #[derive(Debug)]
-pub(crate) struct Members(Box<[PublicKey]>);
+pub(crate) struct Members {
+    /// Of each key the first bytes.
+    firsts: Box<[u64]>,
+    keys: Box<[PublicKey]>,
+}
 
 impl Members {
     pub(crate) fn of(roster: &Roster) -> Self {
-        Members(roster.members.keys().copied().collect())
+        let keys: Box<[PublicKey]> = roster.members.keys().copied().collect();
+        Members {
+            firsts: keys.iter().map(first).collect(),
+            keys,
+        }
     }
 
     /// Whether any of these keys is one of them.
     pub(crate) fn has_any(&self, pubkeys: &[PublicKey]) -> bool {
-        let has = |key: &PublicKey| self.0.binary_search_by(|it| compare(it, key)).is_ok();
-        pubkeys.iter().any(has)
+        pubkeys.iter().any(|key| self.has(key))
+    }
+
+    fn has(&self, key: &PublicKey) -> bool {
+        let first = first(key);
+        let begin = self.firsts.partition_point(|it| *it < first);
+        let alike = self.firsts[begin..].iter().zip(&self.keys[begin..]);
+        let mut alike = alike.take_while(|(it, _)| **it == first);
+        alike.any(|(_, it)| it == key)
     }
 }
 
-/// The order of keys, which their first bytes decide nearly always.
-fn compare(one: &PublicKey, other: &PublicKey) -> Ordering {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let first = |bytes: &[u8; 32]| bytes.first_chunk().map(|first| u64::from_be_bytes(*first));
-    first(one).cmp(&first(other)).then_with(|| one.cmp(other))
+/// Ordered as keys are.
+fn first(key: &PublicKey) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::members::Members;
 use crate::roster::Roster;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
