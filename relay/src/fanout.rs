@@ -2,7 +2,7 @@
 //!
 //! Each filter stands in the index once for every value of its most selective list: ids, then authors, then the tag with
 //! the fewest values, then kinds; a filter without any stands in `rest`. What the index finds is a candidate: the caller
-//! still asks [`Filter::matches`].
+//! still asks [`Filter::matches`], of that filter alone, since a subscription may have many and few of them are near.
 
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
@@ -12,57 +12,66 @@ use smallvec::SmallVec;
 /// Names a subscription of this worker.
 pub type SubKey = u32;
 
-type Subs = SmallVec<[SubKey; 2]>;
+/// Names one of its filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilterKey {
+    /// The subscription.
+    pub sub: SubKey,
+    /// The filter's place among those of the subscription.
+    pub place: u32,
+}
+
+type Keys = SmallVec<[FilterKey; 2]>;
 
 /// An index of live filters.
 #[derive(Debug, Default)]
 pub struct Fanout {
-    ids: HashMap<EventId, Subs>,
-    authors: HashMap<PublicKey, Subs>,
-    tags: HashMap<(u8, Box<str>), Subs>,
-    kinds: HashMap<u16, Subs>,
-    rest: HashSet<SubKey>,
+    ids: HashMap<EventId, Keys>,
+    authors: HashMap<PublicKey, Keys>,
+    tags: HashMap<(u8, Box<str>), Keys>,
+    kinds: HashMap<u16, Keys>,
+    rest: HashSet<FilterKey>,
 }
 
 impl Fanout {
-    /// Adds a subscription's filter. A filter that can match nothing is not kept.
-    pub fn insert(&mut self, sub: SubKey, filter: &Filter) {
+    /// Adds a filter. One that can match nothing is not kept.
+    pub fn insert(&mut self, key: FilterKey, filter: &Filter) {
         if filter.is_empty() {
             return;
         }
         match Place::of(filter) {
-            Place::Ids(ids) => ids.iter().for_each(|k| add(&mut self.ids, *k, sub)),
-            Place::Authors(keys) => keys.iter().for_each(|k| add(&mut self.authors, *k, sub)),
+            Place::Ids(ids) => ids.iter().for_each(|k| add(&mut self.ids, *k, key)),
+            Place::Authors(keys) => keys.iter().for_each(|k| add(&mut self.authors, *k, key)),
             Place::Tag(letter, values) => values
                 .iter()
-                .for_each(|v| add(&mut self.tags, (letter, v.as_str().into()), sub)),
-            Place::Kinds(kinds) => kinds.iter().for_each(|k| add(&mut self.kinds, *k, sub)),
-            Place::Rest => drop(self.rest.insert(sub)),
+                .for_each(|v| add(&mut self.tags, (letter, v.as_str().into()), key)),
+            Place::Kinds(kinds) => kinds.iter().for_each(|k| add(&mut self.kinds, *k, key)),
+            Place::Rest => drop(self.rest.insert(key)),
         }
     }
 
-    /// Takes a subscription's filter out again; it must be the one that was added.
-    pub fn remove(&mut self, sub: SubKey, filter: &Filter) {
+    /// Takes a filter out again; it must be the one that was added by this key.
+    pub fn remove(&mut self, key: FilterKey, filter: &Filter) {
         if filter.is_empty() {
             return;
         }
         match Place::of(filter) {
-            Place::Ids(ids) => ids.iter().for_each(|k| take(&mut self.ids, k, sub)),
-            Place::Authors(keys) => keys.iter().for_each(|k| take(&mut self.authors, k, sub)),
+            Place::Ids(ids) => ids.iter().for_each(|k| take(&mut self.ids, k, key)),
+            Place::Authors(keys) => keys.iter().for_each(|k| take(&mut self.authors, k, key)),
             Place::Tag(letter, values) => values
                 .iter()
-                .for_each(|v| take(&mut self.tags, &(letter, v.as_str().into()), sub)),
-            Place::Kinds(kinds) => kinds.iter().for_each(|k| take(&mut self.kinds, k, sub)),
-            Place::Rest => drop(self.rest.remove(&sub)),
+                .for_each(|v| take(&mut self.tags, &(letter, v.as_str().into()), key)),
+            Place::Kinds(kinds) => kinds.iter().for_each(|k| take(&mut self.kinds, k, key)),
+            Place::Rest => drop(self.rest.remove(&key)),
         }
     }
 
-    /// Subscriptions with a filter that may match, each once, in rising order.
-    pub fn candidates(&self, event: &Event, out: &mut Vec<SubKey>) {
+    /// Filters that may match, each once, in rising order: those of a subscription stand together.
+    pub fn candidates(&self, event: &Event, out: &mut Vec<FilterKey>) {
         out.clear();
-        let mut take = |subs: Option<&Subs>| {
-            if let Some(subs) = subs {
-                out.extend_from_slice(subs);
+        let mut take = |keys: Option<&Keys>| {
+            if let Some(keys) = keys {
+                out.extend_from_slice(keys);
             }
         };
         take(self.ids.get(event.id()));
@@ -83,8 +92,8 @@ impl Fanout {
 
     /// How many places the index holds, for tests of leaks and for metrics.
     pub fn places(&self) -> usize {
-        fn sum<K>(map: &HashMap<K, Subs>) -> usize {
-            map.values().map(|subs| subs.len()).sum()
+        fn sum<K>(map: &HashMap<K, Keys>) -> usize {
+            map.values().map(|keys| keys.len()).sum()
         }
         sum(&self.ids) + sum(&self.authors) + sum(&self.tags) + sum(&self.kinds) + self.rest.len()
     }
@@ -126,18 +135,18 @@ impl hashbrown::Equivalent<(u8, Box<str>)> for TagKey<'_> {
     }
 }
 
-fn add<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Subs>, key: K, sub: SubKey) {
-    let subs = map.entry(key).or_default();
-    if subs.last() != Some(&sub) {
-        subs.push(sub);
+fn add<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Keys>, at: K, key: FilterKey) {
+    let keys = map.entry(at).or_default();
+    if keys.last() != Some(&key) {
+        keys.push(key);
     }
 }
 
-fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Subs>, key: &K, sub: SubKey) {
-    if let Some(subs) = map.get_mut(key) {
-        subs.retain(|s| *s != sub);
-        if subs.is_empty() {
-            map.remove(key);
+fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Keys>, at: &K, key: FilterKey) {
+    if let Some(keys) = map.get_mut(at) {
+        keys.retain(|it| *it != key);
+        if keys.is_empty() {
+            map.remove(at);
         }
     }
 }

@@ -240,6 +240,11 @@ impl Session {
         self.viewer.borrow().clone()
     }
 
+    /// The same for a look, in which no key is added.
+    pub fn borrow_viewer(&self) -> Ref<'_, Viewer> {
+        Ref::map(self.viewer.borrow(), Arc::as_ref)
+    }
+
     /// Adds a key that the client proved to hold.
     pub fn add_pubkey(&self, pubkey: PublicKey) {
         {

@@ -16,7 +16,7 @@ use crate::access_changes::AccessChange;
 use crate::config::Config;
 use crate::event::Event;
 use crate::extension::{Hooks, Local, SessionNote, Viewer};
-use crate::fanout::{Fanout, SubKey};
+use crate::fanout::{Fanout, FilterKey};
 use crate::flow;
 use crate::flow::event::Candidate;
 use crate::moderation::Moderation;
@@ -95,7 +95,7 @@ pub struct Worker {
     /// What its outboxes hand on to each other.
     pub(crate) spare: Rc<Spare>,
     /// Lent to each delivery, so that none allocates.
-    candidates: RefCell<Vec<SubKey>>,
+    candidates: RefCell<Vec<FilterKey>>,
 }
 
 thread_local! {

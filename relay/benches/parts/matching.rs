@@ -3,7 +3,7 @@
 use super::events::signed;
 use criterion::{Criterion, Throughput};
 use trellis_relay::event::PublicKey;
-use trellis_relay::fanout::{Fanout, SubKey};
+use trellis_relay::fanout::{Fanout, FilterKey};
 use trellis_relay::filter::Filter;
 
 const EVENTS: usize = 400;
@@ -20,8 +20,8 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         ("10,000 by kind", by_kind),
     ] {
         let mut fanout = Fanout::default();
-        for key in 0..SUBSCRIPTIONS {
-            fanout.insert(key as SubKey, &filter(key));
+        for sub in 0..SUBSCRIPTIONS {
+            fanout.insert(FilterKey { sub, place: 0 }, &filter(sub));
         }
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -42,9 +42,10 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     criterion.bench_function("match/subscribe and unsubscribe", |bencher| {
         let mut fanout = Fanout::default();
         let filter = by_author(1);
+        let key = FilterKey { sub: 7, place: 0 };
         bencher.iter(|| {
-            fanout.insert(7, &filter);
-            fanout.remove(7, &filter);
+            fanout.insert(key, &filter);
+            fanout.remove(key, &filter);
         });
     });
 }

@@ -5,11 +5,11 @@
 use super::{LiveSub, Worker};
 use crate::event::Event;
 use crate::extension::Viewer;
-use crate::fanout::SubKey;
+use crate::fanout::FilterKey;
 use crate::visibility::Visibility;
 use crate::wire::event_ends;
-use smallvec::SmallVec;
-use std::sync::Arc;
+use smallvec::{SmallVec, smallvec};
+use std::cell::Ref;
 
 /// Most events go to no more subscriptions than these, for which nothing is allocated.
 type Few<T> = SmallVec<[T; 8]>;
@@ -27,17 +27,22 @@ impl Worker {
 
     fn deliver_among(
         &self,
-        keys: &[SubKey],
+        keys: &[FilterKey],
         event: &Event,
         row: Option<u64>,
         expires_at: Option<u64>,
     ) {
         let subs = self.subs.borrow();
-        let wanted = keys
-            .iter()
-            .filter_map(|key| subs.get(*key as usize))
-            .filter(|sub| row.is_none_or(|row| row > sub.boundary))
-            .filter(|sub| sub.filters.iter().any(|narrowed| narrowed.matches(event)));
+        let of_one_sub = keys.chunk_by(|one, next| one.sub == next.sub);
+        let wanted = of_one_sub.filter_map(|keys| {
+            let sub = subs.get(keys.first()?.sub as usize)?;
+            let matches = |key: &FilterKey| {
+                let narrowed = sub.filters.get(key.place as usize);
+                narrowed.is_some_and(|narrowed| narrowed.matches(event))
+            };
+            let is_wanted = row.is_none_or(|row| row > sub.boundary) && keys.iter().any(matches);
+            is_wanted.then_some(sub)
+        });
         let hooks = self.hooks();
         let config = self.config();
         let visibility = Visibility {
@@ -49,13 +54,14 @@ impl Worker {
             Some(true) => wanted.map(|sub| push(sub, event)).count(),
             Some(false) => 0,
             None => {
-                let wanted: Few<&LiveSub> = wanted.collect();
-                let viewers: Few<Arc<Viewer>> =
-                    wanted.iter().map(|sub| sub.session.viewer()).collect();
-                let viewers: Few<&Viewer> = viewers.iter().map(Arc::as_ref).collect();
-                let mut show: Few<bool> = wanted.iter().map(|_| true).collect();
+                let mut found: Few<&LiveSub> = Few::with_capacity(keys.len());
+                found.extend(wanted);
+                let viewers = found.iter().map(|sub| sub.session.borrow_viewer());
+                let viewers: Few<Ref<'_, Viewer>> = viewers.collect();
+                let viewers: Few<&Viewer> = viewers.iter().map(|viewer| &**viewer).collect();
+                let mut show: Few<bool> = smallvec![true; found.len()];
                 visibility.show(event, expires_at, &viewers, &mut show);
-                let shown = wanted.iter().zip(&show).filter(|(_, show)| **show);
+                let shown = found.iter().zip(&show).filter(|(_, show)| **show);
                 shown.map(|(sub, _)| push(sub, event)).count()
             }
         };

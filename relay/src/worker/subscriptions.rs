@@ -4,7 +4,7 @@
 
 use super::Worker;
 use crate::extension::Narrowed;
-use crate::fanout::SubKey;
+use crate::fanout::{FilterKey, SubKey};
 use crate::filter::Filter;
 use crate::flow::request::Look;
 use crate::session::Session;
@@ -45,8 +45,8 @@ impl Worker {
         let entry = subs.vacant_entry();
         let key = entry.key() as SubKey;
         let mut fanout = self.fanout.borrow_mut();
-        for narrowed in filters.iter() {
-            fanout.insert(key, &narrowed.filter);
+        for (filter, narrowed) in by_key(key, &filters) {
+            fanout.insert(filter, &narrowed.filter);
         }
         entry.insert(LiveSub {
             session: session.clone(),
@@ -63,8 +63,8 @@ impl Worker {
     pub fn unsubscribe(&self, key: SubKey) {
         if let Some(sub) = self.subs.borrow_mut().try_remove(key as usize) {
             let mut fanout = self.fanout.borrow_mut();
-            for narrowed in sub.filters.iter() {
-                fanout.remove(key, &narrowed.filter);
+            for (filter, narrowed) in by_key(key, &sub.filters) {
+                fanout.remove(filter, &narrowed.filter);
             }
         }
     }
@@ -88,12 +88,19 @@ impl Worker {
         };
         sub.look = look;
         let mut fanout = self.fanout.borrow_mut();
-        for narrowed in sub.filters.iter() {
-            fanout.remove(key, &narrowed.filter);
+        for (filter, narrowed) in by_key(key, &sub.filters) {
+            fanout.remove(filter, &narrowed.filter);
         }
-        for narrowed in filters.iter() {
-            fanout.insert(key, &narrowed.filter);
+        for (filter, narrowed) in by_key(key, &filters) {
+            fanout.insert(filter, &narrowed.filter);
         }
         sub.filters = filters;
     }
+}
+
+/// The filters of a subscription by what the index calls them.
+fn by_key(sub: SubKey, filters: &[Narrowed]) -> impl Iterator<Item = (FilterKey, &Narrowed)> {
+    let places = 0_u32..;
+    let keys = places.map(move |place| FilterKey { sub, place });
+    keys.zip(filters)
 }
