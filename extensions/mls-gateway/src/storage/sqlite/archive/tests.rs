@@ -5,7 +5,9 @@
 use super::super::SqliteStorage;
 use crate::storage::conformance::samples::{NOW_S, archived, key};
 use crate::storage::{ArchiveQuery, Archived, Storage};
+use sha2::Digest as _;
 use trellis_relay::config::Secret;
+use trellis_relay::event::{EventId, PublicKey};
 
 const PART: u64 = 4_096;
 
@@ -72,4 +74,63 @@ async fn m27_a_group_is_read_in_order_from_all_parts_of_the_archive() {
         0,
         "of nothing"
     );
+}
+
+/// CPU time of all threads of this process, in microseconds.
+fn cpu_us() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let of_one = threads.filter_map(|thread| {
+        let ran = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        ran.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    of_one.sum::<u64>() / 1_000
+}
+
+/// Prints it for an archive that grows, of 1,000 groups whose messages have a key each, in full transactions.
+#[tokio::test]
+#[ignore = "measures"]
+async fn m30_what_a_message_costs_in_the_archive() {
+    const BATCH: u64 = 2_048;
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("mls.db").display());
+    let storage = SqliteStorage::open(&Secret::from(url.as_str()), 1).await;
+    let storage = storage.unwrap();
+    let groups: Vec<String> = (0..1_000)
+        .map(|number| hex(&format!("group {number}")))
+        .collect();
+    let message = |number: u64| {
+        let sample = archived(number, Some(&groups[number as usize % groups.len()]), None);
+        let id = EventId::from_hex(&hex(&format!("id {number}"))).unwrap();
+        let pubkey = PublicKey::from_hex(&hex(&format!("key {number}"))).unwrap();
+        let json = "x".repeat(1_100);
+        Archived {
+            id,
+            pubkey,
+            json,
+            ..sample
+        }
+    };
+    let mut number = 0;
+    for rows in [0, 20_480, 102_400, 307_200] {
+        while number < rows {
+            let batch: Vec<_> = (number..number + BATCH).map(message).collect();
+            storage.archive(&batch).await.unwrap();
+            number += BATCH;
+        }
+        let mut spent_us = 0;
+        for _ in 0..10 {
+            let batch: Vec<_> = (number..number + BATCH).map(message).collect();
+            let before_us = cpu_us();
+            storage.archive(&batch).await.unwrap();
+            spent_us += cpu_us() - before_us;
+            number += BATCH;
+        }
+        let us = spent_us as f64 / (10 * BATCH) as f64;
+        eprintln!("{us:.1} us a message with {rows} before it");
+    }
+}
+
+/// 64 digits that look like chance.
+fn hex(of: &str) -> String {
+    EventId::from_byte_array(sha2::Sha256::digest(of).into()).to_hex()
 }
