@@ -245,7 +245,10 @@ impl Holdings {
         reservation.fit(spooled.size_bytes(), kind, None)?;
         self.index().begin_change(&sha256).await?;
         if let Err(error) = self.storage.put(&spooled, &verdict.mime_type).await {
-            self.set_right_if_possible(&sha256).await;
+            // A server that is silent would not hear of this either, and somebody waits: it is done by and by.
+            if !matches!(error, StorageError::NoAnswer { .. }) {
+                self.set_right_if_possible(&sha256).await;
+            }
             return Err(error.into());
         }
         let new = NewBlob {

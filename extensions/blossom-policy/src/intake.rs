@@ -340,7 +340,7 @@ impl From<StorageError> for Refusal {
         match error {
             StorageError::Missing => Refusal::NoBlob,
             StorageError::Full(_) => Refusal::Full,
-            StorageError::Remote { .. } => {
+            StorageError::Remote { .. } | StorageError::NoAnswer { .. } => {
                 tracing::warn!("the storage does not do its part: {error}");
                 Refusal::busy("the storage does not answer; try again later")
             }

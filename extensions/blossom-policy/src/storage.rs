@@ -104,6 +104,14 @@ pub(crate) enum StorageError {
         /// The kind of failure, without a name or an address.
         what: String,
     },
+    /// It has not answered, so nobody knows whether it has done what it was asked.
+    #[error("the storage's server does not answer in {operation}: {what}")]
+    NoAnswer {
+        /// What was asked of it.
+        operation: &'static str,
+        /// What happened instead, without a name or an address.
+        what: String,
+    },
     /// What is there is not what was put there.
     #[error("the storage holds another file than it was given: {0}")]
     Corrupt(&'static str),

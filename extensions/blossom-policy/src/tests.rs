@@ -17,5 +17,6 @@ mod paying;
 mod reading;
 mod reporting;
 mod rescanning;
+mod silent_store;
 mod uploading;
 mod upstream;
