@@ -105,6 +105,16 @@ impl Holdings {
             .await?)
     }
 
+    /// Whether a blob can be read, as far as the storage tells without giving it; fails as [`Holdings::read`] does.
+    pub(crate) async fn look_for(&self, blob: &Blob) -> Result<()> {
+        let found_bytes = self.storage.size(&blob.sha256).await?;
+        let found_bytes = found_bytes.ok_or(StorageError::Missing)?;
+        match found_bytes == blob.size_bytes {
+            true => Ok(()),
+            false => Err(StorageError::Corrupt("a blob has another length than it had").into()),
+        }
+    }
+
     /// Stores what has come in, for whom there is a reservation. Durable when it returns. Never [`Claimed::Hidden`].
     pub(crate) async fn add(
         &self,

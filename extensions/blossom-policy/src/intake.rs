@@ -338,7 +338,7 @@ impl From<QuotaError> for Refusal {
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Missing => Refusal::NoBlob,
+            StorageError::Missing => Refusal::Lost,
             StorageError::Full(_) => Refusal::Full,
             StorageError::Remote { .. } | StorageError::NoAnswer { .. } => {
                 tracing::warn!("the storage does not do its part: {error}");

@@ -36,7 +36,7 @@ pub(crate) trait BlobStore: Send + Sync {
     /// that is there stays as it is.
     async fn put(&self, spooled: &Spooled, mime_type: &str) -> Result<(), StorageError>;
 
-    /// A part of a blob that has so many bytes by the index; the range lies within it.
+    /// A part of a blob that has so many bytes by the index; the range lies within it. What has another length is no blob.
     async fn get(
         &self,
         hash: &BlobHash,

@@ -265,7 +265,7 @@ impl BlobStore for S3 {
         &self,
         hash: &BlobHash,
         range: Range<u64>,
-        _size_bytes: u64,
+        size_bytes: u64,
     ) -> Result<BlobStream, StorageError> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
@@ -273,8 +273,10 @@ impl BlobStore for S3 {
         };
         let found = self.store.get_opts(&self.name_of(hash), options).await;
         let found = found.map_err(|error| failed("get", &error))?;
-        if found.range != range {
-            return Err(StorageError::Corrupt("an object is shorter than its blob"));
+        if found.range != range || found.meta.size != size_bytes {
+            return Err(StorageError::Corrupt(
+                "an object has another length than its blob",
+            ));
         }
         let chunks = found.into_stream().map(|chunk| match chunk {
             Ok(chunk) => stream::iter(in_chunks(chunk).map(Ok)).left_stream(),
