@@ -96,9 +96,14 @@ impl Extension for BlossomPolicy {
         let place = opening::place(&config, &host).await?;
         let me = BlossomPolicy {
             rates: Rates::new(&config.rates, &config.reports, &host),
-            places: Places::new(config.max_uploads, config.max_uploads_per_ip),
-            exports: Places::new(EXPORTS_MAX, 1),
-            spool: Spool::new(&place.incoming(), config.max_uploads),
+            places: Places::new(
+                &place.uploads,
+                config.max_uploads,
+                config.max_uploads_per_ip,
+            ),
+            exports: Places::new(&place.exports, EXPORTS_MAX, 1),
+            spool: Spool::new(&place.incoming(), config.max_uploads)
+                .counted_by(&place.incoming_files),
             holdings: opening::holdings(&config, place, &host).await?,
             block_lists,
             prefix_check: PrefixCheck::new(&config.prefix_check, &host),

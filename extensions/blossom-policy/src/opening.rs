@@ -74,7 +74,8 @@ async fn storage(
             Ok(Arc::new(storage))
         }
         Backend::S3 => {
-            let storage = S3::open(&config.s3, &place.notes(), Handle::current())?;
+            let parts = place.parts.clone();
+            let storage = S3::open(&config.s3, &place.notes(), parts, Handle::current())?;
             // A new instance is built while uploads to the old one are under way.
             let ended = match is_first {
                 true => timeout(PATIENCE, storage.end_unfinished()).await,

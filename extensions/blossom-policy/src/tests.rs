@@ -15,6 +15,7 @@ mod objects;
 mod operating;
 mod paying;
 mod reading;
+mod reloading;
 mod reporting;
 mod rescanning;
 mod silent_store;

@@ -53,23 +53,26 @@ const PART_BYTES: u64 = 8 << 20;
 const PARTS_MAX: u64 = 9_000;
 /// Of one upload.
 const PARTS_UNDER_WAY: usize = 2;
-/// Of all.
-const PARTS_IN_MEMORY: usize = 4;
 /// Of which there is no more than `s3.timeout` either.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// For somebody who wants to know whether there is a store.
 const REACHING: Duration = Duration::from_secs(10);
 
 impl S3 {
-    /// A store as the operator has described it. `notes` is a folder of its own on this machine; requests are made on
-    /// `runtime`. Asks nobody yet. Blocks for a moment.
-    pub(crate) fn open(wanted: &config::S3, notes: &Path, runtime: Handle) -> Result<Self, String> {
+    /// A store as the operator has described it. `notes` is a folder of its own on this machine, and of `parts` each part has
+    /// one while it is in memory; requests are made on `runtime`. Asks nobody yet. Blocks for a moment.
+    pub(crate) fn open(
+        wanted: &config::S3,
+        notes: &Path,
+        parts: Arc<Semaphore>,
+        runtime: Handle,
+    ) -> Result<Self, String> {
         let (store, prefix) = Self::client(wanted, runtime)?;
         let unfinished = Unfinished::open(notes);
         Ok(S3 {
             store: Arc::new(store),
             prefix,
-            parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
+            parts,
             unfinished: unfinished.map_err(|error| format!("path: {notes:?}: {error}"))?,
             silence: Arc::default(),
         })

@@ -28,7 +28,12 @@ fn open(url: &str, prefix: &str, notes: &Path) -> Result<S3, String> {
     );
     let table = toml::Deserializer::parse(&table).unwrap();
     let wanted = config::S3::deserialize(table).unwrap();
-    S3::open(&wanted, notes, Handle::current())
+    S3::open(
+        &wanted,
+        notes,
+        Arc::new(Semaphore::new(4)),
+        Handle::current(),
+    )
 }
 
 #[test]
