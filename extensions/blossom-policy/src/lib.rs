@@ -72,6 +72,8 @@ pub struct BlossomPolicy {
     rates: Rates,
     /// Of uploads under way.
     places: Places,
+    /// Of mirrors among them.
+    mirrors: Places,
     /// Of archives under way.
     exports: Places,
     spool: Spool,
@@ -99,6 +101,11 @@ impl Extension for BlossomPolicy {
             places: Places::new(
                 &place.uploads,
                 config.max_uploads,
+                config.max_uploads_per_ip,
+            ),
+            mirrors: Places::new(
+                &place.mirrors,
+                config.max_uploads.div_ceil(2),
                 config.max_uploads_per_ip,
             ),
             exports: Places::new(&place.exports, EXPORTS_MAX, 1),

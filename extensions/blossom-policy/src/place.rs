@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) turns: Turns,
     /// Uploads under way.
     pub(crate) uploads: Taken,
+    /// Mirrors among them.
+    pub(crate) mirrors: Taken,
     /// Archives under way.
     pub(crate) exports: Taken,
     /// Files on their way into `incoming/`.
@@ -114,6 +116,7 @@ impl Place {
             ledger: Arc::new(ledger),
             turns: Turns::default(),
             uploads: Taken::default(),
+            mirrors: Taken::default(),
             exports: Taken::default(),
             incoming_files: UnderWay::default(),
             parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),

@@ -53,7 +53,7 @@ const PART_BYTES: u64 = 8 << 20;
 const PARTS_MAX: u64 = 9_000;
 /// Of one upload.
 const PARTS_UNDER_WAY: usize = 2;
-/// Of which there is no more than `s3.timeout` either.
+/// Connecting may take so long, and no longer than `s3.timeout`.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// For somebody who wants to know whether there is a store.
 const REACHING: Duration = Duration::from_secs(10);
