@@ -101,3 +101,36 @@ async fn b15_a_storage_that_does_not_answer_keeps_nobody_waiting_who_asks_what_i
     assert_eq!(asked.load(SeqCst), 2, "the storage is not asked for that");
     is_free.store(true, SeqCst);
 }
+
+#[tokio::test]
+async fn b13_a_server_that_is_silent_is_not_waited_for_twice() {
+    let (deletions, is_free) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (count, gate) = (deletions.clone(), is_free.clone());
+    let server = HttpsServer::start(move |asked| {
+        count.fetch_add(usize::from(asked.head.starts_with("DELETE")), SeqCst);
+        while asked.head.starts_with("PUT") && !gate.load(SeqCst) {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        Response {
+            status: 404,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    });
+    let (outbound, url) = (server.outbound(), server.url(""));
+    let config = format!(
+        "{outbound}\ntimeout = '1s'\n[extensions.blossom_policy]\nbackend = 'upstream'\n\
+         upstream = {{ url = '{url}' }}\nmax_uploads = 1"
+    );
+    let relay = TestRelay::of::<BlossomPolicy>().config(&config);
+    let relay = relay.start().await;
+    for number in 1..=2 {
+        let answer = upload(&relay, &Author::new(1), "application/pdf", &pdf(number)).await;
+        assert_refused(&answer, 503, "storage does not answer");
+    }
+    assert_eq!(deletions.load(SeqCst), 0);
+    is_free.store(true, SeqCst);
+}

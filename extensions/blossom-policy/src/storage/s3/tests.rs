@@ -103,6 +103,30 @@ async fn b16_a_note_of_an_upload_that_is_no_more_is_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn b16_parts_that_a_silent_store_was_left_with_go_with_the_blob_or_its_next_upload() {
+    let Some((storage, _folder)) = storage() else {
+        return;
+    };
+    let ground = Ground::new(WIDE).await;
+    let spooled = ground.spooled(&noise(1, 9 << 20)).await;
+    let hash = spooled.sha256();
+    let name = storage.name_of(&hash);
+    for is_sent_anew in [false, true] {
+        let id = storage.store.create_multipart(&name).await.unwrap();
+        storage.unfinished.note(&hash, &id).await.unwrap();
+        match is_sent_anew {
+            true => storage.put(&spooled, "video/mp4").await.unwrap(),
+            false => storage.delete(&hash).await.unwrap(),
+        }
+        assert_eq!(storage.unfinished.all().await.unwrap(), []);
+        let part = PutPayload::from(noise(1, 100));
+        let late = storage.store.put_part(&name, &id, 0, part).await;
+        assert!(late.is_err(), "the store knows the upload no more");
+    }
+    assert_eq!(storage.size(&hash).await.unwrap(), Some(9 << 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn b16_objects_have_the_type_of_their_blob() {
     let Some((storage, _folder)) = storage() else {
         return;
