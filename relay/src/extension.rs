@@ -36,6 +36,7 @@ mod metrics;
 mod narrow;
 mod order;
 mod outbound;
+pub mod ownership;
 mod panics;
 mod patience;
 mod payment;

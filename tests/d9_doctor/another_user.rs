@@ -133,6 +133,48 @@ async fn d9_a_directory_that_groups_may_write_is_as_good_as_ones_own() {
 }
 
 #[tokio::test]
+async fn d9_a_directory_of_blobs_that_groups_may_write_is_as_good_as_ones_own() {
+    let setup = setup("", "[extensions.blossom_policy]\n");
+    let file = setup.config_file().display().to_string();
+    let checked = setup.run(&["config", "check", "-c", &file]).await;
+    checked.assert_success();
+    let data = setup.home().join("data");
+    let blobs = data.join("blobs");
+    fs::create_dir_all(&blobs).expect("a folder");
+    let open = |mode| {
+        for folder in [&data, &blobs] {
+            fs::set_permissions(folder, Permissions::from_mode(mode)).expect("a folder");
+        }
+    };
+    if chown(&data, None, Some(NOBODY)).is_err() {
+        eprintln!("SKIPPED: only root gives files away");
+        return;
+    }
+    chown(&blobs, None, Some(NOBODY)).expect("a folder");
+    let port = trellis_test_support::free_port();
+    let check = "blossom_policy: directory";
+    for (mode, grade, words) in [
+        (0o770, "ok", "can be written"),
+        (0o750, "warn", "another user's"),
+    ] {
+        open(mode);
+        let Some(told) = doctor_as_nobody(&setup, port).await else {
+            return;
+        };
+        told.assert(check, grade, &[words]);
+    }
+    // In one's own what may not be written is a fault, and root is not whom the relay runs as.
+    chown(&blobs, Some(NOBODY), None).expect("a folder");
+    let told = doctor(&setup, &[]).await;
+    told.assert(check, "warn", &["another user's"]);
+    fs::set_permissions(&blobs, Permissions::from_mode(0o500)).expect("a folder");
+    let Some(told) = doctor_as_nobody(&setup, port).await else {
+        return;
+    };
+    told.assert(check, "fail", &["denied"]);
+}
+
+#[tokio::test]
 async fn d9_a_lock_of_another_user_is_no_reason_to_restore() {
     let relay = setup("", "").start().await;
     let (_, setup) = relay.stop().await;

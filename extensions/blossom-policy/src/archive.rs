@@ -114,8 +114,15 @@ async fn write_file(
 ) -> Result<(), Broken> {
     let mut bytes = match holdings.read(blob, 0..blob.size_bytes).await {
         Ok(bytes) => bytes,
-        // It was given up meanwhile.
-        Err(HoldingsError::Storage(StorageError::Missing)) => return Ok(()),
+        // It was given up meanwhile, or is lost.
+        Err(HoldingsError::Storage(error @ StorageError::Missing)) => {
+            if holdings.index().blob(&blob.sha256).await?.is_some() {
+                tracing::error!(
+                    "a blob of the index cannot be read, see `trellis blossom check`: {error}"
+                );
+            }
+            return Ok(());
+        }
         Err(error) => return Err(error.into()),
     };
     let mime_type = MimeType::parse(&blob.mime_type).unwrap_or(MimeType::OCTET_STREAM);

@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Handle;
+use trellis_relay::extension::ownership::{is_ours, nearest};
 use trellis_relay::extension::prelude::*;
 
 pub(crate) async fn examine(config: Config, at: Examination) -> Findings {
@@ -37,55 +38,55 @@ pub(crate) async fn examine(config: Config, at: Examination) -> Findings {
 fn is_writable(folder: &Path, found: &mut Findings) {
     const CHECK: &str = "directory";
     let shown = folder.display();
-    let metadata = folder.metadata();
-    let is_of_another = match &metadata {
-        Ok(metadata) => metadata.uid() != geteuid().as_raw(),
-        // In a directory that only its user enters; whether it is there cannot be seen.
-        Err(error) => error.kind() == ErrorKind::PermissionDenied,
-    };
-    if is_of_another {
-        return found.warn(
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let of_another = |found: &mut Findings| {
+        found.warn(
             CHECK,
             format!("{shown} is another user's, or in another user's directory"),
             "run trellis doctor as the user that the relay runs as",
         );
-    }
-    if metadata.is_err() {
-        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        let above = absolute.ancestors().find(|above| above.exists());
-        if let Some(above) = above
-            && let Err(error) = may_hold(above)
-        {
-            return found.fail(
-                CHECK,
-                format!(
-                    "{shown} is not there, and cannot be made in {}: {error}",
-                    above.display()
-                ),
-                "make it, and give it to the user that the relay runs as",
-            );
-        }
-        return found.ok(
+    };
+    let there = match nearest(&absolute) {
+        Ok(there) => there.unwrap_or(Path::new("/")),
+        // In a directory that only its user enters; whether it is there cannot be seen.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return of_another(found),
+        Err(error) => return found.fail(CHECK, format!("{shown}: {error}"), "mend path"),
+    };
+    match may_hold(there) {
+        Err(error) if there != absolute => found.fail(
+            CHECK,
+            format!(
+                "{shown} is not there, and cannot be made in {}: {error}",
+                there.display()
+            ),
+            "make it, and give it to the user that the relay runs as",
+        ),
+        Ok(()) if there != absolute => found.ok(
             CHECK,
             format!("{shown} is not there yet; it is made at the first start"),
-        );
-    }
-    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => found.ok(CHECK, format!("{shown} can be written")),
-        Err(error) => found.fail(
+        ),
+        Ok(()) if is_ours(there) => found.ok(CHECK, format!("{shown} can be written")),
+        Err(error) if is_of_this_user(there) => found.fail(
             CHECK,
             format!("{shown}: {error}"),
             "give it to the user that the relay runs as",
         ),
+        Ok(()) | Err(_) => of_another(found),
     }
 }
 
-/// Whether a folder can be made there.
-fn may_hold(above: &Path) -> std::io::Result<()> {
-    if !above.is_dir() {
+/// Whether a folder can be written, or made there.
+fn may_hold(folder: &Path) -> std::io::Result<()> {
+    if !folder.is_dir() {
         return Err(std::io::ErrorKind::NotADirectory.into());
     }
-    Ok(access(above, Access::WRITE_OK | Access::EXEC_OK)?)
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// What this user may not write in, they have closed themselves.
+fn is_of_this_user(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
 }
 
 async fn storage(config: &Config, found: &mut Findings) {

@@ -105,6 +105,16 @@ impl Holdings {
             .await?)
     }
 
+    /// Whether a blob can be read, as far as the storage tells without giving it; fails as [`Holdings::read`] does.
+    pub(crate) async fn look_for(&self, blob: &Blob) -> Result<()> {
+        let found_bytes = self.storage.size(&blob.sha256).await?;
+        let found_bytes = found_bytes.ok_or(StorageError::Missing)?;
+        match found_bytes == blob.size_bytes {
+            true => Ok(()),
+            false => Err(StorageError::Corrupt("a blob has another length than it had").into()),
+        }
+    }
+
     /// Stores what has come in, for whom there is a reservation. Durable when it returns. Never [`Claimed::Hidden`].
     pub(crate) async fn add(
         &self,
@@ -245,7 +255,10 @@ impl Holdings {
         reservation.fit(spooled.size_bytes(), kind, None)?;
         self.index().begin_change(&sha256).await?;
         if let Err(error) = self.storage.put(&spooled, &verdict.mime_type).await {
-            self.set_right_if_possible(&sha256).await;
+            // A server that is silent would not hear of this either, and somebody waits: it is done by and by.
+            if !matches!(error, StorageError::NoAnswer { .. }) {
+                self.set_right_if_possible(&sha256).await;
+            }
             return Err(error.into());
         }
         let new = NewBlob {

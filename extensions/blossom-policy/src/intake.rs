@@ -338,9 +338,9 @@ impl From<QuotaError> for Refusal {
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Missing => Refusal::NoBlob,
+            StorageError::Missing => Refusal::Lost,
             StorageError::Full(_) => Refusal::Full,
-            StorageError::Remote { .. } => {
+            StorageError::Remote { .. } | StorageError::NoAnswer { .. } => {
                 tracing::warn!("the storage does not do its part: {error}");
                 Refusal::busy("the storage does not answer; try again later")
             }

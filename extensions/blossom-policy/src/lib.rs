@@ -72,6 +72,8 @@ pub struct BlossomPolicy {
     rates: Rates,
     /// Of uploads under way.
     places: Places,
+    /// Of mirrors among them.
+    mirrors: Places,
     /// Of archives under way.
     exports: Places,
     spool: Spool,
@@ -96,9 +98,19 @@ impl Extension for BlossomPolicy {
         let place = opening::place(&config, &host).await?;
         let me = BlossomPolicy {
             rates: Rates::new(&config.rates, &config.reports, &host),
-            places: Places::new(config.max_uploads, config.max_uploads_per_ip),
-            exports: Places::new(EXPORTS_MAX, 1),
-            spool: Spool::new(&place.incoming(), config.max_uploads),
+            places: Places::new(
+                &place.uploads,
+                config.max_uploads,
+                config.max_uploads_per_ip,
+            ),
+            mirrors: Places::new(
+                &place.mirrors,
+                config.max_uploads.div_ceil(2),
+                config.max_uploads_per_ip,
+            ),
+            exports: Places::new(&place.exports, EXPORTS_MAX, 1),
+            spool: Spool::new(&place.incoming(), config.max_uploads)
+                .counted_by(&place.incoming_files),
             holdings: opening::holdings(&config, place, &host).await?,
             block_lists,
             prefix_check: PrefixCheck::new(&config.prefix_check, &host),

@@ -13,9 +13,15 @@ use crate::recovery;
 use crate::storage::{BlobStore, Filesystem, S3, Upstream, blocking};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use trellis_relay::extension::prelude::*;
 use url::Url;
+
+/// The relay's start waits so long for a storage to end what was interrupted. The rest is ended while it runs, or by the next
+/// start.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The directory of the table.
 pub(crate) async fn place(config: &Config, host: &Host) -> Result<Arc<Place>, BuildError> {
@@ -36,8 +42,16 @@ pub(crate) async fn holdings(
     let is_first = place.begin();
     let storage = storage(config, &place, host, is_first).await?;
     let holdings = Holdings::new(place, storage, limits(config));
-    if is_first && let Err(error) = recovery::recover(&holdings).await {
-        tracing::warn!("interrupted changes of blobs are tried again later: {error}");
+    if is_first {
+        match timeout(PATIENCE, recovery::recover(&holdings)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!("interrupted changes of blobs are tried again later: {error}");
+            }
+            Err(_) => {
+                tracing::warn!("interrupted changes of blobs are many, and are ended later");
+            }
+        }
     }
     if is_first && let Err(error) = backup::after_restore(&holdings).await {
         tracing::warn!(
@@ -60,16 +74,20 @@ async fn storage(
             Ok(Arc::new(storage))
         }
         Backend::S3 => {
-            let storage = S3::open(&config.s3, &place.notes(), Handle::current())?;
+            let parts = place.parts.clone();
+            let storage = S3::open(&config.s3, &place.notes(), parts, Handle::current())?;
             // A new instance is built while uploads to the old one are under way.
             let ended = match is_first {
-                true => storage.end_unfinished().await,
-                false => Ok(0),
+                true => timeout(PATIENCE, storage.end_unfinished()).await,
+                false => Ok(Ok(0)),
             };
             match ended {
-                Ok(0) => {}
-                Ok(ended) => tracing::info!(ended, "uploads to the object store are ended"),
-                Err(error) => tracing::warn!("the object store keeps unfinished parts: {error}"),
+                Ok(Ok(0)) => {}
+                Ok(Ok(ended)) => tracing::info!(ended, "uploads to the object store are ended"),
+                Ok(Err(error)) => {
+                    tracing::warn!("the object store keeps unfinished parts: {error}");
+                }
+                Err(_) => tracing::warn!("the object store keeps unfinished parts: it is slow"),
             }
             Ok(Arc::new(storage))
         }

@@ -5,7 +5,9 @@
 //! old one still serves. What a process left behind that was killed is removed when the directory is opened anew.
 
 use crate::index::{Index, IndexError};
+use crate::places::Taken;
 use crate::quota::Ledger;
+use crate::spool::UnderWay;
 use crate::storage::{Room, make_folder};
 use crate::turns::Turns;
 use rustix::fs::{FlockOperation, flock, statvfs};
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 /// The directory of a media server, and what is kept in memory about it.
 #[derive(Debug)]
@@ -25,6 +27,16 @@ pub(crate) struct Place {
     pub(crate) index: Index,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) turns: Turns,
+    /// Uploads under way.
+    pub(crate) uploads: Taken,
+    /// Mirrors among them.
+    pub(crate) mirrors: Taken,
+    /// Archives under way.
+    pub(crate) exports: Taken,
+    /// Files on their way into `incoming/`.
+    pub(crate) incoming_files: UnderWay,
+    /// Parts of files that may be in memory on their way to an object store.
+    pub(crate) parts: Arc<Semaphore>,
     /// Somebody has begun to work in it.
     is_begun: AtomicBool,
     /// Held by the process.
@@ -56,6 +68,8 @@ pub(crate) enum PlaceError {
 /// The directories that this process has.
 static OPEN: Mutex<BTreeMap<PathBuf, Weak<Place>>> = Mutex::const_new(BTreeMap::new());
 
+/// Parts of 8 MiB that are sent to an object store at a time.
+const PARTS_IN_MEMORY: usize = 4;
 /// For how long the lock is waited for: an instance of this process may be about to let go of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -101,6 +115,11 @@ impl Place {
             index,
             ledger: Arc::new(ledger),
             turns: Turns::default(),
+            uploads: Taken::default(),
+            mirrors: Taken::default(),
+            exports: Taken::default(),
+            incoming_files: UnderWay::default(),
+            parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
             is_begun: AtomicBool::new(false),
             _lock: lock,
         })

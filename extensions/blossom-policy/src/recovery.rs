@@ -6,6 +6,7 @@
 
 use crate::blob::BlobHash;
 use crate::holdings::{Holdings, HoldingsError};
+use crate::storage::StorageError;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ const PAGE: usize = 1_000;
 /// So many are named to the operator.
 const NAMED_MAX: usize = 20;
 
-/// After so many failures without a success in between, the storage is not asked about the rest.
+/// After so many failures without a success in between, the storage is not asked about the rest, nor after one where it has not
+/// answered at all.
 const FAILURES_MAX: usize = 20;
 /// Between two looks at what was interrupted.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -40,8 +42,15 @@ pub(crate) async fn recover(holdings: &Holdings) -> Result<u64, HoldingsError> {
                 in_a_row = 0;
             }
             Err(error) => {
+                let is_silent = matches!(
+                    &error,
+                    HoldingsError::Storage(StorageError::NoAnswer { .. })
+                );
                 failed = Some(error);
-                in_a_row += 1;
+                in_a_row = match is_silent {
+                    true => FAILURES_MAX,
+                    false => in_a_row + 1,
+                };
             }
         }
         if in_a_row == FAILURES_MAX {

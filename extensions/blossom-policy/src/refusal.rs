@@ -55,6 +55,9 @@ pub(crate) enum Refusal {
     /// 404
     #[error("there is no such blob")]
     NoBlob,
+    /// 404: the index knows it, and the storage does not have it. That is the operator's business alone.
+    #[error("there is no such blob")]
+    Lost,
     /// 404: something else that is not there.
     #[error("{0}")]
     Nothing(&'static str),
@@ -149,7 +152,9 @@ impl Refusal {
             Refusal::Signature(_) | Refusal::Forbidden(_) | Refusal::Blocked => {
                 StatusCode::FORBIDDEN
             }
-            Refusal::NoBlob | Refusal::Nothing(_) | Refusal::Off => StatusCode::NOT_FOUND,
+            Refusal::NoBlob | Refusal::Lost | Refusal::Nothing(_) | Refusal::Off => {
+                StatusCode::NOT_FOUND
+            }
             Refusal::Late => StatusCode::REQUEST_TIMEOUT,
             Refusal::OtherHash(_) => StatusCode::CONFLICT,
             Refusal::NoLength(_) => StatusCode::LENGTH_REQUIRED,
@@ -175,6 +180,7 @@ impl Refusal {
             Refusal::Forbidden(_) => "forbidden",
             Refusal::Blocked | Refusal::Unlawful => "blocked",
             Refusal::NoBlob | Refusal::Nothing(_) | Refusal::Off => "not_found",
+            Refusal::Lost => "lost",
             Refusal::Late => "late",
             Refusal::OtherHash(_) => "other_hash",
             Refusal::TooLarge { .. } => "too_large",

@@ -8,11 +8,13 @@
 mod spooled;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod writing;
 
 pub(crate) use spooled::Spooled;
 #[cfg(test)]
 use spooled::{HEAD_BYTES, TAIL_BYTES};
+pub(crate) use under_way::UnderWay;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -20,9 +22,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use writing::Writing;
 
@@ -30,7 +30,8 @@ use writing::Writing;
 #[derive(Clone, Debug)]
 pub(crate) struct Spool {
     folder: PathBuf,
-    places: Arc<Semaphore>,
+    max_uploads: usize,
+    under_way: UnderWay,
 }
 
 /// What is expected of a file, and what is to be found out about it.
@@ -89,17 +90,25 @@ pub(crate) enum SpoolError {
 impl Spool {
     /// Takes files into a folder, `max_uploads` at a time.
     pub(crate) fn new(folder: &Path, max_uploads: usize) -> Self {
-        let max_uploads = max_uploads.clamp(1, Semaphore::MAX_PERMITS);
         Spool {
             folder: folder.to_owned(),
-            places: Arc::new(Semaphore::new(max_uploads)),
+            max_uploads,
+            under_way: UnderWay::default(),
+        }
+    }
+
+    /// The same, where others take files in as well that count together with these.
+    pub(crate) fn counted_by(self, under_way: &UnderWay) -> Self {
+        Spool {
+            under_way: under_way.clone(),
+            ..self
         }
     }
 
     /// Files that may yet come in beside those that do.
     #[cfg(test)]
     pub(crate) fn free_places(&self) -> usize {
-        self.places.available_permits()
+        self.max_uploads - self.under_way.files()
     }
 
     /// Takes a file in and hashes it. A place is taken until what this returns is dropped.
@@ -108,8 +117,8 @@ impl Spool {
         payload: impl Stream<Item = Result<Bytes, E>>,
         wanted: &Receive,
     ) -> Result<Spooled, SpoolError> {
-        let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| SpoolError::Busy)?;
+        let place = self.under_way.begin(self.max_uploads);
+        let place = place.ok_or(SpoolError::Busy)?;
         if wanted.declared_bytes > Some(wanted.max_bytes) {
             return Err(SpoolError::TooLarge {
                 max_bytes: wanted.max_bytes,

@@ -14,6 +14,8 @@ use trellis_relay::extension::prelude::*;
 const PAUSE: Duration = Duration::from_secs(15);
 /// For those who ask what is stored.
 const PAUSE_FOR_ASKERS: Duration = Duration::from_secs(1);
+/// A storage that takes longer to say that it is there does not answer. The start waits for it as well.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Counting many blobs takes long, and is to take a hundredth of the time at most. How long a storage takes to answer says
 /// nothing of what asking it costs here.
 const PAUSE_FACTOR: u32 = 100;
@@ -38,20 +40,22 @@ struct Seen {
     took: Duration,
     /// 0, 70 or 90.
     mark_percent: u8,
-    /// What does not answer.
-    trouble: Option<&'static str>,
+    /// It cannot be read.
+    is_index_away: bool,
+    /// It does not answer.
+    is_storage_away: bool,
 }
 
 impl Standing {
     /// How it is.
     pub(crate) fn health(&self) -> Health {
         let seen = self.seen().clone();
-        match (seen.trouble, seen.mark_percent) {
-            (Some(what), _) => Health::Down(format!("{what} does not answer")),
-            (None, 0) => Health::Ok,
-            (None, percent) => {
-                Health::Degraded(format!("more than {percent} % of the storage is used"))
-            }
+        let down = |what| Health::Down(format!("{what} does not answer"));
+        match seen.mark_percent {
+            _ if seen.is_index_away => down("the index"),
+            _ if seen.is_storage_away => down("the storage"),
+            0 => Health::Ok,
+            percent => Health::Degraded(format!("more than {percent} % of the storage is used")),
         }
     }
 
@@ -78,34 +82,45 @@ pub(crate) async fn keep_looking(me: &BlossomPolicy) {
     }
 }
 
-/// What is stored, as it was a moment ago.
+/// What is stored, as it was a moment ago. The storage is not asked: it may take its time.
 pub(crate) async fn totals(me: &BlossomPolicy) -> Totals {
-    // One looks for all; whoever comes meanwhile is told what was seen before.
+    // One counts for all; whoever comes meanwhile is told what was seen before.
     if me.standing.is_old()
         && let Ok(_turn) = me.standing.turn.try_lock()
     {
-        look(me).await;
+        count(me).await;
     }
     me.standing.seen().totals
 }
 
 /// Looks once.
 pub(crate) async fn look(me: &BlossomPolicy) {
+    let checked = tokio::time::timeout(PATIENCE, me.holdings.storage().check()).await;
+    let is_away = match checked {
+        Ok(Ok(())) => false,
+        Ok(Err(error)) => {
+            tracing::error!("the storage does not answer: {error}");
+            true
+        }
+        Err(_) => {
+            tracing::error!("the storage does not answer within {PATIENCE:?}");
+            true
+        }
+    };
+    me.standing.seen().is_storage_away = is_away;
+    count(me).await;
+}
+
+/// Counts what is stored.
+async fn count(me: &BlossomPolicy) {
     let index = me.holdings.index();
     let begun = Instant::now();
     let (totals, reports) = (index.totals().await, index.reports_waiting().await);
     let took = begun.elapsed();
-    let trouble = match (&totals, me.holdings.storage().check().await) {
-        (Err(error), _) => {
-            tracing::error!("the index cannot be read: {error}");
-            Some("the index")
-        }
-        (Ok(_), Err(error)) => {
-            tracing::error!("the storage does not answer: {error}");
-            Some("the storage")
-        }
-        (Ok(_), Ok(())) => None,
-    };
+    let is_index_away = totals
+        .as_ref()
+        .inspect_err(|error| tracing::error!("the index cannot be read: {error}"))
+        .is_err();
     if let Ok(reports) = reports {
         watch::reports_waiting(reports);
     }
@@ -114,21 +129,24 @@ pub(crate) async fn look(me: &BlossomPolicy) {
     let mark_percent = mark(totals.bytes, limit_bytes);
     watch::stored(totals.blobs, totals.bytes, limit_bytes, mark_percent);
     watch::list_hashes(me.block_lists.hashes());
-    let before = std::mem::replace(
-        &mut *me.standing.seen(),
-        Seen {
+    let before = {
+        let mut seen = me.standing.seen();
+        let before = seen.mark_percent;
+        *seen = Seen {
             totals,
             when: Some(Instant::now()),
             took,
             mark_percent,
-            trouble,
-        },
-    );
+            is_index_away,
+            ..*seen
+        };
+        before
+    };
     match mark_percent {
-        CRITICAL_PERCENT if before.mark_percent < CRITICAL_PERCENT => {
+        CRITICAL_PERCENT if before < CRITICAL_PERCENT => {
             tracing::error!("more than {CRITICAL_PERCENT} % of the storage for blobs is used");
         }
-        WARNING_PERCENT if before.mark_percent < WARNING_PERCENT => {
+        WARNING_PERCENT if before < WARNING_PERCENT => {
             tracing::warn!("more than {WARNING_PERCENT} % of the storage for blobs is used");
         }
         _ => {}

@@ -36,7 +36,7 @@ pub(crate) trait BlobStore: Send + Sync {
     /// that is there stays as it is.
     async fn put(&self, spooled: &Spooled, mime_type: &str) -> Result<(), StorageError>;
 
-    /// A part of a blob that has so many bytes by the index; the range lies within it.
+    /// A part of a blob that has so many bytes by the index; the range lies within it. What has another length is no blob.
     async fn get(
         &self,
         hash: &BlobHash,
@@ -102,6 +102,14 @@ pub(crate) enum StorageError {
         /// What was asked of it.
         operation: &'static str,
         /// The kind of failure, without a name or an address.
+        what: String,
+    },
+    /// It has not answered, so nobody knows whether it has done what it was asked.
+    #[error("the storage's server does not answer in {operation}: {what}")]
+    NoAnswer {
+        /// What was asked of it.
+        operation: &'static str,
+        /// What happened instead, without a name or an address.
         what: String,
     },
     /// What is there is not what was put there.

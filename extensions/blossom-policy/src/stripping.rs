@@ -3,6 +3,9 @@
 //!
 //! Invariant: what is known to be needed to show the picture is kept, and nothing else; so what nobody has thought of goes.
 //! Pixels and colours are not touched, and a picture that was lying on its side is still shown upright.
+//!
+//! A JPEG, PNG or GIF that ends before its end is shown everywhere, as far as it goes: it is kept as far as it goes, and given an
+//! end. That is for what is missing alone; what stands where something else must be is broken.
 
 mod gif;
 mod jpeg;

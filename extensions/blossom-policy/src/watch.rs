@@ -12,7 +12,7 @@ use trellis_relay::metrics::{Described, Kind};
 pub(crate) const TABLE: &[Described] = &[
     Described::new(Kind::Gauge, BLOBS, &[], "Blobs that are stored, those in quarantine among them."),
     Described::new(Kind::Counter, DOWNLOADED, &[], "Bytes of blobs that were sent, parts of blobs included."),
-    Described::new(Kind::Counter, DOWNLOADS, &["result"], "Requests for blobs: `sent`, `unchanged`, or why not, as for uploads."),
+    Described::new(Kind::Counter, DOWNLOADS, &["result"], "Requests for blobs: `sent`, `unchanged`, `lost` (stored by the index, and not to be found), or why not, as for uploads."),
     Described::new(Kind::Gauge, LIST_HASHES, &[], "Hashes on the block lists that are in force."),
     Described::new(Kind::Counter, LIST_RELOADS, &["result"], "Block lists that were read again because they had changed: `changed`, `unchanged`, `failed` (those from before stay in force)."),
     Described::new(Kind::Counter, PREFIX_CHECKS, &["result"], "Blobs that `prefix_check.url` was asked about, or that an answer from before told of: `clean`, `known` (refused), `failed` (`prefix_check.on_failure` decides)."),

@@ -1,57 +1,20 @@
 //! Whose the files are: what another user has made, the relay may not be able to open.
 //!
-//! The system judges what this process may do, groups and lists of access included. Root may do everything, so what root
-//! may do tells nothing of another user's relay: there the numbers of users are compared.
-//!
-//! Not here: files of extensions, which look at their own.
+//! Not here: files of extensions, which look at their own in the same way, by the relay's `extension::ownership`.
 
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use trellis_relay::extension::Findings;
+pub(super) use trellis_relay::extension::ownership::{is_ours, nearest};
 
 /// What lets the doctor look into what it left alone.
 pub(super) const AS_ITS_USER: &str = "run trellis doctor as the user that the relay runs as";
 /// What a start opens and does not make anew.
 const OPENED: [&str; 4] = ["data.mdb", "lock.mdb", "trellis.lock", "relay.key"];
-
-/// Whether this process may read a file, or write into a directory, as the relay does.
-pub(super) fn is_ours(path: &Path) -> bool {
-    let Ok(metadata) = fs::metadata(path) else {
-        return false;
-    };
-    if geteuid().is_root() {
-        return metadata.uid() == 0;
-    }
-    let wanted = match metadata.is_dir() {
-        true => Access::WRITE_OK | Access::EXEC_OK,
-        false => Access::READ_OK,
-    };
-    access(path, wanted).is_ok()
-}
-
-/// The path itself or the nearest above it that is there; fails with what keeps this user from seeing it.
-pub(super) fn nearest(path: &Path) -> io::Result<Option<&Path>> {
-    for it in path.ancestors() {
-        match it.metadata() {
-            Ok(_) => return Ok(Some(it)),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                // A link that leads nowhere is in the way.
-                if it.symlink_metadata().is_ok() {
-                    return Ok(Some(it));
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(None)
-}
 
 /// Files in the data directory that a command has made which ran as somebody else.
 pub(super) fn look(data: &Path, found: &mut Findings) {

@@ -1,7 +1,7 @@
 //! `[extensions.blossom_policy.s3]`
 
-use super::bounds::checked_url;
-use trellis_relay::config::Secret;
+use super::bounds::{checked_url, within};
+use trellis_relay::config::{Secret, TimeSpan};
 use trellis_relay::extension::prelude::*;
 
 /// The object store of the backend "s3".
@@ -22,6 +22,9 @@ pub(crate) struct S3 {
     pub(crate) prefix: String,
     /// Whether the bucket stands in the path, as most servers but Amazon's want it, and not in the host. Default: true.
     pub(crate) path_style: bool,
+    /// How long the store may be silent before it counts as away, and take for 8 MiB, in which it is sent long blobs: 1s to 10m.
+    /// Default: "30s".
+    pub(crate) timeout: TimeSpan,
 }
 
 impl Default for S3 {
@@ -34,6 +37,7 @@ impl Default for S3 {
             secret_access_key: None,
             prefix: String::new(),
             path_style: true,
+            timeout: TimeSpan::from_secs(30),
         }
     }
 }
@@ -41,6 +45,7 @@ impl Default for S3 {
 impl S3 {
     pub(super) fn check(&self) -> Result<(), String> {
         checked_url("s3.endpoint", self.endpoint.as_deref(), &["https", "http"])?;
+        within("s3.timeout", self.timeout, 1..=600)?;
         let filled = |key: &str, is_there: bool| match is_there {
             true => Ok(()),
             false => Err(format!(

@@ -52,6 +52,8 @@ fn b2_what_is_wrong_is_told_with_its_key() {
         ),
         ("backend = 's3'", "s3.bucket: found nothing"),
         ("backend = 's3'\ns3 = { bucket = 'b' }", "s3.access_key_id"),
+        ("backend = 's3'\ns3 = { timeout = '0s' }", "s3.timeout"),
+        ("backend = 's3'\ns3 = { timeout = '11m' }", "s3.timeout"),
         ("backend = 'upstream'", "upstream.url: found nothing"),
         ("quota = { blobs_per_pubkey = 0 }", "quota.blobs_per_pubkey"),
         ("uplod_by = 'anyone'", "unknown field"),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is sent is never run by a browser in this server's name, whatever its bytes are: its type is the row's and
 //! not to be guessed at, and its page is in a sandbox. What is in quarantine, banned or on a block list is sent to nobody. Bytes are
-//! passed on as they are read, at the reader's pace.
+//! passed on as they are read, at the reader's pace. HEAD says what GET would: it asks the storage as well.
 
 mod range;
 
@@ -11,6 +11,7 @@ use crate::BlossomPolicy;
 use crate::auth::{self, Verb};
 use crate::blob::{BlobHash, MimeType};
 use crate::config::Config;
+use crate::holdings::HoldingsError;
 use crate::index::Blob;
 use crate::refusal::Refusal;
 use crate::storage::StorageError;
@@ -144,16 +145,29 @@ async fn send(
     }
     let length = bytes.end - bytes.start;
     if request.method() == Method::HEAD {
+        if let Err(error) = me.holdings.look_for(blob).await {
+            return Err(unreadable(me, blob, error).await);
+        }
         let nothing = stream::empty::<Result<bytes::Bytes, StorageError>>();
         return Ok(answer.body(SizedStream::new(length, nothing)));
     }
-    let read = me.holdings.read(blob, bytes).await.inspect_err(|error| {
-        tracing::error!("a blob of the index cannot be read, see `trellis blossom check`: {error}");
-    });
-    let passed_on = read?
+    let read = match me.holdings.read(blob, bytes).await {
+        Ok(read) => read,
+        Err(error) => return Err(unreadable(me, blob, error).await),
+    };
+    let passed_on = read
         .inspect_ok(|chunk| watch::sent_bytes(chunk.len() as u64))
         .inspect_err(|error| tracing::error!("a blob broke off while it was read: {error}"));
     Ok(answer.body(SizedStream::new(length, passed_on.boxed_local())))
+}
+
+/// What is said of a blob whose bytes cannot be had; the operator is told as well, unless it was removed meanwhile.
+async fn unreadable(me: &BlossomPolicy, blob: &Blob, error: HoldingsError) -> Refusal {
+    if let Ok(None) = me.holdings.index().blob(&blob.sha256).await {
+        return Refusal::NoBlob;
+    }
+    tracing::error!("a blob of the index cannot be read, see `trellis blossom check`: {error}");
+    error.into()
 }
 
 /// What is said of a blob, sent or not.

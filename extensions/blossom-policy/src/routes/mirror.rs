@@ -9,6 +9,7 @@ use crate::blob::{Descriptor, MimeType};
 use crate::intake::{self, Kept, Offering};
 use crate::mirroring::{Origin, Source};
 use crate::policy::Way;
+use crate::rates;
 use crate::refusal::Refusal;
 use crate::watch;
 use actix_web::http::Method;
@@ -71,6 +72,8 @@ async fn mirror(
     }
     let (signer, body) = auth::signer_of_body(me, request, payload, Verb::Upload).await?;
     let place = intake::count(me, request, &signer)?;
+    // Servers that are slow on purpose leave places for uploads.
+    let _mirror = me.mirrors.take(&rates::address(request)?)?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|_| {
         Refusal::bad_request(
             "the body must be JSON with the blob's URL: {\"url\": \"https://...\"}",

@@ -140,6 +140,21 @@ fn b4_what_is_cut_short_is_never_taken_for_something_else() {
 }
 
 #[test]
+fn b4_the_last_bytes_of_a_file_are_not_needed_to_tell_it() {
+    for (name, bytes, expected) in written::WRITTEN {
+        let Is(mime_type) = expected else { continue };
+        for missing in 1..=4 {
+            let sniffed = look(&bytes[..bytes.len() - missing]);
+            assert_eq!(
+                sniffed,
+                Sniffed::Media(mime_type),
+                "{name} without {missing}"
+            );
+        }
+    }
+}
+
+#[test]
 fn b4_no_damage_makes_a_file_something_that_cannot_be_told() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for (name, bytes, _) in corpus() {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: while it lives its file is there, and afterwards it is not, unless a storage has moved it.
 
+use super::under_way::Begun;
 use crate::blob::BlobHash;
 use crate::sniffing::Forbidden;
 use std::fs::{self, File};
@@ -9,7 +10,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// The head of a file, from which its type is told, has so many bytes at most.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
@@ -28,7 +28,7 @@ pub(crate) struct Spooled {
     pub(super) tail: Vec<u8>,
     pub(super) hides: Option<Forbidden>,
     /// Of those that come in at a time it is one until it is dropped.
-    pub(super) _place: OwnedSemaphorePermit,
+    pub(super) _place: Begun,
 }
 
 impl Spooled {

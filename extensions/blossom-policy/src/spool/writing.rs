@@ -3,6 +3,7 @@
 //! Invariant: the thread that writes owns the file until it is whole. However the other side ends, the file goes with it.
 
 use super::spooled::{HEAD_BYTES, Spooled, TAIL_BYTES, TemporaryFile};
+use super::under_way::Begun;
 use super::{Receive, SpoolError};
 use crate::blob::BlobHash;
 use crate::sniffing::ArchiveScan;
@@ -14,7 +15,7 @@ use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::thread;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// So much is hashed and written at a time.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -37,11 +38,7 @@ pub(super) struct Writing {
 impl Writing {
     /// Begins a file in a folder. `place` goes with it. Its thread is its own, for as long as somebody sends: those that the
     /// runtime keeps for what blocks are for what is soon done, such as all reading.
-    pub(super) fn begin(
-        folder: &Path,
-        wanted: &Receive,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Self, SpoolError> {
+    pub(super) fn begin(folder: &Path, wanted: &Receive, place: Begun) -> Result<Self, SpoolError> {
         let (blocks, to_write) = mpsc::channel(BLOCKS_WAITING);
         let (give_back, emptied) = mpsc::channel(BLOCKS_WAITING + 2);
         let writer = Writer {
@@ -118,7 +115,7 @@ impl Writer {
         mut self,
         mut blocks: mpsc::Receiver<Option<Vec<u8>>>,
         give_back: &mpsc::Sender<Vec<u8>>,
-        place: OwnedSemaphorePermit,
+        place: Begun,
     ) -> Result<Spooled, SpoolError> {
         let mut file = TemporaryFile::create(&self.folder).map_err(of_disk)?;
         loop {
@@ -160,7 +157,7 @@ impl Writer {
         }
     }
 
-    fn finish(self, file: TemporaryFile, place: OwnedSemaphorePermit) -> io::Result<Spooled> {
+    fn finish(self, file: TemporaryFile, place: Begun) -> io::Result<Spooled> {
         let at_most =
             |bytes: usize| usize::try_from(self.size_bytes).map_or(bytes, |it| it.min(bytes));
         let (head, tail) = (at_most(HEAD_BYTES), at_most(TAIL_BYTES));

@@ -64,17 +64,19 @@ impl BlobStore for Filesystem {
         &self,
         hash: &BlobHash,
         range: Range<u64>,
-        _size_bytes: u64,
+        size_bytes: u64,
     ) -> Result<BlobStream, StorageError> {
         let path = self.path_of(hash);
         let opened = blocking("get", move || {
             let file = File::open(path)?;
-            let size_bytes = file.metadata()?.len();
-            Ok((file, size_bytes))
+            let found_bytes = file.metadata()?.len();
+            Ok((file, found_bytes))
         });
-        let (file, size_bytes) = opened.await?;
-        if range.end > size_bytes {
-            return Err(StorageError::Corrupt("a file is shorter than its blob"));
+        let (file, found_bytes) = opened.await?;
+        if found_bytes != size_bytes || range.end > size_bytes {
+            return Err(StorageError::Corrupt(
+                "a file has another length than its blob",
+            ));
         }
         Ok(read(Arc::new(file), range))
     }

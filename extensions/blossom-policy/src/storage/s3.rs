@@ -2,9 +2,10 @@
 //!
 //! Invariant: an object appears whole or not at all; long ones go in parts, of which few are in memory at a time, whatever
 //! the number of uploads. An upload in parts that a crash cut off is ended at the next start: its parts would be paid for, and
-//! no list of objects shows them.
+//! no list of objects shows them. Nobody waits for a store that is silent for longer than twice `s3.timeout`, nor one after the other.
 
 mod failure;
+mod silence;
 mod unfinished;
 
 use super::{BlobStore, BlobStream, CHUNK_BYTES, Room, StorageError, blocking};
@@ -13,7 +14,7 @@ use crate::config;
 use crate::spool::Spooled;
 use async_trait::async_trait;
 use bytes::Bytes;
-use failure::failed;
+use failure::{failed, put_failed};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::SpawnedReqwestConnector;
@@ -23,15 +24,16 @@ use object_store::{
     Attribute, Attributes, ClientOptions, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
+use silence::Silence;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use unfinished::Unfinished;
 
 /// Blobs as objects.
@@ -42,6 +44,7 @@ pub(crate) struct S3 {
     /// Parts that may be in memory.
     parts: Arc<Semaphore>,
     unfinished: Unfinished,
+    silence: Arc<Silence>,
 }
 
 /// What is longer goes in parts of this length, or of as much more as the highest number of parts makes necessary.
@@ -50,22 +53,28 @@ const PART_BYTES: u64 = 8 << 20;
 const PARTS_MAX: u64 = 9_000;
 /// Of one upload.
 const PARTS_UNDER_WAY: usize = 2;
-/// Of all.
-const PARTS_IN_MEMORY: usize = 4;
+/// Connecting may take so long, and no longer than `s3.timeout`.
+const CONNECTING: Duration = Duration::from_secs(5);
 /// For somebody who wants to know whether there is a store.
 const REACHING: Duration = Duration::from_secs(10);
 
 impl S3 {
-    /// A store as the operator has described it. `notes` is a folder of its own on this machine; requests are made on
-    /// `runtime`. Asks nobody yet. Blocks for a moment.
-    pub(crate) fn open(wanted: &config::S3, notes: &Path, runtime: Handle) -> Result<Self, String> {
+    /// A store as the operator has described it. `notes` is a folder of its own on this machine, and of `parts` each part has
+    /// one while it is in memory; requests are made on `runtime`. Asks nobody yet. Blocks for a moment.
+    pub(crate) fn open(
+        wanted: &config::S3,
+        notes: &Path,
+        parts: Arc<Semaphore>,
+        runtime: Handle,
+    ) -> Result<Self, String> {
         let (store, prefix) = Self::client(wanted, runtime)?;
         let unfinished = Unfinished::open(notes);
         Ok(S3 {
             store: Arc::new(store),
             prefix,
-            parts: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
+            parts,
             unfinished: unfinished.map_err(|error| format!("path: {notes:?}: {error}"))?,
+            silence: Arc::default(),
         })
     }
 
@@ -91,14 +100,15 @@ impl S3 {
             let secret = secret.as_ref();
             secret.map(|it| it.reveal().to_owned()).unwrap_or_default()
         };
+        let patience = wanted.timeout.duration();
         let client = ClientOptions::new()
-            .with_connect_timeout(Duration::from_secs(5))
+            .with_connect_timeout(CONNECTING.min(patience))
             // How long it takes altogether is up to the file and to who reads it.
             .with_timeout_disabled()
-            .with_read_timeout(Duration::from_secs(30));
+            .with_read_timeout(patience);
         let retry = RetryConfig {
             max_retries: 3,
-            retry_timeout: Duration::from_secs(30),
+            retry_timeout: patience,
             ..RetryConfig::default()
         };
         let mut builder = AmazonS3Builder::new()
@@ -148,7 +158,7 @@ impl S3 {
         let put = self
             .store
             .put_opts(&name, bytes, PutOptions::from(attributes));
-        put.await.map(drop).map_err(|error| failed("put", &error))
+        self.noted(put.await.map(drop))
     }
 
     async fn put_parts(
@@ -158,17 +168,19 @@ impl S3 {
     ) -> Result<(), StorageError> {
         let hash = spooled.sha256();
         let name = self.name_of(&hash);
+        // There is one note for a blob.
+        self.end_noted(&hash).await?;
         let options = PutMultipartOptions::from(attributes);
-        let id = self.store.create_multipart_opts(&name, options).await;
-        let id = id.map_err(|error| failed("put", &error))?;
+        let id = self.noted(self.store.create_multipart_opts(&name, options).await)?;
         let put = async {
             self.unfinished.note(&hash, &id).await?;
             let parts = self.send_parts(spooled, &name, &id).await?;
-            let completed = self.store.complete_multipart(&name, &id, parts).await;
-            completed.map_err(|error| failed("put", &error))
+            self.noted(self.store.complete_multipart(&name, &id, parts).await)
         };
         match put.await {
             Ok(_) => self.unfinished.forget(&hash).await,
+            // It would not hear of this either, and somebody waits. The note stays, for whoever deletes or sends it anew.
+            Err(error @ StorageError::NoAnswer { .. }) => Err(error),
             Err(error) => {
                 if let Err(error) = self.abort(&hash, &id).await {
                     tracing::warn!("parts of an upload stay in the object store: {error}");
@@ -187,13 +199,28 @@ impl S3 {
         let file = &open(spooled)?;
         let ranges = part_ranges(spooled.size_bytes());
         let sending = stream::iter(ranges.enumerate()).map(async |(at, range)| {
-            let place = self.parts.acquire().await;
+            let place = self.place().await?;
             let part = self.part(file, range).await?;
             let sent = self.store.put_part(name, id, at, part).await;
             drop(place);
-            sent.map_err(|error| failed("put", &error))
+            self.noted(sent)
         });
         sending.buffered(PARTS_UNDER_WAY).try_collect().await
+    }
+
+    /// A place for a part in memory, unless whoever had it before has waited for the store in vain.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, StorageError> {
+        let begun = Instant::now();
+        let place = self.parts.acquire().await;
+        self.silence.check("put", begun)?;
+        place.map_err(|error| StorageError::of_disk("put", io::Error::other(error)))
+    }
+
+    /// What came of storing something, which tells whether the store is silent.
+    fn noted<T>(&self, done: Result<T, Error>) -> Result<T, StorageError> {
+        let done = done.map_err(|error| put_failed(&error));
+        self.silence.note(&done);
+        done
     }
 
     /// A part of a file, in memory.
@@ -206,6 +233,14 @@ impl S3 {
             Ok(Bytes::from(part))
         });
         read.await.map(PutPayload::from)
+    }
+
+    /// Ends the upload in parts that is noted of a blob, if there is one.
+    async fn end_noted(&self, hash: &BlobHash) -> Result<(), StorageError> {
+        match self.unfinished.of(hash).await? {
+            Some(id) => self.abort(hash, &id).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends an upload in parts. One that is not there any more is fine.
@@ -225,7 +260,7 @@ impl BlobStore for S3 {
         if spooled.size_bytes() > PART_BYTES {
             return self.put_parts(spooled, attributes).await;
         }
-        let _place = self.parts.acquire().await;
+        let _place = self.place().await?;
         self.put_whole(spooled, attributes).await
     }
 
@@ -233,7 +268,7 @@ impl BlobStore for S3 {
         &self,
         hash: &BlobHash,
         range: Range<u64>,
-        _size_bytes: u64,
+        size_bytes: u64,
     ) -> Result<BlobStream, StorageError> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
@@ -241,8 +276,10 @@ impl BlobStore for S3 {
         };
         let found = self.store.get_opts(&self.name_of(hash), options).await;
         let found = found.map_err(|error| failed("get", &error))?;
-        if found.range != range {
-            return Err(StorageError::Corrupt("an object is shorter than its blob"));
+        if found.range != range || found.meta.size != size_bytes {
+            return Err(StorageError::Corrupt(
+                "an object has another length than its blob",
+            ));
         }
         let chunks = found.into_stream().map(|chunk| match chunk {
             Ok(chunk) => stream::iter(in_chunks(chunk).map(Ok)).left_stream(),
@@ -255,6 +292,7 @@ impl BlobStore for S3 {
     }
 
     async fn delete(&self, hash: &BlobHash) -> Result<(), StorageError> {
+        self.end_noted(hash).await?;
         match self.store.delete(&self.name_of(hash)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed("delete", &error)),
@@ -262,11 +300,14 @@ impl BlobStore for S3 {
     }
 
     async fn size(&self, hash: &BlobHash) -> Result<Option<u64>, StorageError> {
-        match self.store.head(&self.name_of(hash)).await {
+        self.silence.check("size", Instant::now())?;
+        let found = match self.store.head(&self.name_of(hash)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed("size", &error)),
-        }
+        };
+        self.silence.note(&found);
+        found
     }
 
     async fn list(

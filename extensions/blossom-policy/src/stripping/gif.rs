@@ -8,6 +8,14 @@ const EXTENSION: u8 = 0x21;
 const IMAGE: u8 = 0x2c;
 const TRAILER: u8 = 0x3b;
 
+/// Where data ends that comes in parts.
+enum End {
+    /// Behind the part that has no length.
+    Whole(usize),
+    /// The file ends before: behind the last part that is there.
+    Cut(usize),
+}
+
 pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
     if !picture.starts_with(b"GIF87a") && !picture.starts_with(b"GIF89a") {
         return None;
@@ -17,21 +25,34 @@ pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
     // How the next image is to be shown; without one it is of no use.
     let (mut control, mut has_image): (&[u8], bool) = (&[], false);
     loop {
-        match *picture.get(at)? {
-            TRAILER => {
-                kept.push(TRAILER);
-                return has_image.then(|| kept.into());
-            }
-            IMAGE => {
-                let table = table_bytes(*picture.get(at + 9)?);
+        match picture.get(at) {
+            None | Some(&TRAILER) => break,
+            Some(&IMAGE) => {
+                let Some(&flags) = picture.get(at + 9) else {
+                    break;
+                };
                 // The descriptor, the colours, and the width of codes stand before the data.
-                let end = skip_data(&picture, at + 10 + table + 1)?;
+                let data = at + 10 + table_bytes(flags) + 1;
+                let (end, is_cut) = match skip_data(&picture, data) {
+                    End::Whole(end) => (end, false),
+                    End::Cut(end) => (end, true),
+                };
+                if is_cut && end <= data {
+                    break;
+                }
                 kept.extend_from_slice(std::mem::take(&mut control));
                 kept.extend_from_slice(picture.get(at..end)?);
-                (at, has_image) = (end, true);
+                has_image = true;
+                if is_cut {
+                    kept.push(0);
+                    break;
+                }
+                at = end;
             }
-            EXTENSION => {
-                let end = skip_data(&picture, at + 2)?;
+            Some(&EXTENSION) => {
+                let End::Whole(end) = skip_data(&picture, at + 2) else {
+                    break;
+                };
                 let block = picture.get(at..end)?;
                 match block[1] {
                     0xf9 => control = block,
@@ -44,9 +65,11 @@ pub(super) fn strip(picture: Bytes) -> Option<Bytes> {
                 }
                 at = end;
             }
-            _ => return None,
+            Some(_) => return None,
         }
     }
+    kept.push(TRAILER);
+    has_image.then(|| kept.into())
 }
 
 /// Of a table of colours, by the flags that tell of it.
@@ -58,12 +81,16 @@ fn table_bytes(flags: u8) -> usize {
 }
 
 /// Where parts of data end that each begin with their length, and of which the last has none.
-fn skip_data(picture: &[u8], mut at: usize) -> Option<usize> {
+fn skip_data(picture: &[u8], mut at: usize) -> End {
     loop {
-        let length = usize::from(*picture.get(at)?);
-        at += 1 + length;
-        if length == 0 {
-            return Some(at);
+        let Some(&length) = picture.get(at) else {
+            return End::Cut(at);
+        };
+        let next = at + 1 + usize::from(length);
+        match length {
+            0 => return End::Whole(next),
+            _ if next > picture.len() => return End::Cut(at),
+            _ => at = next,
         }
     }
 }

@@ -63,7 +63,8 @@ fn jfif(contents: &Bytes) -> Option<JpegSegment> {
     Some(JpegSegment::new_with_contents(0xe0, head.freeze()))
 }
 
-/// The scans up to the end of the picture, without segments of applications and comments between them.
+/// The scans up to the end of the picture, without segments of applications and comments between them. Where there is no end,
+/// they get one.
 fn scans(first: &JpegSegment) -> Option<Bytes> {
     // What stands behind the first header, as it stands in the file.
     let encoded = first.clone().encoder().bytes();
@@ -71,27 +72,34 @@ fn scans(first: &JpegSegment) -> Option<Bytes> {
     let mut kept = BytesMut::with_capacity(body.len());
     let mut at = 0;
     loop {
-        let length = body[at..].iter().position(|byte| *byte == 0xff)?;
-        kept.put_slice(&body[at..at + length]);
-        at += length;
-        match *body.get(at + 1)? {
+        let length = body[at..].iter().position(|byte| *byte == 0xff);
+        let data = &body[at..at + length.unwrap_or(body.len() - at)];
+        kept.put_slice(data);
+        at += data.len();
+        match body.get(at + 1).copied() {
+            None => break,
             // A fill byte.
-            0xff => at += 1,
-            0xd9 => {
-                kept.put_slice(&[0xff, 0xd9]);
-                return Some(kept.freeze());
-            }
+            Some(0xff) => at += 1,
+            Some(0xd9) => break,
             // A byte of the picture, a place to begin anew, or nothing.
-            0x00 | 0x01 | 0xd0..=0xd7 => {
+            Some(0x00 | 0x01 | 0xd0..=0xd7) => {
                 kept.put_slice(&body[at..at + 2]);
                 at += 2;
             }
             // A second picture.
-            0xd8 => return None,
-            marker => {
-                let length = u16::from_be_bytes([*body.get(at + 2)?, *body.get(at + 3)?]);
+            Some(0xd8) => return None,
+            Some(marker) => {
+                let Some(&[high, low]) = body.get(at + 2..at + 4) else {
+                    break;
+                };
+                let length = u16::from_be_bytes([high, low]);
+                if length < 2 {
+                    return None;
+                }
                 let end = at + 2 + usize::from(length);
-                let segment = body.get(at..end).filter(|_| length >= 2)?;
+                let Some(segment) = body.get(at..end) else {
+                    break;
+                };
                 if !matches!(marker, 0xe0..=0xef | 0xfe) {
                     kept.put_slice(segment);
                 }
@@ -99,4 +107,9 @@ fn scans(first: &JpegSegment) -> Option<Bytes> {
             }
         }
     }
+    if kept.is_empty() {
+        return None;
+    }
+    kept.put_slice(&[0xff, 0xd9]);
+    Some(kept.freeze())
 }

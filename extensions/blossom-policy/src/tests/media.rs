@@ -34,7 +34,9 @@ async fn b12_what_is_no_whole_picture_is_no_media() {
     let relay = relay("").await;
     let other = media(&relay, "application/pdf", &pdf(1)).await;
     assert_refused(&other, 415, "only JPEG");
-    let broken = media(&relay, "image/jpeg", &PICTURE[..PICTURE.len() - 10]).await;
+    // A second picture where the first should end.
+    let broken = [&PICTURE[..PICTURE.len() - 2], PICTURE].concat();
+    let broken = media(&relay, "image/jpeg", &broken).await;
     assert_refused(&broken, 422, "broken");
     assert_refused(
         &media(&relay, "image/png", PICTURE).await,
@@ -107,4 +109,28 @@ async fn b12_head_knows_which_types_media_has() {
     for mime_type in ["image/jpeg", "image/png", "image/gif", "image/webp"] {
         assert_eq!(ask(mime_type).await.status, 200, "{mime_type}");
     }
+}
+
+#[tokio::test]
+async fn b12_a_picture_that_lacks_but_its_end_is_given_one() {
+    let relay = relay("").await;
+    let gif = include_bytes!("../sniffing/corpus/written/pillow_animated.gif");
+    let (last, cut) = gif.split_last().unwrap();
+    assert_eq!(*last, 0x3b);
+    let stripped = strip("image/gif", gif[..].into()).unwrap();
+    let answer = media(&relay, "image/gif", cut).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(
+        answer.json::<Value>()["sha256"],
+        hash(&stripped).to_string()
+    );
+    // As it is, it is taken as well.
+    let as_is = upload(&relay, &Author::new(1), "image/gif", cut).await;
+    assert_eq!(as_is.status, 201, "{}", as_is.text());
+    // What stands behind the last image, where the end should be, is no way in.
+    let page = [cut, b"<script>alert(1)</script>"].concat();
+    assert_refused(&media(&relay, "image/gif", &page).await, 422, "broken");
+    let zip = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let archive = [cut, zip].concat();
+    assert_refused(&media(&relay, "image/gif", &archive).await, 415, "archive");
 }

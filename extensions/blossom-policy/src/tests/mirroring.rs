@@ -3,10 +3,15 @@
 use super::ground::*;
 use crate::BlossomPolicy;
 use crate::blob::BlobHash;
+use futures_util::future::join;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use trellis_relay::testing::{Author, HttpsRequest, HttpsServer, Response, TestRelay};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+use trellis_relay::testing::{Author, HttpsRequest, HttpsServer, Response, TestRelay, until};
 
 fn told(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response {
     let headers = headers
@@ -49,6 +54,44 @@ fn answer(asked: &HttpsRequest) -> Response {
             told(200, &[pdf_type], &pdf(number.parse().unwrap_or(1)))
         }
     }
+}
+
+/// A server that answers when it may, and how often it was asked.
+fn slow() -> (HttpsServer, Arc<AtomicUsize>, Arc<AtomicBool>) {
+    let (asked, may_answer) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let (count, gate) = (asked.clone(), may_answer.clone());
+    let server = HttpsServer::start(move |request| {
+        count.fetch_add(1, SeqCst);
+        while !gate.load(SeqCst) {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        answer(request)
+    });
+    (server, asked, may_answer)
+}
+
+#[tokio::test]
+async fn b12_servers_that_are_slow_leave_places_for_uploads() {
+    let (server, asked, may_answer) = slow();
+    let outbound = server.outbound();
+    let relay = TestRelay::of::<BlossomPolicy>();
+    let relay = relay.config(&format!(
+        "{outbound}\n[extensions.blossom_policy]\nmirror.allow_private = ['127.0.0.1', '::1']\nmax_uploads = 2"
+    ));
+    let relay = relay.start().await;
+    let url = server.url("/1.pdf");
+    let bytes = pdf(1);
+    let mirrored = mirror(&relay, &url, &bytes);
+    let meanwhile = async {
+        until("it is asked", async || asked.load(SeqCst) == 1).await;
+        let second = mirror(&relay, &url, &pdf(1)).await;
+        assert_refused(&second, 503, "as many transfers");
+        store(&relay, &Author::new(2), 2).await;
+        may_answer.store(true, SeqCst);
+    };
+    let (mirrored, ()) = join(mirrored, meanwhile).await;
+    assert_eq!(mirrored.status, 201, "{}", mirrored.text());
+    assert_eq!(mirror(&relay, &url, &pdf(1)).await.status, 200);
 }
 
 async fn ground(table: &str) -> (TestRelay, HttpsServer) {

@@ -190,3 +190,32 @@ async fn b5_what_nobody_can_look_into_is_offered_as_a_file() {
     assert_eq!(header(&answer, "content-type"), "application/octet-stream");
     assert_eq!(header(&answer, "content-disposition"), "attachment");
 }
+
+#[tokio::test]
+async fn b6_a_blob_whose_bytes_are_lost_is_not_there_by_get_and_head_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(&format!("path = {:?}", folder.path())).await;
+    let sha256 = store(&relay, &Author::new(1), 1).await;
+    let name = sha256.to_string();
+    let file = folder.path().join("files").join(&name[..2]);
+    let file = file.join(&name[2..4]).join(&name);
+    let path = format!("/{name}");
+    // Another length than it had is no blob either.
+    std::fs::write(&file, [pdf(1), pdf(1)].concat()).unwrap();
+    for method in ["GET", "HEAD"] {
+        let answer = relay.request(method, &path).await;
+        assert_refused(&answer, 500, "could not be done");
+    }
+    std::fs::remove_file(&file).unwrap();
+    for method in ["GET", "HEAD"] {
+        let answer = relay.request(method, &path).await;
+        assert_refused(&answer, 404, "no such blob");
+    }
+    let lost = relay.metric("trellis_blossom_downloads_total", &[("result", "lost")]);
+    assert!(lost.await >= 2.0);
+    // Whoever has it brings it back.
+    store(&relay, &Author::new(1), 1).await;
+    for method in ["GET", "HEAD"] {
+        assert_eq!(relay.request(method, &path).await.status, 200);
+    }
+}

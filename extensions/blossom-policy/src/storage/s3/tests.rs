@@ -28,7 +28,12 @@ fn open(url: &str, prefix: &str, notes: &Path) -> Result<S3, String> {
     );
     let table = toml::Deserializer::parse(&table).unwrap();
     let wanted = config::S3::deserialize(table).unwrap();
-    S3::open(&wanted, notes, Handle::current())
+    S3::open(
+        &wanted,
+        notes,
+        Arc::new(Semaphore::new(4)),
+        Handle::current(),
+    )
 }
 
 #[test]
@@ -98,6 +103,30 @@ async fn b16_a_note_of_an_upload_that_is_no_more_is_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn b16_parts_that_a_silent_store_was_left_with_go_with_the_blob_or_its_next_upload() {
+    let Some((storage, _folder)) = storage() else {
+        return;
+    };
+    let ground = Ground::new(WIDE).await;
+    let spooled = ground.spooled(&noise(1, 9 << 20)).await;
+    let hash = spooled.sha256();
+    let name = storage.name_of(&hash);
+    for is_sent_anew in [false, true] {
+        let id = storage.store.create_multipart(&name).await.unwrap();
+        storage.unfinished.note(&hash, &id).await.unwrap();
+        match is_sent_anew {
+            true => storage.put(&spooled, "video/mp4").await.unwrap(),
+            false => storage.delete(&hash).await.unwrap(),
+        }
+        assert_eq!(storage.unfinished.all().await.unwrap(), []);
+        let part = PutPayload::from(noise(1, 100));
+        let late = storage.store.put_part(&name, &id, 0, part).await;
+        assert!(late.is_err(), "the store knows the upload no more");
+    }
+    assert_eq!(storage.size(&hash).await.unwrap(), Some(9 << 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn b16_objects_have_the_type_of_their_blob() {
     let Some((storage, _folder)) = storage() else {
         return;
@@ -131,7 +160,7 @@ async fn b16_what_fails_is_told_without_names() {
     let storage = open(&nobody, "", folder.path()).unwrap();
     let error = storage.size(&hash_of(b"secret")).await.unwrap_err();
     let told = format!("{error:?}");
-    assert!(matches!(error, StorageError::Remote { .. }), "{told}");
+    assert!(matches!(error, StorageError::NoAnswer { .. }), "{told}");
     assert!(!told.contains(&hash_of(b"secret").to_string()), "{told}");
     assert!(!told.contains("127.0.0.1"), "{told}");
 }

@@ -47,6 +47,16 @@ impl Unfinished {
         }
     }
 
+    /// What is noted of a blob.
+    pub(super) async fn of(&self, hash: &BlobHash) -> Result<Option<String>, StorageError> {
+        let path = self.folder.join(hash.to_string());
+        match blocking("read notes", move || fs::read_to_string(path)).await {
+            Ok(id) => Ok(Some(id)),
+            Err(StorageError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// All that is noted.
     pub(super) async fn all(&self) -> Result<Vec<(BlobHash, String)>, StorageError> {
         let folder = self.folder.clone();

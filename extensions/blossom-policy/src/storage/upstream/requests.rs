@@ -109,9 +109,10 @@ pub(super) fn refused(operation: &'static str, status: u16) -> StorageError {
 
 /// Why there is no answer, or not all of it.
 pub(super) fn failed(operation: &'static str, error: &OutboundError) -> StorageError {
-    StorageError::Remote {
-        operation,
-        what: error.to_string(),
+    let what = error.to_string();
+    match error {
+        OutboundError::Timeout(_) => StorageError::NoAnswer { operation, what },
+        _ => StorageError::Remote { operation, what },
     }
 }
 
