@@ -3,22 +3,40 @@
 //! Each filter stands in the index once for every value of its most selective list: ids, then authors, then the tag with
 //! the fewest values, then kinds; a filter without any stands in `rest`. What the index finds is a candidate: the caller
 //! still asks [`Filter::matches`], of that filter alone, since a subscription may have many and few of them are near.
+//!
+//! Invariant: a subscription stands once under a value, however many of its filters name it, so that nobody makes lists longer
+//! for others.
 
 use crate::event::{Event, EventId, PublicKey};
 use crate::filter::Filter;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 /// Names a subscription of this worker.
 pub type SubKey = u32;
 
-/// Names one of its filters.
+/// Names one of its filters, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilterKey {
     /// The subscription.
     pub sub: SubKey,
-    /// The filter's place among those of the subscription.
+    /// The filter's place among those of the subscription, or [`FilterKey::EVERY`].
     pub place: u32,
+}
+
+impl FilterKey {
+    /// Several filters, and any of them may be meant.
+    pub const EVERY: u32 = u32::MAX;
+
+    /// Those of a subscription's filters that it names.
+    pub fn among<F>(self, filters: &[F]) -> &[F] {
+        match self.place {
+            Self::EVERY => filters,
+            place => filters
+                .get(place as usize)
+                .map_or(&[], std::slice::from_ref),
+        }
+    }
 }
 
 type Keys = SmallVec<[FilterKey; 2]>;
@@ -30,39 +48,49 @@ pub struct Fanout {
     authors: HashMap<PublicKey, Keys>,
     tags: HashMap<(u8, Box<str>), Keys>,
     kinds: HashMap<u16, Keys>,
-    rest: HashSet<FilterKey>,
+    /// Places by subscription.
+    rest: HashMap<SubKey, u32>,
 }
 
 impl Fanout {
-    /// Adds a filter. One that can match nothing is not kept.
-    pub fn insert(&mut self, key: FilterKey, filter: &Filter) {
-        if filter.is_empty() {
-            return;
-        }
-        match Place::of(filter) {
-            Place::Ids(ids) => ids.iter().for_each(|k| add(&mut self.ids, *k, key)),
-            Place::Authors(keys) => keys.iter().for_each(|k| add(&mut self.authors, *k, key)),
-            Place::Tag(letter, values) => values
-                .iter()
-                .for_each(|v| add(&mut self.tags, (letter, v.as_str().into()), key)),
-            Place::Kinds(kinds) => kinds.iter().for_each(|k| add(&mut self.kinds, *k, key)),
-            Place::Rest => drop(self.rest.insert(key)),
+    /// Adds the filters of a subscription, which has none here yet. Those that can match nothing are not kept.
+    pub fn insert<'f>(&mut self, sub: SubKey, filters: impl IntoIterator<Item = &'f Filter>) {
+        for (filter, place) in filters.into_iter().zip(0..) {
+            let key = FilterKey { sub, place };
+            if filter.is_empty() {
+                continue;
+            }
+            match Place::of(filter) {
+                Place::Ids(ids) => ids.iter().for_each(|k| add(&mut self.ids, *k, key)),
+                Place::Authors(keys) => keys.iter().for_each(|k| add(&mut self.authors, *k, key)),
+                Place::Tag(letter, values) => values
+                    .iter()
+                    .for_each(|v| add(&mut self.tags, (letter, v.as_str().into()), key)),
+                Place::Kinds(kinds) => kinds.iter().for_each(|k| add(&mut self.kinds, *k, key)),
+                Place::Rest => {
+                    let place = self.rest.entry(sub);
+                    let place = place.and_modify(|it| *it = FilterKey::EVERY);
+                    place.or_insert(key.place);
+                }
+            }
         }
     }
 
-    /// Takes a filter out again; it must be the one that was added by this key.
-    pub fn remove(&mut self, key: FilterKey, filter: &Filter) {
-        if filter.is_empty() {
-            return;
-        }
-        match Place::of(filter) {
-            Place::Ids(ids) => ids.iter().for_each(|k| take(&mut self.ids, k, key)),
-            Place::Authors(keys) => keys.iter().for_each(|k| take(&mut self.authors, k, key)),
-            Place::Tag(letter, values) => values
-                .iter()
-                .for_each(|v| take(&mut self.tags, &(letter, v.as_str().into()), key)),
-            Place::Kinds(kinds) => kinds.iter().for_each(|k| take(&mut self.kinds, k, key)),
-            Place::Rest => drop(self.rest.remove(&key)),
+    /// Takes a subscription out again; the filters must be those that were added.
+    pub fn remove<'f>(&mut self, sub: SubKey, filters: impl IntoIterator<Item = &'f Filter>) {
+        for filter in filters {
+            if filter.is_empty() {
+                continue;
+            }
+            match Place::of(filter) {
+                Place::Ids(ids) => ids.iter().for_each(|k| take(&mut self.ids, k, sub)),
+                Place::Authors(keys) => keys.iter().for_each(|k| take(&mut self.authors, k, sub)),
+                Place::Tag(letter, values) => values
+                    .iter()
+                    .for_each(|v| take(&mut self.tags, &(letter, v.as_str().into()), sub)),
+                Place::Kinds(kinds) => kinds.iter().for_each(|k| take(&mut self.kinds, k, sub)),
+                Place::Rest => drop(self.rest.remove(&sub)),
+            }
         }
     }
 
@@ -85,7 +113,11 @@ impl Fanout {
                 take(self.tags.get(&TagKey(letter, &value)));
             }
         }
-        out.extend(&self.rest);
+        let rest = self.rest.iter();
+        out.extend(rest.map(|(sub, place)| FilterKey {
+            sub: *sub,
+            place: *place,
+        }));
         out.sort_unstable();
         out.dedup();
     }
@@ -137,14 +169,20 @@ impl hashbrown::Equivalent<(u8, Box<str>)> for TagKey<'_> {
 
 fn add<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Keys>, at: K, key: FilterKey) {
     let keys = map.entry(at).or_default();
-    if keys.last() != Some(&key) {
-        keys.push(key);
+    match keys.last_mut() {
+        // The filters of a subscription come one after the other.
+        Some(last) if last.sub == key.sub => {
+            if last.place != key.place {
+                last.place = FilterKey::EVERY;
+            }
+        }
+        _ => keys.push(key),
     }
 }
 
-fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Keys>, at: &K, key: FilterKey) {
+fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Keys>, at: &K, sub: SubKey) {
     if let Some(keys) = map.get_mut(at) {
-        keys.retain(|it| *it != key);
+        keys.retain(|key| key.sub != sub);
         if keys.is_empty() {
             map.remove(at);
         }

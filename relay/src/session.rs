@@ -240,7 +240,8 @@ impl Session {
         self.viewer.borrow().clone()
     }
 
-    /// The same for a look, in which no key is added.
+    /// The same, lent: [`Session::add_pubkey`] panics meanwhile, so it is for a look from which nothing else is called but
+    /// hooks that wait for nothing.
     pub fn borrow_viewer(&self) -> Ref<'_, Viewer> {
         Ref::map(self.viewer.borrow(), Arc::as_ref)
     }

@@ -10,4 +10,5 @@ mod commands;
 mod gap;
 pub(crate) mod ground;
 mod refill;
+mod seen;
 mod sweep;

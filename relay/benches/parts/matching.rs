@@ -3,7 +3,7 @@
 use super::events::signed;
 use criterion::{Criterion, Throughput};
 use trellis_relay::event::PublicKey;
-use trellis_relay::fanout::{Fanout, FilterKey};
+use trellis_relay::fanout::Fanout;
 use trellis_relay::filter::Filter;
 
 const EVENTS: usize = 400;
@@ -21,7 +21,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     ] {
         let mut fanout = Fanout::default();
         for sub in 0..SUBSCRIPTIONS {
-            fanout.insert(FilterKey { sub, place: 0 }, &filter(sub));
+            fanout.insert(sub, [&filter(sub)]);
         }
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -42,10 +42,9 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     criterion.bench_function("match/subscribe and unsubscribe", |bencher| {
         let mut fanout = Fanout::default();
         let filter = by_author(1);
-        let key = FilterKey { sub: 7, place: 0 };
         bencher.iter(|| {
-            fanout.insert(key, &filter);
-            fanout.remove(key, &filter);
+            fanout.insert(7, [&filter]);
+            fanout.remove(7, [&filter]);
         });
     });
 }

@@ -46,7 +46,7 @@ fn v5_narrow_subscriptions_are_not_looked_at() {
             2 => format!(r##"{{"ids":["{value}"],"kinds":[1]}}"##),
             _ => format!(r##"{{"#t":["cats","topic {n}"],"#p":["{value}"]}}"##),
         };
-        fanout.insert(key(n), &filter(&json));
+        fanout.insert(n, [&filter(&json)]);
     }
     let candidates = |event: &Event| {
         let mut found = vec![key(99)];
@@ -66,11 +66,11 @@ fn v5_what_is_taken_out_leaves_no_place() {
         .map(|n| filter(&format!(r##"{{"#p":["{}","{}"]}}"##, hex(n), hex(n / 2))))
         .collect();
     for (n, filter) in filters.iter().enumerate() {
-        fanout.insert(key(n as u32), filter);
+        fanout.insert(n as u32, [filter]);
     }
     assert!(fanout.places() >= 1_000);
     for (n, filter) in filters.iter().enumerate() {
-        fanout.remove(key(n as u32), filter);
+        fanout.remove(n as u32, [filter]);
     }
     assert_eq!(fanout.places(), 0);
 }
@@ -79,13 +79,44 @@ fn v5_what_is_taken_out_leaves_no_place() {
 fn v5_of_many_filters_those_alone_are_looked_at_that_are_near() {
     let mut fanout = Fanout::default();
     let near = |place| FilterKey { sub: 5, place };
-    for place in 0..20 {
+    let mentioning = |place| {
         let (from, to) = (hex(place), hex(place + 1));
-        let json = format!(r##"{{"#p":["{from}","{to}"]}}"##);
-        fanout.insert(near(place), &filter(&json));
-    }
-    fanout.insert(key(2), &filter(r#"{"kinds":[1]}"#));
+        filter(&format!(r##"{{"#p":["{from}","{to}"]}}"##))
+    };
+    let filters: Vec<Filter> = (0..20).step_by(2).map(mentioning).collect();
+    fanout.insert(5, &filters);
+    fanout.insert(2, [&filter(r#"{"kinds":[1]}"#)]);
+    let candidates = |fanout: &Fanout| {
+        let mut found = Vec::new();
+        fanout.candidates(&event(70_000, 8, "cats"), &mut found);
+        found
+    };
+    assert_eq!(candidates(&fanout), [key(2), near(4)]);
+    assert_eq!(near(4).among(&filters), &filters[4..5]);
+    fanout.remove(5, &filters);
+    assert_eq!(candidates(&fanout), [key(2)]);
+}
+
+#[test]
+fn v5_a_subscription_stands_once_under_a_value_that_all_its_filters_name() {
+    let mut fanout = Fanout::default();
+    let dated = |since| filter(&format!(r#"{{"kinds":[1],"since":{since}}}"#));
+    let filters: Vec<Filter> = (1..=20).map(dated).collect();
+    let anything: Vec<Filter> = (1..=2)
+        .map(|since| filter(&format!(r#"{{"since":{since}}}"#)))
+        .collect();
+    fanout.insert(3, &filters);
+    fanout.insert(4, &anything);
+    assert_eq!(fanout.places(), 2);
     let mut found = Vec::new();
     fanout.candidates(&event(70_000, 8, "cats"), &mut found);
-    assert_eq!(found, [key(2), near(7), near(8)]);
+    let every = |sub| FilterKey {
+        sub,
+        place: FilterKey::EVERY,
+    };
+    assert_eq!(found, [every(3), every(4)]);
+    assert_eq!(every(3).among(&filters), filters);
+    fanout.remove(3, &filters);
+    fanout.remove(4, &anything);
+    assert_eq!(fanout.places(), 0);
 }

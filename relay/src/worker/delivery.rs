@@ -36,11 +36,9 @@ impl Worker {
         let of_one_sub = keys.chunk_by(|one, next| one.sub == next.sub);
         let wanted = of_one_sub.filter_map(|keys| {
             let sub = subs.get(keys.first()?.sub as usize)?;
-            let matches = |key: &FilterKey| {
-                let narrowed = sub.filters.get(key.place as usize);
-                narrowed.is_some_and(|narrowed| narrowed.matches(event))
-            };
-            let is_wanted = row.is_none_or(|row| row > sub.boundary) && keys.iter().any(matches);
+            let mut near = keys.iter().flat_map(|key| key.among(&sub.filters));
+            let is_wanted = row.is_none_or(|row| row > sub.boundary)
+                && near.any(|narrowed| narrowed.matches(event));
             is_wanted.then_some(sub)
         });
         let hooks = self.hooks();
@@ -54,8 +52,7 @@ impl Worker {
             Some(true) => wanted.map(|sub| push(sub, event)).count(),
             Some(false) => 0,
             None => {
-                let mut found: Few<&LiveSub> = Few::with_capacity(keys.len());
-                found.extend(wanted);
+                let found: Few<&LiveSub> = wanted.collect();
                 let viewers = found.iter().map(|sub| sub.session.borrow_viewer());
                 let viewers: Few<Ref<'_, Viewer>> = viewers.collect();
                 let viewers: Few<&Viewer> = viewers.iter().map(|viewer| &**viewer).collect();

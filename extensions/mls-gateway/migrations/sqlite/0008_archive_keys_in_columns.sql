@@ -1,7 +1,7 @@
--- What indexes are ordered by stands in columns of its own and is no expression: a statement with an expression may fail in
--- the middle, for which SQLite copies every page that it changes beforehand. Of an id the
--- last twelve bytes stand for all (no proof of work makes them alike): who takes the pains to make two events that end alike
--- has the second left out.
+-- What indexes are ordered by stands in columns of its own and is no call of a function: a statement with one may fail in the
+-- middle, for which SQLite copies every page that it changes beforehand. Of an id the last twelve bytes stand for all (no proof
+-- of work makes them alike): who takes the pains to make two events that end alike has the second left out. Rows that the
+-- gateway did not write are left out.
 ALTER TABLE archived_events RENAME TO archived_before;
 DROP INDEX idx_archived_group;
 DROP INDEX idx_archived_recipient;

@@ -92,6 +92,36 @@ async fn m20_who_is_added_receives_messages_through_what_was_open() {
 }
 
 #[tokio::test]
+async fn m20_who_is_added_receives_a_message_once_through_several_filters() {
+    let ground = Ground::start("rate_limits.max_events_per_minute = 5000\nrate_limits.max_group_messages_per_minute = 5000").await;
+    ground.found(GROUP, &[MEMBER]).await;
+    let mut newcomer = ground.client(NEWCOMER).await;
+    let filters = [
+        json!({"kinds": [1]}),
+        in_group(445, GROUP),
+        json!({"kinds": [7, 445]}),
+    ];
+    assert_eq!(newcomer.subscribe("live", filters).await, Ok(vec![]));
+    let mut admin = ground.client(ADMIN).await;
+    admin
+        .store(&ground.roster(ADMIN, GROUP, 2, "add", &[NEWCOMER]))
+        .await;
+    let mut sent = Vec::new();
+    until("messages come", async || {
+        sent.push(ground.message(GROUP, &format!("number {}", sent.len())));
+        admin.store(&sent[sent.len() - 1]).await;
+        newcomer.settle().await;
+        newcomer.unread().any(|it| matches!(it, Reply::Event(..)))
+    })
+    .await;
+    for message in &sent {
+        let copies = newcomer.unread();
+        let copies = copies.filter(|it| matches!(it, Reply::Event(_, event) if event == message));
+        assert!(copies.count() <= 1);
+    }
+}
+
+#[tokio::test]
 async fn m20_what_happens_in_one_group_disturbs_nothing_that_is_open_of_another() {
     const OTHER: &str = "team";
     let ground = Ground::start("").await;

@@ -1,13 +1,15 @@
 //! The archive of messages, in the order in which they came to it.
 
 mod copy;
+mod keys;
 mod of_group;
 
 use super::begin;
 use crate::kinds::GIFT_WRAP;
 use crate::storage::columns::{all, limit, list_json, signed};
 use crate::storage::{ArchiveQuery, Archived};
-use copy::{CopyRow, author_key};
+use copy::CopyRow;
+use keys::author_key;
 #[cfg(test)]
 pub(super) use of_group::OF_GROUP;
 use serde_json::json;
@@ -20,11 +22,13 @@ use trellis_relay::event::{EventId, PublicKey};
 pub(super) const OF_RECIPIENT: &str = "SELECT position FROM archived_events \
      WHERE recipient_pubkey = ?1 AND position > ?2 AND created_at >= ?3 ORDER BY position LIMIT ?4";
 /// Removes what has one of these ids. CROSS JOIN keeps the order: each id looks for its event.
-pub(super) const FORGET: &str = "DELETE FROM archived_events WHERE position IN (SELECT copy.position FROM json_each(?1) AS gone \
+pub(super) const FORGET: &str = "DELETE FROM archived_events WHERE position IN ( \
+     SELECT copy.position FROM json_each(?1) AS gone \
      CROSS JOIN archived_events AS copy ON copy.id_key = substr(unhex(gone.value), -12) \
      WHERE copy.id = unhex(gone.value))";
 /// The same where a key has power over it.
-pub(super) const FORGET_FOR: &str = "DELETE FROM archived_events WHERE position IN (SELECT copy.position FROM json_each(?1) AS wish \
+pub(super) const FORGET_FOR: &str = "DELETE FROM archived_events WHERE position IN ( \
+     SELECT copy.position FROM json_each(?1) AS wish \
      CROSS JOIN archived_events AS copy ON copy.id_key = substr(unhex(wish.value ->> 0), -12) \
      WHERE copy.id = unhex(wish.value ->> 0) AND (copy.pubkey = unhex(wish.value ->> 1) \
      OR (copy.kind = ?2 AND copy.recipient_pubkey = unhex(wish.value ->> 1))))";

@@ -145,6 +145,117 @@ async fn m29_an_archive_with_keys_in_digits_is_taken_over() {
 }
 
 #[tokio::test]
+async fn m30_what_was_archived_before_is_found_by_its_group_and_its_author() {
+    let file = File::create().await.unwrap();
+    let options = SqliteConnectOptions::from_str(file.url().reveal()).unwrap();
+    let mut old = options.create_if_missing(true).connect().await.unwrap();
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    migrations.migrations.to_mut().retain(|it| it.version <= 7);
+    migrations.run_direct(None, &mut old, false).await.unwrap();
+    let names = [
+        "g".to_owned(),
+        "0123456789abcdef".repeat(4),
+        "many letters é日本語 of some bytes 日本語".to_owned(),
+        "nul\0inside\0".to_owned(),
+    ];
+    let events: Vec<Archived> = names
+        .iter()
+        .zip(1..)
+        .map(|(name, number)| archived(number, Some(name), None))
+        .collect();
+    for (event, position) in events.iter().zip(1..) {
+        let insert = "INSERT INTO archived_events VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?)";
+        let insert = sqlx::query(insert)
+            .bind(position)
+            .bind(event.id.as_bytes().as_slice())
+            .bind(i64::from(event.kind))
+            .bind(event.pubkey.as_bytes().as_slice())
+            .bind(event.group_id.as_deref().map(stored))
+            .bind(event.created_at_s as i64)
+            .bind(event.archived_at_s as i64)
+            .bind(event.json.clone());
+        insert.execute(&mut old).await.unwrap();
+    }
+    let set = "UPDATE counters SET value = 4 WHERE name = 'archive'";
+    sqlx::query(set).execute(&mut old).await.unwrap();
+    sqlx::Connection::close(old).await.unwrap();
+
+    let storage = file.open().await;
+    assert_eq!(storage.archive(&events).await.unwrap(), 0, "all are there");
+    for (event, name) in events.iter().zip(&names) {
+        let groups = [name.clone()];
+        let of_group = ArchiveQuery {
+            groups: Some(&groups),
+            max: 9,
+            ..ArchiveQuery::default()
+        };
+        let found = storage.archived(&of_group).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|copy| copy.id).collect();
+        assert_eq!(ids, [event.id], "{name:?}");
+        let forgotten = storage.forget_all_of(&event.pubkey, u64::MAX).await;
+        assert_eq!(forgotten.unwrap(), 1, "{name:?}");
+        assert_eq!(storage.archived(&of_group).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn m30_what_ends_alike_is_told_apart() {
+    let file = File::create().await.unwrap();
+    let storage = file.open().await;
+    let alike = |bytes: &[u8; 32]| {
+        let mut bytes = *bytes;
+        bytes[0] ^= 1;
+        bytes
+    };
+    let one = archived(1, Some("one group of ours"), None);
+    let other = Archived {
+        id: archived(2, None, None).id,
+        pubkey: PublicKey::from_byte_array(alike(one.pubkey.as_bytes())),
+        group_id: Some("another of ours".to_owned()),
+        ..one.clone()
+    };
+    assert_eq!(
+        storage
+            .archive(&[one.clone(), other.clone()])
+            .await
+            .unwrap(),
+        2
+    );
+    for event in [&one, &other] {
+        let groups = [event.group_id.clone().unwrap()];
+        let of_group = ArchiveQuery {
+            groups: Some(&groups),
+            max: 9,
+            ..ArchiveQuery::default()
+        };
+        let found = storage.archived(&of_group).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].id, event.id);
+    }
+    let no_one = EventId::from_byte_array(alike(one.id.as_bytes()));
+    assert_eq!(storage.forget(&[no_one]).await.unwrap(), 0);
+    let wishes = [(no_one, one.pubkey), (one.id, other.pubkey)];
+    assert_eq!(storage.forget_for(&wishes).await.unwrap(), 0);
+    // Of two whose ids end alike, which takes pains to make, the first is kept.
+    let twin = Archived {
+        id: no_one,
+        ..one.clone()
+    };
+    assert_eq!(storage.archive(&[twin]).await.unwrap(), 0);
+    assert_eq!(
+        storage
+            .forget_all_of(&other.pubkey, u64::MAX)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        storage.forget_for(&[(one.id, one.pubkey)]).await.unwrap(),
+        1
+    );
+}
+
+#[tokio::test]
 async fn m30_pages_of_the_archive_are_found_by_its_indexes() {
     let file = File::create().await.unwrap();
     let storage = SqliteStorage::open(&file.url(), 1).await.unwrap();

@@ -1,9 +1,6 @@
 //! A row of `archived_events`: how it is written, many in one statement, and what it means.
-//!
-//! By its keys it is found: the ends of its id, of its author's key and of its group's id, in columns of their own
-//! (`0008_archive_keys_in_columns.sql`). A key leads to few rows, and which of them it is the whole value says.
 
-use super::of_group::PART_BITS;
+use super::keys::{author_key, group_key, id_key, part};
 use crate::storage::Archived;
 use crate::storage::columns::{read, signed, stored, unreadable, unsigned};
 use sqlx::sqlite::SqliteArguments;
@@ -12,15 +9,12 @@ use std::sync::LazyLock;
 use trellis_relay::event::{EventId, PublicKey};
 
 const COLUMNS: usize = 13;
-const ID_KEY_BYTES: usize = 12;
-const AUTHOR_KEY_BYTES: usize = 8;
-const GROUP_KEY_CHARS: usize = 8;
 /// Rows of the statements that are kept prepared, the longest first.
 const LENGTHS: [usize; 3] = [64, 8, 1];
 
 static STATEMENTS: LazyLock<[String; LENGTHS.len()]> = LazyLock::new(|| LENGTHS.map(statement));
 
-/// What conflicts with anything but an id ends the statement (`OR FAIL`), and the transaction with it. By default SQLite
+/// What conflicts with anything but the key of an id ends the statement (`OR FAIL`), and the transaction with it. By default SQLite
 /// would undo the statement alone, for which it copies every page beforehand that the statement touches.
 fn statement(rows: usize) -> String {
     let row = format!("({})", ["?"; COLUMNS].join(", "));
@@ -58,7 +52,7 @@ fn add(
     let recipient = event.recipient.map(|key| key.to_bytes().to_vec());
     let group_id = event.group_id.as_deref().map(stored);
     values.add(position)?;
-    values.add(position >> PART_BITS)?;
+    values.add(part(position))?;
     values.add(id_key(&event.id))?;
     values.add(author_key(&event.pubkey))?;
     values.add(group_id.as_deref().map(group_key))?;
@@ -70,22 +64,6 @@ fn add(
     values.add(signed(event.created_at_s))?;
     values.add(signed(event.archived_at_s))?;
     values.add(event.json.as_str())
-}
-
-/// In `id_key`.
-pub(super) fn id_key(id: &EventId) -> &[u8] {
-    &id.as_bytes()[32 - ID_KEY_BYTES..]
-}
-
-/// In `author_key`.
-pub(super) fn author_key(author: &PublicKey) -> &[u8] {
-    &author.as_bytes()[32 - AUTHOR_KEY_BYTES..]
-}
-
-/// In `group_key`, of what stands in `group_id`.
-pub(super) fn group_key(stored: &str) -> &str {
-    let last = stored.char_indices().rev().nth(GROUP_KEY_CHARS - 1);
-    last.map_or(stored, |(begin, _)| &stored[begin..])
 }
 
 /// Of `archived_events`.

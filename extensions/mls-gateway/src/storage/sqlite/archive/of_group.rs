@@ -1,17 +1,15 @@
 //! Finds the messages of one group, part by part of the archive.
 //!
-//! The index is ordered by part first (`0007_archive_indexes_in_parts.sql`), so that messages of all groups that come together
+//! The index is ordered by part first (`0008_archive_keys_in_columns.sql`), so that messages of all groups that come together
 //! cost few pages. Invariant: positions come lowest first, whatever the parts in which they stand. A new reader's cursor is in
 //! the last part, and somebody who reads from the beginning asks for more parts at a time from question to question.
 
-use super::copy::group_key;
+use super::keys::{group_key, part};
 use crate::storage::ArchiveQuery;
 use crate::storage::columns::{limit, signed, stored};
 use sqlx::sqlite::SqliteConnection;
 use std::ops::RangeInclusive;
 
-/// Positions of a part, as a power of two.
-pub(super) const PART_BITS: u32 = 12;
 /// Parts that one question looks into; what it finds there is put in order, so it must not be too much.
 const PARTS_AT_ONCE_MAX: i64 = 64;
 
@@ -33,7 +31,7 @@ pub(super) async fn parts(
     .fetch_one(snapshot)
     .await?;
     let first = first.unwrap_or(0).max(signed(after_position));
-    Ok(first >> PART_BITS..=last.unwrap_or(-1) >> PART_BITS)
+    Ok(part(first)..=part(last.unwrap_or(-1)))
 }
 
 /// The first positions that a page may need of a group.
