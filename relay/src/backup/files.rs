@@ -2,7 +2,7 @@
 //!
 //! Invariant: an object is named by the hash of what it holds, so it is written once, whoever has it and however often; a
 //! list names what belongs together. Files are in a list only with a segment that was cut after they were copied: so a
-//! restoration finds rows that are at least as new. What nothing names any more is deleted by `pruning`.
+//! restoration finds rows that are at least as new. What nothing names any more is deleted by `unnamed`.
 
 use super::BackupError;
 use super::manifest::{self, BlobList, FORMAT, FileList, ListedFile};
@@ -49,6 +49,11 @@ impl FileKeeper {
         self.lineage_before = std::mem::replace(&mut self.lineage, lineage);
         self.last.clear();
         true
+    }
+
+    /// The lineage whose lists these are.
+    pub(super) fn lineage(&self) -> Option<&str> {
+        self.lineage.as_deref()
     }
 
     /// Brings the files of extensions to their place, those that have changed. What is given has to be listed once a

@@ -106,6 +106,11 @@ pub(super) fn of_file_list(name: &str) -> Option<(u64, &str)> {
     Some((sequence.parse().ok()?, extension))
 }
 
+/// Whether a list with this name is one of blobs.
+pub(super) fn is_of_blobs(list: &str) -> bool {
+    list.rsplit('/').nth(1) == Some(BLOBS)
+}
+
 /// The folder of lists of blobs.
 pub(super) fn blob_lists(lineage: &str) -> String {
     format!("{lineage}/blobs")
