@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Bytes that are read at a time.
@@ -252,11 +252,15 @@ fn blobs_in(target: &Target) -> Result<HashSet<String>, BackupError> {
 
 /// Hash and length.
 pub(super) fn hash(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
+    hash_of(File::open(path)?)
+}
+
+/// Hash and length of what is read, a piece at a time.
+pub(super) fn hash_of(mut from: impl io::Read) -> io::Result<(String, u64)> {
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        match file.read(&mut piece)? {
+        match from.read(&mut piece)? {
             0 => return Ok((const_hex::encode(hash.finalize()), bytes)),
             read => {
                 hash.update(&piece[..read]);
