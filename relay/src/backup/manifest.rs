@@ -4,7 +4,7 @@
 //! Invariant: each carries the version of the format; a version that is not known is refused, and unknown keys are
 //! ignored.
 
-use super::BackupError;
+use super::{BackupError, names};
 use crate::extension::StoredCursors;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,23 @@ pub(super) struct SnapshotManifest {
     pub nameless: u64,
     /// Its objects in order.
     pub parts: Vec<Part>,
+    /// Whether their names have their hashes in them. Those of earlier versions have not.
+    #[serde(default)]
+    pub named_by_hash: bool,
+}
+
+impl SnapshotManifest {
+    /// Its objects in order, by their names, as a snapshot of this lineage.
+    pub(super) fn objects(&self, lineage: &str) -> impl Iterator<Item = (String, &Part)> {
+        let after = self.after_sequence;
+        self.parts.iter().enumerate().map(move |(number, part)| {
+            let name = match self.named_by_hash {
+                true => names::snapshot_part(lineage, after, number, &part.sha256),
+                false => names::old_snapshot_part(lineage, after, number),
+            };
+            (name, part)
+        })
+    }
 }
 
 /// A file of an extension, or a blob.

@@ -233,7 +233,8 @@ impl Shipper {
             let Opened {
                 target, lineage, ..
             } = &self.opened;
-            let name = names::snapshot_part(lineage, snapshot.after_sequence(), part.number);
+            let after = snapshot.after_sequence();
+            let name = names::snapshot_part(lineage, after, part.number, &part.sha256);
             bytes = part.packed.bytes.len() as u64;
             target.put(&name, part.packed.bytes)?;
         }

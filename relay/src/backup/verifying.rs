@@ -85,8 +85,7 @@ pub fn verify(
             continue;
         }
         for snapshot in target.snapshots(&lineage)? {
-            for (number, part) in snapshot.parts.iter().enumerate() {
-                let name = names::snapshot_part(&lineage, snapshot.after_sequence, number);
+            for (name, part) in snapshot.objects(&lineage) {
                 let object = whole(&name, target.get(&name)?, &part.sha256);
                 verified.look(&name, object, signatures);
                 if told(verified.objects).is_break() {
