@@ -209,6 +209,18 @@ impl Work {
                 self.keeper.note(&list);
             }
         }
+        let told = given.iter().filter(|one| one.outcome.is_ok());
+        let told: Vec<&str> = told.map(|one| one.extension).collect();
+        let mut has_all = true;
+        for list in self.keeper.lists_before(target, &told)? {
+            match self.order(|reply| Order::Files(list.clone(), reply)) {
+                true => self.keeper.note(&list),
+                false => has_all = false,
+            }
+        }
+        if has_all {
+            self.keeper.note_all();
+        }
         Ok(())
     }
 

@@ -55,6 +55,10 @@ pub(super) struct Lineage {
     /// Whether there was nothing at all when it began, so that a loss before its first snapshot loses no more than that.
     #[serde(default)]
     pub began_empty: bool,
+    /// Whether the lineage whose place it took is the same database's, which had all of it and goes on: what that one has of
+    /// files of extensions fits this one as well.
+    #[serde(default)]
+    pub goes_on: bool,
 }
 
 /// The end of a lineage.

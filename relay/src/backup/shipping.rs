@@ -323,7 +323,8 @@ impl Shipper {
             started_at_row: None,
             note: None,
         };
-        let own = opening.note(None, Some(self.opened.lineage.clone()));
+        let mut own = opening.note(None, Some(self.opened.lineage.clone()));
+        own.goes_on = true;
         let target = Target::open(&config.url)?;
         // The same, so that whatever of this reached the head is this relay's own.
         let (row, writer) = (self.store.last_row()?, self.opened.writer.clone());
