@@ -160,7 +160,7 @@ fn d4_a_relay_that_gets_no_answer_when_it_begins_anew_is_no_other_to_itself() {
     snapshot(&mut shipper);
     let opened = &shipper.opened;
     let (lineage, sequence, row) = (opened.lineage.clone(), opened.sequence, opened.row);
-    let previous = opened.previous.clone();
+    let (previous, writer) = (opened.previous.clone(), opened.writer.clone());
     let begin = |shipper: &mut Shipper| {
         ground.clock.advance(Duration::from_secs(1));
         let note = |lineage: &str| Ok(note_lineage(&*store, lineage, &*ground.clock)?);
@@ -171,7 +171,7 @@ fn d4_a_relay_that_gets_no_answer_when_it_begins_anew_is_no_other_to_itself() {
     // The head was written, and what came back was an error: all that is known is what was before.
     let opened = &mut shipper.opened;
     (opened.lineage, opened.sequence, opened.row) = (lineage, sequence, row);
-    opened.previous = previous;
+    (opened.previous, opened.writer) = (previous, writer);
     assert!(shipper.is_head().unwrap());
     assert_ne!(begin(&mut shipper), begun);
     assert!(shipper.is_head().unwrap());
