@@ -159,7 +159,7 @@ impl Target {
                 let found = found.map_err(|error| failed(error, "read", name))?;
                 found.map(|parts| Source::Bucket {
                     bucket,
-                    parts,
+                    parts: Box::new(parts),
                     part: Bytes::new(),
                 })
             }
@@ -261,7 +261,7 @@ enum Source<'t> {
     File(File),
     Bucket {
         bucket: &'t Bucket,
-        parts: Parts<'t>,
+        parts: Box<Parts<'t>>,
         /// What is left of the part that came last.
         part: Bytes,
     },

@@ -164,11 +164,11 @@ fn number(list: &str) -> &str {
     last.split('.').next().unwrap_or(last)
 }
 
+/// A list, and what it names.
+type Read = (String, Vec<Arc<str>>);
+
 /// What lists name. One that was deleted meanwhile names nothing.
-fn named_by(
-    target: &Target,
-    lists: &[String],
-) -> Result<Vec<(String, Vec<Arc<str>>)>, BackupError> {
+fn named_by(target: &Target, lists: &[String]) -> Result<Vec<Read>, BackupError> {
     let of_files = lists.iter().filter(|list| !names::is_of_blobs(list));
     let of_files: Vec<String> = of_files.cloned().collect();
     let mut all = Vec::with_capacity(lists.len());
