@@ -260,3 +260,38 @@ async fn d4_the_interval_of_the_last_start_says_when_a_relay_is_dead() {
     assert_eq!(read(&lineage)["interval_ms"], 1_000);
     relay.kill();
 }
+
+#[tokio::test]
+async fn d4_a_restoration_by_hand_says_what_it_has_read_and_why() {
+    let place = Place::new();
+    let relay = place.relay().start().await;
+    until_snapshot(&relay).await;
+    let one = Author::new().note("one");
+    Client::connect(&relay).await.store(&one).await;
+    until_backed_up(&relay).await;
+    relay.stop().await;
+    let name = |history: PathBuf| -> String {
+        let name = history.file_name().expect("a name");
+        name.to_string_lossy().into_owned()
+    };
+    let first = name(place.newest());
+    let restored = run(&place.relay(), &["restore"]).await;
+    let said = &restored.assert_success().stdout;
+    assert!(said.contains("the snapshot of"), "{said}");
+    assert!(said.contains(&first), "{said}");
+    assert!(!said.contains("no whole copy"), "{said}");
+
+    let (setup, _) = place.other().await;
+    run(&setup, &["now", "--take-over"]).await.assert_success();
+    // As before its first copy was done.
+    std::fs::remove_dir_all(place.newest().join("snapshots")).expect("a copy");
+    let second = name(place.newest());
+    let setup = place.relay();
+    let restored = run(&setup, &["restore"]).await;
+    let said = &restored.assert_success().stdout;
+    assert!(said.contains(&format!("in {first}, after")), "{said}");
+    let why = format!("{second}, the newest history, has no whole copy yet");
+    assert!(said.contains(&why), "{said}");
+    let relay = setup.start().await;
+    assert_eq!(notes(&relay).await, [one]);
+}

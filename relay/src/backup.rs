@@ -5,8 +5,9 @@
 //! `target` is the place, `names` and `manifest` say what is where in it, `line` what stands in an object. `opening` decides
 //! at a start, with `succession` where the store is empty and `fallback` where the newest lineage is not whole yet;
 //! `replacing` restores. `thread` runs beside a relay: `segment` and `snapshot` read the store, `shipping` brings them to
-//! their place, `pruning` finds what is too old. `files` and `file_thread` do the same for files of extensions, which
-//! `placing` puts back. `noted` is what the writer has to do for it. `absent` stands for all of it in a program without.
+//! their place, `pruning` finds what is too old, and `unnamed` what nothing names after that. `files` and `file_thread` do
+//! the same for files of extensions, which `placing` puts back. `noted` is what the writer has to do for it. `by_hand` and
+//! `verifying` are what operators call. `absent` stands for all of it in a program without.
 //!
 //! Invariant: what is in the place is logical and whole: JSON lines with hashes, rows as they were. Everything that was
 //! answered OK before the time of a segment is in it or before it. Not here: ephemeral events, which are never stored.
@@ -43,6 +44,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod unnamed;
+pub mod verifying;
 mod work;
 
 pub(crate) use thread::{Prepared, Thread};
@@ -56,6 +59,6 @@ pub use {
     replacing::{OpenStore, open_store},
     restoring::Progress,
     status::{Health, State},
-    target::{Object, Target, TargetError},
+    target::{Object, Reading, Target, TargetError},
     thread::Handle,
 };

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use trellis_relay::admin::backup::{BackupJob, Written};
 use trellis_relay::admin::job::{Done, Job};
-use trellis_relay::backup::by_hand::{self, Listed};
-use trellis_relay::backup::{Keeps, Target};
+use trellis_relay::backup::by_hand::{self, Listed, Restored};
+use trellis_relay::backup::{Keeps, Target, verifying};
 use trellis_relay::clock::SystemClock;
 use trellis_relay::config::{Config, Timestamp};
 use trellis_relay::extension::Compiled;
@@ -222,7 +222,7 @@ impl Verify {
         let config = with_backup(&self.config, extensions)?;
         let target = Target::open(&config.backup.url)?;
         let mut progress = Progress::new(self.quiet);
-        let verified = by_hand::verify(&target, self.signatures, &mut |objects| {
+        let verified = verifying::verify(&target, self.signatures, &mut |objects| {
             progress.show(objects, "objects", None);
             ControlFlow::Continue(())
         });
@@ -257,14 +257,44 @@ impl Restore {
             progress.show(at.events, "events", Some(share));
         });
         progress.clear();
-        let (point, done) = restored.context("nothing was restored")?;
-        closed_pipe::forgive(writeln!(
+        let restored = restored.context("nothing was restored")?;
+        let path = config.data.path.display();
+        closed_pipe::forgive(write!(
             io::stdout(),
-            "{} is as it was at {}: {} events were read",
-            config.data.path.display(),
-            time(point.at_ms),
-            done.events
+            "{path} is as it was at {}: {} events were read\n{}",
+            time(restored.point.at_ms),
+            restored.progress.events,
+            read_from(&restored, self.until.is_some())
         ))
+    }
+}
+
+/// Which history and copy were read, and why not the newest.
+fn read_from(restored: &Restored, has_until: bool) -> String {
+    let Restored {
+        point,
+        lineage,
+        snapshot,
+        segments,
+        instead_of,
+        ..
+    } = restored;
+    let read = format!(
+        "read: the snapshot of {} in {lineage}, after segment {}, and the {segments} segments after that, up to {} of {}\n",
+        time(snapshot.at_ms),
+        snapshot.after_sequence,
+        point.sequence,
+        point.lineage
+    );
+    match instead_of {
+        None => read,
+        Some(head) if has_until => format!(
+            "{read}{head}, the newest history, has no whole copy of that time: this is what it took the place of\n"
+        ),
+        Some(head) => format!(
+            "{read}{head}, the newest history, has no whole copy yet: this is what it took the place of, and what was \
+             stored in it is not here\n"
+        ),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::ground::{Place, assert_whole, health, run, until_backed_up, until_snapshot};
 use serde_json::Value;
-use trellis_test_support::{Author, Client, json, trellis, wait};
+use std::fs::{self, File};
+use std::process::Command;
+use trellis_test_support::{Author, Client, blob, command, json, trellis, wait};
 
 #[tokio::test]
 async fn d4_a_point_in_time_is_restored_by_hand() {
@@ -77,4 +79,77 @@ async fn d4_commands_tell_what_is_there_and_what_is_damaged() {
     let without = trellis!();
     let wrong = run(&without, &["list"]).await;
     assert_eq!(wrong.code, Some(2), "{}", wrong.text());
+}
+
+#[tokio::test]
+async fn d4_files_and_blobs_are_verified_a_piece_at_a_time() {
+    // Far more than there is room for.
+    const BYTES: usize = 160 << 20;
+    const ROOM_KIB: usize = 96 << 10;
+    let place = Place::directory();
+    let relay = place.relay("").start().await;
+    until_snapshot(&relay).await;
+    let (_, setup) = relay.stop().await;
+    let sha256 = blob::sha256(&vec![0; BYTES]);
+    let at = |name: &str| place.path().join(name);
+    for folder in ["blobs", "files"] {
+        fs::create_dir_all(at(folder)).expect("a folder");
+    }
+    let (long, packed) = (
+        at("blobs").join(&sha256),
+        at("files").join(format!("{sha256}.gz")),
+    );
+    let file = File::create(&long).expect("a file");
+    file.set_len(BYTES as u64).expect("a long file");
+    let pack = Command::new("gzip")
+        .arg("-c1")
+        .stdin(File::open(&long).expect("the file"))
+        .stdout(File::create(&packed).expect("another"))
+        .status();
+    assert!(pack.expect("gzip").success());
+    let head = fs::read(at("head.json")).expect("a head");
+    let head: Value = serde_json::from_slice(&head).expect("JSON");
+    let lineage = at(head["lineage"].as_str().expect("a name"));
+    let listed = json!({"restore_to": "long", "sha256": sha256, "raw_bytes": BYTES});
+    let blobs = json!({"format": 1, "at_ms": 1, "sequence": 0, "blobs": [["pictures", listed]]});
+    let files = json!({"format": 1, "extension": "diary", "sequence": 0, "at_ms": 1, "cursors": {}, "files": [listed]});
+    for (folder, name, list) in [
+        ("blobs", "000000000000.json", blobs),
+        ("files", "000000000000.diary.json", files),
+    ] {
+        fs::create_dir_all(lineage.join(folder)).expect("a folder");
+        fs::write(lineage.join(folder).join(name), list.to_string()).expect("a list");
+    }
+    let verify = async || {
+        let script = format!("ulimit -d {ROOM_KIB} && exec \"$0\" backup verify -c \"$1\"");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script, env!("CARGO_BIN_EXE_trellis")])
+            .arg(setup.config_file())
+            .env("TRELLIS_DATA__PATH", setup.home().join("data"));
+        command::run(shell, "").await
+    };
+    let verified = verify().await;
+    verified.assert_success();
+    assert!(
+        verified.stdout.contains(" 0 problems"),
+        "{}",
+        verified.text()
+    );
+    file.set_len(BYTES as u64 + 1).expect("a longer file");
+    let half = fs::metadata(&packed).expect("the other").len() / 2;
+    let cut = File::options().write(true).open(&packed).expect("it");
+    cut.set_len(half).expect("half of it");
+    let verified = verify().await;
+    assert_eq!(verified.code, Some(1), "{}", verified.text());
+    assert!(
+        verified.stdout.contains(" 2 problems"),
+        "{}",
+        verified.text()
+    );
+    for damaged in [&long, &packed] {
+        let name = damaged.strip_prefix(place.path()).expect("a name");
+        let name = name.display().to_string();
+        assert!(verified.stdout.contains(&name), "{}", verified.text());
+    }
 }

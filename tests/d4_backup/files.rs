@@ -3,6 +3,7 @@
 use crate::ground::{Place, run, until_backed_up, until_snapshot};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use trellis_test_support::{Author, Front, Relay, blob, trellis, wait};
 
 const TABLE: &str = "[extensions.blossom_policy]";
@@ -81,6 +82,68 @@ async fn d4_blobs_of_an_extension_that_is_off_stay_in_the_backup() {
     let relay = relay.kill().config(&without).start().await;
     until_listed(&place, &sha256, then_ms).await;
     relay.kill();
+    let relay = place.relay(TABLE).start().await;
+    assert_served(&relay, &sha256);
+}
+
+#[tokio::test]
+async fn d4_what_no_list_names_goes_and_the_rest_comes_back() {
+    let place = Place::directory();
+    let relay = place.relay(TABLE).start().await;
+    let sha256 = upload(&relay);
+    until_snapshot(&relay).await;
+    let relay = relay.kill().start().await;
+    until_listed(&place, &sha256, 0).await;
+    let (_, setup) = relay.stop().await;
+    let unnamed = "0".repeat(64);
+    let unnamed = [format!("files/{unnamed}.gz"), format!("blobs/{unnamed}")];
+    let unnamed = unnamed.map(|name| place.path().join(name));
+    for path in &unnamed {
+        std::fs::write(path, "what no list names").expect("write");
+    }
+    let relay = setup.start().await;
+    wait::until("it to go", async || {
+        unnamed.iter().all(|it| !it.exists()).then_some(())
+    })
+    .await;
+    relay.stop().await;
+    let relay = place.relay(TABLE).start().await;
+    assert_served(&relay, &sha256);
+}
+
+#[tokio::test]
+async fn d4_files_of_an_extension_that_is_off_outlive_the_history_that_has_them() {
+    let place = Place::directory();
+    let relay = place.relay(TABLE).start().await;
+    let sha256 = upload(&relay);
+    until_snapshot(&relay).await;
+    let relay = relay.kill().start().await;
+    until_listed(&place, &sha256, 0).await;
+    // In order, so that its index was brought away last.
+    let (status, _) = relay.stop().await;
+    assert!(status.success());
+    let lists = || place.files(".blossom_policy.json");
+    let folder_of = |list: &Path| list.ancestors().nth(2).map(Path::to_owned);
+    let first = lists()
+        .first()
+        .and_then(|it| folder_of(it))
+        .expect("a history");
+    let then_ms = trellis_test_support::now() * 1_000;
+
+    let relay = place.relay("").start().await;
+    wait::until("the files to be listed in the new history", async || {
+        let is_new = |list: &PathBuf| folder_of(list).as_ref() != Some(&first);
+        lists().iter().any(is_new).then_some(())
+    })
+    .await;
+    until_listed(&place, &sha256, then_ms - 1).await;
+    run(relay.setup(), &["now", "--snapshot"])
+        .await
+        .assert_success();
+    let (status, _) = relay.stop().await;
+    assert!(status.success());
+    // As when it is too old to be kept.
+    std::fs::remove_dir_all(&first).expect("the first history");
     let relay = place.relay(TABLE).start().await;
     assert_served(&relay, &sha256);
 }

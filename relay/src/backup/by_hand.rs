@@ -1,35 +1,27 @@
-//! What operators do with a backup while no relay has the database open: write it, list it, verify it, restore it.
+//! What operators do with a backup while no relay has the database open: write it, list it, restore it. Not here: reading it
+//! all to see whether it is whole, which is `verifying`'s.
 
-use super::catalogue::segment_of;
 use super::fallback::{self, Looked};
 use super::keeps::Keeps;
-use super::manifest::{self, BlobList, FileList};
+use super::manifest::SnapshotManifest;
 use super::noted::Noted;
 use super::opening::{Opening, Start};
 use super::own_rows::{is_empty, note_restored};
-use super::packer::unpack;
 use super::plan::{Found, Point};
 use super::replacing::{OpenStore, replace};
-use super::restorable;
-use super::restoring::{self, Progress, whole};
+use super::restoring::{self, Progress};
 use super::shipping::Shipper;
 use super::target::Target;
 use super::{BackupError, names, placing};
 use crate::admin::backup::Written;
 use crate::clock::Clock;
 use crate::config::{Backup, Config};
-use crate::store::{NoPolicy, PutBack, Store};
-use flate2::read::GzDecoder;
+use crate::store::{NoPolicy, Store};
 use serde::Serialize;
-use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Notes are not needed where nobody writes.
 const NOTED_BYTES: usize = 1 << 20;
-/// More problems are counted but not described.
-const DESCRIBED: usize = 20;
 
 /// Writes what a store holds to its backup, with a snapshot where it is wanted or there is none. `takes_over` takes the
 /// place from whoever has it.
@@ -113,6 +105,17 @@ pub struct ListedSnapshot {
     pub bytes: u64,
 }
 
+impl ListedSnapshot {
+    fn of(snapshot: &SnapshotManifest) -> Self {
+        ListedSnapshot {
+            after_sequence: snapshot.after_sequence,
+            at_ms: snapshot.at_ms,
+            events: snapshot.events,
+            bytes: snapshot.parts.iter().map(|part| part.bytes).sum(),
+        }
+    }
+}
+
 /// All lineages in a place, the oldest first.
 pub fn list(target: &Target) -> Result<Vec<Listed>, BackupError> {
     let head = target.head()?;
@@ -130,12 +133,7 @@ pub fn list(target: &Target) -> Result<Vec<Listed>, BackupError> {
             Ok(segment.map(|segment| segment.manifest.at_ms))
         };
         let snapshots = target.snapshots(&lineage)?.into_iter().rev();
-        let snapshots = snapshots.map(|snapshot| ListedSnapshot {
-            after_sequence: snapshot.after_sequence,
-            at_ms: snapshot.at_ms,
-            events: snapshot.events,
-            bytes: snapshot.parts.iter().map(|part| part.bytes).sum(),
-        });
+        let snapshots = snapshots.map(|snapshot| ListedSnapshot::of(&snapshot));
         listed.push(Listed {
             begun_at_ms: note.begun_at_ms,
             parent: note.parent.map(|parent| (parent.lineage, parent.sequence)),
@@ -152,183 +150,22 @@ pub fn list(target: &Target) -> Result<Vec<Listed>, BackupError> {
     Ok(listed)
 }
 
-/// What a verification found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Objects that were read.
-    pub objects: u64,
-    /// Events that were looked at.
-    pub events: u64,
-    /// How many things are wrong.
-    pub problem_count: u64,
-    /// The first of them.
-    pub problems: Vec<String>,
-}
-
-impl Verified {
-    fn note(&mut self, problem: String) {
-        self.problem_count += 1;
-        if self.problems.len() < DESCRIBED {
-            self.problems.push(problem);
-        }
-    }
-
-    /// Looks at one object and all its lines.
-    fn look(&mut self, name: &str, object: Result<bytes::Bytes, BackupError>, signatures: bool) {
-        self.objects += 1;
-        let mut problems = Vec::new();
-        let mut events = 0;
-        let read = object.and_then(|object| {
-            unpack(name, &object, |put| {
-                if let PutBack::Event(stored) = put {
-                    events += 1;
-                    let event = &stored.event;
-                    let verified = match signatures {
-                        true => event.verify().map_err(|error| error.to_string()),
-                        false if event.computed_id() != *event.id().as_bytes() => {
-                            Err("its id is not its hash".to_owned())
-                        }
-                        false => Ok(()),
-                    };
-                    if let Err(problem) = verified {
-                        problems.push(format!("{name}: row {}: {problem}", stored.row));
-                    }
-                }
-                Ok(())
-            })
-        });
-        self.events += events;
-        problems.into_iter().for_each(|problem| self.note(problem));
-        if let Err(error) = read {
-            self.note(error.in_full());
-        }
-    }
-}
-
-/// Reads everything in a place: hashes, the chain of segments, lines, ids of events, and their signatures where that is
-/// wanted, files and blobs. `told` hears how many objects are done, and may end it.
-pub fn verify(
-    target: &Target,
-    signatures: bool,
-    told: &mut dyn FnMut(u64) -> ControlFlow<()>,
-) -> Result<Verified, BackupError> {
-    let mut verified = Verified::default();
-    for lineage in target.folders("")? {
-        if target.lineage(&lineage)?.is_none() {
-            continue;
-        }
-        for snapshot in target.snapshots(&lineage)? {
-            for (number, part) in snapshot.parts.iter().enumerate() {
-                let name = names::snapshot_part(&lineage, snapshot.after_sequence, number);
-                let object = whole(&name, target.get(&name)?, &part.sha256);
-                verified.look(&name, object, signatures);
-                if told(verified.objects).is_break() {
-                    return Ok(verified);
-                }
-            }
-        }
-        let mut previous: Option<(u64, u64, String)> = None;
-        for sequence in target.sequences(&lineage, None)? {
-            let name = names::segment_manifest(&lineage, sequence);
-            let segment = match segment_of(&name, target.get(&name)?) {
-                Ok(segment) => segment,
-                Err(error) => {
-                    verified.note(error.in_full());
-                    previous = None;
-                    continue;
-                }
-            };
-            let manifest = &segment.manifest;
-            if let Some((number, row, sha256)) = &previous {
-                let follows = manifest.sequence == number + 1
-                    && manifest.after_row == *row
-                    && manifest.previous.as_ref() == Some(sha256);
-                if !follows {
-                    verified.note(format!("{name}: it does not follow the one before"));
-                }
-            }
-            let object_name = names::segment(&lineage, sequence, &manifest.sha256);
-            let object = whole(&object_name, target.get(&object_name)?, &manifest.sha256);
-            verified.look(&object_name, object, signatures);
-            previous = Some((sequence, manifest.last_row, segment.sha256.clone()));
-            if told(verified.objects).is_break() {
-                return Ok(verified);
-            }
-        }
-    }
-    if let Err(error) = restorable::check(target) {
-        verified.note(error.in_full());
-    }
-    for object in named(target)? {
-        verified.objects += 1;
-        let sound = target.get(&object.name).map_err(BackupError::from);
-        let sound = sound.and_then(|found| object.check(found));
-        if let Err(error) = sound {
-            verified.note(error.in_full());
-        }
-        if told(verified.objects).is_break() {
-            return Ok(verified);
-        }
-    }
-    match verified.objects {
-        0 if target.head()?.is_none() => Err(BackupError::Nothing(target.url().to_owned())),
-        _ => Ok(verified),
-    }
-}
-
-/// A file or blob that a list names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Named {
-    name: String,
-    sha256: String,
-    is_packed: bool,
-}
-
-impl Named {
-    fn check(&self, found: Option<bytes::Bytes>) -> Result<(), BackupError> {
-        let damaged = |problem: &str| BackupError::damaged(&self.name, problem.to_owned());
-        let found = found.ok_or_else(|| damaged("it is missing"))?;
-        let sha256 = match self.is_packed {
-            true => {
-                let mut raw = Vec::new();
-                GzDecoder::new(&*found).read_to_end(&mut raw)?;
-                manifest::sha256(&raw)
-            }
-            false => manifest::sha256(&found),
-        };
-        match sha256 == self.sha256 {
-            true => Ok(()),
-            false => Err(damaged("it does not have the hash by which it is named")),
-        }
-    }
-}
-
-/// Each once.
-fn named(target: &Target) -> Result<BTreeSet<Named>, BackupError> {
-    let mut all = BTreeSet::new();
-    for lineage in target.folders("")? {
-        for object in target.list(&names::file_lists(&lineage), None)? {
-            if let Some(json) = target.get(&object.name)? {
-                let list: FileList = manifest::from_json(&object.name, &json)?;
-                all.extend(list.files.into_iter().map(|file| Named {
-                    name: names::file(&file.sha256),
-                    sha256: file.sha256,
-                    is_packed: true,
-                }));
-            }
-        }
-        for object in target.list(&names::blob_lists(&lineage), None)? {
-            if let Some(json) = target.get(&object.name)? {
-                let list: BlobList = manifest::from_json(&object.name, &json)?;
-                all.extend(list.blobs.into_iter().map(|(_, blob)| Named {
-                    name: names::blob(&blob.sha256),
-                    sha256: blob.sha256,
-                    is_packed: false,
-                }));
-            }
-        }
-    }
-    Ok(all)
+/// What a restoration by hand has read, and where that has led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The point in time that is there now.
+    pub point: Point,
+    /// How much was read.
+    pub progress: Progress,
+    /// The lineage whose snapshot was read; segments of others may follow, up to that of the point.
+    pub lineage: String,
+    /// The snapshot.
+    pub snapshot: ListedSnapshot,
+    /// How many segments after it.
+    pub segments: u64,
+    /// The lineage that is written now, where it has no whole copy of what was asked for: what it took the place of was
+    /// read instead.
+    pub instead_of: Option<String>,
 }
 
 /// Restores into the data directory that a configuration names, which must have no database or an empty one: the newest
@@ -340,11 +177,16 @@ pub fn restore<E: From<BackupError>>(
     clock: &dyn Clock,
     open: OpenStore<'_, E>,
     told: &mut dyn FnMut(Progress),
-) -> Result<(Point, Progress), E> {
+) -> Result<Restored, E> {
     let target = Target::open(&config.backup.url).map_err(BackupError::from)?;
     let nothing = || BackupError::Nothing(config.backup.url.clone());
     let head = target.head()?.ok_or_else(nothing)?;
-    let Looked { history, found, .. } = fallback::look(&target, &head.lineage, until_ms)?;
+    let Looked {
+        history,
+        found,
+        instead_of,
+        ..
+    } = fallback::look(&target, &head.lineage, until_ms)?;
     let plan = match found {
         Found::Plan(plan) => plan,
         Found::Nothing => return Err(nothing().into()),
@@ -364,5 +206,12 @@ pub fn restore<E: From<BackupError>>(
         beside.commit(&rows, &NoPolicy, clock.now_s())?;
         Ok(note_restored(beside, &plan.point, clock)?)
     })?;
-    Ok((plan.point, progress))
+    Ok(Restored {
+        progress,
+        snapshot: ListedSnapshot::of(&plan.snapshot),
+        segments: plan.segments.len() as u64,
+        lineage: plan.lineage,
+        point: plan.point,
+        instead_of,
+    })
 }

@@ -1,6 +1,7 @@
 //! The thread that looks at files and blobs of extensions and deletes what is too old, so that segments wait for neither.
 //!
-//! Files are asked for at each interval, but for no more than a twentieth of the time; blobs once in a snapshot interval.
+//! Files are asked for at each interval, but for no more than a twentieth of the time; blobs once in a snapshot interval, and
+//! what nothing names any more is looked for after them, a little at a time, so that files wait for it neither.
 //! What is in its place is handed to the thread of the backup, which lists it with a segment that is cut afterwards. A relay
 //! that stops asks for a last look before its extensions are gone.
 
@@ -11,6 +12,7 @@ use super::own_rows::own_lineage;
 use super::pruning::{self, Due};
 use super::target::Target;
 use super::thread::Order;
+use super::unnamed::Unnamed;
 use crate::config::Backup;
 use crate::extension::Compiled;
 use crate::relay::Relay;
@@ -69,6 +71,7 @@ pub(super) fn start(
             .build()?,
         target: None,
         keeper: FileKeeper::default(),
+        unnamed: Unnamed::default(),
         scratch: relay.data_dir.join(SCRATCH),
         relay: Arc::downgrade(relay),
         config,
@@ -87,6 +90,7 @@ struct Work {
     /// Once it could be opened.
     target: Option<Target>,
     keeper: FileKeeper,
+    unnamed: Unnamed,
     scratch: PathBuf,
     relay: Weak<Relay>,
     config: Backup,
@@ -171,7 +175,9 @@ impl Work {
             let rest = self.config.snapshot_interval.duration();
             self.blobs_at = relay.clock.monotonic() + rest;
         }
-        self.prune(relay)
+        self.prune(relay)?;
+        self.look_for_unnamed(relay);
+        Ok(())
     }
 
     fn prune(&self, relay: &Relay) -> Result<(), BackupError> {
@@ -202,6 +208,18 @@ impl Work {
             if self.order(|reply| Order::Files(list.clone(), reply)) {
                 self.keeper.note(&list);
             }
+        }
+        let told = given.iter().filter(|one| one.outcome.is_ok());
+        let told: Vec<&str> = told.map(|one| one.extension).collect();
+        let mut has_all = true;
+        for list in self.keeper.lists_before(target, &told)? {
+            match self.order(|reply| Order::Files(list.clone(), reply)) {
+                true => self.keeper.note(&list),
+                false => has_all = false,
+            }
+        }
+        if has_all {
+            self.keeper.note_all();
         }
         Ok(())
     }
@@ -253,20 +271,35 @@ impl Work {
         }
         self.keeper.carry_over(target, &told, &mut list)?;
         if self.order(|reply| Order::Blobs(list, reply)) {
-            let is_ours = || {
-                let head = target.head()?.map(|head| head.lineage);
-                Ok(head.is_some() && head == own_lineage(&*relay.store)?)
-            };
-            let goes_on = || !relay.is_stopping();
-            let deleted = pruning::prune_unnamed(target, &goes_on, &is_ours)?;
-            if deleted > 0 {
-                tracing::info!(
-                    objects = deleted,
-                    "files and blobs that nothing names were deleted"
-                );
-            }
+            self.unnamed.want();
         }
         Ok(())
+    }
+
+    /// What is left there costs room and harms nobody, so that a failure may wait for the next list of blobs.
+    fn look_for_unnamed(&mut self, relay: &Relay) {
+        let (Some(target), Some(own)) = (&self.target, self.keeper.lineage()) else {
+            return;
+        };
+        let is_ours = || {
+            let head = target.head()?.map(|head| head.lineage);
+            Ok(head.is_some() && head == own_lineage(&*relay.store)?)
+        };
+        match self.unnamed.look(target, own, &is_ours) {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(
+                objects = deleted,
+                "files and blobs that nothing names were deleted"
+            ),
+            Err(error) => {
+                let error = error.in_full();
+                tracing::warn!(
+                    error,
+                    "files and blobs that nothing names could not be looked for; trying again with the next list of blobs"
+                );
+                metrics::counter!("trellis_backup_failures_total").increment(1);
+            }
+        }
     }
 
     /// Whether it was done. If not, the other thread says why, or is gone.

@@ -2,10 +2,11 @@
 //!
 //! Invariant: an object is named by the hash of what it holds, so it is written once, whoever has it and however often; a
 //! list names what belongs together. Files are in a list only with a segment that was cut after they were copied: so a
-//! restoration finds rows that are at least as new. What nothing names any more is deleted by `pruning`.
+//! restoration finds rows that are at least as new. What nothing names any more is deleted by `unnamed`; what extensions
+//! that say nothing had before is `carried` over.
 
 use super::BackupError;
-use super::manifest::{self, BlobList, FORMAT, FileList, ListedFile};
+use super::manifest::{BlobList, FORMAT, FileList, ListedFile};
 use super::names;
 use super::target::Target;
 use crate::extension::{BackedUp, BackupBlob, BackupFiles};
@@ -14,7 +15,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Bytes that are read at a time.
@@ -30,6 +31,8 @@ pub(super) struct FileKeeper {
     /// The lineage whose lists these are, and the one before.
     lineage: Option<String>,
     lineage_before: Option<String>,
+    /// Whether the lineage has lists of files of all extensions that had any before.
+    has_all_files: bool,
 }
 
 /// Files of one extension that are in the place and in no list yet.
@@ -48,7 +51,13 @@ impl FileKeeper {
         }
         self.lineage_before = std::mem::replace(&mut self.lineage, lineage);
         self.last.clear();
+        self.has_all_files = false;
         true
+    }
+
+    /// The lineage whose lists these are.
+    pub(super) fn lineage(&self) -> Option<&str> {
+        self.lineage.as_deref()
     }
 
     /// Brings the files of extensions to their place, those that have changed. What is given has to be listed once a
@@ -176,49 +185,6 @@ impl FileKeeper {
         Ok(sent)
     }
 
-    /// Adds what the last list says of all extensions but those that have just told of all their blobs: one that is off has
-    /// what it had.
-    pub(super) fn carry_over(
-        &self,
-        target: &Target,
-        told: &[&str],
-        list: &mut BlobList,
-    ) -> Result<(), BackupError> {
-        let Some(last) = self.last_blobs(target)? else {
-            return Ok(());
-        };
-        let listed: HashSet<(String, String)> = list
-            .blobs
-            .iter()
-            .map(|(extension, blob)| (extension.clone(), blob.sha256.clone()))
-            .collect();
-        let missed = last.blobs.into_iter().filter(|(extension, blob)| {
-            let is_told = told.contains(&extension.as_str());
-            !is_told && !listed.contains(&(extension.clone(), blob.sha256.clone()))
-        });
-        list.blobs.extend(missed);
-        Ok(())
-    }
-
-    /// The newest list of the lineage and of those that it goes on from, or else of the one before.
-    fn last_blobs(&self, target: &Target) -> Result<Option<BlobList>, BackupError> {
-        for lineage in [&self.lineage, &self.lineage_before].into_iter().flatten() {
-            for link in target.history(lineage)? {
-                let counts = |name: &str| {
-                    let sequence = names::sequence_of_manifest(name);
-                    sequence.is_some_and(|it| link.up_to.is_none_or(|up_to| it <= up_to))
-                };
-                let lists = target.list(&names::blob_lists(&link.lineage), None)?;
-                let newest = lists.iter().rev().find(|object| counts(&object.name));
-                let Some(newest) = newest else { continue };
-                if let Some(json) = target.get(&newest.name)? {
-                    return manifest::from_json(&newest.name, &json).map(Some);
-                }
-            }
-        }
-        Ok(None)
-    }
-
     /// So that the next list is complete.
     pub(super) fn forget_blobs(&mut self) {
         self.blobs = None;
@@ -247,11 +213,15 @@ fn blobs_in(target: &Target) -> Result<HashSet<String>, BackupError> {
 
 /// Hash and length.
 pub(super) fn hash(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
+    hash_of(File::open(path)?)
+}
+
+/// Hash and length of what is read, a piece at a time.
+pub(super) fn hash_of(mut from: impl io::Read) -> io::Result<(String, u64)> {
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        match file.read(&mut piece)? {
+        match from.read(&mut piece)? {
             0 => return Ok((const_hex::encode(hash.finalize()), bytes)),
             read => {
                 hash.update(&piece[..read]);
@@ -267,5 +237,6 @@ fn pack(from: &Path, to: &Path) -> io::Result<()> {
     encoder.finish()?.flush()
 }
 
+mod carried;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! Invariant: each carries the version of the format; a version that is not known is refused, and unknown keys are
 //! ignored.
 
-use super::BackupError;
+use super::{BackupError, names};
 use crate::extension::StoredCursors;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,10 @@ pub(super) struct Lineage {
     /// Whether there was nothing at all when it began, so that a loss before its first snapshot loses no more than that.
     #[serde(default)]
     pub began_empty: bool,
+    /// Whether the lineage whose place it took is the same database's, which had all of it and goes on: what that one has of
+    /// files of extensions fits this one as well.
+    #[serde(default)]
+    pub goes_on: bool,
 }
 
 /// The end of a lineage.
@@ -137,6 +141,23 @@ pub(super) struct SnapshotManifest {
     pub nameless: u64,
     /// Its objects in order.
     pub parts: Vec<Part>,
+    /// Whether their names have their hashes in them. Those of earlier versions have not.
+    #[serde(default)]
+    pub named_by_hash: bool,
+}
+
+impl SnapshotManifest {
+    /// Its objects in order, by their names, as a snapshot of this lineage.
+    pub(super) fn objects(&self, lineage: &str) -> impl Iterator<Item = (String, &Part)> {
+        let after = self.after_sequence;
+        self.parts.iter().enumerate().map(move |(number, part)| {
+            let name = match self.named_by_hash {
+                true => names::snapshot_part(lineage, after, number, &part.sha256),
+                false => names::old_snapshot_part(lineage, after, number),
+            };
+            (name, part)
+        })
+    }
 }
 
 /// A file of an extension, or a blob.

@@ -5,7 +5,7 @@
 /// Which lineage is written now.
 pub(super) const HEAD: &str = "head.json";
 
-/// Digits of a segment's hash in its name: too many for two segments of one number to have the same by chance.
+/// Digits of a hash in the name of a segment or of a part: too many for two of one number to have the same by chance.
 const HASH_DIGITS: usize = 16;
 
 /// What a lineage says of itself.
@@ -25,8 +25,14 @@ pub(super) fn segments(lineage: &str) -> String {
 
 /// A segment with this hash. Of two processes that write the same lineage neither overwrites what the other has written.
 pub(super) fn segment(lineage: &str, sequence: u64, sha256: &str) -> String {
-    let part = sha256.get(..HASH_DIGITS).unwrap_or(sha256);
-    format!("{lineage}/segments/{sequence:012}.{part}.jsonl.gz")
+    format!(
+        "{lineage}/segments/{sequence:012}.{}.jsonl.gz",
+        short(sha256)
+    )
+}
+
+fn short(sha256: &str) -> &str {
+    sha256.get(..HASH_DIGITS).unwrap_or(sha256)
 }
 
 /// What a segment's manifest is named; without one a segment does not count.
@@ -50,12 +56,22 @@ pub(super) fn snapshot(lineage: &str, after_sequence: u64) -> String {
     format!("{lineage}/snapshots/{after_sequence:012}")
 }
 
-/// A part of a snapshot; the first is 0.
-pub(super) fn snapshot_part(lineage: &str, after_sequence: u64, part: usize) -> String {
-    format!(
-        "{}/part-{part:04}.jsonl.gz",
-        snapshot(lineage, after_sequence)
-    )
+/// A part of a snapshot with this hash; the first is 0. Of two snapshots that begin after the same segment, because nothing
+/// was committed between, neither overwrites what the other has written.
+pub(super) fn snapshot_part(
+    lineage: &str,
+    after_sequence: u64,
+    part: usize,
+    sha256: &str,
+) -> String {
+    let folder = snapshot(lineage, after_sequence);
+    format!("{folder}/part-{part:04}.{}.jsonl.gz", short(sha256))
+}
+
+/// What such a part was called before names had hashes.
+pub(super) fn old_snapshot_part(lineage: &str, after_sequence: u64, part: usize) -> String {
+    let folder = snapshot(lineage, after_sequence);
+    format!("{folder}/part-{part:04}.jsonl.gz")
 }
 
 /// What a snapshot's manifest is named; it is written last.
@@ -104,6 +120,11 @@ pub(super) fn of_file_list(name: &str) -> Option<(u64, &str)> {
     let name = name.rsplit('/').next()?.strip_suffix(".json")?;
     let (sequence, extension) = name.split_once('.')?;
     Some((sequence.parse().ok()?, extension))
+}
+
+/// Whether a list with this name is one of blobs.
+pub(super) fn is_of_blobs(list: &str) -> bool {
+    list.rsplit('/').nth(1) == Some(BLOBS)
 }
 
 /// The folder of lists of blobs.

@@ -347,6 +347,7 @@ impl Opening<'_> {
             parent,
             replaces,
             began_empty: false,
+            goes_on: false,
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! Invariant: the newest snapshot that is old enough stays with everything after it, and so does everything where none is.
 //! Lineages that led nowhere go as a whole once they are old enough. What is interrupted leaves nothing that looks whole and
-//! is not: snapshots go before the segments that they need. A clock that is far ahead is not believed at once.
+//! is not: snapshots go before the segments that they need. A clock that is far ahead is not believed at once. Not here: files
+//! and blobs that nothing names after that, which are `unnamed`'s.
 
-use super::manifest::{self, BlobList, FileList, Lineage};
+use super::manifest::Lineage;
 use super::target::Target;
 use super::{BackupError, names};
 use std::collections::{HashMap, HashSet};
@@ -160,52 +161,6 @@ pub(super) fn doomed(target: &Target, old: &Old) -> Result<Vec<String>, BackupEr
         doomed.push(own);
     }
     Ok(doomed)
-}
-
-/// Deletes files and blobs that no list names any more. To be called by whoever writes them, while all that are there are
-/// listed, for as long as `goes_on`, and only if the place `is_ours` still: another relay may have brought some since that are
-/// in no list yet. Says how many went.
-pub(super) fn prune_unnamed(
-    target: &Target,
-    goes_on: &dyn Fn() -> bool,
-    is_ours: &dyn Fn() -> Result<bool, BackupError>,
-) -> Result<u64, BackupError> {
-    let mut named = HashSet::new();
-    for lineage in target.folders("")? {
-        if !goes_on() {
-            return Ok(0);
-        }
-        for object in target.list(&names::file_lists(&lineage), None)? {
-            if let Some(json) = target.get(&object.name)? {
-                let list: FileList = manifest::from_json(&object.name, &json)?;
-                named.extend(list.files.iter().map(|it| names::file(&it.sha256)));
-            }
-        }
-        for object in target.list(&names::blob_lists(&lineage), None)? {
-            if let Some(json) = target.get(&object.name)? {
-                let list: BlobList = manifest::from_json(&object.name, &json)?;
-                named.extend(list.blobs.iter().map(|(_, it)| names::blob(&it.sha256)));
-            }
-        }
-    }
-    let mut unnamed = Vec::new();
-    for folder in [names::FILES, names::BLOBS] {
-        let objects = target.list(folder, None)?.into_iter();
-        unnamed.extend(
-            objects
-                .map(|it| it.name)
-                .filter(|name| !named.contains(name)),
-        );
-    }
-    let mut deleted = 0;
-    for some in unnamed.chunks(AT_ONCE) {
-        if !goes_on() || !is_ours()? {
-            break;
-        }
-        target.delete(some.to_vec())?;
-        deleted += some.len() as u64;
-    }
-    Ok(deleted)
 }
 
 /// What an object is called without its number.

@@ -46,9 +46,7 @@ pub(super) fn run(
             ..Progress::default()
         },
     };
-    for number in 0..plan.snapshot.parts.len() {
-        let part = &plan.snapshot.parts[number];
-        let name = names::snapshot_part(&plan.lineage, plan.snapshot.after_sequence, number);
+    for (name, part) in plan.snapshot.objects(&plan.lineage) {
         let object = whole(&name, target.get(&name)?, &part.sha256)?;
         unpack(&name, &object, |put| putting.take(put))?;
         putting.object_is_done(told);

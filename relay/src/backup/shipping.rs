@@ -233,7 +233,8 @@ impl Shipper {
             let Opened {
                 target, lineage, ..
             } = &self.opened;
-            let name = names::snapshot_part(lineage, snapshot.after_sequence(), part.number);
+            let after = snapshot.after_sequence();
+            let name = names::snapshot_part(lineage, after, part.number, &part.sha256);
             bytes = part.packed.bytes.len() as u64;
             target.put(&name, part.packed.bytes)?;
         }
@@ -322,7 +323,8 @@ impl Shipper {
             started_at_row: None,
             note: None,
         };
-        let own = opening.note(None, Some(self.opened.lineage.clone()));
+        let mut own = opening.note(None, Some(self.opened.lineage.clone()));
+        own.goes_on = true;
         let target = Target::open(&config.url)?;
         // The same, so that whatever of this reached the head is this relay's own.
         let (row, writer) = (self.store.last_row()?, self.opened.writer.clone());

@@ -36,6 +36,7 @@ enum Place {
 /// A part that is to be uploaded.
 pub(super) struct Ready {
     pub(super) number: usize,
+    pub(super) sha256: String,
     pub(super) packed: Packed,
 }
 
@@ -110,9 +111,14 @@ impl Snapshot {
         let packed = std::mem::replace(&mut self.packer, Packer::new()).finish()?;
         self.events += packed.tally.events;
         self.entries += packed.tally.entries;
-        self.parts.push(packed.part());
-        let number = self.parts.len() - 1;
-        Ok(Ready { number, packed })
+        let part = packed.part();
+        let (number, sha256) = (self.parts.len(), part.sha256.clone());
+        self.parts.push(part);
+        Ok(Ready {
+            number,
+            sha256,
+            packed,
+        })
     }
 
     /// Its manifest, once everything is uploaded, the segments up to `consistent_at` too.
@@ -128,6 +134,7 @@ impl Snapshot {
             entries: self.entries,
             nameless: self.nameless,
             parts: self.parts.clone(),
+            named_by_hash: true,
         }
     }
 }

@@ -8,10 +8,10 @@ mod client;
 
 use super::directory::Directory;
 use crate::config::Place;
-use bucket::Bucket;
+use bucket::{Bucket, Parts};
 use bytes::Bytes;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -130,35 +130,42 @@ impl Target {
     /// Writes an object to a new file, if there is one, and says whether there was; a long one in parts.
     pub fn get_file(&self, name: &str, file: &Path) -> Result<bool, TargetError> {
         let unwritten = |error: io::Error| failed(error, "write a file from", name);
-        let create = || {
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600);
-            options.open(file).map_err(unwritten)
+        let Some(mut from) = self.open_object(name)? else {
+            return Ok(false);
         };
-        let to = match &self.kind {
-            Kind::Directory(directory) => {
-                let read = directory.open_file(name);
-                let Some(mut from) = read.map_err(|error| failed(error, "read", name))? else {
-                    return Ok(false);
-                };
-                let mut to = create()?;
-                io::copy(&mut from, &mut to).map_err(unwritten)?;
-                to
-            }
-            Kind::Bucket(bucket) => {
-                let unread = |error| failed(error, "read", name);
-                let Some(mut parts) = bucket.open(name).map_err(unread)? else {
-                    return Ok(false);
-                };
-                let mut to = create()?;
-                while let Some(part) = bucket.next_part(&mut parts).map_err(unread)? {
-                    to.write_all(&part).map_err(unwritten)?;
-                }
-                to
-            }
-        };
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let mut to = options.open(file).map_err(unwritten)?;
+        let copied = io::copy(&mut from, &mut to);
+        copied.map_err(|error| {
+            let unread = error.downcast::<TargetError>();
+            unread.unwrap_or_else(unwritten)
+        })?;
         to.sync_all().map_err(unwritten)?;
         Ok(true)
+    }
+
+    /// An object to be read, if there is one; a long one comes in parts. Where reading fails because of the place, the
+    /// error has a [`TargetError`] in it.
+    pub fn open_object(&self, name: &str) -> Result<Option<Reading<'_>>, TargetError> {
+        let unread = |error| failed(error, "read", name);
+        let source = match &self.kind {
+            Kind::Directory(directory) => {
+                let found = directory.open_file(name);
+                found.map_err(unread)?.map(Source::File)
+            }
+            Kind::Bucket(bucket) => {
+                let found = bucket.open(name);
+                let found = found.map_err(|error| failed(error, "read", name))?;
+                found.map(|parts| Source::Bucket {
+                    bucket,
+                    parts: Box::new(parts),
+                    part: Bytes::new(),
+                })
+            }
+        };
+        let name = name.to_owned();
+        Ok(source.map(|source| Reading { name, source }))
     }
 
     /// The bytes of an object, if there is one.
@@ -239,6 +246,50 @@ impl Target {
                 let first = names.first().cloned().unwrap_or_default();
                 let deleted = bucket.delete(names);
                 deleted.map_err(|error| failed(error, "delete", &first))
+            }
+        }
+    }
+}
+
+/// An object that is being read.
+pub struct Reading<'t> {
+    name: String,
+    source: Source<'t>,
+}
+
+enum Source<'t> {
+    File(File),
+    Bucket {
+        bucket: &'t Bucket,
+        parts: Box<Parts<'t>>,
+        /// What is left of the part that came last.
+        part: Bytes,
+    },
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let failed = |error: io::Error| {
+            let kind = error.kind();
+            io::Error::new(kind, failed(error, "read", &self.name))
+        };
+        match &mut self.source {
+            Source::File(file) => file.read(into).map_err(failed),
+            Source::Bucket {
+                bucket,
+                parts,
+                part,
+            } => {
+                if part.is_empty() && !into.is_empty() {
+                    let next = bucket.next_part(parts);
+                    *part = next
+                        .map_err(io::Error::other)
+                        .map_err(failed)?
+                        .unwrap_or_default();
+                }
+                let read = part.len().min(into.len());
+                into[..read].copy_from_slice(&part.split_to(read));
+                Ok(read)
             }
         }
     }

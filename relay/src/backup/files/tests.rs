@@ -1,6 +1,7 @@
 //! Lists of files and blobs where something is missing: a history, an extension, a good copy on the disk.
 #![allow(clippy::unwrap_used)]
 
+use super::super::manifest;
 use super::*;
 use crate::extension::BackupFile;
 use std::fs;
@@ -33,6 +34,41 @@ impl Ground {
             restore_to: path.file_name().unwrap().into(),
             path,
         }
+    }
+
+    /// A lineage that goes on from another one's segment, or took the place of one of the same database.
+    fn begin(&self, name: &str, parent: Option<(&str, u64)>, replaces: Option<&str>) {
+        let parent = match parent {
+            Some((lineage, sequence)) => {
+                format!(r#"{{"lineage":"{lineage}","sequence":{sequence}}}"#)
+            }
+            None => "null".to_owned(),
+        };
+        let replaces = replaces.map_or("null".to_owned(), |it| format!(r#""{it}""#));
+        let note = format!(
+            r#"{{"format":1,"begun_at_ms":1,"relay_version":"1","interval_ms":1,"parent":{parent},"replaces":{replaces},
+                "goes_on":true}}"#
+        );
+        self.target.put(&names::lineage(name), note).unwrap();
+    }
+
+    /// Lists one file of an extension, or none.
+    fn list_file(&self, lineage: &str, sequence: u64, extension: &str, file: Option<&str>) {
+        let listed = |file: &str| ListedFile {
+            restore_to: file.to_owned(),
+            sha256: file.to_owned(),
+            raw_bytes: 1,
+        };
+        let list = FileList {
+            format: FORMAT,
+            extension: extension.to_owned(),
+            sequence,
+            at_ms: 1,
+            cursors: Default::default(),
+            files: file.map(listed).into_iter().collect(),
+        };
+        let name = names::file_list(lineage, sequence, extension);
+        self.target.put(&name, manifest::to_json(&list)).unwrap();
     }
 
     /// A lineage with a list of blobs.
@@ -161,4 +197,49 @@ fn d4_blobs_of_those_who_did_not_tell_are_carried_over() {
         .carry_over(&ground.target, &["on"], &mut now)
         .unwrap();
     assert_eq!(names_in(&now), all);
+}
+
+#[test]
+fn d4_files_of_those_who_did_not_tell_are_listed_in_a_new_history() {
+    let ground = Ground::new();
+    ground.begin("first", None, None);
+    ground.list_file("first", 3, "off", Some("older"));
+    ground.list_file("first", 5, "off", Some("newest"));
+    // After what the next one goes on from.
+    ground.list_file("first", 9, "off", Some("lost"));
+    ground.list_file("first", 5, "on", Some("on"));
+    ground.list_file("first", 4, "emptied", Some("before"));
+    ground.list_file("first", 5, "emptied", None);
+    ground.list_file("first", 5, "known", Some("old"));
+    ground.begin("second", Some(("first", 7)), None);
+    ground.list_file("second", 8, "known", Some("new"));
+    let mut keeper = FileKeeper::default();
+    let found = |keeper: &FileKeeper, told: &[&str]| -> Vec<String> {
+        let lists = keeper.lists_before(&ground.target, told).unwrap();
+        let files = lists.into_iter().flat_map(|list| list.files);
+        files.map(|file| file.restore_to).collect()
+    };
+    keeper.follow(Some("second".to_owned()));
+    assert_eq!(found(&keeper, &["on"]), ["newest"]);
+    // Again, until they are listed.
+    assert_eq!(found(&keeper, &["on"]), ["newest"]);
+    keeper.note_all();
+    assert!(found(&keeper, &["on"]).is_empty());
+    // A gap, after which the same database begins anew; whether the relay has been started since or not.
+    ground.begin("third", None, Some("second"));
+    for mut keeper in [keeper, FileKeeper::default()] {
+        keeper.follow(Some("third".to_owned()));
+        assert_eq!(found(&keeper, &["on"]), ["new", "newest"]);
+    }
+    // Another database, or an older one: what would fit that is not known.
+    let note = ground
+        .target
+        .get(&names::lineage("third"))
+        .unwrap()
+        .unwrap();
+    let note = String::from_utf8_lossy(&note).replace("goes_on", "unknown");
+    ground.target.put(&names::lineage("third"), note).unwrap();
+    let mut keeper = FileKeeper::default();
+    keeper.follow(Some("third".to_owned()));
+    assert!(found(&keeper, &["on"]).is_empty());
 }

@@ -4,6 +4,7 @@
 use super::bucket::PART_BYTES;
 use super::{Object, Target};
 use std::fs;
+use std::io::Read as _;
 
 #[test]
 fn d4_a_directory_is_a_place() {
@@ -92,6 +93,10 @@ fn is_a_place(target: &Target) {
     assert!(target.get_file("long", &to).unwrap());
     assert!(fs::read(&to).unwrap() == bytes);
     assert!(target.get("long").unwrap().unwrap() == bytes);
+    let (mut reading, mut read) = (target.open_object("long").unwrap().unwrap(), Vec::new());
+    assert_eq!(reading.read_to_end(&mut read).unwrap(), bytes.len());
+    assert!(read == bytes);
+    assert!(target.open_object("none").unwrap().is_none());
     assert!(!target.get_file("none", &home.path().join("none")).unwrap());
 
     target.delete(wanted).unwrap();

@@ -22,7 +22,7 @@ impl Ground {
     }
 
     /// A store with a whole copy in a history that has ended, and what was in it.
-    fn ended(&self) -> (Arc<dyn Store>, String) {
+    pub(super) fn ended(&self) -> (Arc<dyn Store>, String) {
         let (store, noted) = (self.store(false), Arc::new(Noted::new(1 << 20)));
         commit(&*store, &noted, &[Write::Put(note(1))]);
         let mut shipper = self.shipper(&store, &noted);
@@ -35,7 +35,7 @@ impl Ground {
     }
 
     /// Puts a store in the place of whatever is backed up.
-    fn take_over(&self, store: &Arc<dyn Store>) -> Shipper {
+    pub(super) fn take_over(&self, store: &Arc<dyn Store>) -> Shipper {
         self.clock.advance(Duration::from_secs(1));
         let opening = Opening {
             config: &self.config,
@@ -53,7 +53,7 @@ impl Ground {
         Shipper::new(*opened, store, noted, clock, keeps())
     }
 
-    fn restoration(&self, store: &dyn Store) -> Restoration {
+    pub(super) fn restoration(&self, store: &dyn Store) -> Restoration {
         match self.open(store).unwrap() {
             Start::Restore(restoration) => *restoration,
             Start::Ready(_) => panic!("there is something to restore"),
@@ -67,7 +67,7 @@ impl Ground {
         }
     }
 
-    fn other_store(&self) -> Arc<dyn Store> {
+    pub(super) fn other_store(&self) -> Arc<dyn Store> {
         let store = self.store(false);
         store
             .commit(&[Write::Put(note(9))], &NoPolicy, NOW_S)
@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// Restores into a store as a relay would that starts with an empty one.
-    fn run(&self, restoration: Restoration, store: &dyn Store) -> Opened {
+    pub(super) fn run(&self, restoration: Restoration, store: &dyn Store) -> Opened {
         let data = self.home.path().join(&restoration.lineage);
         std::fs::create_dir(&data).unwrap();
         let clock = &*self.clock;
@@ -159,6 +159,23 @@ fn d4_a_history_that_began_with_nothing_and_has_nothing_may_be_begun_again() {
     assert_eq!(ground.head_lineage(), second);
     let note = ground.target().lineage(&second).unwrap().unwrap();
     assert!(note.began_empty);
+}
+
+#[test]
+fn d4_a_second_start_with_nothing_stored_is_a_beginning_with_nothing_too() {
+    let ground = Ground::new();
+    let store = ground.store(false);
+    let first = ground.opened(&*store).lineage;
+    ground.clock.advance(Duration::from_secs(1));
+    // It ended before it stored anything, and all that is here is the name of its history.
+    let second = ground.opened(&*store).lineage;
+    assert_ne!(first, second);
+    let note = ground.target().lineage(&second).unwrap().unwrap();
+    assert!(note.began_empty);
+    // With that disk nothing is lost.
+    ground.clock.advance(Duration::from_secs(1));
+    let third = ground.opened(&*ground.store(false)).lineage;
+    assert_eq!(ground.head_lineage(), third);
 }
 
 #[test]

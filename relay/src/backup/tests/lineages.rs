@@ -1,5 +1,7 @@
 //! Histories of several relays, one after the other, and a place that is gone for a moment.
 
+use super::super::fallback;
+use super::super::own_rows::note_lineage;
 use super::super::pruning::Old;
 use super::*;
 
@@ -96,4 +98,84 @@ fn d4_a_place_that_is_gone_for_a_moment_is_no_relay_that_has_taken_over() {
     std::fs::remove_dir(&copies).unwrap();
     std::fs::rename(&elsewhere, &copies).unwrap();
     assert!(shipper.is_head().unwrap());
+}
+
+#[test]
+fn d4_what_a_kept_history_goes_on_from_is_kept() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let ground = Ground::new();
+    let (_, first) = ground.ended();
+    ground.clock.advance(27 * DAY);
+    // Its disk is lost, and so is the next one, before it has a copy of everything.
+    let (store, noted) = (ground.store(false), Arc::new(Noted::new(1 << 20)));
+    let opened = ground.run(ground.restoration(&*store), &*store);
+    let clock = ground.clock.clone();
+    let mut shipper = Shipper::new(opened, store.clone(), noted.clone(), clock, keeps());
+    commit(&*store, &noted, &[Write::Put(note(3))]);
+    ground.clock.advance(Duration::from_secs(1));
+    shipper.ship().unwrap();
+    shipper.end().unwrap();
+    let second = shipper.opened.lineage.clone();
+    let (then_ms, then) = (ground.clock.now_ms(), told(&*store));
+    // A history that goes on from neither.
+    let mut third = ground.take_over(&ground.other_store());
+    snapshot(&mut third);
+    let target = Target::open(&ground.config.url).unwrap();
+    let prune_after = |days: u32, third: &mut Shipper| {
+        ground.clock.advance(days * DAY);
+        commit(
+            &*third.store,
+            &third.noted,
+            &[Write::Put(note(days.into()))],
+        );
+        snapshot(third);
+        let old = Old {
+            lineage: third.opened.lineage.clone(),
+            before_ms: ground.clock.now_ms() - (30 * DAY).as_millis() as u64,
+        };
+        pruning::prune(&target, &old, &|| true).unwrap();
+    };
+    let is_there = |lineage: &str| target.lineage(lineage).unwrap().is_some();
+    // The first has nothing that is new enough for itself.
+    prune_after(4, &mut third);
+    assert!(is_there(&first) && is_there(&second));
+    let looked = fallback::look(&target, &third.opened.lineage, Some(then_ms)).unwrap();
+    let Found::Plan(plan) = looked.found else {
+        panic!("{:?}", looked.found);
+    };
+    let restored = ground.store(false);
+    restoring::run(&target, &plan, &*restored, &mut |_| {}).unwrap();
+    assert_eq!(told(&*restored), then);
+    // Nobody needs either any more.
+    prune_after(31, &mut third);
+    assert!(!is_there(&first) && !is_there(&second));
+}
+
+#[test]
+fn d4_a_relay_that_gets_no_answer_when_it_begins_anew_is_no_other_to_itself() {
+    let ground = Ground::new();
+    let (store, noted) = (ground.store(false), Arc::new(Noted::new(1 << 20)));
+    let mut shipper = ground.shipper(&store, &noted);
+    commit(&*store, &noted, &[Write::Put(note(1))]);
+    snapshot(&mut shipper);
+    let opened = &shipper.opened;
+    let (lineage, sequence, row) = (opened.lineage.clone(), opened.sequence, opened.row);
+    let (previous, writer) = (opened.previous.clone(), opened.writer.clone());
+    let begin = |shipper: &mut Shipper| {
+        ground.clock.advance(Duration::from_secs(1));
+        let note = |lineage: &str| Ok(note_lineage(&*store, lineage, &*ground.clock)?);
+        shipper.begin_anew(&ground.config, &note).unwrap();
+        shipper.opened.lineage.clone()
+    };
+    let begun = begin(&mut shipper);
+    // The head was written, and what came back was an error: all that is known is what was before.
+    let opened = &mut shipper.opened;
+    (opened.lineage, opened.sequence, opened.row) = (lineage, sequence, row);
+    (opened.previous, opened.writer) = (previous, writer);
+    assert!(shipper.is_head().unwrap());
+    assert_ne!(begin(&mut shipper), begun);
+    assert!(shipper.is_head().unwrap());
+    commit(&*store, &noted, &[Write::Put(note(2))]);
+    snapshot(&mut shipper);
+    assert_eq!(told(&*ground.restored(false, None)), told(&*store));
 }

@@ -1,5 +1,6 @@
 //! Segments: when there is one, what of it counts, and how long it gets.
 
+use super::super::manifest::to_json;
 use super::super::segment::{CutResult, Entries};
 use super::*;
 
@@ -149,4 +150,56 @@ fn d4_two_writers_of_one_lineage_overwrite_nothing() {
     let error = second.ship().unwrap_err();
     assert!(matches!(error, BackupError::NotAlone { .. }), "{error}");
     assert_eq!(told(&*ground.restored(false, None)), then);
+}
+
+#[test]
+fn d4_a_snapshot_that_is_not_finished_leaves_the_one_of_the_same_number_whole() {
+    let ground = Ground::new();
+    let store = ground.store(false);
+    let noted = Arc::new(Noted::new(1 << 20));
+    let mut shipper = ground.shipper(&store, &noted);
+    commit(&*store, &noted, &[Write::Put(note(1))]);
+    commit(&*store, &noted, &rows(1, 5));
+    snapshot(&mut shipper);
+    let (first, then) = (shipper.opened.sequence, told(&*store));
+    // Nothing was committed since, and something is while it is copied.
+    shipper.begin_snapshot();
+    commit(&*store, &noted, &rows(2, 5));
+    while !shipper.is_copied() {
+        shipper.copy_some().unwrap();
+    }
+    // The machine is lost.
+    assert_eq!(told(&*ground.restored(false, None)), then);
+    shipper.end_snapshot().unwrap();
+    let target = Target::open(&ground.config.url).unwrap();
+    let lineage = &shipper.opened.lineage;
+    assert_eq!(target.snapshot_sequences(lineage).unwrap(), [first]);
+    assert_eq!(told(&*ground.restored(false, None)), told(&*store));
+}
+
+#[test]
+fn d4_a_snapshot_whose_parts_have_no_hashes_in_their_names_is_read() {
+    let ground = Ground::new();
+    let store = ground.store(false);
+    let noted = Arc::new(Noted::new(1 << 20));
+    let mut shipper = ground.shipper(&store, &noted);
+    commit(&*store, &noted, &[Write::Put(note(1))]);
+    snapshot(&mut shipper);
+    let (sequence, lineage) = (shipper.opened.sequence, &shipper.opened.lineage);
+    let target = Target::open(&ground.config.url).unwrap();
+    let mut manifest = target.snapshot(lineage, sequence).unwrap().unwrap();
+    manifest.named_by_hash = false;
+    let name = names::snapshot_manifest(lineage, sequence);
+    let mut json: serde_json::Value = serde_json::from_slice(&to_json(&manifest)).unwrap();
+    json.as_object_mut().unwrap().remove("named_by_hash");
+    target.put(&name, json.to_string()).unwrap();
+    for (number, part) in manifest.parts.iter().enumerate() {
+        let now = names::snapshot_part(lineage, sequence, number, &part.sha256);
+        let before = names::old_snapshot_part(lineage, sequence, number);
+        target
+            .put(&before, target.get(&now).unwrap().unwrap())
+            .unwrap();
+        target.delete(vec![now]).unwrap();
+    }
+    assert_eq!(told(&*ground.restored(false, None)), told(&*store));
 }

@@ -1,0 +1,197 @@
+//! Reads everything in a backup's place to see whether it is whole.
+//!
+//! Invariant: of what may be long, blobs and files of extensions, only a piece is in memory at a time. Not here: whether the
+//! newest state could be restored, which is `restorable`'s.
+
+use super::catalogue::segment_of;
+use super::files::hash_of;
+use super::manifest::{self, BlobList, FileList};
+use super::packer::unpack;
+use super::restorable;
+use super::restoring::whole;
+use super::target::{Target, TargetError};
+use super::{BackupError, names};
+use crate::store::PutBack;
+use flate2::read::GzDecoder;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// More problems are counted but not described.
+const DESCRIBED: usize = 20;
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Objects that were read.
+    pub objects: u64,
+    /// Events that were looked at.
+    pub events: u64,
+    /// How many things are wrong.
+    pub problem_count: u64,
+    /// The first of them.
+    pub problems: Vec<String>,
+}
+
+impl Verified {
+    fn note(&mut self, problem: String) {
+        self.problem_count += 1;
+        if self.problems.len() < DESCRIBED {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Looks at one object and all its lines.
+    fn look(&mut self, name: &str, object: Result<bytes::Bytes, BackupError>, signatures: bool) {
+        self.objects += 1;
+        let mut problems = Vec::new();
+        let mut events = 0;
+        let read = object.and_then(|object| {
+            unpack(name, &object, |put| {
+                if let PutBack::Event(stored) = put {
+                    events += 1;
+                    let event = &stored.event;
+                    let verified = match signatures {
+                        true => event.verify().map_err(|error| error.to_string()),
+                        false if event.computed_id() != *event.id().as_bytes() => {
+                            Err("its id is not its hash".to_owned())
+                        }
+                        false => Ok(()),
+                    };
+                    if let Err(problem) = verified {
+                        problems.push(format!("{name}: row {}: {problem}", stored.row));
+                    }
+                }
+                Ok(())
+            })
+        });
+        self.events += events;
+        problems.into_iter().for_each(|problem| self.note(problem));
+        if let Err(error) = read {
+            self.note(error.in_full());
+        }
+    }
+}
+
+/// Reads everything in a place: hashes, the chain of segments, lines, ids of events, and their signatures where that is
+/// wanted, files and blobs. `told` hears how many objects are done, and may end it.
+pub fn verify(
+    target: &Target,
+    signatures: bool,
+    told: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Verified, BackupError> {
+    let mut verified = Verified::default();
+    for lineage in target.folders("")? {
+        if target.lineage(&lineage)?.is_none() {
+            continue;
+        }
+        for snapshot in target.snapshots(&lineage)? {
+            for (name, part) in snapshot.objects(&lineage) {
+                let object = whole(&name, target.get(&name)?, &part.sha256);
+                verified.look(&name, object, signatures);
+                if told(verified.objects).is_break() {
+                    return Ok(verified);
+                }
+            }
+        }
+        let mut previous: Option<(u64, u64, String)> = None;
+        for sequence in target.sequences(&lineage, None)? {
+            let name = names::segment_manifest(&lineage, sequence);
+            let segment = match segment_of(&name, target.get(&name)?) {
+                Ok(segment) => segment,
+                Err(error) => {
+                    verified.note(error.in_full());
+                    previous = None;
+                    continue;
+                }
+            };
+            let manifest = &segment.manifest;
+            if let Some((number, row, sha256)) = &previous {
+                let follows = manifest.sequence == number + 1
+                    && manifest.after_row == *row
+                    && manifest.previous.as_ref() == Some(sha256);
+                if !follows {
+                    verified.note(format!("{name}: it does not follow the one before"));
+                }
+            }
+            let object_name = names::segment(&lineage, sequence, &manifest.sha256);
+            let object = whole(&object_name, target.get(&object_name)?, &manifest.sha256);
+            verified.look(&object_name, object, signatures);
+            previous = Some((sequence, manifest.last_row, segment.sha256.clone()));
+            if told(verified.objects).is_break() {
+                return Ok(verified);
+            }
+        }
+    }
+    if let Err(error) = restorable::check(target) {
+        verified.note(error.in_full());
+    }
+    for object in named(target)? {
+        verified.objects += 1;
+        if let Err(error) = object.check(target) {
+            verified.note(error.in_full());
+        }
+        if told(verified.objects).is_break() {
+            return Ok(verified);
+        }
+    }
+    match verified.objects {
+        0 if target.head()?.is_none() => Err(BackupError::Nothing(target.url().to_owned())),
+        _ => Ok(verified),
+    }
+}
+
+/// A file or blob that a list names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named {
+    name: String,
+    sha256: String,
+    is_packed: bool,
+}
+
+impl Named {
+    fn check(&self, target: &Target) -> Result<(), BackupError> {
+        let damaged = |problem: String| BackupError::damaged(&self.name, problem);
+        let found = target.open_object(&self.name)?;
+        let found = found.ok_or_else(|| damaged("it is missing".to_owned()))?;
+        let hashed = match self.is_packed {
+            true => hash_of(GzDecoder::new(found)),
+            false => hash_of(found),
+        };
+        match hashed.map_err(|error| error.downcast::<TargetError>()) {
+            Ok((sha256, _)) if sha256 == self.sha256 => Ok(()),
+            Ok(_) => Err(damaged(
+                "it does not have the hash by which it is named".to_owned(),
+            )),
+            Err(Ok(unread)) => Err(unread.into()),
+            Err(Err(not_packed)) => Err(damaged(not_packed.to_string())),
+        }
+    }
+}
+
+/// Each once.
+fn named(target: &Target) -> Result<BTreeSet<Named>, BackupError> {
+    let mut all = BTreeSet::new();
+    for lineage in target.folders("")? {
+        for object in target.list(&names::file_lists(&lineage), None)? {
+            if let Some(json) = target.get(&object.name)? {
+                let list: FileList = manifest::from_json(&object.name, &json)?;
+                all.extend(list.files.into_iter().map(|file| Named {
+                    name: names::file(&file.sha256),
+                    sha256: file.sha256,
+                    is_packed: true,
+                }));
+            }
+        }
+        for object in target.list(&names::blob_lists(&lineage), None)? {
+            if let Some(json) = target.get(&object.name)? {
+                let list: BlobList = manifest::from_json(&object.name, &json)?;
+                all.extend(list.blobs.into_iter().map(|(_, blob)| Named {
+                    name: names::blob(&blob.sha256),
+                    sha256: blob.sha256,
+                    is_packed: false,
+                }));
+            }
+        }
+    }
+    Ok(all)
+}
