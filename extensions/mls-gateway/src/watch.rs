@@ -22,7 +22,7 @@ pub(crate) const TABLE: &[Described] = &[
     Described::new(Kind::Counter, ERRORS_BY_STAGE, &["stage"], "What went wrong inside the gateway, by what it was doing: `admit`, `request`, `deliver`, `membership`, `archive`, `refill`, `sweep`, `rest`."),
     Described::new(Kind::Counter, ERRORS, &["kind"], "The same by the kind of the event that it was about; `none` where it was about none. Refusals are not errors."),
     Described::new(Kind::Counter, EVENTS, &["kind"], "Events of the gateway's kinds that it found right."),
-    Described::new(Kind::Counter, GROUPS, &[], "Groups that were made known, or of which epoch, time or words changed."),
+    Described::new(Kind::Counter, GROUPS, &[], "Groups that were made known, or of which the database was told a new epoch, time or words; of a time once a minute."),
     Described::new(Kind::Counter, CONSUMED, &[], "KeyPackages that were used up: by a read, an acknowledgement, or their owner's deletion."),
     Described::new(Kind::Counter, STORED, &[], "KeyPackages that were taken into stock."),
     Described::new(Kind::Counter, DEPOSITS, &["box"], "Letters put into a mailbox: `keypackages` or `welcomes`."),
