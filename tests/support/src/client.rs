@@ -272,6 +272,21 @@ impl Client {
         .await
     }
 
+    /// Lets so many events of a subscription pass without looking into them: what reads a lot must not take the time of what
+    /// is measured.
+    pub async fn pass_events(&mut self, sub: &str, count: usize) {
+        let head = format!("[\"EVENT\",\"{sub}\",");
+        let mut passed = 0;
+        while passed < count {
+            let message = wait::within("an event", self.socket.next()).await;
+            match message {
+                Some(Ok(Message::Text(text))) => passed += usize::from(text.starts_with(&head)),
+                Some(Ok(_)) => {}
+                ended => panic!("no more events after {passed}: {ended:?}"),
+            }
+        }
+    }
+
     /// The reason with which the relay closes a subscription.
     pub async fn closed(&mut self, sub: &str) -> String {
         self.wait_for(&format!("CLOSED {sub}"), |reply| match reply {
