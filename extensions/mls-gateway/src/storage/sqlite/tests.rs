@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::storage::columns::stored;
 use crate::storage::conformance::samples::archived;
 use crate::storage::conformance::{Scratch, agreement, suite};
 use std::os::unix::fs::PermissionsExt;
