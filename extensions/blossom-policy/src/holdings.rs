@@ -245,8 +245,9 @@ impl Holdings {
         let sha256 = spooled.sha256();
         let _turn = self.place.turns.take(&sha256).await;
         if let Some(blob) = self.index().blob(&sha256).await? {
-            // Where the storage has lost it, this is how it comes back.
-            if !blob.is_hidden() && self.storage.size(&sha256).await?.is_none() {
+            // Where the storage has lost it or has something else in its place, this is how it comes back.
+            let size_bytes = self.storage.size(&sha256).await?;
+            if !blob.is_hidden() && size_bytes != Some(blob.size_bytes) {
                 self.storage.put(&spooled, &blob.mime_type).await?;
             }
             return self.own_now(&blob, reservation, now_ms).await;

@@ -15,8 +15,8 @@ const PAGE: usize = 1_000;
 /// So many are named to the operator.
 const NAMED_MAX: usize = 20;
 
-/// After so many failures without a success in between, the storage is not asked about the rest, nor after one where it has not
-/// answered at all.
+/// After so many failures without a success in between, the storage is not asked about the rest; one where it has not answered
+/// at all counts for half of that.
 const FAILURES_MAX: usize = 20;
 /// Between two looks at what was interrupted.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -47,13 +47,11 @@ pub(crate) async fn recover(holdings: &Holdings) -> Result<u64, HoldingsError> {
                     HoldingsError::Storage(StorageError::NoAnswer { .. })
                 );
                 failed = Some(error);
-                in_a_row = match is_silent {
-                    true => FAILURES_MAX,
-                    false => in_a_row + 1,
-                };
+                // Each of these is a long wait, and one alone may be that blob's.
+                in_a_row += if is_silent { FAILURES_MAX / 2 } else { 1 };
             }
         }
-        if in_a_row == FAILURES_MAX {
+        if in_a_row >= FAILURES_MAX {
             break;
         }
     }

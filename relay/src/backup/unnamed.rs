@@ -1,13 +1,15 @@
 //! Finds files and blobs that no list names any more, and deletes them, a little at each look.
 //!
 //! Invariant: nothing is deleted unless every list that is there has been read: those that may be written over yet, the
-//! newest of the lineage that is written, in the very look that deletes. What a list of files names is remembered for as
+//! newest of the lineage that is written, in the very look that deletes. A list that is not found is not one that names
+//! nothing: then nothing is deleted by this search. What a list of files names is remembered for as
 //! long as the list is there, so that each is read once. Whoever brings files and blobs to their place calls this, between
 //! that and nothing else: what is in its place and in no list yet would be taken for something that nothing names.
 
 use super::manifest::{self, BlobList, FileList};
 use super::target::Target;
 use super::{BackupError, names};
+use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -67,17 +69,20 @@ impl Unnamed {
         }
         let left = search.unread.len().saturating_sub(LISTS_AT_ONCE);
         let some = search.unread.split_off(left);
-        self.read(target, &some, &mut search)?;
-        let Some(last) = last else {
+        if !self.read(target, &some, &mut search)? {
+            return Ok(0);
+        }
+        let Some(unsettled) = last else {
             self.search = Some(search);
             return Ok(0);
         };
-        let last = named_by(target, &last)?;
-        let last: HashSet<&str> = last
-            .iter()
-            .flat_map(|(_, named)| named)
-            .map(|it| &**it)
-            .collect();
+        let mut last = HashSet::new();
+        for list in &unsettled {
+            let Some(named) = named_in(list, target.get(list)?)? else {
+                return Ok(0);
+            };
+            last.extend(named);
+        }
         let is_named = |name: &str| {
             self.names.contains(name) || search.named.contains(name) || last.contains(name)
         };
@@ -99,18 +104,22 @@ impl Unnamed {
         Ok(deleted)
     }
 
+    /// Whether all were there.
     fn read(
         &mut self,
         target: &Target,
         lists: &[String],
         search: &mut Search,
-    ) -> Result<(), BackupError> {
-        for (list, named) in named_by(target, lists)? {
-            if names::is_of_blobs(&list) {
-                search.named.extend(named);
-                search.read.insert(list);
-                continue;
-            }
+    ) -> Result<bool, BackupError> {
+        let (of_blobs, of_files): (Vec<_>, Vec<_>) = lists
+            .iter()
+            .cloned()
+            .partition(|list| names::is_of_blobs(list));
+        let read = target.get_all(&of_files)?;
+        for (list, json) in of_files.into_iter().zip(read) {
+            let Some(named) = named_in(&list, json)? else {
+                return Ok(false);
+            };
             let named = named.into_iter().map(|name| match self.names.get(&name) {
                 Some(known) => known.clone(),
                 None => {
@@ -120,7 +129,15 @@ impl Unnamed {
             });
             self.remembered.insert(list, named.collect());
         }
-        Ok(())
+        // One at a time, and each name once: these may be long, and most name the same.
+        for list in of_blobs {
+            let Some(named) = named_in(&list, target.get(&list)?)? else {
+                return Ok(false);
+            };
+            search.named.extend(named);
+            search.read.insert(list);
+        }
+        Ok(true)
     }
 
     fn forget_all_but(&mut self, lists: &Lists) {
@@ -164,34 +181,29 @@ fn number(list: &str) -> &str {
     last.split('.').next().unwrap_or(last)
 }
 
-/// A list, and what it names.
-type Read = (String, Vec<Arc<str>>);
-
-/// What lists name. One that was deleted meanwhile names nothing.
-fn named_by(target: &Target, lists: &[String]) -> Result<Vec<Read>, BackupError> {
-    let of_files = lists.iter().filter(|list| !names::is_of_blobs(list));
-    let of_files: Vec<String> = of_files.cloned().collect();
-    let mut all = Vec::with_capacity(lists.len());
-    let read = target.get_all(&of_files)?;
-    for (list, json) in of_files.into_iter().zip(read) {
-        let mut named = Vec::new();
-        if let Some(json) = json {
-            let read: FileList = manifest::from_json(&list, &json)?;
-            named.extend(read.files.iter().map(|it| names::file(&it.sha256).into()));
-        }
-        all.push((list, named));
-    }
-    // One at a time: each may be long.
-    for list in lists.iter().filter(|list| names::is_of_blobs(list)) {
-        let mut named = Vec::new();
-        if let Some(json) = target.get(list)? {
+/// What a list names; nothing at all is told of one that is not found.
+fn named_in(list: &str, json: Option<Bytes>) -> Result<Option<Vec<Arc<str>>>, BackupError> {
+    let Some(json) = json else {
+        tracing::warn!(
+            list,
+            "a list of what a backup holds is not found: what no list names stays until the next search"
+        );
+        return Ok(None);
+    };
+    Ok(Some(match names::is_of_blobs(list) {
+        true => {
             let read: BlobList = manifest::from_json(list, &json)?;
             let blobs = read.blobs.iter();
-            named.extend(blobs.map(|(_, it)| names::blob(&it.sha256).into()));
+            blobs
+                .map(|(_, it)| names::blob(&it.sha256).into())
+                .collect()
         }
-        all.push((list.clone(), named));
-    }
-    Ok(all)
+        false => {
+            let read: FileList = manifest::from_json(list, &json)?;
+            let files = read.files.iter();
+            files.map(|it| names::file(&it.sha256).into()).collect()
+        }
+    }))
 }
 
 #[cfg(test)]

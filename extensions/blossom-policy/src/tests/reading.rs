@@ -206,6 +206,8 @@ async fn b6_a_blob_whose_bytes_are_lost_is_not_there_by_get_and_head_alike() {
         let answer = relay.request(method, &path).await;
         assert_refused(&answer, 500, "could not be done");
     }
+    store(&relay, &Author::new(1), 1).await;
+    assert_eq!(relay.request("GET", &path).await.body, pdf(1));
     std::fs::remove_file(&file).unwrap();
     for method in ["GET", "HEAD"] {
         let answer = relay.request(method, &path).await;

@@ -77,8 +77,14 @@ impl FileKeeper {
                         continue;
                     }
                     if let Some(json) = target.get(&name)? {
-                        let list: FileList = manifest::from_json(&name, &json)?;
-                        lists.extend((!list.files.is_empty()).then_some(list));
+                        // One that is damaged keeps nothing else from being carried, nor what is new from being kept.
+                        match manifest::from_json::<FileList>(&name, &json) {
+                            Ok(list) => lists.extend((!list.files.is_empty()).then_some(list)),
+                            Err(error) => tracing::warn!(
+                                error = error.in_full(),
+                                "an extension's files are not carried into the new history"
+                            ),
+                        }
                     }
                 }
             }

@@ -101,6 +101,30 @@ fn d4_a_look_reads_some_lists_and_deletes_nothing_before_it_knows_all() {
 }
 
 #[test]
+fn d4_a_list_that_is_not_found_ends_the_search_and_nothing_goes() {
+    let mut ground = Ground::new();
+    for sequence in 0..2 * LISTS_AT_ONCE as u64 {
+        let name = format!("f{sequence}");
+        ground.file(&name);
+        ground.list("old", sequence, &[&name]);
+    }
+    ground.file("unnamed");
+    ground.unnamed.want();
+    assert_eq!(ground.look().unwrap(), 0);
+    let unread = names::file_list("old", 0, "diary");
+    ground.target.delete(vec![unread]).unwrap();
+    while ground.unnamed.search.is_some() {
+        assert_eq!(ground.look().unwrap(), 0);
+    }
+    assert!(ground.has("unnamed") && ground.has("f0"));
+    assert_eq!(
+        ground.search().unwrap(),
+        2,
+        "by then nobody says it is there"
+    );
+}
+
+#[test]
 fn d4_a_list_is_read_once_and_forgotten_when_it_is_gone() {
     let mut ground = Ground::new();
     for name in ["one", "two", "three"] {
