@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use trellis_test_support::wait::until;
-use trellis_test_support::{Author, Client, Event, Relay, now, trellis};
+use trellis_test_support::{Author, Client, Event, Relay, http, now, trellis};
 
 /// The relay, and who directs it.
 pub(crate) struct Fleet {
@@ -36,6 +36,15 @@ impl Fleet {
     /// Where the page is.
     pub(crate) fn page_url(&self) -> String {
         format!("{}/qube", self.relay.http_url())
+    }
+
+    /// Waits until the page, asked for anew, has these words: it follows what is stored a moment later.
+    pub(crate) async fn until_shown(&self, words: &str) {
+        until(&format!("the page says {words:?}"), async || {
+            let page = http::get(&self.relay, "/qube", &[]).await;
+            page.body.contains(words).then_some(())
+        })
+        .await;
     }
 
     /// A developer, by number, wants this version.

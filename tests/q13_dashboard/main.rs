@@ -80,6 +80,8 @@ async fn q13_without_scripts_everything_is_there() {
         .map(|number| fleet.report(&format!("pillar-{number:03}"), "v1.4.0", None))
         .collect();
     fleet.send(&reports).await;
+    // Without scripts an open page would not follow.
+    fleet.until_shown("All 120 nodes").await;
     let mut page = browser.page().await;
     page.run_scripts(false).await;
     page.open(&fleet.page_url()).await;
