@@ -22,6 +22,7 @@ mod file_thread;
 mod files;
 mod keeps;
 mod line;
+mod listed;
 mod manifest;
 mod names;
 mod noted;

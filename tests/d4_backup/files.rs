@@ -47,16 +47,21 @@ fn assert_served(relay: &Relay, sha256: &str) {
     assert_eq!(found, PDF);
 }
 
-#[tokio::test]
-async fn d4_files_and_blobs_of_extensions_come_back() {
-    let place = Place::directory();
+/// A relay with a blob, by its hash, that a list in its backup names.
+async fn with_listed_blob(place: &Place) -> (Relay, String) {
     let relay = place.relay(TABLE).start().await;
     let sha256 = upload(&relay);
     until_snapshot(&relay).await;
     // Blobs are looked for at a start, and then once in a snapshot interval.
-    let setup = relay.kill();
-    let relay = setup.start().await;
-    until_listed(&place, &sha256, 0).await;
+    let relay = relay.kill().start().await;
+    until_listed(place, &sha256, 0).await;
+    (relay, sha256)
+}
+
+#[tokio::test]
+async fn d4_files_and_blobs_of_extensions_come_back() {
+    let place = Place::directory();
+    let (relay, sha256) = with_listed_blob(&place).await;
     until_backed_up(&relay).await;
     let setup = relay.kill();
     let verified = run(&setup, &["verify"]).await;
@@ -68,11 +73,7 @@ async fn d4_files_and_blobs_of_extensions_come_back() {
 #[tokio::test]
 async fn d4_blobs_of_an_extension_that_is_off_stay_in_the_backup() {
     let place = Place::directory();
-    let relay = place.relay(TABLE).start().await;
-    let sha256 = upload(&relay);
-    until_snapshot(&relay).await;
-    let relay = relay.kill().start().await;
-    until_listed(&place, &sha256, 0).await;
+    let (relay, sha256) = with_listed_blob(&place).await;
     let then_ms = (trellis_test_support::now() + 1) * 1_000;
     wait::until("another second", async || {
         (trellis_test_support::now() * 1_000 > then_ms).then_some(())
@@ -89,11 +90,7 @@ async fn d4_blobs_of_an_extension_that_is_off_stay_in_the_backup() {
 #[tokio::test]
 async fn d4_what_no_list_names_goes_and_the_rest_comes_back() {
     let place = Place::directory();
-    let relay = place.relay(TABLE).start().await;
-    let sha256 = upload(&relay);
-    until_snapshot(&relay).await;
-    let relay = relay.kill().start().await;
-    until_listed(&place, &sha256, 0).await;
+    let (relay, sha256) = with_listed_blob(&place).await;
     let (_, setup) = relay.stop().await;
     let unnamed = "0".repeat(64);
     let unnamed = [format!("files/{unnamed}.gz"), format!("blobs/{unnamed}")];
@@ -114,11 +111,7 @@ async fn d4_what_no_list_names_goes_and_the_rest_comes_back() {
 #[tokio::test]
 async fn d4_files_of_an_extension_that_is_off_outlive_the_history_that_has_them() {
     let place = Place::directory();
-    let relay = place.relay(TABLE).start().await;
-    let sha256 = upload(&relay);
-    until_snapshot(&relay).await;
-    let relay = relay.kill().start().await;
-    until_listed(&place, &sha256, 0).await;
+    let (relay, sha256) = with_listed_blob(&place).await;
     // In order, so that its index was brought away last.
     let (status, _) = relay.stop().await;
     assert!(status.success());

@@ -154,6 +154,13 @@ impl Ground {
         )
     }
 
+    /// A new store in memory, what is noted of it, and who writes it to its place.
+    fn writing(&self) -> (Arc<dyn Store>, Arc<Noted>, Shipper) {
+        let (store, noted) = (self.store(false), Arc::new(Noted::new(1 << 20)));
+        let shipper = self.shipper(&store, &noted);
+        (store, noted, shipper)
+    }
+
     /// What is there, put into another store: up to a time, or all of it.
     fn restored(&self, is_lmdb: bool, until_ms: Option<u64>) -> Arc<dyn Store> {
         let target = Target::open(&self.config.url).unwrap();

@@ -6,7 +6,7 @@
 //! long as the list is there, so that each is read once. Whoever brings files and blobs to their place calls this, between
 //! that and nothing else: what is in its place and in no list yet would be taken for something that nothing names.
 
-use super::manifest::{self, BlobList, FileList};
+use super::listed::named_by;
 use super::target::Target;
 use super::{BackupError, names};
 use bytes::Bytes;
@@ -57,7 +57,7 @@ impl Unnamed {
         let Some(mut search) = self.search.take() else {
             return Ok(0);
         };
-        let mut last = None;
+        let mut unsettled = None;
         if search.unread.is_empty() {
             let lists = Lists::of(target, own)?;
             self.forget_all_but(&lists);
@@ -65,26 +65,26 @@ impl Unnamed {
                 |name: &String| !self.remembered.contains_key(name) && !search.read.contains(name);
             search.unread = lists.settled.into_iter().filter(is_unread).collect();
             // Otherwise more of them may be written before all are read.
-            last = (search.unread.len() <= LISTS_AT_ONCE).then_some(lists.unsettled);
+            unsettled = (search.unread.len() <= LISTS_AT_ONCE).then_some(lists.unsettled);
         }
         let left = search.unread.len().saturating_sub(LISTS_AT_ONCE);
         let some = search.unread.split_off(left);
         if !self.read(target, &some, &mut search)? {
             return Ok(0);
         }
-        let Some(unsettled) = last else {
+        let Some(unsettled) = unsettled else {
             self.search = Some(search);
             return Ok(0);
         };
-        let mut last = HashSet::new();
+        let mut named_now = HashSet::new();
         for list in &unsettled {
             let Some(named) = named_in(list, target.get(list)?)? else {
                 return Ok(0);
             };
-            last.extend(named);
+            named_now.extend(named);
         }
         let is_named = |name: &str| {
-            self.names.contains(name) || search.named.contains(name) || last.contains(name)
+            self.names.contains(name) || search.named.contains(name) || named_now.contains(name)
         };
         let mut unnamed = Vec::new();
         for folder in [names::FILES, names::BLOBS] {
@@ -190,20 +190,8 @@ fn named_in(list: &str, json: Option<Bytes>) -> Result<Option<Vec<Arc<str>>>, Ba
         );
         return Ok(None);
     };
-    Ok(Some(match names::is_of_blobs(list) {
-        true => {
-            let read: BlobList = manifest::from_json(list, &json)?;
-            let blobs = read.blobs.iter();
-            blobs
-                .map(|(_, it)| names::blob(&it.sha256).into())
-                .collect()
-        }
-        false => {
-            let read: FileList = manifest::from_json(list, &json)?;
-            let files = read.files.iter();
-            files.map(|it| names::file(&it.sha256).into()).collect()
-        }
-    }))
+    let named = named_by(list, &json)?.into_iter();
+    Ok(Some(named.map(|it| it.name.into()).collect()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::catalogue::segment_of;
 use super::files::hash_of;
-use super::manifest::{self, BlobList, FileList};
+use super::listed::{Named, named_by};
 use super::packer::unpack;
 use super::restorable;
 use super::restoring::whole;
@@ -125,9 +125,9 @@ pub fn verify(
     if let Err(error) = restorable::check(target) {
         verified.note(error.in_full());
     }
-    for object in named(target)? {
+    for object in named(target, &mut verified)? {
         verified.objects += 1;
-        if let Err(error) = object.check(target) {
+        if let Err(error) = check(&object, target) {
             verified.note(error.in_full());
         }
         if told(verified.objects).is_break() {
@@ -140,56 +140,38 @@ pub fn verify(
     }
 }
 
-/// A file or blob that a list names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Named {
-    name: String,
-    sha256: String,
-    is_packed: bool,
-}
-
-impl Named {
-    fn check(&self, target: &Target) -> Result<(), BackupError> {
-        let damaged = |problem: String| BackupError::damaged(&self.name, problem);
-        let found = target.open_object(&self.name)?;
-        let found = found.ok_or_else(|| damaged("it is missing".to_owned()))?;
-        let hashed = match self.is_packed {
-            true => hash_of(GzDecoder::new(found)),
-            false => hash_of(found),
-        };
-        match hashed.map_err(|error| error.downcast::<TargetError>()) {
-            Ok((sha256, _)) if sha256 == self.sha256 => Ok(()),
-            Ok(_) => Err(damaged(
-                "it does not have the hash by which it is named".to_owned(),
-            )),
-            Err(Ok(unread)) => Err(unread.into()),
-            Err(Err(not_packed)) => Err(damaged(not_packed.to_string())),
-        }
+/// Whether an object is there and has the hash by which it is named.
+fn check(object: &Named, target: &Target) -> Result<(), BackupError> {
+    let damaged = |problem: String| BackupError::damaged(&object.name, problem);
+    let found = target.open_object(&object.name)?;
+    let found = found.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let hashed = match object.is_packed {
+        true => hash_of(GzDecoder::new(found)),
+        false => hash_of(found),
+    };
+    match hashed.map_err(|error| error.downcast::<TargetError>()) {
+        Ok((sha256, _)) if sha256 == object.sha256 => Ok(()),
+        Ok(_) => Err(damaged(
+            "it does not have the hash by which it is named".to_owned(),
+        )),
+        Err(Ok(unread)) => Err(unread.into()),
+        Err(Err(not_packed)) => Err(damaged(not_packed.to_string())),
     }
 }
 
-/// Each once.
-fn named(target: &Target) -> Result<BTreeSet<Named>, BackupError> {
+/// Each once; a list that cannot be read is noted.
+fn named(target: &Target, verified: &mut Verified) -> Result<BTreeSet<Named>, BackupError> {
     let mut all = BTreeSet::new();
     for lineage in target.folders("")? {
-        for object in target.list(&names::file_lists(&lineage), None)? {
-            if let Some(json) = target.get(&object.name)? {
-                let list: FileList = manifest::from_json(&object.name, &json)?;
-                all.extend(list.files.into_iter().map(|file| Named {
-                    name: names::file(&file.sha256),
-                    sha256: file.sha256,
-                    is_packed: true,
-                }));
-            }
-        }
-        for object in target.list(&names::blob_lists(&lineage), None)? {
-            if let Some(json) = target.get(&object.name)? {
-                let list: BlobList = manifest::from_json(&object.name, &json)?;
-                all.extend(list.blobs.into_iter().map(|(_, blob)| Named {
-                    name: names::blob(&blob.sha256),
-                    sha256: blob.sha256,
-                    is_packed: false,
-                }));
+        for folder in [names::file_lists(&lineage), names::blob_lists(&lineage)] {
+            for list in target.list(&folder, None)? {
+                let Some(json) = target.get(&list.name)? else {
+                    continue;
+                };
+                match named_by(&list.name, &json) {
+                    Ok(named) => all.extend(named),
+                    Err(error) => verified.note(error.in_full()),
+                }
             }
         }
     }

@@ -71,20 +71,10 @@ impl FileKeeper {
         while let Some(lineage) = next.filter(|it| visited.insert(it.clone())) {
             let history = target.history(&lineage)?;
             for link in &history {
+                let is_own = Some(&link.lineage) == self.lineage.as_ref();
                 for (name, extension) in newest_of_each(target, link)? {
-                    let is_own = Some(&link.lineage) == self.lineage.as_ref();
-                    if !seen.insert(extension) || is_own {
-                        continue;
-                    }
-                    if let Some(json) = target.get(&name)? {
-                        // One that is damaged keeps nothing else from being carried, nor what is new from being kept.
-                        match manifest::from_json::<FileList>(&name, &json) {
-                            Ok(list) => lists.extend((!list.files.is_empty()).then_some(list)),
-                            Err(error) => tracing::warn!(
-                                error = error.in_full(),
-                                "an extension's files are not carried into the new history"
-                            ),
-                        }
+                    if seen.insert(extension) && !is_own {
+                        lists.extend(read(target, &name)?);
                     }
                 }
             }
@@ -104,6 +94,22 @@ impl FileKeeper {
     pub(in crate::backup) fn note_all(&mut self) {
         self.has_all_files = true;
     }
+}
+
+/// A list of files, unless it says that there is none. One that is damaged keeps nothing else from being carried.
+fn read(target: &Target, name: &str) -> Result<Option<FileList>, BackupError> {
+    let Some(json) = target.get(name)? else {
+        return Ok(None);
+    };
+    let list = manifest::from_json::<FileList>(name, &json);
+    let list = list.inspect_err(|error| {
+        let error = error.in_full();
+        tracing::warn!(
+            error,
+            "an extension's files are not carried into the new history"
+        );
+    });
+    Ok(list.ok().filter(|list| !list.files.is_empty()))
 }
 
 /// Names of lists of files that count, and whose they are: of each extension the newest.

@@ -86,9 +86,7 @@ fn d4_histories_that_went_through_several_relays_can_be_restored_from_each_time_
 #[test]
 fn d4_a_place_that_is_gone_for_a_moment_is_no_relay_that_has_taken_over() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let shipper = ground.shipper(&store, &noted);
+    let (_store, _noted, shipper) = ground.writing();
     assert!(shipper.is_head().unwrap());
     let copies = ground.home.path().join("copies");
     let elsewhere = ground.home.path().join("elsewhere");
@@ -154,8 +152,7 @@ fn d4_what_a_kept_history_goes_on_from_is_kept() {
 #[test]
 fn d4_a_relay_that_gets_no_answer_when_it_begins_anew_is_no_other_to_itself() {
     let ground = Ground::new();
-    let (store, noted) = (ground.store(false), Arc::new(Noted::new(1 << 20)));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     commit(&*store, &noted, &[Write::Put(note(1))]);
     snapshot(&mut shipper);
     let opened = &shipper.opened;

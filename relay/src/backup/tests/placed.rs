@@ -8,9 +8,7 @@ use super::*;
 #[test]
 fn d4_hooks_go_back_even_where_another_file_is_in_the_way() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let shipper = ground.shipper(&store, &noted);
+    let (_store, _noted, shipper) = ground.writing();
     let lineage = shipper.opened.lineage.clone();
     let target = Target::open(&ground.config.url).unwrap();
     let list = FileList {

@@ -6,9 +6,7 @@ use super::*;
 #[test]
 fn d4_what_is_too_old_goes_and_the_rest_can_be_restored() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     let mut told_at = Vec::new();
     for second in 0..6 {
         commit(&*store, &noted, &[Write::Put(note(second))]);
@@ -57,9 +55,7 @@ fn d4_a_clock_that_is_far_ahead_deletes_nothing_at_once() {
 #[test]
 fn d4_a_snapshot_goes_before_the_segments_that_it_needs() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     snapshot(&mut shipper);
     for number in 0..3 {
         commit(&*store, &noted, &[Write::Put(note(number))]);

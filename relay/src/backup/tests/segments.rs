@@ -7,9 +7,7 @@ use super::*;
 #[test]
 fn d4_nothing_new_writes_nothing() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     commit(&*store, &noted, &[Write::Put(note(1))]);
     assert_eq!(shipper.ship().unwrap().segments, 1);
     assert_eq!(shipper.ship().unwrap().segments, 0);
@@ -18,9 +16,7 @@ fn d4_nothing_new_writes_nothing() {
 #[test]
 fn d4_what_a_crash_left_half_written_is_written_over() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     let target = Target::open(&ground.config.url).unwrap();
     let lineage = shipper.opened.lineage.clone();
     let put = |name: &str| target.put(name, b"half".to_vec()).unwrap();
@@ -115,9 +111,7 @@ fn d4_what_is_written_between_segments_with_all_rows_comes_after_them() {
 #[test]
 fn d4_a_segment_that_was_ended_early_is_followed_by_one_that_counts() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     snapshot(&mut shipper);
     let before = shipper.opened.sequence;
     shipper.raw_bytes_max = 1;
@@ -137,9 +131,7 @@ fn d4_a_segment_that_was_ended_early_is_followed_by_one_that_counts() {
 #[test]
 fn d4_two_writers_of_one_lineage_overwrite_nothing() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut first = ground.shipper(&store, &noted);
+    let (store, noted, mut first) = ground.writing();
     snapshot(&mut first);
     // A copy of the machine.
     let mut second = ground.shipper(&store, &Arc::new(Noted::new(1 << 20)));
@@ -155,9 +147,7 @@ fn d4_two_writers_of_one_lineage_overwrite_nothing() {
 #[test]
 fn d4_a_snapshot_that_is_not_finished_leaves_the_one_of_the_same_number_whole() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     commit(&*store, &noted, &[Write::Put(note(1))]);
     commit(&*store, &noted, &rows(1, 5));
     snapshot(&mut shipper);
@@ -180,9 +170,7 @@ fn d4_a_snapshot_that_is_not_finished_leaves_the_one_of_the_same_number_whole() 
 #[test]
 fn d4_a_snapshot_whose_parts_have_no_hashes_in_their_names_is_read() {
     let ground = Ground::new();
-    let store = ground.store(false);
-    let noted = Arc::new(Noted::new(1 << 20));
-    let mut shipper = ground.shipper(&store, &noted);
+    let (store, noted, mut shipper) = ground.writing();
     commit(&*store, &noted, &[Write::Put(note(1))]);
     snapshot(&mut shipper);
     let (sequence, lineage) = (shipper.opened.sequence, &shipper.opened.lineage);

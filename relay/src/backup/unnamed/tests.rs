@@ -1,7 +1,7 @@
 //! More lists than are read at a look, lists that change meanwhile, and one that cannot be read.
 #![allow(clippy::unwrap_used)]
 
-use super::super::manifest::{FORMAT, ListedFile, to_json};
+use super::super::manifest::{BlobList, FORMAT, FileList, ListedFile, to_json};
 use super::*;
 use tempfile::TempDir;
 
