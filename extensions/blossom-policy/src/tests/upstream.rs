@@ -3,23 +3,70 @@
 use super::ground::*;
 use crate::BlossomPolicy;
 use crate::storage::upstream::double::{Double, Manner};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use trellis_relay::testing::{Author, HttpsServer, Response, TestRelay, until};
 
 async fn ground(manner: Manner) -> (TestRelay, Double) {
     let double = Double::start(manner);
-    let (outbound, url) = (double.server.outbound(), double.server.url(""));
-    let config = format!(
-        "{outbound}\n[extensions.blossom_policy]\nbackend = 'upstream'\nupstream = {{ url = '{url}' }}"
-    );
-    let relay = TestRelay::of::<BlossomPolicy>()
-        .config(&config)
-        .start()
-        .await;
+    let relay = relay_of(&double.server, "", "").await;
     (relay, double)
+}
+
+/// A relay whose storage is a server; lines more for how it asks others, and for the extension.
+async fn relay_of(server: &HttpsServer, outbound: &str, table: &str) -> TestRelay {
+    let config = format!(
+        "{}\n{outbound}\n[extensions.blossom_policy]\nbackend = 'upstream'\nupstream = {{ url = '{}' }}\n{table}",
+        server.outbound(),
+        server.url("")
+    );
+    let relay = TestRelay::of::<BlossomPolicy>().config(&config);
+    relay.start().await
+}
+
+/// A server that has nothing, and is silent for as long as it is held.
+struct Silent {
+    server: HttpsServer,
+    /// The heads of all requests.
+    asked: Arc<Mutex<Vec<String>>>,
+    is_free: Arc<AtomicBool>,
+}
+
+impl Silent {
+    /// To some requests, by their number, beginning with 0, and their head.
+    fn start(is_held: fn(usize, &str) -> bool) -> Silent {
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let is_free = Arc::new(AtomicBool::new(false));
+        let (heads, gate) = (asked.clone(), is_free.clone());
+        let server = HttpsServer::start(move |request| {
+            let number = {
+                let mut heads = heads.lock().unwrap();
+                heads.push(request.head.clone());
+                heads.len() - 1
+            };
+            while is_held(number, &request.head) && !gate.load(SeqCst) {
+                thread::park_timeout(Duration::from_millis(1));
+            }
+            Response {
+                status: 404,
+                headers: Vec::new(),
+                body: Vec::new(),
+            }
+        });
+        Silent {
+            server,
+            asked,
+            is_free,
+        }
+    }
+
+    /// How many requests were of a method.
+    fn asked(&self, method: &str) -> usize {
+        let heads = self.asked.lock().unwrap();
+        heads.iter().filter(|it| it.starts_with(method)).count()
+    }
 }
 
 #[tokio::test]
@@ -68,69 +115,27 @@ async fn b13_an_upload_that_the_other_server_does_not_keep_is_not_kept() {
 
 #[tokio::test]
 async fn b15_a_storage_that_does_not_answer_keeps_nobody_waiting_who_asks_what_is_stored() {
-    let (asked, is_free) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let (count, gate) = (asked.clone(), is_free.clone());
-    let server = HttpsServer::start(move |_| {
-        // The first look is the start's, which would wait as well.
-        if count.fetch_add(1, SeqCst) > 0 {
-            while !gate.load(SeqCst) {
-                thread::yield_now();
-            }
-        }
-        Response {
-            status: 404,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
-    });
-    let (outbound, url) = (server.outbound(), server.url(""));
-    let config = format!(
-        "{outbound}\n[extensions.blossom_policy]\nbackend = 'upstream'\nupstream = {{ url = '{url}' }}"
-    );
-    let relay = TestRelay::of::<BlossomPolicy>().config(&config);
-    let relay = relay.start().await;
-    until("a look waits", async || asked.load(SeqCst) > 1).await;
+    // The first look is the start's, which would wait as well.
+    let silent = Silent::start(|number, _| number > 0);
+    let relay = relay_of(&silent.server, "", "").await;
+    until("a look waits", async || silent.asked("") > 1).await;
     // After a second what was seen is too old to be told.
     let begun = Instant::now();
     let is_long = || begun.elapsed() > Duration::from_millis(1_200);
     until("it has waited", async || is_long()).await;
     assert_eq!(relay.get("/list").await.status, 200);
-    assert_eq!(asked.load(SeqCst), 2, "the storage is not asked for that");
-    is_free.store(true, SeqCst);
+    assert_eq!(silent.asked(""), 2, "the storage is not asked for that");
+    silent.is_free.store(true, SeqCst);
 }
 
 #[tokio::test]
 async fn b13_a_server_that_is_silent_is_not_waited_for_twice() {
-    let (deletions, is_free) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let (count, gate) = (deletions.clone(), is_free.clone());
-    let server = HttpsServer::start(move |asked| {
-        count.fetch_add(usize::from(asked.head.starts_with("DELETE")), SeqCst);
-        while asked.head.starts_with("PUT") && !gate.load(SeqCst) {
-            thread::park_timeout(Duration::from_millis(1));
-        }
-        Response {
-            status: 404,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
-    });
-    let (outbound, url) = (server.outbound(), server.url(""));
-    let config = format!(
-        "{outbound}\ntimeout = '1s'\n[extensions.blossom_policy]\nbackend = 'upstream'\n\
-         upstream = {{ url = '{url}' }}\nmax_uploads = 1"
-    );
-    let relay = TestRelay::of::<BlossomPolicy>().config(&config);
-    let relay = relay.start().await;
+    let silent = Silent::start(|_, head| head.starts_with("PUT"));
+    let relay = relay_of(&silent.server, "timeout = '1s'", "max_uploads = 1").await;
     for number in 1..=2 {
         let answer = upload(&relay, &Author::new(1), "application/pdf", &pdf(number)).await;
         assert_refused(&answer, 503, "storage does not answer");
     }
-    assert_eq!(deletions.load(SeqCst), 0);
-    is_free.store(true, SeqCst);
+    assert_eq!(silent.asked("DELETE"), 0);
+    silent.is_free.store(true, SeqCst);
 }
