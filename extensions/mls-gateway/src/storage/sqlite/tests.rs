@@ -6,6 +6,8 @@ use super::*;
 use crate::storage::columns::stored;
 use crate::storage::conformance::samples::archived;
 use crate::storage::conformance::{Scratch, agreement, suite};
+use sqlx::migrate::Migration;
+use sqlx::sqlite::SqliteConnection;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -17,6 +19,23 @@ impl File {
     fn url(&self) -> Secret {
         let path = self.0.path().join("mls.db");
         format!("sqlite://{}", path.display()).as_str().into()
+    }
+
+    /// Made without the gateway.
+    async fn make(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::from_str(self.url().reveal()).unwrap();
+        options.create_if_missing(true).connect().await.unwrap()
+    }
+
+    /// As the gateway made it when it had so many migrations.
+    async fn of_version(&self, version: i64) -> SqliteConnection {
+        let mut connection = self.make().await;
+        let mut migrations = sqlx::migrate!("migrations/sqlite");
+        let before = |it: &Migration| it.version <= version;
+        migrations.migrations.to_mut().retain(before);
+        let run = migrations.run_direct(None, &mut connection, false);
+        run.await.unwrap();
+        connection
     }
 }
 
@@ -60,8 +79,7 @@ INSERT INTO mail_welcomes VALUES ('w', 'OWNER', 'OWNER', 'g', 'aGk=', NULL, 80, 
 async fn m29_an_older_database_is_taken_over() {
     let file = File::create().await.unwrap();
     let owner = PublicKey::from_byte_array([0xab; 32]);
-    let options = SqliteConnectOptions::from_str(file.url().reveal()).unwrap();
-    let mut old = options.create_if_missing(true).connect().await.unwrap();
+    let mut old = file.make().await;
     let script = OLD_DATABASE.replace("OWNER", &owner.to_hex());
     sqlx::raw_sql(sqlx::AssertSqlSafe(script))
         .execute(&mut old)
@@ -90,11 +108,7 @@ async fn m29_an_older_database_is_taken_over() {
 #[tokio::test]
 async fn m29_an_archive_with_keys_in_digits_is_taken_over() {
     let file = File::create().await.unwrap();
-    let options = SqliteConnectOptions::from_str(file.url().reveal()).unwrap();
-    let mut old = options.create_if_missing(true).connect().await.unwrap();
-    let mut migrations = sqlx::migrate!("migrations/sqlite");
-    migrations.migrations.to_mut().retain(|it| it.version <= 5);
-    migrations.run_direct(None, &mut old, false).await.unwrap();
+    let mut old = file.of_version(5).await;
     let (group, recipient) = (archived(1, Some("g"), None), archived(2, None, Some(5)));
     for (event, position) in [(&group, 3), (&recipient, 7)] {
         let insert = "INSERT INTO archived_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -148,11 +162,7 @@ async fn m29_an_archive_with_keys_in_digits_is_taken_over() {
 #[tokio::test]
 async fn m30_what_was_archived_before_is_found_by_its_group_and_its_author() {
     let file = File::create().await.unwrap();
-    let options = SqliteConnectOptions::from_str(file.url().reveal()).unwrap();
-    let mut old = options.create_if_missing(true).connect().await.unwrap();
-    let mut migrations = sqlx::migrate!("migrations/sqlite");
-    migrations.migrations.to_mut().retain(|it| it.version <= 7);
-    migrations.run_direct(None, &mut old, false).await.unwrap();
+    let mut old = file.of_version(7).await;
     let names = [
         "g".to_owned(),
         "0123456789abcdef".repeat(4),
