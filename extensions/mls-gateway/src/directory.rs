@@ -18,7 +18,7 @@ use crate::roster::Roster;
 use hashbrown::DefaultHashBuilder;
 use keys::Keys;
 use members::Members;
-use shard::{Shard, Versioned};
+use shard::{Key, Shard, Versioned};
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -143,9 +143,10 @@ impl Directory {
         if !self.is_confirmed(self.now_ms()) {
             return see(None);
         }
-        let shard = self.shard(group_id).read();
+        let key = self.key(group_id);
+        let shard = self.shard(key).read();
         let shard = shard.unwrap_or_else(PoisonError::into_inner);
-        see(shard.members(group_id).map(|members| match members {
+        see(shard.members(key).map(|members| match members {
             Some(members) => Glance::Managed(Membership::Sorted(members)),
             None => Glance::Unmanaged,
         }))
@@ -155,9 +156,10 @@ impl Directory {
         if !self.is_confirmed(self.now_ms()) {
             return None;
         }
-        let shard = self.shard(group_id).read();
+        let key = self.key(group_id);
+        let shard = self.shard(key).read();
         let shard = shard.unwrap_or_else(PoisonError::into_inner);
-        let versioned = shard.get(group_id)?;
+        let versioned = shard.get(key)?;
         Some(versioned.map(|it| it.roster.clone()))
     }
 
@@ -216,9 +218,10 @@ impl Directory {
             if pinned.iter().any(|it| **it == **group_id) {
                 continue;
             }
-            let shard = self.shard(group_id).write();
+            let key = self.key(group_id);
+            let shard = self.shard(key).write();
             let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-            pinned.extend(shard.pin(group_id));
+            pinned.extend(shard.pin(key));
         }
     }
 
@@ -226,19 +229,19 @@ impl Directory {
     pub(crate) fn close_session(&self, session: u64) {
         let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
         for group_id in pins.remove(&session).unwrap_or_default() {
-            let shard = self.shard(&group_id).write();
-            shard
-                .unwrap_or_else(PoisonError::into_inner)
-                .unpin(&group_id);
+            let key = self.key(&group_id);
+            let shard = self.shard(key).write();
+            shard.unwrap_or_else(PoisonError::into_inner).unpin(key);
         }
     }
 
     /// Takes in what the database said of a group. Older knowledge never takes the place of newer; what was known before is
     /// given back: `None` where the group was not in memory.
     fn learn(&self, group_id: &str, roster: Option<Versioned>) -> Option<Option<Versioned>> {
-        let shard = self.shard(group_id).write();
+        let key = self.key(group_id);
+        let shard = self.shard(key).write();
         let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-        shard.put(group_id, roster)
+        shard.put(key, roster)
     }
 
     /// Forgets everything, which is for a time when nothing is pinned yet.
@@ -264,8 +267,14 @@ impl Directory {
         self.clock.monotonic().as_millis() as u64
     }
 
-    fn shard(&self, group_id: &str) -> &RwLock<Shard> {
-        &self.shards[self.hasher.hash_one(group_id) as usize % SHARDS]
+    fn key<'a>(&self, group_id: &'a str) -> Key<'a> {
+        let hash = self.hasher.hash_one(group_id);
+        Key { group_id, hash }
+    }
+
+    fn shard(&self, key: Key<'_>) -> &RwLock<Shard> {
+        // The table within goes by the lowest and the highest bits.
+        &self.shards[(key.hash >> 32) as usize % SHARDS]
     }
 }
 
