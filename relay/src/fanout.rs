@@ -2,7 +2,7 @@
 //!
 //! Each filter stands in the index once for every value of its most selective list: ids, then authors, then the tag with
 //! the fewest values, then kinds; a filter without any stands in `rest`. What the index finds is a candidate: the caller
-//! still asks [`Filter::matches`], of that filter alone, since a subscription may have many and few of them are near.
+//! still asks [`FilterKey::matches`], of that filter alone, since a subscription may have many and few of them are near.
 //!
 //! Invariant: a subscription stands once under a value, however many of its filters name it, so that nobody makes lists longer
 //! for others.
@@ -35,6 +35,18 @@ impl FilterKey {
             place => filters
                 .get(place as usize)
                 .map_or(&[], std::slice::from_ref),
+        }
+    }
+
+    /// Whether an event, for which the index gave this key, matches one of those filters. A tag by which it was found is not
+    /// looked at again: with the values that a filter lists, that is most of what matching costs.
+    pub fn matches(self, filter: &Filter, event: &Event) -> bool {
+        let is_found = self.place != Self::EVERY && filter.tags.len() == 1;
+        match Place::of(filter) {
+            Place::Tag(..) if is_found => {
+                filter.matches_fields(event.id(), event.pubkey(), event.kind(), event.created_at())
+            }
+            _ => filter.matches(event),
         }
     }
 }

@@ -120,3 +120,47 @@ fn v5_a_subscription_stands_once_under_a_value_that_all_its_filters_name() {
     fanout.remove(4, &anything);
     assert_eq!(fanout.places(), 0);
 }
+
+#[test]
+fn v5_what_the_index_finds_is_what_matches() {
+    let (author, mentioned) = (hex(1), hex(2));
+    let parts = [
+        format!(r#""authors":["{author}"]"#),
+        format!(r##""#p":["{mentioned}","{}"]"##, hex(9)),
+        r##""#t":["cats"]"##.to_owned(),
+        r#""kinds":[1]"#.to_owned(),
+        r#""since":1700000001"#.to_owned(),
+    ];
+    let of = |chosen: usize| {
+        let is_chosen = |place: &usize| chosen >> place & 1 == 1;
+        let chosen = (0..parts.len()).filter(is_chosen);
+        let chosen: Vec<&str> = chosen.map(|place| parts[place].as_str()).collect();
+        filter(&format!("{{{}}}", chosen.join(",")))
+    };
+    let all: Vec<Filter> = (0..1 << parts.len()).map(of).collect();
+    let events: Vec<Event> = [
+        (1, 2, "cats"),
+        (1, 3, "cats"),
+        (4, 2, "dogs"),
+        (4, 9, "cats"),
+    ]
+    .map(|(author, mentioned, topic)| event(author, mentioned, topic))
+    .into();
+    for one in &all {
+        for other in &all {
+            let filters = [one.clone(), other.clone()];
+            let mut fanout = Fanout::default();
+            fanout.insert(0, &filters);
+            for event in &events {
+                let mut found = Vec::new();
+                fanout.candidates(event, &mut found);
+                let matches = |key: &FilterKey| {
+                    let mut near = key.among(&filters).iter();
+                    near.any(|filter| key.matches(filter, event))
+                };
+                let expected = filters.iter().any(|filter| filter.matches(event));
+                assert_eq!(found.iter().any(matches), expected, "{filters:?}");
+            }
+        }
+    }
+}

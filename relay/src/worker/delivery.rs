@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 use std::cell::Ref;
 
 /// Most events go to no more subscriptions than these, for which nothing is allocated.
-type Few<T> = SmallVec<[T; 8]>;
+type Few<T> = SmallVec<[T; 64]>;
 
 impl Worker {
     /// Hands one event to every live subscription that wants and may see it; `row` where it is stored.
@@ -36,9 +36,11 @@ impl Worker {
         let of_one_sub = keys.chunk_by(|one, next| one.sub == next.sub);
         let wanted = of_one_sub.filter_map(|keys| {
             let sub = subs.get(keys.first()?.sub as usize)?;
-            let mut near = keys.iter().flat_map(|key| key.among(&sub.filters));
-            let is_wanted = row.is_none_or(|row| row > sub.boundary)
-                && near.any(|narrowed| narrowed.matches(event));
+            let is_met = |key: &FilterKey| {
+                let mut near = key.among(&sub.filters).iter();
+                near.any(|narrowed| key.matches(&narrowed.filter, event) && narrowed.admits(event))
+            };
+            let is_wanted = row.is_none_or(|row| row > sub.boundary) && keys.iter().any(is_met);
             is_wanted.then_some(sub)
         });
         let hooks = self.hooks();

@@ -7,8 +7,8 @@ use crate::MlsGateway;
 use crate::rules::group_message;
 use crate::storage::Seen;
 use crate::watch;
+use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use trellis_relay::extension::prelude::*;
 
