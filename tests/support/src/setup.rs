@@ -116,6 +116,17 @@ impl Setup {
         self
     }
 
+    /// The program that runs.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Another program in its place, which runs it.
+    pub fn run_by(mut self, program: &Path) -> Self {
+        self.binary = program.to_owned();
+        self
+    }
+
     /// The directory: `config.toml`, `data` and whatever a test puts there. The relay's working directory.
     pub fn home(&self) -> &Path {
         self.home.path()

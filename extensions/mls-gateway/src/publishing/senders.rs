@@ -3,7 +3,7 @@
 //! As [`RateLimiter`](trellis_relay::extension::RateLimiter): at most so many in any window, reckoned from the counts of
 //! this fixed window and the last one. Memory is bounded; senders beyond the bound share one count.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::hash::Hash;
 use std::net::Ipv6Addr;
 use std::sync::{Mutex, PoisonError};
