@@ -3,6 +3,7 @@
 use crate::ground::{Place, assert_whole, health, run, until_backed_up, until_snapshot};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::Command;
 use trellis_test_support::{Author, Client, blob, command, json, trellis, wait};
 
@@ -147,9 +148,19 @@ async fn d4_files_and_blobs_are_verified_a_piece_at_a_time() {
         "{}",
         verified.text()
     );
-    for damaged in [&long, &packed] {
+    let assert_told = |verified: &command::Output, damaged: &Path| {
         let name = damaged.strip_prefix(place.path()).expect("a name");
         let name = name.display().to_string();
         assert!(verified.stdout.contains(&name), "{}", verified.text());
-    }
+    };
+    assert_told(&verified, &long);
+    assert_told(&verified, &packed);
+
+    // A damaged list ends nothing: what the other one names is looked at.
+    let list = lineage.join("blobs/000000000000.json");
+    fs::write(&list, "{").expect("half a list");
+    let verified = verify().await;
+    assert_eq!(verified.code, Some(1), "{}", verified.text());
+    assert_told(&verified, &list);
+    assert_told(&verified, &packed);
 }

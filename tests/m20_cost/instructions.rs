@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use trellis_test_support::{Relay, Setup, wait};
 
-/// Nothing waits longer for more of its kind, even where everything is fifty times slower.
+/// Nothing is gathered for longer before it is written, even where everything is fifty times slower.
 const DONE: Duration = Duration::from_secs(10);
 
 /// Where callgrind writes what it counted.
@@ -35,7 +35,7 @@ impl Counter {
         control(relay, &["-i", "on"]);
     }
 
-    /// How many it were, once everything is done.
+    /// How many there were, once everything is done.
     pub(super) async fn end(self, relay: &Relay) -> u64 {
         let begun = Instant::now();
         wait::until_true("everything is done", || begun.elapsed() >= DONE).await;
@@ -43,7 +43,10 @@ impl Counter {
         control(relay, &["-d"]);
         let files = fs::read_dir(&self.0).expect("files").flatten();
         let files = files.map(|file| file.path());
-        files.filter_map(|file| total(&file)).sum()
+        let counted = files.filter_map(|file| total(&file)).sum();
+        // What controls callgrind says nothing where it could not.
+        assert!(counted > 0, "nothing was counted: {}", relay.log());
+        counted
     }
 }
 

@@ -118,8 +118,8 @@ impl Traffic {
         self.messages.len()
     }
 
-    /// Sends all messages and waits until each has come to whoever listens. The clients, since to end a connection costs
-    /// something, too, which is not a message's.
+    /// Sends all messages and waits until each has come to whoever listens. Gives the clients back, so that the end of their
+    /// connections is not counted.
     pub(super) async fn pass(self, relay: &Relay) -> Vec<Client> {
         let share = self.messages.len() / PUBLISHERS;
         let shares = self.messages.chunks(share).map(<[Event]>::to_vec);

@@ -134,9 +134,10 @@ pub fn verify(
             return Ok(verified);
         }
     }
-    match verified.objects {
-        0 if target.head()?.is_none() => Err(BackupError::Nothing(target.url().to_owned())),
-        _ => Ok(verified),
+    let found_nothing = verified.objects == 0 && verified.problem_count == 0;
+    match found_nothing && target.head()?.is_none() {
+        true => Err(BackupError::Nothing(target.url().to_owned())),
+        false => Ok(verified),
     }
 }
 

@@ -128,7 +128,7 @@ fn v5_what_the_index_finds_is_what_matches() {
         format!(r#""authors":["{author}"]"#),
         format!(r##""#p":["{mentioned}","{}"]"##, hex(9)),
         r##""#t":["cats"]"##.to_owned(),
-        r#""kinds":[1]"#.to_owned(),
+        r#""kinds":[7]"#.to_owned(),
         r#""since":1700000001"#.to_owned(),
     ];
     let of = |chosen: usize| {
@@ -148,7 +148,8 @@ fn v5_what_the_index_finds_is_what_matches() {
     .into();
     for one in &all {
         for other in &all {
-            let filters = [one.clone(), other.clone()];
+            // With the third, a key may mean all of them though not each was found.
+            let filters = [one.clone(), other.clone(), all[0b10].clone()];
             let mut fanout = Fanout::default();
             fanout.insert(0, &filters);
             for event in &events {

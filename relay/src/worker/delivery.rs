@@ -11,7 +11,7 @@ use crate::wire::event_ends;
 use smallvec::{SmallVec, smallvec};
 use std::cell::Ref;
 
-/// Most events go to no more subscriptions than these, for which nothing is allocated.
+/// As many as listen to a group that many are in: for them nothing is allocated. Together they are 2 KiB of the stack.
 type Few<T> = SmallVec<[T; 64]>;
 
 impl Worker {

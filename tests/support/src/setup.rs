@@ -52,7 +52,8 @@ impl Setup {
         let mut setup = Self::of(binary);
         setup.front = Front::from_env();
         if let Some(binary) = std::env::var_os("TRELLIS_BIN") {
-            setup.binary = binary.into();
+            // The relay starts in a directory of its own.
+            setup.binary = std::path::absolute(binary).expect("the path of a program");
         }
         setup
     }

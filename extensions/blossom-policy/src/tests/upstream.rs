@@ -26,7 +26,7 @@ async fn relay_of(server: &HttpsServer, outbound: &str, table: &str) -> TestRela
     relay.start().await
 }
 
-/// A server that has nothing, and is silent for as long as it is held.
+/// A server that has nothing, and is silent while this lives.
 struct Silent {
     server: HttpsServer,
     /// The heads of all requests.
@@ -66,6 +66,12 @@ impl Silent {
     fn asked(&self, method: &str) -> usize {
         let heads = self.asked.lock().unwrap();
         heads.iter().filter(|it| it.starts_with(method)).count()
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.is_free.store(true, SeqCst);
     }
 }
 
@@ -125,7 +131,7 @@ async fn b15_a_storage_that_does_not_answer_keeps_nobody_waiting_who_asks_what_i
     until("it has waited", async || is_long()).await;
     assert_eq!(relay.get("/list").await.status, 200);
     assert_eq!(silent.asked(""), 2, "the storage is not asked for that");
-    silent.is_free.store(true, SeqCst);
+    drop(silent);
 }
 
 #[tokio::test]
@@ -137,5 +143,5 @@ async fn b13_a_server_that_is_silent_is_not_waited_for_twice() {
         assert_refused(&answer, 503, "storage does not answer");
     }
     assert_eq!(silent.asked("DELETE"), 0);
-    silent.is_free.store(true, SeqCst);
+    drop(silent);
 }

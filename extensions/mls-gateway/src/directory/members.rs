@@ -1,13 +1,14 @@
 //! The keys of a roster in one piece, for looks that come with every message and every one who listens.
 //!
 //! To look a key up in a tree takes twice as many comparisons, and they are calls; and what a thousand groups hold of whole
-//! keys is more than the processor's caches do. Here of each key the first half stands.
+//! keys is more than fits the processor's caches. Here stands the first half of each key.
 
 use crate::roster::Roster;
 use trellis_relay::event::PublicKey;
 
-/// Keys, rising; of each the first 16 bytes. To make a key that begins like a member's takes some 2^128 tries, which is what
-/// the keys themselves are worth (BIP-340).
+/// Keys, rising; of each the first 16 bytes. To make a key that begins like one of `n` members' takes some 2^128 / `n` tries,
+/// which nobody has. A member can make two keys that begin alike in 2^64, and lets in by the other one whom it could as well
+/// pass on to what it reads.
 #[derive(Debug)]
 pub(crate) struct Members(Box<[u128]>);
 

@@ -1,7 +1,8 @@
 //! How often somebody has sent lately: events of all kinds, and among them messages of groups, by one look-up.
 //!
 //! As [`RateLimiter`](trellis_relay::extension::RateLimiter): at most so many in any window, reckoned from the counts of
-//! this fixed window and the last one. Memory is bounded; senders beyond the bound share one count.
+//! this fixed window and the last one. Memory is bounded; senders beyond the bound share one count. Keys that somebody has
+//! chosen to collide could make a part slow, for which they would have to know its seed; no hash leaves this file.
 
 use hashbrown::HashMap;
 use std::hash::Hash;
