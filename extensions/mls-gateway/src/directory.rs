@@ -22,7 +22,7 @@ use shard::{Key, Shard, Versioned};
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use trellis_relay::clock::Clock;
 use trellis_relay::extension::prelude::*;
 
@@ -143,9 +143,7 @@ impl Directory {
         if !self.is_confirmed(self.now_ms()) {
             return see(None);
         }
-        let key = self.key(group_id);
-        let shard = self.shard(key).read();
-        let shard = shard.unwrap_or_else(PoisonError::into_inner);
+        let (key, shard) = self.read(group_id);
         see(shard.members(key).map(|members| match members {
             Some(members) => Glance::Managed(Membership::Sorted(members)),
             None => Glance::Unmanaged,
@@ -156,9 +154,7 @@ impl Directory {
         if !self.is_confirmed(self.now_ms()) {
             return None;
         }
-        let key = self.key(group_id);
-        let shard = self.shard(key).read();
-        let shard = shard.unwrap_or_else(PoisonError::into_inner);
+        let (key, shard) = self.read(group_id);
         let versioned = shard.get(key)?;
         Some(versioned.map(|it| it.roster.clone()))
     }
@@ -218,9 +214,7 @@ impl Directory {
             if pinned.iter().any(|it| **it == **group_id) {
                 continue;
             }
-            let key = self.key(group_id);
-            let shard = self.shard(key).write();
-            let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
+            let (key, mut shard) = self.write(group_id);
             pinned.extend(shard.pin(key));
         }
     }
@@ -229,18 +223,15 @@ impl Directory {
     pub(crate) fn close_session(&self, session: u64) {
         let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
         for group_id in pins.remove(&session).unwrap_or_default() {
-            let key = self.key(&group_id);
-            let shard = self.shard(key).write();
-            shard.unwrap_or_else(PoisonError::into_inner).unpin(key);
+            let (key, mut shard) = self.write(&group_id);
+            shard.unpin(key);
         }
     }
 
     /// Takes in what the database said of a group. Older knowledge never takes the place of newer; what was known before is
     /// given back: `None` where the group was not in memory.
     fn learn(&self, group_id: &str, roster: Option<Versioned>) -> Option<Option<Versioned>> {
-        let key = self.key(group_id);
-        let shard = self.shard(key).write();
-        let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
+        let (key, mut shard) = self.write(group_id);
         shard.put(key, roster)
     }
 
@@ -265,6 +256,20 @@ impl Directory {
 
     fn now_ms(&self) -> u64 {
         self.clock.monotonic().as_millis() as u64
+    }
+
+    /// Where a group is, or would be, to look.
+    fn read<'a>(&self, group_id: &'a str) -> (Key<'a>, RwLockReadGuard<'_, Shard>) {
+        let key = self.key(group_id);
+        let shard = self.shard(key).read();
+        (key, shard.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same, to change it.
+    fn write<'a>(&self, group_id: &'a str) -> (Key<'a>, RwLockWriteGuard<'_, Shard>) {
+        let key = self.key(group_id);
+        let shard = self.shard(key).write();
+        (key, shard.unwrap_or_else(PoisonError::into_inner))
     }
 
     fn key<'a>(&self, group_id: &'a str) -> Key<'a> {

@@ -7,8 +7,8 @@ use crate::roster::Roster;
 use trellis_relay::event::PublicKey;
 
 /// Keys, rising; of each the first 16 bytes. To make a key that begins like one of `n` members' takes some 2^128 / `n` tries,
-/// which nobody has. A member can make two keys that begin alike in 2^64, and lets in by the other one whom it could as well
-/// pass on to what it reads.
+/// which nobody can make. To make two keys of one's own that begin alike takes 2^64: who is a member by one of them then reads
+/// with either.
 #[derive(Debug)]
 pub(crate) struct Members(Box<[u128]>);
 
