@@ -39,7 +39,7 @@ impl FilterKey {
     }
 
     /// Whether an event, for which the index gave this key, matches one of those filters. A tag by which it was found is not
-    /// looked at again: with the values that a filter lists, that is most of what matching costs.
+    /// looked at again: looks into long lists of many filters are what the processor's caches have no room for.
     pub fn matches(self, filter: &Filter, event: &Event) -> bool {
         let is_found = self.place != Self::EVERY && filter.tags.len() == 1;
         match Place::of(filter) {
