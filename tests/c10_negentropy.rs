@@ -211,7 +211,7 @@ async fn c10_negentropy_tells_of_no_event_that_a_query_would_not_show() {
 async fn c10_negentropy_leaves_out_what_has_expired() {
     let (_relay, mut client) = start("").await;
     let author = Author::new();
-    let soon = (now() + 2).to_string();
+    let soon = (now() + 6).to_string();
     let passing = author.draft(1).tag(&["expiration", &soon]).sign();
     let lasting = author.note("lasting");
     client.store_all(&[passing, lasting.clone()]).await;
@@ -239,7 +239,7 @@ async fn c10_negentropy_tells_of_no_event_that_was_hidden_since_the_opening() {
     let toml = format!("[information]\npubkey = \"{}\"", operator.pubkey());
     let (relay, mut client) = start(&toml).await;
     let [vanishing, banned, other] = [Author::new(), Author::new(), Author::new()];
-    let soon = (now() + 2).to_string();
+    let soon = (now() + 6).to_string();
     let passing = other.draft(1).tag(&["expiration", &soon]).sign();
     let events = [
         vanishing.note("vanishes"),
@@ -532,7 +532,7 @@ async fn c10_negentropy_answers_garbage_in_its_own_terms() {
 
 #[tokio::test]
 async fn c10_negentropy_closes_what_stalls() {
-    let toml = "[negentropy]\nidle_timeout = \"1s\"\nmax_items_in_all = 30\nmax_items = 30";
+    let toml = "[negentropy]\nidle_timeout = \"3s\"\nmax_items_in_all = 30\nmax_items = 30";
     let (relay, mut client) = start(toml).await;
     let events = Author::new().notes(30);
     client.store_all(&events).await;

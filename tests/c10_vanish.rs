@@ -135,7 +135,7 @@ async fn c10_vanish_keeps_away_what_is_sent_again_after_a_restart_and_an_import_
                 .await
                 .assert_refused("blocked:", "NIP-62");
         }
-        client.store(&ann.draft(1).at(now() + 60).sign()).await;
+        client.store(&ann.draft(1).at(now() + 600).sign()).await;
     };
     refuse_all(&mut client).await;
     wait_until_swept(&relay, 8).await;

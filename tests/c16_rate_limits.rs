@@ -122,11 +122,11 @@ async fn c16_bytes_over_the_limit_wait_until_there_is_room() {
     let relay = trellis!().config(rule).start().await;
     let mut client = Client::connect(&relay).await;
     let content = "x".repeat(3_000);
-    for _ in 0..4 {
-        // Each is read and answered in the end; none is lost and the connection lives.
-        let event = Author::new().draft(1).content(&content).sign();
-        client.store(&event).await;
-    }
+    let events: Vec<_> = (0..4)
+        .map(|_| Author::new().draft(1).content(&content).sign())
+        .collect();
+    // Each is read and answered in the end; none is lost and the connection lives.
+    client.store_all(&events).await;
     client.assert_alive().await;
     let metrics = http::get(&relay, "/metrics", &[]).await.body;
     let waited = "trellis_rate_limited_total{rule=\"bytes\"}";

@@ -299,7 +299,7 @@ async fn c17_connections_in_all_are_bounded() {
 #[tokio::test]
 async fn c17_half_open_handshakes_are_closed() {
     let relay = trellis!()
-        .config("[network]\nhandshake_timeout = \"1s\"")
+        .config("[network]\nhandshake_timeout = \"3s\"")
         .start()
         .await;
     let mut silent = RawSocket::open(&relay).await;

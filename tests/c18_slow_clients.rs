@@ -136,11 +136,11 @@ async fn c18_a_client_that_answers_no_ping_is_dropped() {
 #[tokio::test]
 async fn c18_a_quiet_client_that_answers_pings_stays() {
     let relay = trellis!()
-        .config("[network]\nping_interval = \"1s\"\nidle_timeout = \"2s\"")
+        .config("[network]\nping_interval = \"1s\"\nidle_timeout = \"5s\"")
         .start()
         .await;
     let mut quiet = Client::connect(&relay).await;
-    for _ in 0..5 {
+    for _ in 0..8 {
         quiet.next_ping().await;
     }
     quiet.assert_alive().await;

@@ -167,6 +167,9 @@ async fn c23_the_first_command_of_the_readme_runs_with_extensions_on() {
     for extension in ["blossom_policy", "groups", "mls_gateway"] {
         assert!(health.body.contains(extension), "{}", health.body);
     }
+    // What one table asks for, no other cuts short.
+    let log = relay.log();
+    assert!(!log.contains("outbound."), "{log}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn c7_an_event_is_neither_sent_nor_counted_once_it_has_expired() {
     let (relay, mut client) = relay().await;
     let author = Author::new();
     let lasting = author.note("lasting");
-    let expires = now() + 3;
+    let expires = now() + 6;
     let passing = author
         .draft(1)
         .tag(&["expiration", &expires.to_string()])
@@ -84,7 +84,7 @@ async fn c7_the_sweeper_frees_what_has_expired() {
     let (relay, mut client) = relay().await;
     let author = Author::new();
     let lasting = author.note("lasting");
-    let expires = now() + 2;
+    let expires = now() + 6;
     let passing = author
         .draft(1)
         .tag(&["expiration", &expires.to_string()])

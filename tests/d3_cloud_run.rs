@@ -1,17 +1,10 @@
 //! D3: where disks do not last the relay does not start unnoticed, listens where the platform says, and ends connections before
 //! the platform cuts them off.
 
-use std::net::TcpListener;
-use trellis_test_support::{Author, Client, Front, Reply, Setup, http, json, trellis};
+use trellis_test_support::{Author, Client, Front, Reply, Setup, free_port, http, json, trellis};
 
 fn on_cloud_run() -> Setup {
     trellis!().front(Front::Server).env("K_SERVICE", "relay")
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-    listener.local_addr().expect("an address").port()
 }
 
 #[tokio::test]

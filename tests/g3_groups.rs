@@ -53,6 +53,7 @@ async fn found_group(relay: &Relay) -> People {
         .await;
     let join = people.left.draft(9021).tag(&["h", "pizza"]);
     client.store(&join.tag(&["code", "sesame"]).sign()).await;
+    until_members(&mut client, 4).await;
     let remove = draft(9001).tag(&["p", &people.removed.pubkey()]);
     client.store(&remove.sign()).await;
     until_members(&mut client, 3).await;
@@ -96,7 +97,7 @@ async fn g3_the_state_follows_from_the_stored_events_over_restarts_and_kill() {
         draft.tag(&["code", "sesame"]).content(words)
     };
     let (second, third) = (invite("second").sign(), invite("third").sign());
-    let soon = (trellis_test_support::now() + 2).to_string();
+    let soon = (trellis_test_support::now() + 6).to_string();
     let brief = invite("brief").tag(&["expiration", &soon]).sign();
     for event in [&second, &third, &brief] {
         client.store(event).await;

@@ -12,6 +12,8 @@ const TABLES: &str = r#"
 livekit_url = "ws://127.0.0.1:9"
 livekit_api_key = "key"
 communities = false
+rate_limit_tokens_per_pubkey = 1000000
+rate_limit_tokens_per_ip = 1000000
 "#;
 
 /// What the relay says to somebody who wants a token for a call.

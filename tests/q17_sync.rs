@@ -62,7 +62,7 @@ fn report(by: &Author, node: &str, developer: &Author, version: &str, at_s: u64)
 async fn direct(relay: &Relay, by: &Author, event: &Event) {
     let mut client = Client::connect(relay).await;
     client.login(by).await;
-    client.store(event).await;
+    client.store_in_the_end(event).await;
 }
 
 /// What follows from events, without what differs between relays.
@@ -112,11 +112,11 @@ async fn q17_sync_and_history_lead_to_the_same_state() {
     let node = Author::new();
     Client::connect(&a)
         .await
-        .store(&report(&node, "node-a", alice, "v1.0.0", begun + 15))
+        .store_in_the_end(&report(&node, "node-a", alice, "v1.0.0", begun + 15))
         .await;
     Client::connect(&b)
         .await
-        .store(&report(&node, "node-b", bob, "v1.0.0", begun + 16))
+        .store_in_the_end(&report(&node, "node-b", bob, "v1.0.0", begun + 16))
         .await;
     assert_ne!(state(&a).await, state(&b).await);
 
@@ -193,7 +193,7 @@ async fn q17_a_reload_beside_a_visit_to_a_peer_takes_each_entry_once() {
     for number in 0..DIRECTIVES {
         let version = format!("v1.0.{number}");
         let directive = directive(alice, "hqz", &version, begun + number);
-        client.store(&directive).await;
+        client.store_in_the_end(&directive).await;
     }
     let replaced = exported(&a, "log").await;
     assert_eq!(replaced.len() as u64, DIRECTIVES - 1);
@@ -257,7 +257,7 @@ async fn q15_what_is_refused_as_it_is_stored_is_counted() {
             "v1.0.0",
             now() - seconds_ago,
         );
-        client.store(&report).await;
+        client.store_in_the_end(&report).await;
     }
     sync(&b, &a).await;
     let page = http::get(&b, "/metrics", &[]).await.body;

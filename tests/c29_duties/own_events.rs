@@ -168,7 +168,7 @@ async fn stall(relay: &Relay, author: &Author) -> RawSocket {
 
 #[tokio::test]
 async fn c29_a_key_has_one_stream_and_who_reads_nothing_loses_it() {
-    let config = "[network]\nwrite_timeout = \"1s\"\n[own_events]\nmax_per_hour = 100000\n";
+    let config = "[network]\nwrite_timeout = \"5s\"\n[own_events]\nmax_per_hour = 100000\n";
     let relay = trellis!().config(config).start().await;
     let alice = Author::new();
     let mut client = Client::connect(&relay).await;

@@ -117,7 +117,7 @@ async fn d9_a_directory_that_groups_may_write_is_as_good_as_ones_own() {
         return;
     };
     told.assert_well()
-        .assert("disk writes", "ok", &["synced in"])
+        .assert_disk_writes()
         .assert("database", "ok", &["it can be read"])
         .assert_none("files of the data directory");
     // A relay that root runs in a directory of the machine's.
@@ -127,7 +127,7 @@ async fn d9_a_directory_that_groups_may_write_is_as_good_as_ones_own() {
     chown(&data, Some(NOBODY), None).expect("a folder");
     let told = doctor(&setup, &[]).await;
     told.assert_well()
-        .assert("disk writes", "ok", &["synced in"])
+        .assert_disk_writes()
         .assert("database", "ok", &["it can be read"])
         .assert_none("files of the data directory");
 }

@@ -62,6 +62,20 @@ impl Told {
         self
     }
 
+    /// Fails the test unless writes came to the disk, which others may keep busy meanwhile.
+    #[track_caller]
+    pub(crate) fn assert_disk_writes(&self) -> &Self {
+        let checks = self.report["checks"].as_array().expect("a list");
+        let found = checks.iter().find(|it| it["check"] == "disk writes");
+        let found = found.unwrap_or_else(|| panic!("not in {:#}", self.report));
+        assert!(
+            ["ok", "warn"].iter().any(|grade| found["grade"] == *grade),
+            "{found:#}"
+        );
+        assert!(found.to_string().contains("synced in"), "{found:#}");
+        self
+    }
+
     /// Fails the test if a check was made at all.
     #[track_caller]
     pub(crate) fn assert_none(&self, check: &str) -> &Self {

@@ -65,9 +65,13 @@ async fn d10_livekit_starts_with_it() {
         read("deploy/livekit.yaml").replace("use_external_ip: true", "use_external_ip: false");
     let named = ["7880", "7881", "7882", "3478", "5349", "6789"];
     let ports = free_ports(named.len());
-    for (name, port) in named.iter().zip(&ports) {
+    // In two steps, since a port may have the digits of a name in it.
+    for (place, name) in named.iter().enumerate() {
         assert!(config.contains(name), "{name}");
-        config = config.replace(name, &port.to_string());
+        config = config.replace(name, &format!("@{place}@"));
+    }
+    for (place, port) in ports.iter().enumerate() {
+        config = config.replace(&format!("@{place}@"), &port.to_string());
     }
     let mut command = Command::new(binary);
     command.args([

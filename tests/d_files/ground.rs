@@ -3,7 +3,6 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -122,13 +121,7 @@ pub(crate) fn assert_metrics_exist(what: &str, expression: &str) {
 
 /// Ports that were free a moment ago, of TCP and UDP alike.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let mut held = Vec::new();
-    while held.len() < count {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = tcp.local_addr().expect("an address").port();
-        if let Ok(udp) = UdpSocket::bind(("127.0.0.1", port)) {
-            held.push((port, tcp, udp));
-        }
-    }
-    held.into_iter().map(|(port, _, _)| port).collect()
+    (0..count)
+        .map(|_| trellis_test_support::free_port())
+        .collect()
 }

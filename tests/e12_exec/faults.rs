@@ -88,14 +88,14 @@ async fn e12_what_ends_a_program_takes_no_other_question_with_it() {
 async fn e12_what_waits_in_the_core_in_vain_is_refused_and_does_not_pass() {
     let setup = trellis!().front(Front::Server);
     put(setup.home(), "plugin.py", crate::programs::PLUGIN);
-    let core = "on_fault = \"open\"\nmax_concurrent = 1\ntimeout_ms = 1000";
+    let core = "on_fault = \"open\"\nmax_concurrent = 1\ntimeout_ms = 3000";
     let program = table("./plugin.py", "");
     let config = format!("[extensions.exec]\n{core}\n{program}");
     let relay = setup.config(&config).start().await;
     let mut client = Client::connect(&relay).await;
-    // The program has started.
+    nth_pid(&relay, 1).await;
     client.store(&told("fine")).await;
-    let events: Vec<_> = (0..20).map(|_| told("slow")).collect();
+    let events: Vec<_> = (0..40).map(|_| told("slow")).collect();
     let verdicts = client.publish_all(&events).await;
     assert!(verdicts.iter().all(|verdict| !verdict.accepted));
     let is_busy = |verdict: &&Verdict| verdict.message.contains("too much to do");
@@ -224,6 +224,7 @@ async fn e12_open_on_fault_lets_pass_what_a_program_does_not_answer() {
 #[tokio::test]
 async fn e12_who_waits_too_long_for_a_process_is_told_to_come_again() {
     let (relay, mut client) = start("max_wait_ms = 200\nanswer_timeout_ms = 3000").await;
+    nth_pid(&relay, 1).await;
     let hanging = told("hang");
     client.send_event(&hanging).await;
     wait::until_true("the question to be asked", || {

@@ -79,12 +79,12 @@ async fn e12_a_new_version_that_ends_at_once_is_told() {
     put(relay.setup().home(), "plugin.py", "#!/bin/sh\nexit 9\n");
     let verdict = client.publish(&told("nobody answers")).await;
     assert!(!verdict.accepted, "{}", verdict.message);
-    let health = health(&relay, "exec").await.to_string();
-    assert!(
-        health.contains("plugin: 0 of 1 processes run, it"),
-        "{health}"
-    );
-    assert!(health.contains("exit code 9"), "{health}");
+    wait::until("the health to say so", async || {
+        let health = health(&relay, "exec").await.to_string();
+        let is_told = health.contains("plugin: 0 of 1 processes run, it");
+        (is_told && health.contains("exit code 9")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

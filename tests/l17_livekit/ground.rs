@@ -64,7 +64,8 @@ impl Ground {
         let url = format!("ws://127.0.0.1:{port}");
         let table = format!(
             "[log]\nfilter = 'trace'\n[extensions.groups]\n[extensions.livekit_token]\nlivekit_url = '{url}'\nlivekit_api_key = '{KEY}'\n\
-             livekit_api_secret = '{SECRET}'\ncommunities = false\nparticipants_poll_seconds = {}\n",
+             livekit_api_secret = '{SECRET}'\ncommunities = false\nrate_limit_tokens_per_pubkey = 1000000\n\
+             rate_limit_tokens_per_ip = 1000000\nparticipants_poll_seconds = {}\n",
             // Where webhooks come, what they say must do.
             if webhooks == Webhooks::Sent { 3600 } else { 1 }
         );

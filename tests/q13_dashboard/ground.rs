@@ -63,7 +63,7 @@ impl Fleet {
             .sign();
         let mut client = Client::connect(&self.relay).await;
         client.login(author).await;
-        self.store(&mut client, &signal).await;
+        client.store_in_the_end(&signal).await;
     }
 
     /// What a node reports on the version of a developer; why it failed, where it did.
@@ -89,21 +89,11 @@ impl Fleet {
         .sign()
     }
 
-    /// Publishes all of them. Where the machine is busy a hook may be skipped for a moment, which is not what this is about.
+    /// Publishes all of them.
     pub(crate) async fn send(&self, reports: &[Event]) {
         let mut client = Client::connect(&self.relay).await;
         for report in reports {
-            self.store(&mut client, report).await;
+            client.store_in_the_end(report).await;
         }
-    }
-
-    async fn store(&self, client: &mut Client, event: &Event) {
-        until("an event is stored", async || {
-            let verdict = client.publish(event).await;
-            let is_for_now = verdict.message.starts_with("error: ");
-            assert!(verdict.accepted || is_for_now, "{}", verdict.message);
-            verdict.accepted.then_some(())
-        })
-        .await;
     }
 }

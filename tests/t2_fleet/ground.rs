@@ -110,7 +110,7 @@ impl Ground {
             let author = self.developers.iter().find(author).expect("a developer");
             let mut client = Client::connect(relay).await;
             client.login(author).await;
-            client.store(signal).await;
+            client.store_in_the_end(signal).await;
         }
     }
 

@@ -1,7 +1,10 @@
 //! Notices synchronous hooks that hold their thread: they cannot be interrupted, but they are named and skipped.
 //!
 //! The hot path writes one relaxed atomic on entering a hook and one on leaving; a single thread looks at them now and
-//! then. Real time is meant here, so this does not ask the injected clock.
+//! then. Real time is meant here, so this does not ask the injected clock. A hook whose thread waits for a processor holds
+//! nothing: on a machine with too much to do, that is others' fault.
+
+mod thread_time;
 
 use super::hook::{Fault, Hook};
 use super::instances;
@@ -10,20 +13,31 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use thread_time::{Glimpse, ThreadFile};
 
-/// A synchronous hook that is seen in the same call by so many looks in a row is at fault: about 100 ms. Looks are counted
-/// rather than time, because a process that gets no processor for a while freezes the watchdog as well.
-const OVERRUN_LOOKS: u32 = 6;
+/// A synchronous hook is at fault that has held its thread for so long in one call.
+const OVERRUN: Duration = Duration::from_millis(100);
+/// What a look finds waiting has waited for so long. Looks are counted rather than time, because a process that gets no
+/// processor for a while freezes the watchdog as well.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// After so many looks at the same call it is at fault, whatever is known of its thread.
+const LOOKS_MAX: u32 = 100;
 
-/// What a thread is doing: the hook's number above, the low half of a count of calls below; 0 outside hooks.
-type Doing = AtomicU64;
+/// A thread that hooks run on.
+struct Watch {
+    /// The hook's number above, the low half of a count of calls below; 0 outside hooks.
+    doing: AtomicU64,
+    thread: ThreadFile,
+}
 
 thread_local! {
-    static DOING: Arc<Doing> = {
-        let doing = Arc::new(Doing::default());
-        lock(&WATCHED).threads.push(Arc::downgrade(&doing));
-        doing
+    static WATCH: Arc<Watch> = {
+        let watch = Arc::new(Watch {
+            doing: AtomicU64::default(),
+            thread: ThreadFile::of_this_thread(),
+        });
+        lock(&WATCHED).threads.push(Arc::downgrade(&watch));
+        watch
     };
     static CALLS: Cell<u32> = const { Cell::new(0) };
     /// Set on the threads of an extension's own runtime.
@@ -35,7 +49,7 @@ static WATCHED: LazyLock<Mutex<Watched>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Watched {
-    threads: Vec<Weak<Doing>>,
+    threads: Vec<Weak<Watch>>,
     hooks: HashMap<u32, Weak<Hook>>,
 }
 
@@ -44,10 +58,11 @@ struct Watched {
 pub(super) fn enter(number: u32) -> u64 {
     let call = CALLS.get().wrapping_add(1);
     CALLS.set(call);
-    DOING
-        .try_with(|doing| {
-            let before = doing.load(Relaxed);
-            doing.store(u64::from(number) << 32 | u64::from(call), Relaxed);
+    WATCH
+        .try_with(|watch| {
+            let before = watch.doing.load(Relaxed);
+            let now = u64::from(number) << 32 | u64::from(call);
+            watch.doing.store(now, Relaxed);
             before
         })
         .unwrap_or_default()
@@ -56,12 +71,12 @@ pub(super) fn enter(number: u32) -> u64 {
 /// Restores what the thread was doing before [`enter`].
 #[inline]
 pub(super) fn leave(before: u64) {
-    let _ = DOING.try_with(|doing| doing.store(before, Relaxed));
+    let _ = WATCH.try_with(|watch| watch.doing.store(before, Relaxed));
 }
 
 /// Runs something that the current hook is not to blame for.
 pub(super) fn aside<R>(run: impl FnOnce() -> R) -> R {
-    let number = DOING.try_with(|doing| (doing.swap(0, Relaxed) >> 32) as u32);
+    let number = WATCH.try_with(|watch| (watch.doing.swap(0, Relaxed) >> 32) as u32);
     let result = run();
     if let Ok(number @ 1..) = number {
         enter(number);
@@ -102,8 +117,8 @@ pub(super) fn at_home(extension: &'static str) {
 
 /// The extension whose code this thread runs, as far as anyone can tell.
 pub(super) fn current_extension() -> Option<&'static str> {
-    let number = DOING
-        .try_with(|doing| (doing.load(Relaxed) >> 32) as u32)
+    let number = WATCH
+        .try_with(|watch| (watch.doing.load(Relaxed) >> 32) as u32)
         .unwrap_or_default();
     let hook = lock(&WATCHED).hooks.get(&number).and_then(Weak::upgrade);
     hook.map(|hook| hook.owner.name).or(HOME.get())
@@ -120,11 +135,43 @@ pub(super) fn start() {
     });
 }
 
-/// A call that a look has found.
+/// A call that looks have found.
 struct Seen {
     doing: u64,
     since: Instant,
     looks: u32,
+    last: Option<Glimpse>,
+    held: Duration,
+}
+
+impl Seen {
+    fn new(doing: u64) -> Self {
+        Seen {
+            doing,
+            since: Instant::now(),
+            looks: 0,
+            last: None,
+            held: Duration::ZERO,
+        }
+    }
+
+    /// Notes that the call goes on. Whether it is at fault now, which is said once.
+    fn goes_on(&mut self, glimpse: Option<Glimpse>) -> bool {
+        let was_over = self.is_over();
+        if self.looks > 0 {
+            self.held += match (self.last, glimpse) {
+                (Some(last), Some(now)) if now.is_runnable => now.had.saturating_sub(last.had),
+                _ => LOOK_EVERY,
+            };
+        }
+        self.last = glimpse;
+        self.looks += 1;
+        self.is_over() && !was_over
+    }
+
+    fn is_over(&self) -> bool {
+        self.held >= OVERRUN || self.looks >= LOOKS_MAX
+    }
 }
 
 fn look_around() {
@@ -137,18 +184,17 @@ fn look_around() {
         watched.threads.retain(|thread| thread.strong_count() > 0);
         seen.retain(|_, call| call.doing != 0);
         for thread in &watched.threads {
-            let doing = thread.upgrade().map_or(0, |doing| doing.load(Relaxed));
-            let new = || Seen {
-                doing,
-                since: Instant::now(),
-                looks: 0,
-            };
-            let call = seen.entry(thread.as_ptr().addr()).or_insert_with(new);
+            let watch = thread.upgrade();
+            let doing = watch.as_ref().map_or(0, |watch| watch.doing.load(Relaxed));
+            let call = seen.entry(thread.as_ptr().addr());
+            let call = call.or_insert_with(|| Seen::new(doing));
             if call.doing != doing {
-                *call = new();
+                *call = Seen::new(doing);
             }
-            call.looks += 1;
-            if doing != 0 && call.looks == OVERRUN_LOOKS {
+            let Some(watch) = watch.filter(|_| doing != 0) else {
+                continue;
+            };
+            if call.goes_on(watch.thread.look()) {
                 let hook = watched.hooks.get(&((doing >> 32) as u32));
                 overrun.extend(hook.and_then(Weak::upgrade).map(|hook| (hook, call.since)));
             }
@@ -162,4 +208,40 @@ fn look_around() {
 
 fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
     watched.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At which look a call is at fault whose thread is found like this, having had so many milliseconds.
+    fn fault_at(found: impl Fn(u32) -> Option<Glimpse>) -> Vec<u32> {
+        let mut call = Seen::new(7);
+        (1..=200)
+            .filter(|look| call.goes_on(found(*look)))
+            .collect()
+    }
+
+    fn runnable(had_ms: u32) -> Option<Glimpse> {
+        Some(Glimpse {
+            is_runnable: true,
+            had: Duration::from_millis(u64::from(had_ms)),
+        })
+    }
+
+    #[test]
+    fn e6_what_waits_for_a_processor_holds_no_thread() {
+        assert_eq!(fault_at(|look| runnable(20 * look)), [6], "it computes");
+        let shared = fault_at(|look| runnable(5 * look));
+        assert_eq!(shared, [21], "with others that compute");
+        assert_eq!(fault_at(|_| runnable(3)), [LOOKS_MAX], "it gets nothing");
+        let asleep = |_| {
+            runnable(3).map(|it| Glimpse {
+                is_runnable: false,
+                ..it
+            })
+        };
+        assert_eq!(fault_at(asleep), [6], "it sleeps");
+        assert_eq!(fault_at(|_| None), [6], "nobody knows");
+    }
 }

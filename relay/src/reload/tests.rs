@@ -72,9 +72,9 @@ fn c14_keys_that_need_a_restart_exist() {
     }
 }
 
-/// Whether a change is reported within two seconds.
+/// Whether a change is reported at last.
 async fn reported(stream: &mut (impl Stream<Item = ()> + Unpin)) -> bool {
-    tokio::time::timeout(Duration::from_secs(2), stream.next())
+    tokio::time::timeout(Duration::from_secs(20), stream.next())
         .await
         .is_ok()
 }

@@ -45,6 +45,7 @@ struct Inner {
 struct Orders {
     commits: Countdown,
     rows: Countdown,
+    cursors: Option<Failure>,
     queries: Countdown,
     reads: Option<Failure>,
     /// Numbers of those who hold the gate shut.
@@ -81,6 +82,12 @@ impl Faults {
         self.orders().rows = countdown(count, failure);
     }
 
+    /// Batches fail that hold the place of a `stored` hook, events with them, until [`Faults::heal`]: after the next start, pages
+    /// come again.
+    pub fn fail_cursors(&self, failure: Failure) {
+        self.orders().cursors = Some(failure);
+    }
+
     /// The next `count` pages fail that are read for REQ, COUNT or NEG-OPEN, or for a query of an extension.
     pub fn fail_queries(&self, count: usize, failure: Failure) {
         self.orders().queries = countdown(count, failure);
@@ -96,7 +103,7 @@ impl Faults {
         let mut orders = self.orders();
         (orders.commits, orders.rows) = (Countdown::default(), Countdown::default());
         orders.queries = Countdown::default();
-        orders.reads = None;
+        (orders.cursors, orders.reads) = (None, None);
     }
 
     /// No batch with an event or a row of an extension is committed until the answer is dropped, and every other answer to the
@@ -140,6 +147,9 @@ impl Faults {
         }
         if orders.is_cut {
             return Err(Failure::Unavailable.error());
+        }
+        if let Some(failure) = orders.cursors.filter(|_| batch.iter().any(is_cursor)) {
+            return Err(failure.error());
         }
         if batch.iter().any(has_event) {
             orders.commits.take()?;
@@ -190,6 +200,11 @@ fn has_event(write: &Write) -> bool {
 /// What the relay keeps for itself stands in spaces such as `name@stored` and `core/moderation`.
 fn is_row_of_extension(write: &Write) -> bool {
     matches!(write, Write::Kv { extension, .. } if !extension.contains(['@', '/']))
+}
+
+/// The place of a `stored` hook in what was committed.
+fn is_cursor(write: &Write) -> bool {
+    matches!(write, Write::Kv { extension, .. } if extension.ends_with("@stored"))
 }
 
 /// Commits that wait until this is dropped.
@@ -247,6 +262,17 @@ mod tests {
         let gate = faults.clone();
         std::thread::spawn(move || passed.send(gate.before_commit(&row("toy@stored")).is_ok()));
         assert_eq!(passing.recv_timeout(wait::DEADLINE), Ok(true));
+    }
+
+    #[test]
+    fn e10_places_in_what_was_committed_fail_until_healed() {
+        let faults = Faults::default();
+        faults.fail_cursors(Failure::Full);
+        assert!(faults.before_commit(&row("toy@stored")).is_err());
+        assert!(faults.before_commit(&row("toy@stored")).is_err());
+        assert!(faults.before_commit(&row("toy")).is_ok());
+        faults.heal();
+        assert!(faults.before_commit(&row("toy@stored")).is_ok());
     }
 
     #[tokio::test]

@@ -159,7 +159,7 @@ impl Gate {
         match &*request.event.content() {
             "sleep" => tokio::time::sleep(Duration::from_secs(60)).await,
             // The worst that an author can do.
-            "block" => std::thread::sleep(Duration::from_secs(2)),
+            "block" => std::thread::sleep(Duration::from_secs(5)),
             "panic" => panic!("a secret that no log may show"),
             "no" => return Ok(Reason::restricted("not here").into()),
             _ => {}

@@ -19,6 +19,7 @@ mod routes;
 
 use action::Action;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -256,7 +257,10 @@ impl Probe {
     /// Publishes an event of kind 7099, as the relay.
     async fn publish(&self, hook: &str, tag: &[&str]) -> Result<(), HookError> {
         use nostr::event::{EventBuilder, Kind, Tag};
-        let unique = self.host.clock().now_ms();
+        // Two in a millisecond would be one event.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Relaxed);
+        let unique = format!("{} {number}", self.host.clock().now_ms());
         let mut answer = EventBuilder::new(Kind::from(7099), format!("{hook} {unique}"));
         if !tag.is_empty() {
             answer = answer.tag(Tag::parse(tag.iter().copied())?);

@@ -98,7 +98,7 @@ async fn e2_reconciling_and_counting_all_kinds_ask_about_guarded_events_alone() 
         .at(second(9))
         .probe("deliver", "no")
         .sign();
-    let soon = (now() + 3).to_string();
+    let soon = (now() + 6).to_string();
     let passing = author.draft(1).tag(&["expiration", &soon]).sign();
     let deletion = author.draft(5).tag(&["e", &notes[3].id.to_hex()]).sign();
     client.store_all(&notes).await;

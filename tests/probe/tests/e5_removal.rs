@@ -82,7 +82,7 @@ async fn e5_a_guarded_version_is_not_replaced() {
 async fn e5_a_guarded_event_outlives_its_expiration() {
     let (_relay, mut client) = start(&["guard_removal"]).await;
     let author = Author::new();
-    let soon = (now() + 2).to_string();
+    let soon = (now() + 6).to_string();
     let draft = |content: &str| {
         author
             .draft(7000)

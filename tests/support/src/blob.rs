@@ -67,7 +67,11 @@ impl Upload {
     /// What is answered: the status and the body.
     pub fn answer(mut self) -> io::Result<(u16, String)> {
         let mut answer = Vec::new();
-        self.socket.read_to_end(&mut answer)?;
+        match self.socket.read_to_end(&mut answer) {
+            // A server that refuses what is still being sent may close before all of that was read.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !answer.is_empty() => {}
+            result => drop(result?),
+        }
         let text = String::from_utf8_lossy(&answer).into_owned();
         let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
         Ok((status(&text)?, body.unwrap_or_default()))

@@ -41,7 +41,7 @@ async fn d4_an_index_that_is_copied_while_blobs_come_in_is_of_one_moment() {
         let mut number = 0;
         while !is_over.get() {
             let author = Author::new(uploader + 1);
-            store(&relay, &author, uploader * 1_000 + number).await;
+            store(&relay, &author, uploader * 1_000_000 + number).await;
             number += 1;
         }
         number

@@ -173,7 +173,11 @@ async fn write(ground: &Ground, group: &str) {
     client.store(&invite.sign()).await;
     let join = ground.draft(80, 9021, group).tag(["code", "sesame"]);
     client.store(&join.sign()).await;
-    ground.until_members(group, 3).await;
+    ground
+        .until_said(39002, group, |event| {
+            event.tag_values(b'p').any(|it| *it == *key(80))
+        })
+        .await;
     ground
         .until_said(39005, group, |event| {
             event.tag_values(b'e').next().is_some()

@@ -205,7 +205,7 @@ async fn l12_without_federation_nobody_is_asked_but_livekit() {
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let is_silent = || listener.accept().is_err();
     for federation in [false, true] {
-        let table = format!("federation = {federation}\nrate_limit_tokens_per_pubkey = 1000");
+        let table = format!("federation = {federation}");
         let Some(ground) = Ground::start_beside(&table, HERE_IS_ALLOWED).await else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use super::ground::{Ground, assert_fails, claims};
 use trellis_relay::event::Event;
-use trellis_relay::testing::{Response, START_S, Value, json};
+use trellis_relay::testing::{Response, START_S, Value, json, until};
 
 /// The community is the author 20; Alice (1) and Bob (2) are its members; Alice has a room.
 pub(super) async fn found(ground: &Ground, room: &Event) {
@@ -48,8 +48,13 @@ pub(super) async fn join(ground: &Ground, who: u64) -> Response {
 
 #[tokio::test]
 async fn l12_a_member_gets_a_token_for_the_room_and_a_stranger_does_not() {
-    let ground = Ground::start().await;
+    let ground = Ground::with("rooms_reconcile_seconds = 1", "").await;
     found(&ground, &room(&ground, "open")).await;
+    let hall = format!("30312:{}:hall", ground.author(1).pubkey().to_hex());
+    until("what was published counts", async || {
+        ground.livekit.rooms().contains(&hall)
+    })
+    .await;
     let answer = join(&ground, 2).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body: Value = answer.json();

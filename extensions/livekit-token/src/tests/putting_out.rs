@@ -68,6 +68,7 @@ async fn l7_a_copy_is_put_out_and_whoever_has_come_back_stays() {
 #[tokio::test]
 async fn l8_the_late_end_of_an_older_room_leaves_the_newer_one_as_it_is() {
     let ground = Ground::start().await;
+    until_looked(&ground).await;
     let (call, bob) = (ground.call().await, ground.author(2));
     let identity = bob.pubkey().to_hex();
     let (name, mark) = token(&ground, &call).await;
@@ -127,6 +128,15 @@ async fn l8_the_late_end_of_an_older_room_leaves_the_newer_one_as_it_is() {
     assert_eq!(answer.status, 404);
 }
 
+/// Waits until the looks at all rooms are over with which a relay begins.
+async fn until_looked(ground: &Ground) {
+    until("LiveKit was asked for all rooms", async || {
+        let asked = ground.livekit.asked("ListRooms");
+        asked.iter().filter(|names| names.is_empty()).count() >= 2
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn l8_of_a_room_that_was_not_heard_of_livekit_is_asked_which_one_goes_on() {
     let ground = Ground::start().await;
@@ -134,12 +144,8 @@ async fn l8_of_a_room_that_was_not_heard_of_livekit_is_asked_which_one_goes_on()
     let mut client = ground.relay.connect_as(&ground.author(1)).await;
     let about_call = json!({"kinds": [20_004, 20_005, 20_006], "#h": ["pizza"]});
     assert_eq!(client.subscribe("live", [about_call]).await, Ok(vec![]));
-    // As after a restart: the relay has asked for all rooms, and these it has not heard of since.
-    until("LiveKit was asked for all rooms", async || {
-        let asked = ground.livekit.asked("ListRooms");
-        asked.iter().filter(|names| names.is_empty()).count() >= 2
-    })
-    .await;
+    // As after a restart: these it has not heard of since.
+    until_looked(&ground).await;
     let facts = RoomFacts::of_group("pizza", *call.id()).to_metadata();
     for name in ["left", "finished", "gone"] {
         ground.livekit.add_room(name, &facts);

@@ -190,7 +190,7 @@ async fn m30_a_page_that_comes_again_changes_nothing() {
     let database = Database::new("").await;
     let relay = database.relay().start().await;
     // The store takes events and no cursor, so the page comes again after a crash.
-    relay.faults().fail_rows(1_000_000, Failure::Full);
+    relay.faults().fail_cursors(Failure::Full);
     let mut client = relay.connect().await;
     let events: Vec<_> = (0..5).map(|number| message(&relay, number)).collect();
     for event in &events {

@@ -61,7 +61,10 @@ async fn q16_directives_reports_and_history_are_there_once_each() {
     let failed = "SELECT node_id || ' ' || status || ' ' || (error LIKE '%''quote''%')::text || ' ' || signals.version \
                   FROM qube.acks JOIN qube.signals ON signals.id = signal_id WHERE error IS NOT NULL";
     assert_eq!(scratch.text(failed).await, "node-2 failure true 1.1.0");
-    assert_eq!(relay.status("qube_coordination").health, Some(Health::Ok));
+    until("all is well", async || {
+        relay.status("qube_coordination").health == Some(Health::Ok)
+    })
+    .await;
 
     // The page comes again after a crash; and a second relay may share the database.
     let relay = relay.kill_and_restart().await;

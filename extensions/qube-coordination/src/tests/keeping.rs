@@ -17,6 +17,9 @@ async fn q6_no_wish_of_the_author_removes_a_directive_or_a_report() {
     let report = ground.ack(100, 1, "hqz", "v1.0.0").sign();
     let mut node = ground.client(100).await;
     node.store(&report).await;
+    ground
+        .until_items("/networks/hqz/fleet", |it| it.len() == 1)
+        .await;
     ground.pass(1);
 
     developer

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tempfile::TempDir;
 use trellis_relay::config::Secret;
+use trellis_relay::testing::until;
 
 /// Events of one transaction.
 const BATCH: u64 = 7;
@@ -57,6 +58,10 @@ async fn d4_a_copy_that_is_made_while_others_write_is_of_one_moment() {
             turn
         }
     });
+    until("something is written", async || {
+        !all(&storage).await.is_empty()
+    })
+    .await;
     let mut copies: Vec<PathBuf> = Vec::new();
     for number in 0..8 {
         let to = folder.path().join(format!("copy {number}"));
