@@ -1,6 +1,5 @@
 //! L20: `trellis livekit ...` by the program itself, and what the log says of a decision.
 
-use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use trellis_test_support::{Author, Client, Front, Setup, free_port, trellis, wait};
 
@@ -29,9 +28,7 @@ fn livekit(port: u16) -> Option<LiveKit> {
         eprintln!("SKIPPED: LiveKit: LIVEKIT_SERVER_BIN is not set; tests/run sets it");
         return None;
     };
-    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let udp_port = udp.local_addr().expect("an address").port();
-    drop(udp);
+    let udp_port = free_port();
     let config = format!(
         "port: {port}\nbind_addresses: [127.0.0.1]\nlog_level: error\n\
          keys: {{test_key: a_secret_that_only_the_tests_have_0123456789}}\n\

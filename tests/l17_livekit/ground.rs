@@ -1,9 +1,10 @@
 //! A relay, a LiveKit server that it uses, and two people who call each other.
 
 use crate::participant::Participant;
-use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use trellis_test_support::{Author, Client, Event, Relay, Setup, Value, http, json, trellis, wait};
+use trellis_test_support::{
+    Author, Client, Event, Relay, Setup, Value, free_port, http, json, trellis, wait,
+};
 
 const KEY: &str = "test_key";
 pub(crate) const SECRET: &str = "a_secret_that_only_the_tests_have_0123456789";
@@ -60,7 +61,7 @@ impl Ground {
             wanted("LIVEKIT_SERVER_BIN")?,
             wanted("TEST_LIVEKIT_PYTHON")?,
         );
-        let port = free_tcp_port();
+        let port = free_port();
         let url = format!("ws://127.0.0.1:{port}");
         let table = format!(
             "[log]\nfilter = 'trace'\n[extensions.groups]\n[extensions.livekit_token]\nlivekit_url = '{url}'\nlivekit_api_key = '{KEY}'\n\
@@ -74,8 +75,8 @@ impl Ground {
             "port: {port}\nbind_addresses: [127.0.0.1]\nlog_level: error\nkeys: {{{KEY}: {SECRET}}}\n\
              rtc: {{node_ip: 127.0.0.1, use_external_ip: false, enable_loopback_candidate: true, \
              tcp_port: {}, udp_port: {}}}\n",
-            free_tcp_port(),
-            free_udp_port(),
+            free_port(),
+            free_port(),
         );
         if webhooks == Webhooks::Sent {
             let address = relay.address();
@@ -256,14 +257,4 @@ impl Ground {
         drop(self.livekit);
         self.relay.stop().await
     }
-}
-
-fn free_tcp_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
-fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("its address").port()
 }

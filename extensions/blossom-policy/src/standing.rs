@@ -187,6 +187,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn b11_what_is_stored_is_counted_anew_for_askers_a_hundredth_of_the_time() {
+        let is_old = |ago_s: Option<u64>, took_ms: u64| {
+            let standing = Standing::default();
+            let when = ago_s.map(|ago_s| Instant::now().checked_sub(Duration::from_secs(ago_s)));
+            standing.seen().when = when.map(|when| when.expect("a clock that has run so long"));
+            standing.seen().took = Duration::from_millis(took_ms);
+            standing.is_old()
+        };
+        assert!(is_old(None, 0), "never counted");
+        assert!(is_old(Some(2), 1));
+        assert!(!is_old(Some(0), 1), "just counted");
+        assert!(!is_old(Some(2), 600), "counting takes long");
+    }
+
+    #[test]
     fn b15_the_marks_are_those_of_the_guide() {
         assert_eq!(mark(70, Some(100)), 0);
         assert_eq!(mark(71, Some(100)), 70);

@@ -2,7 +2,7 @@
 //!
 //! The hot path writes one relaxed atomic on entering a hook and one on leaving; a single thread looks at them now and
 //! then. Real time is meant here, so this does not ask the injected clock. A hook whose thread waits for a processor holds
-//! nothing: on a machine with too much to do, that is others' fault.
+//! nothing, for two seconds at most: on a machine with too much to do, that is others' fault.
 
 mod thread_time;
 
@@ -20,7 +20,8 @@ const OVERRUN: Duration = Duration::from_millis(100);
 /// What a look finds waiting has waited for so long. Looks are counted rather than time, because a process that gets no
 /// processor for a while freezes the watchdog as well.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// After so many looks at the same call it is at fault, whatever is known of its thread.
+/// After so many looks at the same call it is at fault, whatever is known of its thread: some systems tell of no processor time
+/// at all, and what computes there is found by this alone.
 const LOOKS_MAX: u32 = 100;
 
 /// A thread that hooks run on.
@@ -159,9 +160,12 @@ impl Seen {
     fn goes_on(&mut self, glimpse: Option<Glimpse>) -> bool {
         let was_over = self.is_over();
         if self.looks > 0 {
-            self.held += match (self.last, glimpse) {
-                (Some(last), Some(now)) if now.is_runnable => now.had.saturating_sub(last.had),
-                _ => LOOK_EVERY,
+            let had = self.last.zip(glimpse);
+            let had = had.map(|(last, now)| now.had.saturating_sub(last.had));
+            self.held += match (had, glimpse) {
+                (Some(had), Some(now)) if now.is_runnable => had,
+                (Some(had), _) => had.max(LOOK_EVERY),
+                (None, _) => LOOK_EVERY,
             };
         }
         self.last = glimpse;
@@ -172,6 +176,14 @@ impl Seen {
     fn is_over(&self) -> bool {
         self.held >= OVERRUN || self.looks >= LOOKS_MAX
     }
+
+    /// For how long it has held its thread, as far as is known.
+    fn held(&self) -> Duration {
+        match self.held >= OVERRUN {
+            true => self.held,
+            false => self.since.elapsed(),
+        }
+    }
 }
 
 fn look_around() {
@@ -179,31 +191,38 @@ fn look_around() {
     loop {
         std::thread::sleep(LOOK_EVERY);
         instances::drop_unused();
-        let mut overrun = Vec::new();
-        let mut watched = lock(&WATCHED);
-        watched.threads.retain(|thread| thread.strong_count() > 0);
-        seen.retain(|_, call| call.doing != 0);
-        for thread in &watched.threads {
-            let watch = thread.upgrade();
-            let doing = watch.as_ref().map_or(0, |watch| watch.doing.load(Relaxed));
-            let call = seen.entry(thread.as_ptr().addr());
-            let call = call.or_insert_with(|| Seen::new(doing));
-            if call.doing != doing {
-                *call = Seen::new(doing);
-            }
-            let Some(watch) = watch.filter(|_| doing != 0) else {
+        let mut going_on = HashMap::new();
+        for (watch, doing) in inside_hooks() {
+            let thread = Arc::as_ptr(&watch).addr();
+            let call = seen.remove(&thread).filter(|call| call.doing == doing);
+            let mut call = call.unwrap_or_else(|| Seen::new(doing));
+            let glimpse = watch.thread.look();
+            // What a thread has had since the call ended is not the call's.
+            if watch.doing.load(Relaxed) != doing {
                 continue;
-            };
-            if call.goes_on(watch.thread.look()) {
-                let hook = watched.hooks.get(&((doing >> 32) as u32));
-                overrun.extend(hook.and_then(Weak::upgrade).map(|hook| (hook, call.since)));
             }
+            if call.goes_on(glimpse) {
+                let hook = lock(&WATCHED).hooks.get(&((doing >> 32) as u32)).cloned();
+                if let Some(hook) = hook.and_then(|hook| hook.upgrade()) {
+                    hook.fault(Fault::Overran(call.held()));
+                }
+            }
+            going_on.insert(thread, call);
         }
-        drop(watched);
-        for (hook, since) in overrun {
-            hook.fault(Fault::Overran(since.elapsed()));
-        }
+        seen = going_on;
     }
+}
+
+/// The threads that are inside a hook, and what they do there.
+fn inside_hooks() -> Vec<(Arc<Watch>, u64)> {
+    let mut watched = lock(&WATCHED);
+    watched.threads.retain(|thread| thread.strong_count() > 0);
+    let threads = watched.threads.iter().filter_map(Weak::upgrade);
+    let doing = threads.map(|watch| {
+        let doing = watch.doing.load(Relaxed);
+        (watch, doing)
+    });
+    doing.filter(|(_, doing)| *doing != 0).collect()
 }
 
 fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {

@@ -82,8 +82,8 @@ impl Faults {
         self.orders().rows = countdown(count, failure);
     }
 
-    /// Batches fail that hold the place of a `stored` hook, events with them, until [`Faults::heal`]: after the next start, pages
-    /// come again.
+    /// Batches fail that save the place of a `stored` hook, events in the same batch with it, until [`Faults::heal`]: after the
+    /// next start, pages come again. A hook that starts now does not begin.
     pub fn fail_cursors(&self, failure: Failure) {
         self.orders().cursors = Some(failure);
     }

@@ -101,7 +101,7 @@ async fn e6_a_fault_of_an_async_hook_passes_where_on_fault_is_open() {
 /// Or a flood would open the door, and shut it where `on_fault` is closed.
 #[tokio::test]
 async fn e6_who_waits_in_vain_for_a_place_is_refused_and_no_fault_is_counted() {
-    let more = "on_fault = 'open'\ntimeout_ms = 200\nmax_concurrent = 1";
+    let more = "on_fault = 'open'\ntimeout_ms = 400\nmax_concurrent = 1";
     let relay = start(&format!("{GATE}{more}")).await;
     // It fails and passes, and goes on holding the only place.
     assert_eq!(relay.admit_async(&event(450, "block")).await, "accept");

@@ -1,12 +1,12 @@
 //! Ports that nobody listens on.
 //!
 //! Not promised: that they stay free. Whoever can, binds port 0 and asks which one it got. But they lie below those that the
-//! system gives to whoever asks for any, and each is given once in a process, so nothing but chance takes them meanwhile.
+//! system gives to whoever asks for any, and each is given once in a process, so only chance takes them meanwhile.
 
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-/// Linux gives those from 32,768 on (`net.ipv4.ip_local_port_range`), and macOS those from 49,152 on.
+/// By default Linux gives those from 32,768 on (`net.ipv4.ip_local_port_range`), and macOS those from 49,152 on.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 20_000;
 

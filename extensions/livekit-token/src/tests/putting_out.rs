@@ -128,7 +128,7 @@ async fn l8_the_late_end_of_an_older_room_leaves_the_newer_one_as_it_is() {
     assert_eq!(answer.status, 404);
 }
 
-/// Waits until the looks at all rooms are over with which a relay begins.
+/// Waits until the looks at all rooms have begun that a relay takes at its start.
 async fn until_looked(ground: &Ground) {
     until("LiveKit was asked for all rooms", async || {
         let asked = ground.livekit.asked("ListRooms");

@@ -203,16 +203,18 @@ async fn m30_a_page_that_comes_again_changes_nothing() {
     let all: Vec<_> = events.iter().collect();
     until("the archive", async || database.holds(&all).await).await;
     let before = database.archived().await;
+    // What is lost behind its back tells that the page came again, since it is back then.
+    let lose =
+        "DELETE FROM archived_events WHERE position = (SELECT max(position) FROM archived_events)";
+    database.sql(lose).await;
     relay.clock().advance(DAY);
     let relay = relay.kill_and_restart().await;
-    let mut client = relay.connect().await;
+    relay.faults().heal();
     let last = message(&relay, 9);
-    client.store(&last).await;
-    until("the archive to go on", async || {
-        database.archived().await.len() == 6
-    })
-    .await;
-    assert_eq!(database.archived().await[..5], before);
+    relay.connect().await.store(&last).await;
+    let all: Vec<_> = events.iter().chain([&last]).collect();
+    until("the archive to go on", async || database.holds(&all).await).await;
+    assert_eq!(database.archived().await[..4], before[..4]);
 }
 
 #[tokio::test]

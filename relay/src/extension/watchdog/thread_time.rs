@@ -1,6 +1,6 @@
 //! What a thread is at and how much of a processor it has had, as Linux tells (`proc(5)`, `/proc/PID/task/TID/stat`).
 //!
-//! Elsewhere nothing is known, which readers take as "it had what there was".
+//! Elsewhere nothing is known.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,10 +38,11 @@ fn read(stat: &str, ticks_a_second: u64) -> Option<Glimpse> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let is_runnable = fields.next()? == "R";
     let mut times = fields.skip(10).map(str::parse::<u64>);
-    let ticks = times.next()?.ok()? + times.next()?.ok()?;
+    let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
+    let had_ms = ticks.checked_mul(1_000)?.checked_div(ticks_a_second)?;
     Some(Glimpse {
         is_runnable,
-        had: Duration::from_millis((ticks * 1_000).checked_div(ticks_a_second)?),
+        had: Duration::from_millis(had_ms),
     })
 }
 

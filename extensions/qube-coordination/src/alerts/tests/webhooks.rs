@@ -131,7 +131,7 @@ async fn q14_a_server_that_fails_first_gets_every_alert_once_and_in_order_across
     // While the relay was killed nothing was taken, so nothing is told again that was.
     assert_eq!(*took.lock().unwrap(), [1, 2, 3]);
 
-    until("how far it was told is on disk", async || {
+    until("how far it was told is stored", async || {
         let rows = relay.backed_up_rows("qube_coordination");
         rows.iter()
             .any(|(key, value)| key.starts_with(b"alert/sent/") && value == b"3")
