@@ -50,7 +50,7 @@ const WAIT_MAX: Duration = Duration::from_secs(300);
 /// itself is stored and judged: no stranger keeps both relays busy.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// In tests just as long: on a busy machine an answer takes so long that many times that is more than they wait.
+/// In tests no longer than the answer took: on a busy machine many times that is more than they wait.
 const PAUSE_TIMES: u32 = if cfg!(test) { 1 } else { 20 };
 
 /// Watches a relay, and comes back to it when it is gone.
